@@ -1,0 +1,98 @@
+"""What is kept of one run: the schema of `run.json`, `history.json` and `parameters.json`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from involbench.spec.trial import Trial
+
+SCHEMA_VERSION = 1
+
+Role = Literal["operator", "normalization", "head", "other"]
+
+
+class Record(BaseModel):
+    """Base of everything read back from a results tree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hardware(Record):
+    """The machine that a run was made on."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    gpus: tuple[str, ...]
+    device: str
+    """The device that trained: `CPU`, or the GPU's name."""
+
+
+class DataFacts(Record):
+    """What the run saw of its dataset."""
+
+    fingerprint: str
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    train_size: int
+    validation_size: int
+    test_size: int
+    chance: float
+    """Share of the most frequent class in the test set."""
+    mean: tuple[float, ...]
+    """What was subtracted from x/255, a channel."""
+    std: tuple[float, ...]
+    """What x/255 - mean was divided by, a channel."""
+
+
+class RunRecord(Record):
+    """`run.json`: one trial and how it ended."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    status: Literal["finished", "failed"]
+    error: str | None = None
+    trial: Trial
+    argv: tuple[str, ...]
+    versions: dict[str, str]
+    hardware: Hardware
+    git: dict[str, Any] | None
+    """Commit and whether there were changes, of the involbench checkout, if it is one."""
+    data: DataFacts | None
+    started: str
+    ended: str
+    """UTC, ISO 8601."""
+    seconds: float
+    metrics: dict[str, float | None] = {}
+    """test_accuracy, test_loss, best_val_accuracy, best_epoch, seconds_per_epoch."""
+    collapsed: bool = False
+    """The accuracy never left chance."""
+    notes: tuple[str, ...] = ()
+    """Among others, where a value that was not finite is written as null."""
+
+
+class LayerParameters(Record):
+    """The weights of one layer."""
+
+    name: str
+    layer: str
+    """The Keras class."""
+    output_shape: tuple[int | None, ...]
+    role: Role
+    trainable: int
+    non_trainable: int
+
+
+class Parameters(Record):
+    """`parameters.json`: how many weights a model has, and what they are for."""
+
+    total: int
+    trainable: int
+    non_trainable: int
+    by_role: dict[Role, int]
+    """Trainable parameters."""
+    layers: tuple[LayerParameters, ...]
+
+
+History = dict[str, list[float | None]]
+"""`history.json`: loss, accuracy, val_loss, val_accuracy and seconds, one value an epoch."""

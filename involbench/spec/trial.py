@@ -1,0 +1,51 @@
+"""One trial: everything that decides one training run, and its name on disk."""
+
+import hashlib
+import json
+from typing import Any
+
+from involbench.spec.architectures import ModelSpec
+from involbench.spec.schema import DataSpec, TrainingSpec
+from involbench.spec.section import Name, Section, Seed
+
+RESULT_VERSION = 1
+"""Raised whenever the same trial would give another result than the version before."""
+
+
+class Trial(Section):
+    """One model, one seed, one point of the sweep."""
+
+    experiment: Name
+    model: Name
+    """The name that the spec gives the model."""
+    architecture: ModelSpec
+    data: DataSpec
+    training: TrainingSpec
+    seed: Seed
+    point: dict[str, Any] = {}
+    """The sweep's key paths that concern this model, with this trial's values."""
+
+    def settings(self, fingerprint: str) -> dict[str, Any]:
+        """Everything but the seed that decides the result.
+
+        What has its default value is left out, so that a key added to the spec later gives the
+        same id to the same trial. A default may therefore change only with `RESULT_VERSION`.
+
+        Args:
+            fingerprint: SHA-256 of the dataset, which stands for `data.path`.
+        """
+        given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
+        return {
+            "result_version": RESULT_VERSION,
+            "fingerprint": fingerprint,
+            "architecture": self.architecture.model_dump(**given),
+            "data": self.data.model_dump(**given, exclude={"path"}),
+            "training": self.training.model_dump(**given),
+        }
+
+    def run_id(self, fingerprint: str) -> str:
+        """`<model>-seed<k>-<hash8>`, the same for the same trial on the same data, always."""
+        decisive = {**self.settings(fingerprint), "seed": self.seed}
+        text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return f"{self.model}-seed{self.seed}-{digest}"
