@@ -1,0 +1,54 @@
+"""The command line: one file a command. The only place that prints, asks or exits."""
+
+import sys
+
+import typer
+
+from involbench import __version__
+from involbench.errors import InvolbenchError
+
+app = typer.Typer(
+    name="involbench",
+    help="Compare involution with convolution: train, measure, and see how sure the answer is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"involbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def _register_commands() -> None:
+    from involbench.cli.compare import compare
+    from involbench.cli.init import init
+    from involbench.cli.params import params
+    from involbench.cli.run import run
+    from involbench.cli.schema import schema
+    from involbench.cli.validate import validate
+
+    for command in (run, compare, params, validate, schema, init):
+        app.command()(command)
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit with its code."""
+    _register_commands()
+    try:
+        app()
+    except InvolbenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,43 @@
+"""Writing a file so that a reader sees all of it or none of it."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from involbench.errors import ResultsError
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to a temporary name in the same folder, flush it, and rename it to `path`.
+
+    Raises:
+        ResultsError: The folder cannot be written or the disk is full.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON, indented.
+
+    Raises:
+        ValueError: `value` holds NaN or an infinity; write `None` and a note instead.
+        ResultsError: See `write_atomic`.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, f"{text}\n".encode())
