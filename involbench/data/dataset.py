@@ -1,0 +1,139 @@
+"""Dataset: labelled images split into train and test, checked once and never changed after."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.errors import DataError
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images (N, H, W, C) uint8 and labels (N,) int64 of both splits; the arrays are read-only.
+
+    Make one with `make_dataset`, which checks all of it.
+    """
+
+    name: str
+    x_train: Images
+    y_train: Labels
+    x_test: Images
+    y_test: Labels
+    class_names: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.x_train.shape[1:]
+        return height, width, channels
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are; labels run from 0 to one less."""
+        return len(self.class_names)
+
+
+def make_dataset(
+    name: str,
+    x_train: NDArray[Any],
+    y_train: NDArray[Any],
+    x_test: NDArray[Any],
+    y_test: NDArray[Any],
+    class_names: Sequence[str],
+) -> Dataset:
+    """Check the parts against each other and compute the fingerprint.
+
+    Args:
+        x_train, x_test: uint8 images (N, H, W, C).
+        y_train, y_test: integer labels (N,), 0 to len(class_names) - 1.
+
+    Raises:
+        DataError: the parts do not fit together, or there is nothing to learn from.
+    """
+    names = tuple(class_names)
+    _check_class_names(name, names)
+    for split, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
+        _check_split(name, split, x, y, len(names))
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(
+            f"{name}: training images are {_shape(x_train)} but test images {_shape(x_test)}; "
+            "both splits need the same height, width and channels"
+        )
+    _check_every_class_is_trained(name, y_train, names)
+    arrays = [_frozen(x_train), _labels(y_train), _frozen(x_test), _labels(y_test)]
+    return Dataset(name, *arrays, names, _fingerprint(arrays, names))
+
+
+def _check_class_names(name: str, names: tuple[str, ...]) -> None:
+    if len(names) < 2:
+        found = f"only one class, {names[0]!r}" if names else "no class"
+        raise DataError(f"{name}: {found}; a classification needs at least two")
+    for index, class_name in enumerate(names):
+        if not class_name.isprintable() or not class_name.strip():
+            raise DataError(f"{name}: class {index} has the unprintable name {class_name!r}")
+        if class_name in names[:index]:
+            raise DataError(f"{name}: two classes are named {class_name!r}")
+
+
+def _check_split(
+    name: str, split: str, x: NDArray[Any], y: NDArray[Any], num_classes: int
+) -> None:
+    if x.dtype != np.uint8 or x.ndim != 4 or 0 in x.shape[1:]:
+        raise DataError(
+            f"{name}: {split} images must be uint8 (N, H, W, C). "
+            f"Received: dtype={x.dtype}, shape={x.shape}"
+        )
+    if not len(x):
+        raise DataError(f"{name}: there is no {split} image; at least one is needed")
+    if y.dtype.kind not in "iu" or y.shape != (len(x),):
+        raise DataError(
+            f"{name}: {split} labels must be integers, one for each of {len(x)} images. "
+            f"Received: dtype={y.dtype}, shape={y.shape}"
+        )
+    if y.min() < 0 or y.max() >= num_classes:
+        wrong = y.min() if y.min() < 0 else y.max()
+        raise DataError(
+            f"{name}: a {split} image has label {wrong}; "
+            f"labels of {num_classes} classes run from 0 to {num_classes - 1}"
+        )
+
+
+def _check_every_class_is_trained(name: str, y_train: NDArray[Any], names: Sequence[str]) -> None:
+    counts = np.bincount(y_train.astype(np.int64), minlength=len(names))
+    absent = [f"{label} ({names[label]})" for label in np.flatnonzero(counts == 0)]
+    if absent:
+        raise DataError(f"{name}: no training image has label {', '.join(absent[:5])}")
+
+
+def _shape(x: NDArray[Any]) -> str:
+    return "x".join(map(str, x.shape[1:]))
+
+
+def _frozen(x: NDArray[Any]) -> NDArray[Any]:
+    # A view, so that an array of the caller's keeps its own flag.
+    view = np.ascontiguousarray(x).view()
+    view.flags.writeable = False
+    return view
+
+
+def _labels(y: NDArray[Any]) -> NDArray[Any]:
+    return _frozen(y.astype(np.int64))
+
+
+def _fingerprint(arrays: Sequence[NDArray[Any]], class_names: Sequence[str]) -> str:
+    """SHA-256 of what a model can see: neither the name nor the file format counts."""
+    head = {"shapes": [array.shape for array in arrays], "class_names": class_names}
+    digest = hashlib.sha256(json.dumps(head).encode())
+    for array in arrays:
+        # Little-endian labels on every machine; images are single bytes.
+        digest.update(array if array.dtype == np.uint8 else array.astype("<i8"))
+    return digest.hexdigest()
