@@ -1,0 +1,64 @@
+"""What makes a comparison less fair than it looks: models trained or run unlike each other."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from involbench.analysis.selection import Arm
+from involbench.analysis.settings import describe_differences, environment, protocol
+
+
+def protocol_warnings(arms: Sequence[Arm], baseline: str | None) -> list[str]:
+    """One warning for each model whose data or training is unlike that of its neighbours.
+
+    The arms of one sweep point are held against the baseline there, or else the first of them.
+    """
+    places: dict[str, list[Arm]] = {}
+    for arm in arms:
+        places.setdefault(json.dumps(arm.shared_point, sort_keys=True), []).append(arm)
+    warnings = []
+    for side_by_side in places.values():
+        there = [arm for arm in side_by_side if arm.model == baseline]
+        reference = (there or side_by_side)[0]
+        wanted = protocol(reference.runs[-1])
+        for arm in side_by_side:
+            if what := describe_differences([protocol(arm.runs[-1])], wanted):
+                warnings.append(f"{arm.model} is not made like {reference.model}: {what}")
+    return list(dict.fromkeys(warnings))
+
+
+def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
+    """What the finished runs were made with: each version and device, several if they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for arm in arms:
+        for run in arm.finished:
+            for key, value in environment(run).items():
+                found.setdefault(key, {})[value] = None
+    return {key: tuple(values) for key, values in found.items()}
+
+
+def environment_warnings(arms: Sequence[Arm], found: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """One warning for each version or device that is not the same in all finished runs."""
+    warnings = []
+    for key, values in found.items():
+        if len(values) > 1:
+            who = "; ".join(f"{value} ({_users(arms, key, value)})" for value in values)
+            warnings.append(f"runs made in different environments: {key} {who}")
+    return warnings
+
+
+def _users(arms: Sequence[Arm], key: str, value: str) -> str:
+    """The models that used it, with their seeds where not all of a model's did."""
+    names = []
+    for arm in arms:
+        seeds = [
+            run.record.trial.seed for run in arm.finished if environment(run).get(key) == value
+        ]
+        if not seeds:
+            continue
+        some = "" if len(seeds) == len(arm.finished) else f" seed {_join(seeds)}"
+        names.append(f"{arm.model}{some}")
+    return ", ".join(dict.fromkeys(names))
+
+
+def _join(seeds: Sequence[int]) -> str:
+    return " and ".join(map(str, seeds))

@@ -1,0 +1,64 @@
+"""Which result each model is held against, and by how much it differs."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from involbench.analysis.comparison import ModelResult, Summary
+from involbench.analysis.summary import paired_difference
+from involbench.errors import UsageError
+from involbench.results.outline import Outline
+
+
+def choose_baseline(
+    experiment: str, models: Sequence[str], wanted: str | None, outline: Outline
+) -> str | None:
+    """The model to hold the others against: the one wanted, the spec's, or the first.
+
+    Raises:
+        UsageError: There is no run of the model wanted.
+    """
+    if wanted is None:
+        return outline.baseline if outline.baseline in models else next(iter(models), None)
+    if wanted not in models:
+        near = get_close_matches(wanted, models, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(models) or 'none'}"
+        raise UsageError(f"--baseline {wanted}: {experiment} has no run of that model; {hint}")
+    return wanted
+
+
+def differences(
+    result: ModelResult, results: Sequence[ModelResult], baseline: str | None
+) -> tuple[dict[str, Summary], list[str]]:
+    """Each metric of a result minus the baseline's, paired by seed, at the same sweep point.
+
+    A coordinate such as `models.inn.kernel_size` concerns only inn, so the other models have one
+    result for all its values. Where the baseline has several results for one of another model,
+    none of them is the one to take, and a warning says so.
+    """
+    if baseline is None or result.model == baseline:
+        return {}, []
+    wanted = _concerning(result.point, baseline)
+    matching = [
+        other
+        for other in results
+        if other.model == baseline and _concerning(other.point, result.model) == wanted
+    ]
+    if len(matching) > 1:
+        count = len(matching)
+        return {}, [f"{result.model} has no difference: {baseline} has {count} sweep points to it"]
+    return {
+        metric: paired_difference(summary, other.metrics[metric])
+        for other in matching
+        for metric, summary in result.metrics.items()
+    }, []
+
+
+def _concerning(point: dict[str, Any], model: str) -> dict[str, Any]:
+    """The coordinates of a point that are no other model's own."""
+    own = ["models", model]
+    return {
+        key: value
+        for key, value in point.items()
+        if not key.startswith("models.") or key.split(".")[:2] == own
+    }

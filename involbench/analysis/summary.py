@@ -1,0 +1,49 @@
+"""Mean and spread over seeds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum, isfinite, sqrt
+
+from involbench.analysis.comparison import Summary
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Arithmetic mean; None of nothing."""
+    return fsum(values) / len(values) if values else None
+
+
+def sample_sd(values: Sequence[float]) -> float | None:
+    """Sample standard deviation (n - 1 in the denominator); None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    centre = fsum(values) / len(values)
+    return sqrt(fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
+
+
+def summarize(by_seed: Mapping[int, float | None]) -> Summary:
+    """Summarize one value a seed. Values that are None or not finite count as not measured."""
+    clean = {seed: _finite(by_seed[seed]) for seed in sorted(by_seed)}
+    measured = [value for value in clean.values() if value is not None]
+    return Summary(n=len(measured), mean=mean(measured), sd=sample_sd(measured), by_seed=clean)
+
+
+def paired_difference(these: Summary, baseline: Summary) -> Summary:
+    """These minus the baseline, seed by seed, over the seeds that both have measured."""
+    return summarize(
+        {
+            seed: value - other
+            for seed, value in these.by_seed.items()
+            if value is not None and (other := baseline.by_seed.get(seed)) is not None
+        }
+    )
+
+
+def mean_curve(curves: Iterable[Sequence[float | None]]) -> list[float | None]:
+    """The mean at each epoch over the curves that have a value there; None where none has."""
+    kept = list(curves)
+    epochs = max((len(curve) for curve in kept), default=0)
+    columns = ([c[epoch] for c in kept if epoch < len(c)] for epoch in range(epochs))
+    return [mean([value for value in column if value is not None]) for column in columns]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
