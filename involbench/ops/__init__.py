@@ -1,0 +1,5 @@
+"""The involution operator as a function."""
+
+from involbench.ops.involution import involution
+
+__all__ = ["involution"]
