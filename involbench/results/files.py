@@ -16,7 +16,9 @@ def write_atomic(path: Path, data: bytes) -> None:
         ResultsError: The folder cannot be written or the disk is full.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+        )
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}") from error
     try:

@@ -55,7 +55,8 @@ class RunRecord(Record):
     trial: Trial
     argv: tuple[str, ...]
     versions: dict[str, str]
-    hardware: Hardware
+    hardware: Hardware | None
+    """None where the run failed before its worker could tell."""
     git: dict[str, Any] | None
     """Commit and whether there were changes, of the involbench checkout, if it is one."""
     data: DataFacts | None

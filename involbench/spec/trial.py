@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic import Field
 
 from involbench.spec.architectures import ModelSpec
 from involbench.spec.schema import DataSpec, TrainingSpec
@@ -22,7 +25,7 @@ class Trial(Section):
     data: DataSpec
     training: TrainingSpec
     seed: Seed
-    point: dict[str, Any] = {}
+    point: dict[str, Any] = Field({})
     """The sweep's key paths that concern this model, with this trial's values."""
 
     def settings(self, fingerprint: str) -> dict[str, Any]:
@@ -49,3 +52,12 @@ class Trial(Section):
         text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), allow_nan=False)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{self.model}-seed{self.seed}-{digest}"
+
+
+def one_seed_each(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The first trial of each kind, where two of a kind differ in their seed alone."""
+    first: dict[str, Trial] = {}
+    for trial in trials:
+        kind = trial.model_copy(update={"seed": 0}).run_id(fingerprint="")
+        first.setdefault(kind, trial)
+    return tuple(first.values())

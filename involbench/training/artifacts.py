@@ -1,0 +1,66 @@
+"""Writing the files of one run, the record last."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.results.files import write_atomic, write_json
+from involbench.results.record import History, Parameters, RunRecord
+
+
+def strict(
+    values: Mapping[str, list[float]], what: str
+) -> tuple[dict[str, list[float | None]], tuple[str, ...]]:
+    """The values as strict JSON can hold them, and a note for each name that lost some."""
+    clean: dict[str, list[float | None]] = {
+        name: [value if math.isfinite(value) else None for value in row]
+        for name, row in values.items()
+    }
+    notes = tuple(
+        f"{what}.{name}: {row.count(None)} of {len(row)} values were not finite, written as null"
+        for name, row in clean.items()
+        if None in row
+    )
+    return clean, notes
+
+
+def write_history(run_dir: Path, history: History) -> None:
+    """Write history.json and history.csv, a row an epoch."""
+    write_json(run_dir / "history.json", history)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *history])
+    rows = zip(*history.values(), strict=True)
+    writer.writerows([epoch, *row] for epoch, row in enumerate(rows, start=1))
+    write_atomic(run_dir / "history.csv", text.getvalue().encode())
+
+
+def write_parameters(run_dir: Path, parameters: Parameters) -> None:
+    """Write parameters.json."""
+    write_json(run_dir / "parameters.json", parameters.model_dump(mode="json"))
+
+
+def write_predictions(run_dir: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write predictions.npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomic(run_dir / "predictions.npz", buffer.getvalue())
+
+
+def write_model(run_dir: Path, model: keras.Model) -> None:
+    """Write model.keras: architecture, weights and optimizer."""
+    temporary = run_dir / ".model.tmp.keras"
+    model.save(temporary)
+    write_atomic(run_dir / "model.keras", temporary.read_bytes())
+    temporary.unlink()
+
+
+def write_record(run_dir: Path, record: RunRecord) -> None:
+    """Write run.json; from then on the run counts as what its status says."""
+    write_json(run_dir / "run.json", record.model_dump(mode="json"))

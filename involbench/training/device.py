@@ -1,0 +1,48 @@
+"""The device that trains, asked of the Keras backend."""
+
+import keras
+
+from involbench.errors import UsageError
+
+
+def gpu_names() -> tuple[str, ...]:
+    """The names of the GPUs that the backend sees; empty where it trains on the CPU."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(device) for device in devices]
+        return tuple(detail.get("device_name", "GPU") for detail in details)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return tuple(d.device_kind for d in jax.devices() if d.platform != "cpu")
+    import torch
+
+    return tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+
+
+def require_device(device: str) -> None:
+    """Check that the wanted device is there.
+
+    Args:
+        device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`. The process must have been started
+            with the environment that hides the other devices.
+
+    Raises:
+        UsageError: A GPU was asked for and none is seen.
+    """
+    if device.startswith("gpu") and not gpu_names():
+        raise UsageError(
+            f"--device {device}: {keras.backend.backend()} sees no such GPU; use --device cpu, or "
+            "install the NVIDIA driver and `pip install involbench[cuda]`"
+        )
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed every generator, and let no operation depend on the order of its threads."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,21 @@
+"""Finding what is wrong with an experiment before anything of it is written."""
+
+import keras
+
+from involbench.data import Dataset
+from involbench.spec.trial import Trial
+from involbench.training.fit import compile_model
+from involbench.training.split import split_dataset
+
+
+def check_trial(trial: Trial, dataset: Dataset) -> None:
+    """Split the data and build the model as `run_trial` would, and throw both away.
+
+    Raises:
+        DataError: The data do not fit the trial.
+        SpecError: The model or its optimizer cannot be built.
+    """
+    data = trial.data
+    split_dataset(dataset, trial.seed, data.train_size, data.validation, data.normalization)
+    compile_model(trial, dataset.input_shape, dataset.num_classes)
+    keras.backend.clear_session()

@@ -1,0 +1,70 @@
+"""Where a result comes from: versions, hardware, and the code's commit."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import psutil
+
+import involbench
+from involbench.results.record import Hardware
+from involbench.training.device import gpu_names
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a number."""
+    backend = keras.backend.backend()
+    return {
+        "involbench": involbench.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: version(backend),
+        "numpy": version("numpy"),
+    }
+
+
+def hardware() -> Hardware:
+    """The machine, without its name."""
+    gpus = gpu_names()
+    return Hardware(
+        cpu=_cpu_name(),
+        cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        gpus=gpus,
+        device=gpus[0] if gpus else "CPU",
+    )
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and cleanness of the checkout that this code runs from; None if it is no checkout."""
+    folder = Path(involbench.__file__).parent
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": _git(folder, "rev-parse", "HEAD"), "changed": bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,122 @@
+"""One trial -> one run folder."""
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+
+from involbench.analysis.collapse import never_left_chance
+from involbench.data import Dataset
+from involbench.profiling import count_parameters
+from involbench.results.progress import EpochReport
+from involbench.results.record import DataFacts, History, RunRecord
+from involbench.spec.trial import Trial
+from involbench.training import artifacts, provenance
+from involbench.training.batches import EvaluationBatches, Scaler
+from involbench.training.device import make_deterministic
+from involbench.training.evaluate import Predictions, predict
+from involbench.training.fit import compile_model, fit
+from involbench.training.split import TrialData, split_dataset
+
+
+def run_trial(
+    trial: Trial,
+    dataset: Dataset,
+    run_dir: Path,
+    argv: tuple[str, ...],
+    on_epoch: Callable[[EpochReport], None],
+) -> RunRecord:
+    """Train and test one model, and write its run folder.
+
+    Args:
+        trial: What to do.
+        dataset: The images that `trial.data` names.
+        run_dir: An existing folder; files of the same names are replaced, run.json last.
+        argv: The command line, for the record.
+        on_epoch: Called after each epoch.
+
+    Returns:
+        The record, with status `finished`.
+
+    Raises:
+        UsageError: The trial does not fit the data or the libraries.
+        ResultsError: The folder cannot be written.
+    """
+    began = time.perf_counter()
+    started = _now()
+    keras.backend.clear_session()
+    make_deterministic(trial.seed)
+    data = _split(trial, dataset)
+    model = compile_model(trial, dataset.input_shape, dataset.num_classes)
+    history, notes = artifacts.strict(fit(model, data, trial, on_epoch), "history")
+    batches = EvaluationBatches(data.test, Scaler(data.mean, data.std), trial.training.batch_size)
+    predictions = predict(model, batches, data.test.labels)
+    artifacts.write_history(run_dir, history)
+    artifacts.write_parameters(run_dir, count_parameters(model))
+    artifacts.write_predictions(run_dir, predictions.arrays())
+    artifacts.write_model(run_dir, model)
+    metrics, more_notes = artifacts.strict(_metrics(history, predictions), "metrics")
+    record = RunRecord(
+        run_id=trial.run_id(dataset.fingerprint),
+        status="finished",
+        trial=trial,
+        argv=argv,
+        versions=provenance.versions(),
+        hardware=provenance.hardware(),
+        git=provenance.git_state(),
+        data=_facts(dataset, data),
+        started=started,
+        ended=_now(),
+        seconds=time.perf_counter() - began,
+        metrics={name: values[0] for name, values in metrics.items()},
+        collapsed=never_left_chance(
+            history["val_accuracy"], data.validation.chance, len(data.validation.labels)
+        ),
+        notes=notes + more_notes,
+    )
+    artifacts.write_record(run_dir, record)
+    return record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _split(trial: Trial, dataset: Dataset) -> TrialData:
+    return split_dataset(
+        dataset,
+        trial.seed,
+        train_size=trial.data.train_size,
+        validation=trial.data.validation,
+        normalization=trial.data.normalization,
+    )
+
+
+def _metrics(history: History, predictions: Predictions) -> dict[str, list[float]]:
+    accuracies = [-1.0 if value is None else value for value in history["val_accuracy"]]
+    best = max(accuracies)
+    seconds = [value for value in history["seconds"] if value is not None]
+    return {
+        "test_accuracy": [predictions.accuracy],
+        "test_loss": [predictions.loss],
+        "best_val_accuracy": [best],
+        "best_epoch": [accuracies.index(best) + 1],
+        "seconds_per_epoch": [statistics.median(seconds)],
+    }
+
+
+def _facts(dataset: Dataset, data: TrialData) -> DataFacts:
+    return DataFacts(
+        fingerprint=dataset.fingerprint,
+        class_names=dataset.class_names,
+        input_shape=dataset.input_shape,
+        train_size=len(data.train.labels),
+        validation_size=len(data.validation.labels),
+        test_size=len(data.test.labels),
+        chance=data.test.chance,
+        mean=tuple(data.mean.tolist()),
+        std=tuple(data.std.tolist()),
+    )
