@@ -1,0 +1,124 @@
+"""The runner's side of a worker process."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from involbench.errors import InvolbenchError, UsageError
+from involbench.execution.messages import Done, Failure, Report, Request
+from involbench.execution.worker import serve
+
+ENVIRONMENT = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    # Big temporaries stay with the process instead of going back to the kernel after each
+    # operation: most of a CPU step's lost time is fresh pages.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
+"""Set before a worker starts, because the C library reads it once."""
+
+
+class WorkerDied(InvolbenchError):
+    """The worker process ended in the middle of a request."""
+
+
+class Worker:
+    """A process that loads data and trains, one request at a time; a new one where one died.
+
+    Args:
+        device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        self._device = device
+        self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any:
+        """Send a request, pass on what is reported, and return the result.
+
+        Raises:
+            UsageError: The user can mend what is wrong.
+            InvolbenchError: The request failed; the cause has the worker's traceback.
+            WorkerDied: The process ended.
+        """
+        connection = self._connection or self._start()
+        try:
+            connection.send(request)
+            while True:
+                match connection.recv():
+                    case Done(result):
+                        return result
+                    case Failure(text, usage, trace):
+                        kind = UsageError if usage else InvolbenchError
+                        raise kind(text) from RuntimeError(trace)
+                    case report:
+                        on_report(report)
+        except (EOFError, ConnectionError) as error:
+            raise WorkerDied(f"the worker process {self._bury()}") from error
+
+    def _start(self) -> Connection:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(theirs, self._folder / "worker.log"), daemon=True
+        )
+        with _environment({**ENVIRONMENT, **_visible_devices(self._device)}):
+            self._process.start()
+        theirs.close()
+        return self._connection
+
+    def _bury(self) -> str:
+        """Forget the dead process; how it ended."""
+        process, self._process, self._connection = self._process, None, None
+        assert process is not None
+        process.join(timeout=10)
+        code = process.exitcode
+        if code is not None and code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+
+def _visible_devices(device: str) -> dict[str, str]:
+    """The environment that hides every device but the wanted one."""
+    if device == "cpu":
+        return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+    if device.startswith("gpu:"):
+        return {"CUDA_VISIBLE_DEVICES": device.removeprefix("gpu:")}
+    return {}
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables for the length of a `with`, where the user has not set them already."""
+    before = dict(os.environ)
+    os.environ.update({name: value for name, value in values.items() if name not in before})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,122 @@
+"""What passes between the runner and its worker process, and what the runner tells the screen."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from involbench.results.progress import EpochReport
+from involbench.results.record import Parameters, RunRecord
+from involbench.spec.schema import DataSpec
+from involbench.spec.trial import Trial
+
+# Requests: runner -> worker. Each is answered by any number of reports and one result or Failure.
+
+
+@dataclass(frozen=True)
+class LoadData:
+    """Load a dataset; the result is its fingerprint."""
+
+    data: DataSpec
+
+
+@dataclass(frozen=True)
+class CheckTrials:
+    """Check that the trials can be built; the result is None."""
+
+    trials: tuple[Trial, ...]
+    device: str
+
+
+@dataclass(frozen=True)
+class RunTrial:
+    """Train and test; the result is a RunRecord."""
+
+    trial: Trial
+    run_dir: Path
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CountParameters:
+    """Build the trials' models; the result is a Parameters for each."""
+
+    trials: tuple[Trial, ...]
+
+
+Request = LoadData | CheckTrials | RunTrial | CountParameters
+Result = str | None | RunRecord | tuple[Parameters, ...]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The request's result."""
+
+    result: Result
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The request failed."""
+
+    message: str
+    usage: bool
+    """The user can mend it: exit code 2, no traceback."""
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Something long has come so far."""
+
+    what: str
+    done: int
+    total: int
+
+
+Report = Notice | Progress | EpochReport
+
+# Events: runner -> screen.
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What there is to do."""
+
+    todo: tuple[Trial, ...]
+    finished: int
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A trial was given to the worker."""
+
+    trial: Trial
+    index: int
+    """Counted from 1, among the trials to run."""
+    total: int
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial finished or failed."""
+
+    trial: Trial
+    record: RunRecord
+    run_dir: Path
+
+
+@dataclass(frozen=True)
+class SeedEnded:
+    """All trials of a seed are done; the records of those that finished, in the spec's order."""
+
+    seed: int
+    records: tuple[RunRecord, ...]
+
+
+Event = Report | Planned | TrialStarted | TrialEnded | SeedEnded

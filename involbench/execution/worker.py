@@ -1,0 +1,159 @@
+"""The worker process: the one place where the light half meets Keras.
+
+Everything of the heavy half is imported inside the functions, when a request first needs it.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from involbench.errors import InvolbenchError, UsageError
+from involbench.execution.messages import (
+    CheckTrials,
+    CountParameters,
+    Done,
+    Failure,
+    LoadData,
+    Notice,
+    Progress,
+    Request,
+    Result,
+    RunTrial,
+)
+from involbench.results.record import Parameters, RunRecord
+from involbench.spec.schema import DataSpec
+
+if TYPE_CHECKING:
+    from involbench.data import Dataset
+
+
+def serve(connection: Connection, log: Path) -> None:
+    """Answer requests until the runner hangs up.
+
+    Args:
+        connection: The runner's end of a pipe.
+        log: Where the libraries' output goes while no run folder takes it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
+    desk = _Desk(connection)
+    with _output_to(log):
+        while True:
+            try:
+                request = connection.recv()
+            except EOFError:
+                return
+            connection.send(_answer(desk, request))
+
+
+def _answer(desk: "_Desk", request: Request) -> Done | Failure:
+    try:
+        return Done(desk.handle(request))
+    except InvolbenchError as error:
+        return Failure(str(error), isinstance(error, UsageError), traceback.format_exc())
+    except Exception as error:  # A trial that fails must not take the worker with it.
+        message = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+        return Failure(message, False, traceback.format_exc())
+
+
+@dataclass
+class _Desk:
+    """Handles one request after another, and keeps the last dataset loaded."""
+
+    connection: Connection
+    datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
+
+    def handle(self, request: Request) -> Result:
+        match request:
+            case LoadData(data):
+                return self.load(data).fingerprint
+            case CheckTrials(trials, device):
+                return self.check(trials, device)
+            case RunTrial():
+                return self.run(request)
+            case CountParameters(trials):
+                return tuple(self.parameters(trial) for trial in trials)
+
+    def load(self, data: DataSpec) -> "Dataset":
+        from involbench.data import load_dataset
+
+        source = _source(data)
+        if source not in self.datasets:
+            self.datasets.clear()  # One at a time: a dataset may be large.
+            self.datasets[source] = load_dataset(
+                **_arguments(source),
+                notify=lambda text: self.connection.send(Notice(text)),
+                progress=lambda *state: self.connection.send(Progress(*state)),
+            )
+        return self.datasets[source]
+
+    def check(self, trials: tuple[Any, ...], device: str) -> None:
+        from involbench.training.device import require_device
+        from involbench.training.preflight import check_trial
+
+        require_device(device)
+        for trial in trials:
+            check_trial(trial, self.load(trial.data))
+
+    def run(self, request: RunTrial) -> RunRecord:
+        with _output_to(request.run_dir / "log.txt"):
+            try:
+                return self._train(request)
+            except Exception:
+                traceback.print_exc()  # Into the run's log; the runner gets the message.
+                raise
+
+    def _train(self, request: RunTrial) -> RunRecord:
+        from involbench.training.trial import run_trial
+
+        dataset = self.load(request.trial.data)
+        return run_trial(
+            request.trial, dataset, request.run_dir, request.argv, self.connection.send
+        )
+
+    def parameters(self, trial: Any) -> Parameters:
+        from involbench.data import describe_dataset
+        from involbench.profiling import count_parameters
+        from involbench.training.fit import compile_model
+
+        shape, classes = describe_dataset(**_arguments(_source(trial.data)))
+        return count_parameters(compile_model(trial, shape, classes))
+
+
+def _source(data: DataSpec) -> DataSpec:
+    """What of a data spec decides which images are loaded."""
+    return DataSpec(
+        dataset=data.dataset,
+        path=data.path,
+        image_size=data.image_size,
+        test_fraction=data.test_fraction,
+    )
+
+
+def _arguments(source: DataSpec) -> dict[str, Any]:
+    return source.model_dump(include={"dataset", "path", "image_size", "test_fraction"})
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Send what this process and its libraries print, in C too, to a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, descriptor)
+            os.close(copy)
