@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from involbench.spec.section import PositiveInt, Section
+from involbench.spec.section import OddInt, PositiveInt, Section
 
 
 class Architecture(Section):
@@ -30,11 +30,11 @@ class KerasIoInn(Architecture):
     """The involutional network of the keras.io involution tutorial."""
 
     architecture: Literal["keras_io_inn"]
-    kernel_size: PositiveInt = Field(
-        3, description="Height and width of the involution kernels; odd."
-    )
+    kernel_size: OddInt = Field(3, description="Height and width of the involution kernels; odd.")
     reduction_ratio: PositiveInt = Field(
-        2, description="The kernel generator reduces 3 channels to 3 // reduction_ratio; at most 3."
+        2,
+        le=3,
+        description="The kernel generator reduces 3 channels to 3 // reduction_ratio; at most 3.",
     )
 
 

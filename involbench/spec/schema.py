@@ -4,51 +4,80 @@ These classes are the only description of the spec. The error messages, the publ
 Schema and the trials are all derived from them.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from involbench.spec.architectures import ModelSpec
-from involbench.spec.section import Name, PositiveInt, Section, Seed
+from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
+from involbench.spec.section import (
+    Fraction,
+    Name,
+    PositiveInt,
+    Section,
+    Seed,
+    expected,
+    problem,
+    problems_below,
+)
+from involbench.spec.wording import describe, suggest
 
 Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+MAX_SEEDS = 10_000
+
+# YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
+# for the items stay as strict as everything else.
+_Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
 
 
 class DataSpec(Section):
     """Which images, how many of them, and what is done to them on the way to the model."""
 
     dataset: Dataset = Field(description="The source of the images.")
-    path: str | None = Field(None, description="Where the images are; for folder and npz.")
-    image_size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = Field(
-        None, description="Resize to this many pixels, a side or [height, width]; for folder."
+    path: str | None = Field(
+        None,
+        min_length=1,
+        validate_default=True,
+        description="Where the images are; for folder and npz. Relative to the current folder.",
     )
+    image_size: Annotated[
+        PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
+    ] = Field(None, description="Resize to this many pixels, a side or [height, width]; folder.")
     test_fraction: Fraction = Field(
         0.2, description="Share of the images held out for testing where a folder has no test/."
     )
     train_size: PositiveInt | None = Field(
         None, description="Train on a class-balanced subset of this many images; default all."
     )
-    validation: Literal["test"] | Fraction = Field(
-        "test", description="'test', as the keras.io example does, or a fraction of train."
-    )
+    validation: Annotated[
+        Literal["test"] | Fraction, expected("'test' or a fraction between 0 and 1, such as 0.1")
+    ] = Field("test", description="'test', as the keras.io example does, or a fraction of train.")
     normalization: Literal["unit", "standardize"] = Field(
         "unit", description="unit: x/255; standardize: zero mean and unit variance a channel."
     )
     augmentation: tuple[Literal["flip", "crop"], ...] = Field(
-        (), description="Random changes to the training images."
+        (), strict=False, description="Random changes to the training images."
     )
 
+    @field_validator("path")
+    @classmethod
+    def _path_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        dataset = info.data.get("dataset")
+        if value is None and dataset in ("folder", "npz"):
+            what = "images' folder" if dataset == "folder" else ".npz file"
+            raise problem(f"missing; the dataset '{dataset}' needs the path of the {what}")
+        if value is not None and dataset not in ("folder", "npz", None):
+            raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
+        return value
 
-class OptimizerSpec(Section, extra="allow"):
-    """A Keras optimizer and its arguments, as `keras.optimizers` spells them."""
-
-    name: str = Field(description="The optimizer's name, such as adam or sgd.")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the optimizer's class."""
-        return dict(self.model_extra or {})
+    @field_validator("image_size", "test_fraction")
+    @classmethod
+    def _only_for_folder(cls, value: Any, info: ValidationInfo) -> Any:
+        dataset = info.data.get("dataset")
+        silent = cls.model_fields[info.field_name or ""].default
+        if value != silent and dataset not in ("folder", None):
+            raise problem(f"only for the dataset folder, and the dataset is '{dataset}'")
+        return value
 
 
 class TrainingSpec(Section):
@@ -57,40 +86,87 @@ class TrainingSpec(Section):
     epochs: PositiveInt = Field(20, description="Passes over the training images.")
     batch_size: PositiveInt = Field(256, description="Images a step.")
     optimizer: OptimizerSpec = Field(
-        OptimizerSpec(name="adam"),
+        OptimizerSpec(),
         description="The name of a Keras optimizer, or a mapping with its name and arguments.",
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32", description="The Keras dtype policy."
     )
 
-    @field_validator("optimizer", mode="before")
+    @field_validator(
+        "optimizer", mode="before", json_schema_input_type=OptimizerName | OptimizerSpec
+    )
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+        if value is None or isinstance(value, bool | int | float | list):
+            raise problem(f"expected an optimizer's name or a mapping, got {describe(value)}")
+        return spelled_out(value)
+
+
+_Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=MAX_SEEDS)]
+_Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
 
 class ExperimentSpec(Section):
     """One question: which models, on which data, trained how, with which seeds."""
 
-    spec_version: Literal[1] = 1
+    spec_version: Literal[1] = Field(1, description="The version of this format.")
     name: Name = Field(description="Names the folder under results/.")
-    data: DataSpec
-    models: dict[Name, ModelSpec] = Field(min_length=1)
-    training: TrainingSpec = TrainingSpec()
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="How many seeds, or a list.")
-    baseline: Name = Field("", validate_default=False, description="Default: the first model.")
-    sweep: dict[str, tuple[Any, ...]] = Field(
-        {}, description="Key paths, each with the values that it takes in turn."
+    data: DataSpec = Field(description="Which images.")
+    models: dict[Name, ModelSpec] = Field(
+        min_length=1, description="The models to compare, each under a name of your own."
+    )
+    training: TrainingSpec = Field(TrainingSpec(), description="How each model is trained.")
+    seeds: _Seeds = Field((0,), description="How many seeds (3 means 0, 1 and 2), or a list.")
+    baseline: Annotated[str, WithJsonSchema({"type": ["string", "null"]})] = Field(
+        "",
+        validate_default=True,
+        description="The model that the others are compared with; default the first.",
+    )
+    sweep: dict[str, _Values] = Field(
+        {}, description="Key paths, such as training.epochs, each with its values in turn."
     )
 
-    @field_validator("seeds", mode="before")
+    @field_validator(
+        "seeds",
+        mode="before",
+        json_schema_input_type=Annotated[int, Field(gt=0, le=MAX_SEEDS)] | _Seeds,
+    )
     @classmethod
     def _count_of_seeds(cls, value: Any) -> Any:
-        return tuple(range(value)) if type(value) is int and value > 0 else value
+        if isinstance(value, list | tuple):
+            return value
+        if type(value) is not int or not 0 < value <= MAX_SEEDS:
+            what = f"how many seeds (1 to {MAX_SEEDS}) or a list of seeds"
+            raise problem(f"expected {what}, got {describe(value)}")
+        return tuple(range(value))
 
-    @model_validator(mode="after")
-    def _baseline_is_a_model(self) -> Self:
-        if self.baseline and self.baseline not in self.models:
-            raise ValueError(f"baseline {self.baseline!r} is not one of the models")
-        return self
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_unique(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        first = {seed: place for place, seed in reversed(list(enumerate(value)))}
+        twice = [place for place, seed in enumerate(value) if first[seed] != place]
+        if twice:
+            raise problems_below([((k,), f"the seed {value[k]} is listed twice") for k in twice])
+        return value
+
+    @field_validator("baseline", mode="before")
+    @classmethod
+    def _empty_baseline(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("baseline")
+    @classmethod
+    def _baseline_is_a_model(cls, value: str, info: ValidationInfo) -> str:
+        models = list(info.data.get("models", ()))
+        fault = baseline_fault(value, models)
+        if fault:
+            raise problem(fault)
+        return value or next(iter(models), "")
+
+
+def baseline_fault(baseline: str, models: list[str]) -> str | None:
+    """What is wrong with a baseline; an empty one stands for the first model."""
+    if not models or not baseline or baseline in models:
+        return None
+    return f"{baseline!r} is not one of the models; {suggest(baseline, models)}"

@@ -1,15 +1,54 @@
 """What every part of a spec has in common."""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WrapValidator
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from involbench.spec.wording import KeyPath, describe
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-PositiveInt = Annotated[int, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
     """Strict about unknown keys, immutable, and no silent conversion (`"20"` is no number)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def problem(message: str) -> PydanticCustomError:
+    """What a validator raises to say `message`, word for word."""
+    return PydanticCustomError("spec", "{problem}", {"problem": message})
+
+
+def problems_below(found: Sequence[tuple[KeyPath, str]]) -> ValidationError:
+    """What a validator raises to say several things, each at a place below its own."""
+    details = [InitErrorDetails(type=problem(text), loc=path, input=None) for path, text in found]
+    return ValidationError.from_exception_data("spec", details)
+
+
+def expected(what: str) -> WrapValidator:
+    """One plain message where pydantic would give one for each member of a union."""
+
+    def check(value: Any, handler: Callable[[Any], Any]) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise problem(f"expected {what}, got {describe(value)}") from None
+
+    return WrapValidator(check)
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise problem(f"expected an odd number, got {value}")
+    return value
+
+
+OddInt = Annotated[
+    PositiveInt, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})
+]

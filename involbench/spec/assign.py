@@ -1,0 +1,41 @@
+"""Setting one key of a raw spec, as `--set` and a sweep do."""
+
+from typing import Any
+
+from involbench.spec.optimizers import spelled_out
+from involbench.spec.wording import KeyPath, describe, dotted
+
+_OPTIMIZER: KeyPath = ("training", "optimizer")
+
+
+def key_path(text: str) -> tuple[str, ...]:
+    """`training.epochs` as a key path. What follows `sweep.` is one key, though it has dots.
+
+    Raises:
+        ValueError: A part is empty.
+    """
+    head, dot, rest = text.strip().partition(".")
+    path = (head, rest) if head == "sweep" and dot else tuple(text.strip().split("."))
+    if not all(path):
+        raise ValueError(f"{text!r} is not a key path such as training.epochs")
+    return path
+
+
+def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """A copy of `values` with `value` at `path`, with mappings made on the way where none are.
+
+    Raises:
+        ValueError: There is something at a part of the path that is no mapping.
+    """
+    result = dict(values)
+    inner = result
+    for depth, part in enumerate(path[:-1], start=1):
+        below = inner.get(part)
+        if path[:depth] == _OPTIMIZER:
+            below = spelled_out(below)
+        if not isinstance(below, dict | None):
+            raise ValueError(f"{dotted(path[:depth])} is {describe(below)}, which has no keys")
+        inner[part] = dict(below or {})
+        inner = inner[part]
+    inner[path[-1]] = value
+    return result

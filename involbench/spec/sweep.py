@@ -1,0 +1,119 @@
+"""The sweep: its points, and whether every one of them is a valid experiment."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, product
+from math import prod
+from typing import Any
+
+from pydantic import ValidationError
+
+from involbench.spec.assign import assigned
+from involbench.spec.document import Problem
+from involbench.spec.explain import problems_of
+from involbench.spec.schema import ExperimentSpec
+from involbench.spec.wording import KeyPath, describe, dotted, suggest
+
+MAX_TRIALS = 10_000
+
+Point = dict[str, Any]
+
+
+def points(sweep: Mapping[str, Sequence[Any]]) -> list[Point]:
+    """Every combination of the sweep's values; the last key changes fastest."""
+    return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
+
+
+def at_point(values: dict[str, Any], point: Point) -> dict[str, Any]:
+    """A raw spec with the point's values set in it."""
+    for key, value in point.items():
+        values = assigned(values, tuple(key.split(".")), value)
+    return values
+
+
+def sweep_problems(values: dict[str, Any], known: Sequence[Problem]) -> list[Problem]:
+    """What is wrong with a raw spec's sweep.
+
+    Args:
+        values: The raw spec.
+        known: What is wrong with the spec when nothing is swept.
+    """
+    given = values.get("sweep")
+    if not isinstance(given, dict):
+        return []
+    sweep = {key: list(v) for key, v in given.items() if isinstance(v, list) and v}
+    by_key = {key: _key_problems(key, sweep[key], values) for key in sweep}
+    found = [problem for problems in by_key.values() for problem in problems] + _overlaps(sweep)
+    sound = {key: choices for key, choices in sweep.items() if not by_key[key]}
+    count = prod(map(len, sound.values()))
+    if count > MAX_TRIALS:
+        return [*found, Problem(("sweep",), f"{count} points; at most {MAX_TRIALS} are possible")]
+    return found + _point_problems(values, sound, known)
+
+
+def _key_problems(key: str, choices: list[Any], values: dict[str, Any]) -> list[Problem]:
+    path, parts = ("sweep", key), key.split(".")
+    models = values.get("models")
+    names = list(models) if isinstance(models, dict) else []
+    fewest = {"data": 2, "training": 2, "models": 3}.get(parts[0], 0)
+    if not fewest or len(parts) < fewest or not all(parts):
+        text = "expected a key path: data.KEY, training.KEY or models.NAME.KEY"
+        return [Problem(path, text, at_key=True)]
+    if parts[0] == "models" and parts[1] not in names:
+        text = f"{parts[1]!r} is not one of the models; {suggest(parts[1], names)}"
+        return [Problem(path, text, at_key=True)]
+    try:
+        assigned(values, tuple(parts), choices[0])
+    except ValueError as error:
+        return [Problem(path, str(error), at_key=True)]
+    return [
+        Problem((*path, index), f"{describe(choice)} is listed twice")
+        for index, choice in enumerate(choices)
+        if any(_same(choice, before) for before in choices[:index])
+    ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _overlaps(sweep: dict[str, list[Any]]) -> list[Problem]:
+    return [
+        Problem(("sweep", long), f"lies inside {short!r}, which is swept too", at_key=True)
+        for short, long in (sorted(pair, key=len) for pair in combinations(sweep, 2))
+        if long.startswith(f"{short}.")
+    ]
+
+
+def _point_problems(
+    values: dict[str, Any], sweep: dict[str, list[Any]], known: Sequence[Problem]
+) -> list[Problem]:
+    """The problems that come with the sweep's values, each at the value that brings it."""
+    found: dict[Problem, None] = {}
+    for point in points(sweep):
+        try:
+            ExperimentSpec.model_validate(at_point(values, point))
+        except ValidationError as error:
+            new = [problem for problem in problems_of(error) if problem not in known]
+            found.update((_blamed(problem, point, sweep), None) for problem in new)
+    return list(found)
+
+
+def _blamed(problem: Problem, point: Point, sweep: dict[str, list[Any]]) -> Problem:
+    """The same problem, at the place of the swept key that is nearest to it."""
+    key = max(point, key=lambda name: _shared(tuple(name.split(".")), problem.path))
+    index = next(i for i, value in enumerate(sweep[key]) if _same(value, point[key]))
+    swept = tuple(key.split("."))
+    below = problem.path[len(swept) :]
+    if problem.path[: len(swept)] != swept:
+        value = repr(point[key]) if isinstance(point[key], str) else describe(point[key])
+        text = f"with {value}, {dotted(problem.path)}: {problem.message}"
+        return Problem(("sweep", key, index), text)
+    if problem.at_key and not below:
+        return Problem(("sweep", key), problem.message, at_key=True)
+    return Problem(("sweep", key, index, *below), problem.message, problem.at_key)
+
+
+def _shared(one: KeyPath, other: KeyPath) -> int:
+    """How many parts two key paths have in common from the start."""
+    same = [a == b for a, b in zip(one, other, strict=False)]
+    return same.index(False) if False in same else len(same)

@@ -1,0 +1,171 @@
+"""YAML text -> plain values with their places. Nothing that a file says can run code.
+
+Read as YAML 1.2 reads it, which is what editors check and what people expect: `1e-3` is a
+number, while `no`, `010` and `1:30` are not a boolean, an eight and a ninety.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from involbench.spec.document import Place, Problem
+from involbench.spec.wording import KeyPath
+
+MAX_VALUES = 20_000
+MAX_DEPTH = 20
+_TAG = "tag:yaml.org,2002:"
+
+
+class _SpecLoader(yaml.SafeLoader):
+    """The safe loader with the scalars of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to have other resolvers
+
+
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+):
+    _SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+
+
+def _whole(text: str) -> int:
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def _number(text: str) -> float:
+    value = float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+_SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    f"{_TAG}null": ("nothing", lambda text: None),
+    f"{_TAG}bool": ("true or false", lambda text: text.lower() == "true"),
+    f"{_TAG}int": ("a whole number", _whole),
+    f"{_TAG}float": ("a finite number", _number),
+    f"{_TAG}str": ("text", str),
+}
+
+
+class NotYaml(Exception):
+    """The text cannot be read as one YAML document of a sane size."""
+
+    def __init__(self, message: str, place: Place | None = None) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+@dataclass
+class Parsed:
+    """What a text says, where it says it, and what is wrong with single keys and values."""
+
+    value: Any = None
+    """Mappings, lists and scalars; None where the text is empty."""
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    values: dict[KeyPath, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def parse(text: str) -> Parsed:
+    """Read one YAML document.
+
+    Raises:
+        NotYaml: The text is not YAML, or too deep or too large to be a spec.
+    """
+    node = _compose(text)
+    builder = _Builder()
+    if node is not None:
+        builder.parsed.value = builder.build(node, ())
+    return builder.parsed
+
+
+def _compose(text: str) -> yaml.Node | None:
+    try:
+        loader = _SpecLoader(text)
+        try:
+            return loader.get_single_node()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        what = error.problem or "syntax error"
+        if "single document" in (error.context or ""):
+            what = "several documents in one file; an experiment is one document"
+        mark = error.problem_mark or error.context_mark
+        place = Place(mark.line + 1, mark.column + 1) if mark else None
+        raise NotYaml(f"not valid YAML: {what}", place) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise NotYaml(f"not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise NotYaml("nested too deeply to be an experiment") from None
+
+
+class _Builder:
+    """Turns nodes into values, noting places and problems on the way."""
+
+    def __init__(self) -> None:
+        self.parsed = Parsed()
+        self._count = 0
+
+    def build(self, node: yaml.Node, path: KeyPath) -> Any:
+        self._count += 1
+        # An alias is built again wherever it is used, so these also stop alias bombs and cycles.
+        if self._count > MAX_VALUES or len(path) > MAX_DEPTH:
+            raise NotYaml(
+                f"more than {MAX_VALUES} values or {MAX_DEPTH} levels, with aliases counted "
+                "where they are used: too large to be an experiment"
+            )
+        self.parsed.values[path] = _place(node)
+        self.parsed.keys.setdefault(path, _place(node))
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
+            return self._scalar(node, path)
+        tag = node.tag.replace(_TAG, "!!")
+        self._wrong(node, path, f"the tag {tag!r} is not allowed; write the value without it")
+        return None
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._wrong(key, path, "expected a key of plain text", at_key=True)
+                continue
+            below = (*path, key.value)
+            if key.value in result:
+                first = self.parsed.keys[below].line
+                text = f"duplicate key, first given in line {first}; keep one of them"
+                self._wrong(key, below, text, at_key=True)
+                continue
+            self.parsed.keys[below] = _place(key)
+            result[key.value] = self.build(value, below)
+        return result
+
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+        what, convert = _SCALARS[node.tag]
+        try:
+            return convert(node.value)
+        except ValueError:
+            self._wrong(node, path, f"expected {what}, got {node.value[:40]}")
+            return None
+
+    def _wrong(self, node: yaml.Node, path: KeyPath, message: str, at_key: bool = False) -> None:
+        self.parsed.problems.append(Problem(path, message, at_key, _place(node)))
+
+
+def _place(node: yaml.Node) -> Place:
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
