@@ -1,6 +1,7 @@
 """The command line: one file a command. The only place that prints, asks or exits."""
 
 import sys
+import traceback
 
 import typer
 
@@ -50,5 +51,7 @@ def main() -> None:
     try:
         app()
     except InvolbenchError as error:
+        if {"-v", "--verbose"} & set(sys.argv):
+            traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -82,7 +82,7 @@ class Involution2D(layers.Layer):
         self.reduction_ratio = reduction_ratio
         self.use_reduce_bias = use_reduce_bias
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         channels = input_shape[-1]
         if channels % self.groups:
             raise ValueError(
@@ -119,7 +119,7 @@ class Involution2D(layers.Layer):
         size = (self.kernel_size, self.kernel_size)
         return involution(inputs, kernels, size, self.strides, self.groups, self.group_layout)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         batch_size, height, width, channels = input_shape
         return (batch_size, -(-height // self.strides), -(-width // self.strides), channels)
 

@@ -1,14 +1,15 @@
 """What is kept of one run: the schema of `run.json`, `history.json` and `parameters.json`."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from involbench.spec.trial import Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 Role = Literal["operator", "normalization", "head", "other"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Record(BaseModel):
@@ -48,7 +49,7 @@ class DataFacts(Record):
 class RunRecord(Record):
     """`run.json`: one trial and how it ended."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     run_id: str
     status: Literal["finished", "failed"]
     error: str | None = None

@@ -21,7 +21,7 @@ class Predictions:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable classes, (N,)."""
-        return self.log_probabilities.argmax(axis=1)
+        return np.argmax(self.log_probabilities, axis=1)
 
     @property
     def accuracy(self) -> float:

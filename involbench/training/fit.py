@@ -7,7 +7,7 @@ import keras
 from involbench.errors import SpecError
 from involbench.models import build_model
 from involbench.results.progress import EpochReport
-from involbench.spec.schema import OptimizerSpec
+from involbench.spec.optimizers import OptimizerSpec
 from involbench.spec.trial import Trial
 from involbench.training.batches import EvaluationBatches, Scaler, TrainingBatches
 from involbench.training.history import EpochHistory

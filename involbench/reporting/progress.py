@@ -1,0 +1,121 @@
+"""Where an experiment stands while it runs: events in, lines of text out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import mean
+
+from involbench.execution.messages import Event, Planned, SeedEnded, TrialEnded, TrialStarted
+from involbench.results.progress import EpochReport
+from involbench.results.record import RunRecord
+from involbench.spec.trial import Trial
+
+
+@dataclass
+class Standing:
+    """What has been seen so far; updated by every event.
+
+    Args:
+        clock: Seconds, monotonic.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    todo: tuple[Trial, ...] = ()
+    current: TrialStarted | None = None
+    epoch: EpochReport | None = None
+    _began: float = 0.0
+    _seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds an epoch, a model, validation and start-up included."""
+
+    def update(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case Planned(todo):
+                self.todo = todo
+            case TrialStarted():
+                self.current, self.epoch, self._began = event, None, self.clock()
+            case EpochReport() if self.current is not None:
+                self.epoch = event
+                elapsed = self.clock() - self._began
+                self._seconds[self.current.trial.model] = elapsed / event.epoch
+            case TrialEnded():
+                self.current = self.epoch = None
+
+    def seconds_left(self) -> float | None:
+        """Estimate for all trials; models not seen yet are taken for the mean of those seen."""
+        if not self._seconds or self.current is None:
+            return None
+        typical = mean(self._seconds.values())
+        total = sum(
+            self._seconds.get(trial.model, typical) * trial.training.epochs
+            for trial in self.todo[self.current.index - 1 :]
+        )
+        return max(total - (self.clock() - self._began), 0.0)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them: `8 s`, `3 min`, `2 h 05 min`; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def epoch_line(started: TrialStarted, report: EpochReport, left: float | None) -> str:
+    """One epoch on one line, for logs."""
+    trial, metrics = started.trial, report.metrics
+    return (
+        f"[{started.index}/{started.total}] {trial_name(trial)} "
+        f"epoch {report.epoch}/{report.epochs}  loss {metrics['loss']:.4f}  "
+        f"accuracy {metrics['accuracy']:.4f}  val {metrics['val_accuracy']:.4f}  "
+        f"{duration(left)} left"
+    )
+
+
+def plan_line(event: Planned) -> str:
+    """What there is to do, on one line."""
+    trials = "1 trial" if len(event.todo) == 1 else f"{len(event.todo)} trials"
+    finished = f", {event.finished} finished before" if event.finished else ""
+    return f"{trials} to run{finished}"
+
+
+def trial_name(trial: Trial) -> str:
+    """`inn seed 0`, with the sweep's values where there are some."""
+    point = "".join(f" {path.rpartition('.')[2]}={value}" for path, value in trial.point.items())
+    return f"{trial.model}{point} seed {trial.seed}"
+
+
+def trial_line(event: TrialEnded) -> str:
+    """How a trial ended, on one line."""
+    record, name = event.record, trial_name(event.trial)
+    if record.status == "failed":
+        return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
+    accuracy = record.metrics["test_accuracy"]
+    chance = record.data.chance if record.data else None
+    collapsed = f", collapsed: it never left chance ({chance:.3f})" if record.collapsed else ""
+    return f"{name} test accuracy {accuracy:.4f} in {duration(record.seconds)}{collapsed}"
+
+
+def seed_line(event: SeedEnded, baseline: str) -> str:
+    """How the models stand on one seed, with each one's difference from the baseline."""
+    at_baseline = {
+        tuple(record.trial.point.items()): record.metrics["test_accuracy"]
+        for record in event.records
+        if record.trial.model == baseline
+    }
+    parts = [_standing(record, at_baseline) for record in event.records]
+    return f"seed {event.seed}: " + (", ".join(parts) or "no trial finished")
+
+
+def _standing(
+    record: RunRecord, at_baseline: dict[tuple[tuple[str, object], ...], float | None]
+) -> str:
+    accuracy = record.metrics["test_accuracy"]
+    name = trial_name(record.trial).removesuffix(f" seed {record.trial.seed}")
+    reference = at_baseline.get(tuple(record.trial.point.items()), at_baseline.get(()))
+    text = f"{name} {accuracy:.4f}"
+    if reference is not None and accuracy is not None and reference != accuracy:
+        text += f" ({accuracy - reference:+.4f})"
+    return text + (" collapsed" if record.collapsed else "")
