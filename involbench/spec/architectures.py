@@ -11,6 +11,9 @@ from pydantic import Field
 from involbench.spec.section import OddInt, PositiveInt, Section
 
 
+_NAME = "Which network; its other keys are the arguments of this one."
+
+
 class Architecture(Section):
     """Base of the architectures; `architecture` is the name that the spec uses."""
 
@@ -23,13 +26,13 @@ class Architecture(Section):
 class KerasIoCnn(Architecture):
     """The convolutional network of the keras.io involution tutorial."""
 
-    architecture: Literal["keras_io_cnn"]
+    architecture: Literal["keras_io_cnn"] = Field(description=_NAME)
 
 
 class KerasIoInn(Architecture):
     """The involutional network of the keras.io involution tutorial."""
 
-    architecture: Literal["keras_io_inn"]
+    architecture: Literal["keras_io_inn"] = Field(description=_NAME)
     kernel_size: OddInt = Field(3, description="Height and width of the involution kernels; odd.")
     reduction_ratio: PositiveInt = Field(
         2,
@@ -41,7 +44,7 @@ class KerasIoInn(Architecture):
 class KerasIoControl(Architecture):
     """The keras.io involutional network with its involutions left out."""
 
-    architecture: Literal["keras_io_control"]
+    architecture: Literal["keras_io_control"] = Field(description=_NAME)
 
 
 ModelSpec = Annotated[KerasIoCnn | KerasIoInn | KerasIoControl, Field(discriminator="architecture")]

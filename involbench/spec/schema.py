@@ -103,7 +103,15 @@ class TrainingSpec(Section):
         return spelled_out(value)
 
 
-_Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=MAX_SEEDS)]
+_Seeds = Annotated[
+    tuple[Seed, ...],
+    Field(
+        strict=False,
+        min_length=1,
+        max_length=MAX_SEEDS,
+        json_schema_extra={"uniqueItems": True},
+    ),
+]
 _Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
 
@@ -114,7 +122,9 @@ class ExperimentSpec(Section):
     name: Name = Field(description="Names the folder under results/.")
     data: DataSpec = Field(description="Which images.")
     models: dict[Name, ModelSpec] = Field(
-        min_length=1, description="The models to compare, each under a name of your own."
+        min_length=1,
+        description="The models to compare, each under a name of your own.",
+        json_schema_extra={"additionalProperties": False},  # names of another pattern
     )
     training: TrainingSpec = Field(TrainingSpec(), description="How each model is trained.")
     seeds: _Seeds = Field((0,), description="How many seeds (3 means 0, 1 and 2), or a list.")

@@ -1,0 +1,21 @@
+"""`involbench schema`: the JSON Schema of a spec."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of experiment files, with which editors complete and check them."""
+    from involbench.results.files import write_atomic
+    from involbench.spec.json_schema import json_schema_text
+
+    if output is None:
+        typer.echo(json_schema_text(), nl=False)
+    else:
+        write_atomic(output, json_schema_text().encode())

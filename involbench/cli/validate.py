@@ -1,0 +1,50 @@
+"""`involbench validate`: check specs without running anything."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from involbench.spec.load import LoadedSpec
+
+
+def validate(
+    specs: Annotated[
+        list[Path], typer.Argument(metavar="SPEC...", help="The experiments' YAML files.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of each spec."),
+    ] = None,
+) -> None:
+    """Check experiment files: every problem of every file, and how many trials each makes."""
+    from involbench.errors import SpecError
+    from involbench.spec.load import load_spec
+
+    problems = []
+    for path in specs:
+        try:
+            loaded = load_spec(path, overrides or [])
+        except SpecError as error:
+            problems.append(str(error))
+        else:
+            typer.echo(f"{path}: ok, {_size(loaded)}")
+    if problems:
+        # What was set on the command line is wrong once, however many files it is set in.
+        raise SpecError("\n".join(dict.fromkeys(problems)))
+
+
+def _size(loaded: "LoadedSpec") -> str:
+    from involbench.spec.expand import expand
+    from involbench.spec.sweep import points
+
+    spec, trials = loaded.spec, len(expand(loaded))
+    parts = [_counted(len(spec.models), "model"), _counted(len(spec.seeds), "seed")]
+    if spec.sweep:
+        parts.append(_counted(len(points(spec.sweep)), "point") + " of the sweep")
+    return f"{_counted(trials, 'trial')} ({', '.join(parts)})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
