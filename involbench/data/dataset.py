@@ -49,69 +49,73 @@ def make_dataset(
     x_test: NDArray[Any],
     y_test: NDArray[Any],
     class_names: Sequence[str],
+    where: str | None = None,
 ) -> Dataset:
     """Check the parts against each other and compute the fingerprint.
 
     Args:
         x_train, x_test: uint8 images (N, H, W, C).
         y_train, y_test: integer labels (N,), 0 to len(class_names) - 1.
+        where: how messages call it, e.g. its path, which does not belong into a Dataset.
 
     Raises:
         DataError: the parts do not fit together, or there is nothing to learn from.
     """
-    names = tuple(class_names)
-    _check_class_names(name, names)
+    names, where = tuple(class_names), where or name
+    _check_class_names(where, names)
     for split, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        _check_split(name, split, x, y, len(names))
+        _check_split(where, split, x, y, len(names))
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
-            f"{name}: training images are {_shape(x_train)} but test images {_shape(x_test)}; "
+            f"{where}: training images are {_shape(x_train)} but test images {_shape(x_test)}; "
             "both splits need the same height, width and channels"
         )
-    _check_every_class_is_trained(name, y_train, names)
-    arrays = [_frozen(x_train), _labels(y_train), _frozen(x_test), _labels(y_test)]
-    return Dataset(name, *arrays, names, _fingerprint(arrays, names))
+    _check_every_class_is_trained(where, y_train, names)
+    x_train, x_test = _frozen(x_train), _frozen(x_test)
+    y_train, y_test = _frozen(y_train.astype(np.int64)), _frozen(y_test.astype(np.int64))
+    fingerprint = _fingerprint((x_train, y_train, x_test, y_test), names)
+    return Dataset(name, x_train, y_train, x_test, y_test, names, fingerprint)
 
 
-def _check_class_names(name: str, names: tuple[str, ...]) -> None:
+def _check_class_names(where: str, names: tuple[str, ...]) -> None:
     if len(names) < 2:
         found = f"only one class, {names[0]!r}" if names else "no class"
-        raise DataError(f"{name}: {found}; a classification needs at least two")
+        raise DataError(f"{where}: {found}; a classification needs at least two")
     for index, class_name in enumerate(names):
         if not class_name.isprintable() or not class_name.strip():
-            raise DataError(f"{name}: class {index} has the unprintable name {class_name!r}")
+            raise DataError(f"{where}: class {index} has the unprintable name {class_name!r}")
         if class_name in names[:index]:
-            raise DataError(f"{name}: two classes are named {class_name!r}")
+            raise DataError(f"{where}: two classes are named {class_name!r}")
 
 
 def _check_split(
-    name: str, split: str, x: NDArray[Any], y: NDArray[Any], num_classes: int
+    where: str, split: str, x: NDArray[Any], y: NDArray[Any], num_classes: int
 ) -> None:
     if x.dtype != np.uint8 or x.ndim != 4 or 0 in x.shape[1:]:
         raise DataError(
-            f"{name}: {split} images must be uint8 (N, H, W, C). "
+            f"{where}: {split} images must be uint8 (N, H, W, C). "
             f"Received: dtype={x.dtype}, shape={x.shape}"
         )
     if not len(x):
-        raise DataError(f"{name}: there is no {split} image; at least one is needed")
+        raise DataError(f"{where}: there is no {split} image; at least one is needed")
     if y.dtype.kind not in "iu" or y.shape != (len(x),):
         raise DataError(
-            f"{name}: {split} labels must be integers, one for each of {len(x)} images. "
+            f"{where}: {split} labels must be integers, one for each of {len(x)} images. "
             f"Received: dtype={y.dtype}, shape={y.shape}"
         )
     if y.min() < 0 or y.max() >= num_classes:
         wrong = y.min() if y.min() < 0 else y.max()
         raise DataError(
-            f"{name}: a {split} image has label {wrong}; "
+            f"{where}: a {split} image has label {wrong}; "
             f"labels of {num_classes} classes run from 0 to {num_classes - 1}"
         )
 
 
-def _check_every_class_is_trained(name: str, y_train: NDArray[Any], names: Sequence[str]) -> None:
+def _check_every_class_is_trained(where: str, y_train: NDArray[Any], names: Sequence[str]) -> None:
     counts = np.bincount(y_train.astype(np.int64), minlength=len(names))
-    absent = [f"{label} ({names[label]})" for label in np.flatnonzero(counts == 0)]
+    absent = [f"{label} ({names[label]})" for label in np.flatnonzero(counts == 0).tolist()]
     if absent:
-        raise DataError(f"{name}: no training image has label {', '.join(absent[:5])}")
+        raise DataError(f"{where}: no training image has label {', '.join(absent[:5])}")
 
 
 def _shape(x: NDArray[Any]) -> str:
@@ -125,15 +129,11 @@ def _frozen(x: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _labels(y: NDArray[Any]) -> NDArray[Any]:
-    return _frozen(y.astype(np.int64))
-
-
 def _fingerprint(arrays: Sequence[NDArray[Any]], class_names: Sequence[str]) -> str:
     """SHA-256 of what a model can see: neither the name nor the file format counts."""
     head = {"shapes": [array.shape for array in arrays], "class_names": class_names}
     digest = hashlib.sha256(json.dumps(head).encode())
     for array in arrays:
         # Little-endian labels on every machine; images are single bytes.
-        digest.update(array if array.dtype == np.uint8 else array.astype("<i8"))
+        digest.update((array if array.dtype == np.uint8 else array.astype("<i8")).data)
     return digest.hexdigest()

@@ -1,0 +1,169 @@
+"""CIFAR-10 and CIFAR-100 as `keras.datasets` downloads and keeps them."""
+
+import hashlib
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from involbench.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES
+from involbench.data.dataset import Dataset, make_dataset
+from involbench.data.source import Description, Source, reason
+from involbench.errors import DataError
+
+_SECONDS_OF_SILENCE = 30
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """One of the two data sets: what Keras calls it, and what its archive must be."""
+
+    dataset: str
+    title: str
+    class_names: tuple[str, ...]
+    download: str
+    kept_as: str
+    megabytes: int
+    sha256: str
+
+
+_CIFAR10 = _Archive(
+    dataset="cifar10",
+    title="CIFAR-10",
+    class_names=CIFAR10_CLASSES,
+    download="cifar-10-python.tar.gz",
+    kept_as="cifar-10-batches-py-target_archive",
+    megabytes=170,
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+)
+_CIFAR100 = _Archive(
+    dataset="cifar100",
+    title="CIFAR-100",
+    class_names=CIFAR100_CLASSES,
+    download="cifar-100-python.tar.gz",
+    kept_as="cifar-100-python-target_archive",
+    megabytes=169,
+    sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+)
+
+
+def load_cifar10(source: Source) -> Dataset:
+    """50,000 training and 10,000 test images, 32x32x3, of ten classes."""
+    return _load(_CIFAR10, source)
+
+
+def load_cifar100(source: Source) -> Dataset:
+    """50,000 training and 10,000 test images, 32x32x3, of a hundred (fine) classes."""
+    return _load(_CIFAR100, source)
+
+
+def describe_cifar10(source: Source) -> Description:
+    """Known without loading."""
+    return (32, 32, 3), len(CIFAR10_CLASSES)
+
+
+def describe_cifar100(source: Source) -> Description:
+    """Known without loading."""
+    return (32, 32, 3), len(CIFAR100_CLASSES)
+
+
+def _load(archive: _Archive, source: Source) -> Dataset:
+    kept = _keras_datasets_folder() / archive.kept_as
+    with _one_at_a_time(archive, kept, source):
+        _check_kept(archive, kept)
+        if not kept.exists():
+            source.notify(
+                f"downloading {archive.title} ({archive.megabytes} MB) from its home page"
+            )
+        (x_train, y_train), (x_test, y_test) = _load_with_keras(archive, kept)
+    labels = y_train.reshape(-1), y_test.reshape(-1)
+    names = archive.class_names
+    return make_dataset(archive.dataset, x_train, labels[0], x_test, labels[1], names)
+
+
+def _keras_datasets_folder() -> Path:
+    """Where `keras.utils.get_file` keeps downloads, by the rules of its source."""
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        temporary = Path("/tmp")
+        folder = (temporary if temporary.is_dir() else Path(tempfile.gettempdir())) / ".keras"
+    return folder / "datasets"
+
+
+@contextmanager
+def _one_at_a_time(archive: _Archive, kept: Path, source: Source) -> Iterator[None]:
+    """Keep other processes out: Keras downloads to, and on every load unpacks to, one place."""
+    lock = FileLock(kept.with_name(f"{archive.dataset}.involbench.lock"))
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            source.notify(f"waiting for another process that is loading {archive.title}")
+            lock.acquire()
+    except OSError as error:
+        raise DataError(
+            f"{kept.parent}: cannot be written ({reason(error)}); "
+            "set KERAS_HOME to a folder that can"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_kept(archive: _Archive, kept: Path) -> None:
+    """Refuse a damaged archive, which Keras would download over."""
+    try:
+        with kept.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DataError(f"{kept}: cannot be read ({reason(error)})") from None
+    if found != archive.sha256:
+        raise DataError(
+            f"{kept}: damaged or cut short (it is not the {archive.title} archive); delete it to "
+            f"download it anew, or put {archive.download} there under this name"
+        )
+
+
+def _load_with_keras(archive: _Archive, kept: Path) -> Any:
+    """((x_train, y_train), (x_test, y_test)), images (N, 32, 32, 3) and labels (N, 1) uint8."""
+    import keras
+
+    data_format = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        with _impatient_sockets():
+            return getattr(keras.datasets, archive.dataset).load_data()
+    except Exception as error:  # Keras raises a bare Exception for a failed download
+        why = reason(error).rsplit(" -- ")[-1]
+        if kept.exists():
+            raise DataError(f"{kept}: cannot be unpacked and read ({why})") from error
+        raise DataError(
+            f"{archive.title} cannot be downloaded ({why}); get {archive.download} from its home "
+            f"page and save it as {kept}, or use images of your own: "
+            "-S data.dataset=folder -S data.path=..."
+        ) from error
+    finally:
+        keras.config.set_image_data_format(data_format)
+
+
+@contextmanager
+def _impatient_sockets() -> Iterator[None]:
+    """Without a timeout, a network that swallows packets would hold the download for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SECONDS_OF_SILENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

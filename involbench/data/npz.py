@@ -1,0 +1,134 @@
+"""The user's own arrays in an npz file: x_train, y_train, x_test, y_test and class_names."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.data.dataset import Dataset, make_dataset
+from involbench.data.memory import require_memory
+from involbench.data.npz_header import Header, read_headers
+from involbench.data.source import Description, Source, reason
+from involbench.errors import DataError
+
+_NAMED = 5
+
+
+def load_npz(source: Source) -> Dataset:
+    """Load uint8 images (N, H, W), (N, H, W, C) and integer labels (N,) or (N, 1) from 0 up.
+
+    `class_names` is optional: a unicode array with a name for each label. Nothing pickled is read.
+
+    Raises:
+        DataError: the file is damaged, lacks an array, or an array is not as said above.
+    """
+    path = _file(source)
+    headers = read_headers(path)
+    images = [_check_images(path, headers, name) for name in ("x_train", "x_test")]
+    size = sum(header.nbytes for header in headers.values())
+    require_memory(f"{path}: its arrays", size, "store fewer or smaller images")
+    labels, names = _labels_and_names(path, headers)
+    x_train, x_test = (
+        _read(path, name).reshape(shape)
+        for name, shape in zip(("x_train", "x_test"), images, strict=True)
+    )
+    return make_dataset(path.stem, x_train, labels[0], x_test, labels[1], names, where=str(path))
+
+
+def describe_npz(source: Source) -> Description:
+    """Read the headers and the labels, and no images."""
+    path = _file(source)
+    headers = read_headers(path)
+    _, *input_shape = _check_images(path, headers, "x_train")
+    _, names = _labels_and_names(path, headers)
+    height, width, channels = input_shape
+    return (height, width, channels), len(names)
+
+
+def _file(source: Source) -> Path:
+    path = source.existing_path()
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, not an npz file; use -S data.dataset=folder")
+    return path
+
+
+def _check_images(
+    path: Path, headers: Mapping[str, Header], name: str
+) -> tuple[int, int, int, int]:
+    """The shape (N, H, W, C) of an array of images; (N, H, W) is grey, of one channel."""
+    header = headers[name]
+    if header.dtype != np.uint8:
+        remedy = "convert, e.g. x.astype('uint8')"
+        if header.dtype.kind == "f":
+            remedy = "if they run from 0 to 1, store (x * 255).round().astype('uint8')"
+        raise DataError(
+            f"{path}: {name} is {header.dtype}; images must be uint8 from 0 to 255: {remedy}"
+        )
+    if len(header.shape) not in (3, 4) or 0 in header.shape:
+        raise DataError(
+            f"{path}: {name} has shape {header.shape}; expected images (N, H, W, C) or (N, H, W)"
+        )
+    count, height, width, *channels = header.shape
+    return count, height, width, channels[0] if channels else 1
+
+
+def _labels_and_names(
+    path: Path, headers: Mapping[str, Header]
+) -> tuple[list[NDArray[Any]], list[str]]:
+    """Labels (N,) of both splits and the class names, by default the labels themselves."""
+    labels = [_labels(path, headers, split) for split in ("train", "test")]
+    if "class_names" in headers:
+        header = headers["class_names"]
+        if header.dtype.kind != "U" or len(header.shape) != 1:
+            raise DataError(
+                f"{path}: class_names must be a list of texts, np.array([...], dtype='U'). "
+                f"Received: dtype={header.dtype}, shape={header.shape}"
+            )
+        return labels, _read(path, "class_names").tolist()
+    _check_no_gaps(path, labels)
+    return labels, [str(label) for label in range(int(max(y.max() for y in labels)) + 1)]
+
+
+def _labels(path: Path, headers: Mapping[str, Header], split: str) -> NDArray[Any]:
+    name, count = f"y_{split}", headers[f"x_{split}"].shape[:1]
+    header = headers[name]
+    if header.dtype.kind not in "iu":
+        raise DataError(f"{path}: {name} is {header.dtype}; labels must be integers from 0 up")
+    if header.shape not in (count, (*count, 1)):
+        one_hot = len(header.shape) == 2 and header.shape[:1] == count
+        remedy = "; turn one-hot labels into y.argmax(axis=1)" if one_hot else ""
+        raise DataError(
+            f"{path}: {name} has shape {header.shape} but x_{split} has "
+            f"{', '.join(map(str, count)) or 'no'} images; expected one label an image{remedy}"
+        )
+    if not count[0]:
+        raise DataError(f"{path}: x_{split} is empty; at least one image is needed")
+    return _read(path, name).reshape(-1)
+
+
+def _check_no_gaps(path: Path, labels: list[NDArray[Any]]) -> None:
+    """Without class names, the labels in use must be 0, 1, 2 and so on."""
+    used = [int(label) for label in np.union1d(*(np.unique(y).astype(object) for y in labels))]
+    if used[0] < 0:
+        raise DataError(f"{path}: there is a label {used[0]}; labels run from 0 up")
+    # Enough candidates to name some missing, however large a stray label is.
+    candidates = range(min(used[-1] + 1, len(used) + _NAMED))
+    missing = [str(label) for label in candidates if label not in set(used)]
+    if missing:
+        raise DataError(
+            f"{path}: labels run from 0 to {used[-1]} but {', '.join(missing[:_NAMED])} is never "
+            "used; number the classes without gaps, or name them all in class_names"
+        )
+
+
+def _read(path: Path, name: str) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            array: NDArray[Any] = file[name]
+            return array
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: {name} is damaged ({reason(error)}); write it anew") from None
