@@ -1,0 +1,42 @@
+"""Finding the experiments that the user named."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from involbench.errors import UsageError
+from involbench.results.reading import ResultsTree
+
+
+def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsTree, str]]:
+    """The experiments named, or all of the tree, each with the tree that it is in.
+
+    Raises:
+        UsageError: There is no such experiment, or none at all.
+    """
+    tree = ResultsTree(results)
+    if names:
+        return [_find(tree, name) for name in dict.fromkeys(names)]
+    found = [(tree, name) for name in tree.experiments()]
+    if not found:
+        missing = "" if results.is_dir() else ", which does not exist"
+        references = tree.references()
+        published = f", or name a published one: {', '.join(references)}" if references else ""
+        raise UsageError(
+            f"no results under {results}{missing}: make some with `involbench run`, "
+            f"or point to them with --results DIR{published}"
+        )
+    return found
+
+
+def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
+    for folder in (tree.folder(name), Path(name)):
+        if (folder / "runs").is_dir():
+            place = folder if folder.name not in ("", "..") else folder.resolve()
+            inside = place.is_relative_to(tree.root)
+            root = tree if inside else ResultsTree(place.parent)
+            return root, place.relative_to(root.root).as_posix()
+    known = [*tree.experiments(), *tree.references()]
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    raise UsageError(f"no experiment {name!r} under {tree.root}; {hint}")

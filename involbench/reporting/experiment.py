@@ -1,0 +1,83 @@
+"""The files that stand beside the runs: comparison.json, comparison.csv and the plots."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from involbench.analysis.compare import compare
+from involbench.analysis.comparison import Comparison, ModelResult
+from involbench.errors import ResultsError
+from involbench.reporting.plots import plot_experiment, plot_run, save_figure
+from involbench.reporting.tables_csv import comparison_csv
+from involbench.reporting.tables_text import collapses, label
+from involbench.results.files import write_atomic, write_json
+from involbench.results.outline import read_outline
+from involbench.results.reading import ResultsTree, StoredRun, read_history
+from involbench.results.record import History
+
+
+def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
+    """Compare the runs of an experiment and write what is seen of it into its folder.
+
+    Returns:
+        The comparison, with a warning more for each history that could not be read.
+
+    Raises:
+        ResultsError: The folder cannot be written.
+    """
+    folder = tree.folder(experiment)
+    runs, damaged = tree.runs(experiment)
+    comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
+    curves, unread = _curves(comparison.models, runs)
+    comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *unread)})
+    write_json(folder / "comparison.json", comparison.model_dump(mode="json"))
+    write_atomic(folder / "comparison.csv", comparison_csv([comparison]).encode())
+    title = "\n".join([experiment, *_collapsed(comparison)])
+    chances = {result.chance for result in comparison.models}
+    chance = chances.pop() if len(chances) == 1 else None
+    for name, figure in plot_experiment(curves, title, chance).items():
+        save_figure(figure, _plots(folder) / name)
+    return comparison
+
+
+def write_run_plots(run_dir: Path) -> None:
+    """Draw the history of one run into its folder.
+
+    Raises:
+        ResultsError: There is no history that can be read, or the folder cannot be written.
+    """
+    for name, figure in plot_run(read_history(run_dir), run_dir.name).items():
+        save_figure(figure, _plots(run_dir) / name)
+
+
+def _collapsed(comparison: Comparison) -> list[str]:
+    """What a picture must say of the lines that stay at chance."""
+    said = collapses(comparison)
+    if len(said) > 2:
+        return [f"{len(said)} runs collapsed: their accuracy never left chance"]
+    return said
+
+
+def _curves(
+    results: Sequence[ModelResult], runs: Sequence[StoredRun]
+) -> tuple[dict[str, list[History]], list[str]]:
+    """The histories behind each row of the comparison, and what could not be read."""
+    by_id = {run.record.run_id: run for run in runs}
+    curves: dict[str, list[History]] = {}
+    unread = []
+    for result in results:
+        curve = curves.setdefault(label(result.model, result.point), [])
+        for run_id in result.runs.values():
+            try:
+                curve.append(by_id[run_id].history())
+            except ResultsError as error:
+                unread.append(f"{error} (left out of the plots)")
+    return curves, unread
+
+
+def _plots(folder: Path) -> Path:
+    plots = folder / "plots"
+    try:
+        plots.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"cannot write {plots}: {error.strerror}") from error
+    return plots

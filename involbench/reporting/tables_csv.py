@@ -1,0 +1,63 @@
+"""Comparisons as tidy CSV: one line a model and metric, so that more metrics add no columns."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from io import StringIO
+
+from involbench.analysis.comparison import Comparison, ModelResult, Summary
+
+_COLUMNS = (
+    "experiment",
+    "model",
+    "point",
+    "baseline",
+    "n_finished",
+    "n_collapsed",
+    "n_failed",
+    "metric",
+    "n",
+    "mean",
+    "sd",
+    "pairs",
+    "difference",
+    "difference_sd",
+)
+_NOTHING = Summary(n=0, mean=None, sd=None, by_seed={})
+
+
+def comparison_csv(comparisons: Iterable[Comparison]) -> str:
+    """The text of the file; what was not measured is empty. Fractions and seconds, not percent."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for comparison in comparisons:
+        for result in comparison.models:
+            about = _about(comparison, result)
+            writer.writerows([*about, *row] for row in _metric_rows(result))
+            writer.writerows([*about, *row] for row in _parameter_rows(result))
+    return text.getvalue()
+
+
+def _about(comparison: Comparison, result: ModelResult) -> list[object]:
+    point = json.dumps(result.point, sort_keys=True) if result.point else ""
+    counts = [result.n_finished, result.n_collapsed, result.n_failed]
+    return [comparison.experiment, result.model, point, comparison.baseline, *counts]
+
+
+def _metric_rows(result: ModelResult) -> Iterator[list[object]]:
+    for metric, summary in result.metrics.items():
+        difference = result.differences.get(metric, _NOTHING)
+        measured = [metric, summary.n, summary.mean, summary.sd]
+        pairs = difference.n if result.differences else None
+        yield [*measured, pairs, difference.mean, difference.sd]
+
+
+def _parameter_rows(result: ModelResult) -> Iterator[list[object]]:
+    """Counts are no sample: they have neither n nor spread."""
+    if result.parameters is None:
+        return
+    counts = result.parameters.model_dump(exclude={"by_role"})
+    counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
+    for name, count in counts.items():
+        yield [f"parameters_{name}", None, count, None, None, None, None]
