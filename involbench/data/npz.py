@@ -120,8 +120,9 @@ def _check_no_gaps(path: Path, labels: list[NDArray[Any]]) -> None:
     missing = [str(label) for label in candidates if label not in set(used)]
     if missing:
         raise DataError(
-            f"{path}: labels run from 0 to {used[-1]} but {', '.join(missing[:_NAMED])} is never "
-            "used; number the classes without gaps, or name them all in class_names"
+            f"{path}: labels run up to {used[-1]} but no image has label "
+            f"{', '.join(missing[:_NAMED])}; number the classes without gaps, or "
+            "name them all in class_names"
         )
 
 

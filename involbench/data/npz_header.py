@@ -58,7 +58,7 @@ def _read_header(archive: zipfile.ZipFile, path: Path, name: str) -> Header:
     try:
         with archive.open(f"{name}.npy") as member:
             header = _parse(member)
-    except (ValueError, RuntimeError, NotImplementedError, zlib.error) as error:
+    except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: {name} is damaged ({reason(error)}); write it anew") from None
     if header.dtype.hasobject:
         raise DataError(

@@ -1,0 +1,1 @@
+"""Tests of involbench.data: loaders, cache, subsets and augmentation."""
