@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def validate(
     specs: Annotated[
-        list[Path], typer.Argument(metavar="SPEC...", help="The experiments' YAML files.")
+        list[Path], typer.Argument(metavar="SPEC", help="The experiments' YAML files.")
     ],
     overrides: Annotated[
         list[str] | None,

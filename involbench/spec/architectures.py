@@ -10,7 +10,6 @@ from pydantic import Field
 
 from involbench.spec.section import OddInt, PositiveInt, Section
 
-
 _NAME = "Which network; its other keys are the arguments of this one."
 
 

@@ -25,7 +25,7 @@ class Problem:
     path: KeyPath
     message: str
     at_key: bool = False
-    place: Place | None = None
+    place: Place | str | None = None
 
 
 @dataclass
@@ -55,14 +55,25 @@ class Document:
             raise SpecError("\n".join(dict.fromkeys(messages)))
 
     def _place(self, problem: Problem) -> Place | str:
-        """Where the problem is: its own place, else that of the mapping around it."""
+        """Where the problem is: its own place, else that of what is around it."""
         if problem.place:
             return problem.place
         own = self.keys if problem.at_key else self.values
         if problem.path in own:
             return own[problem.path]
         around = (problem.path[:length] for length in range(len(problem.path) - 1, 0, -1))
-        return next((self.keys[path] for path in around if path in self.keys), self._start())
+        nearest = next((path for path in around if path in self.keys), ())
+        if not nearest:
+            return self._start()
+        # A name that stands for a mapping, such as the optimizer's, is itself what is wrong.
+        return (self.values if isinstance(self._at(nearest), str) else self.keys)[nearest]
+
+    def _at(self, path: KeyPath) -> Any:
+        """The value at a path that has a place."""
+        value: Any = self.value
+        for part in path:
+            value = value[part]
+        return value
 
     def _start(self) -> Place:
         """The first key of the file."""
@@ -71,8 +82,8 @@ class Document:
     def _message(self, place: Place | str, problem: Problem) -> str:
         path = dotted(problem.path)
         if isinstance(place, str):
-            subject = "" if place.startswith(f"--set {path}=") else f"{path}: "
-            return f"{place}: {subject}{problem.message}"
+            known = not path or place.startswith(f"--set {path}=")
+            return f"{place}: {problem.message}" if known else f"{place}: {path}: {problem.message}"
         return self.located(f"{path}: {problem.message}" if path else problem.message, place)
 
 

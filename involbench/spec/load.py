@@ -47,7 +47,7 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     shown = BUILT_IN if path is None else str(path)
     source = _decoded(_read(path), shown)
     document, problems = _document(source, shown)
-    apply_overrides(document, overrides)
+    problems += apply_overrides(document, overrides)
     spec, invalid = _validated(document.value)
     # What could not be read stands as "nothing": say what is wrong with it only once.
     unread = {problem.path for problem in problems if not problem.at_key}
@@ -80,7 +80,7 @@ def _read(path: Path | None) -> bytes:
 
 def _names_beside(path: Path) -> list[str]:
     try:
-        return [entry.name for entry in path.parent.iterdir()]
+        return sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         return []
 

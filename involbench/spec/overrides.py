@@ -2,43 +2,37 @@
 
 from collections.abc import Sequence
 
-from involbench.errors import SpecError
 from involbench.spec.assign import assigned, key_path
-from involbench.spec.document import Document
+from involbench.spec.document import Document, Problem
 from involbench.spec.yaml_source import NotYaml, parse
 
 
-def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
+def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Problem]:
     """Set each override in turn on the document's value, so that the last one wins.
 
-    Raises:
-        SpecError: Some are not of the form KEY=VALUE, have a value that is not YAML, or set
-            something below a value that has no keys; the message lists all of them.
+    Returns:
+        The overrides that are not of the form KEY=VALUE, have a value that is not YAML, or set
+        something below a value that has no keys.
     """
-    wrong: list[str] = []
-    for override in overrides:
-        try:
-            _apply(document, override)
-        except SpecError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise SpecError("\n".join(wrong))
+    return [problem for override in overrides for problem in _apply(document, override)]
 
 
-def _apply(document: Document, override: str) -> None:
+def _apply(document: Document, override: str) -> list[Problem]:
     label = f"--set {override}"
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
-        raise SpecError(f"{label}: expected KEY=VALUE, such as training.epochs=2")
+        return [Problem((), "expected KEY=VALUE, such as training.epochs=2", place=label)]
     try:
         parsed = parse(text)
         path = key_path(name)
         document.value = assigned(document.value, path, parsed.value)
     except (NotYaml, ValueError) as error:
-        raise SpecError(f"{label}: {error}") from None
+        return [Problem((), str(error), place=label)]
     _relabel(document, path, label)
-    if parsed.problems:
-        raise SpecError("\n".join(f"{label}: {problem.message}" for problem in parsed.problems))
+    return [
+        Problem((*path, *found.path), found.message, found.at_key, label)
+        for found in parsed.problems
+    ]
 
 
 def _relabel(document: Document, path: tuple[str, ...], label: str) -> None:

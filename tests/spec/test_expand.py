@@ -1,0 +1,144 @@
+"""The trials of a spec, their order and their ids."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from involbench.spec.expand import expand
+from involbench.spec.load import load_spec
+from involbench.spec.trial import Trial
+from tests.spec.helpers import GOOD, complaint, heads, written
+
+FINGERPRINT = "0" * 64
+
+
+def trials(folder: Path, *overrides: str) -> list[Trial]:
+    return expand(load_spec(written(folder, GOOD), overrides))
+
+
+def ids(folder: Path, *overrides: str) -> list[str]:
+    return [trial.run_id(FINGERPRINT) for trial in trials(folder, *overrides)]
+
+
+def test_trials_come_seed_by_seed(tmp_path: Path) -> None:
+    order = [(trial.seed, trial.model) for trial in trials(tmp_path, "seeds=[4, 1]")]
+    assert order == [(4, "cnn"), (4, "inn"), (1, "cnn"), (1, "inn")]
+
+
+def test_ids_never_change(tmp_path: Path) -> None:
+    # A change here makes every run ever made start anew: raise RESULT_VERSION if it is meant.
+    assert ids(tmp_path) == ["cnn-seed0-46592e55", "inn-seed0-52a1cd0a"]
+    rich = ("training.optimizer={name: sgd, learning_rate: 1}", "data.augmentation=[flip]")
+    assert ids(tmp_path, *rich)[0] == "cnn-seed0-1c17fa11"
+
+
+def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
+    plain = ids(tmp_path)
+    assert ids(tmp_path, "training.optimizer={name: adam}", "training.batch_size=256") == plain
+    assert ids(tmp_path, "models.inn.kernel_size=3", "data.validation=test") == plain
+    assert ids(tmp_path, "name=other", "baseline=inn") == plain
+    one, other = (ids(tmp_path, f"training.optimizer.learning_rate={x}") for x in ("1", "1.0"))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training.epochs=3",
+        "training.optimizer=sgd",
+        "training.precision=mixed_bfloat16",
+        "data.train_size=100",
+        "data.validation=0.1",
+        "models.inn.kernel_size=5",
+        "seeds=[1]",
+    ],
+)
+def test_what_decides_the_result_changes_the_id(tmp_path: Path, override: str) -> None:
+    assert ids(tmp_path, override)[1] != ids(tmp_path)[1]
+
+
+def test_a_trial_survives_json(tmp_path: Path) -> None:
+    for trial in trials(tmp_path, "data.augmentation=[flip]", "training.optimizer.learning_rate=1"):
+        assert Trial.model_validate_json(trial.model_dump_json()) == trial
+        assert Trial.model_validate(json.loads(trial.model_dump_json())) == trial
+
+
+def test_a_sweep_takes_every_combination(tmp_path: Path) -> None:
+    swept = trials(
+        tmp_path, "sweep.training.epochs=[1, 2]", "sweep.training.optimizer.learning_rate=[1e-3, 1]"
+    )
+    seen = [
+        (t.training.epochs, t.training.optimizer.arguments["learning_rate"])
+        for t in swept
+        if t.model == "cnn"
+    ]
+    assert seen == [(1, 0.001), (1, 1.0), (2, 0.001), (2, 1.0)]
+    assert len(swept) == 8
+    assert swept[0].point == {"training.epochs": 1, "training.optimizer.learning_rate": 0.001}
+
+
+def test_a_sweep_of_one_model_leaves_the_others_alone(tmp_path: Path) -> None:
+    swept = trials(tmp_path, "sweep.models.inn.kernel_size=[3, 5]", "seeds=2")
+    assert [(t.seed, t.model, t.point) for t in swept] == [
+        (seed, model, point)
+        for seed in (0, 1)
+        for model, point in (
+            ("cnn", {}),
+            ("inn", {"models.inn.kernel_size": 3}),
+            ("inn", {"models.inn.kernel_size": 5}),
+        )
+    ]
+
+
+def test_swept_values_may_need_each_other(tmp_path: Path) -> None:
+    swept = trials(tmp_path, "sweep.data.dataset=[folder]", "sweep.data.path=[a, b]")
+    assert [t.data.path for t in swept] == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "expected"),
+    [
+        ("training.epoch: [1]", "11:3: sweep.training.epoch: unknown key; did you mean 'epochs'?"),
+        ("data.train_size: [1, x]", "11:24: sweep.data.train_size[1]: expected a whole number"),
+        ("training.epochs: []", "11:20: sweep.training.epochs: empty; expected at least 1 entry"),
+        ("training.epochs: 3", "11:20: sweep.training.epochs: expected a list, got 3"),
+        ("training.epochs: [1, 2, 1]", "11:27: sweep.training.epochs[2]: 1 is listed twice"),
+        ("seeds: [1]", "11:3: sweep.seeds: expected a key path: data.KEY, training.KEY or"),
+        ("training.epochs.x: [1]", "11:3: sweep.training.epochs.x: training.epochs is 2, which"),
+        ("models.imn.x: [1]", "11:3: sweep.models.imn.x: 'imn' is not one of the models; did"),
+        (
+            "models.inn.architecture: [keras_io_inn, keras_io_cnn]",
+            "11:43: sweep.models.inn.architecture[1]: with 'keras_io_cnn', models.inn.kernel_size: "
+            "unknown key",
+        ),
+        (
+            "training.optimizer: [adam, {name: sgd, momentum: x}]",
+            "11:52: sweep.training.optimizer[1].momentum: expected a number, got the text 'x'",
+        ),
+    ],
+)
+def test_a_wrong_sweep_is_found_before_anything_runs(
+    tmp_path: Path, sweep: str, expected: str
+) -> None:
+    (head,) = heads(complaint(tmp_path, f"{GOOD}# why\nsweep:\n  {sweep}\n"))
+    assert head.startswith(f"x.yaml:{expected}")
+
+
+def test_a_swept_key_inside_another_is_refused(tmp_path: Path) -> None:
+    inside = "sweep:\n  training.optimizer.learning_rate: [1]\n  training.optimizer: [sgd]\n"
+    (head,) = heads(complaint(tmp_path, GOOD + inside))
+    assert head == (
+        "x.yaml:10:3: sweep.training.optimizer.learning_rate: lies inside 'training.optimizer', "
+        "which is swept too"
+    )
+
+
+def test_an_experiment_has_a_largest_size(tmp_path: Path) -> None:
+    many = str(list(range(1, 200)))
+    points = complaint(
+        tmp_path, GOOD, f"sweep.training.epochs={many}", f"sweep.training.batch_size={many}"
+    )
+    assert "sweep: 39601 points; at most 10000" in points
+    message = complaint(tmp_path, GOOD, f"sweep.training.epochs={many}", "seeds=100")
+    assert message == "x.yaml: 39800 trials; an experiment has at most 10000"

@@ -1,0 +1,271 @@
+"""Each wrong spec gets a message that names the place, the problem and the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.spec.helpers import GOOD, complaint, heads
+
+NAMES = "keras_io_cnn, keras_io_inn, keras_io_control"
+PLAIN = "a plain name (a-z, 0-9, - and _, starting with a letter or digit)"
+
+# What replaces a piece of GOOD, and the first line of the message.
+CASES = {
+    "unknown key": (
+        "  epochs: 2",
+        "  epoch: 2",
+        "x.yaml:8:3: training.epoch: unknown key; did you mean 'epochs'?",
+    ),
+    "unknown key of another section": (
+        "training:\n  epochs: 2",
+        "epochs: 2",
+        "x.yaml:7:1: epochs: unknown key; did you mean 'training.epochs'?",
+    ),
+    "unknown argument": (
+        "kernel_size: 3",
+        "kernal_size: 3",
+        "x.yaml:6:37: models.inn.kernal_size: unknown key; did you mean 'kernel_size'?",
+    ),
+    "argument of an architecture without any": (
+        "keras_io_cnn}",
+        "keras_io_cnn, groups: 3}",
+        "x.yaml:5:37: models.cnn.groups: unknown key; keras_io_cnn has no arguments",
+    ),
+    "duplicate key": (
+        "  epochs: 2",
+        "  epochs: 2\n  epochs: 3",
+        "x.yaml:9:3: training.epochs: duplicate key, first given in line 8; keep one of them",
+    ),
+    "text for a number": (
+        "epochs: 2",
+        'epochs: "20"',
+        "x.yaml:8:11: training.epochs: expected a whole number, got the text '20'; drop the quotes",
+    ),
+    "true for a number": (
+        "epochs: 2",
+        "epochs: true",
+        "x.yaml:8:11: training.epochs: expected a whole number, got true",
+    ),
+    "number for a text": (
+        "name: quick",
+        "name: 2024",
+        "x.yaml:1:7: name: expected text, got 2024; put it in quotes",
+    ),
+    "nothing for a number": (
+        "epochs: 2",
+        "epochs:",
+        "x.yaml:8:10: training.epochs: expected a whole number, got nothing; "
+        "give a value or leave the key out",
+    ),
+    "negative epochs": (
+        "epochs: 2",
+        "epochs: -3",
+        "x.yaml:8:11: training.epochs: expected a number above 0, got -3",
+    ),
+    "not a number": (
+        "epochs: 2",
+        "epochs: .nan",
+        "x.yaml:8:11: training.epochs: expected a finite number, got .nan",
+    ),
+    "infinite by exponent": (
+        "epochs: 2",
+        "optimizer: {learning_rate: 1e999}",
+        "x.yaml:8:30: training.optimizer.learning_rate: expected a finite number, got 1e999",
+    ),
+    "unknown architecture": (
+        "keras_io_cnn",
+        "keras_io_cn",
+        "x.yaml:5:23: models.cnn.architecture: unknown architecture 'keras_io_cn'; "
+        "did you mean 'keras_io_cnn'?",
+    ),
+    "architecture like no other": (
+        "keras_io_cnn",
+        "zzz",
+        "x.yaml:5:23: models.cnn.architecture: unknown architecture 'zzz'; "
+        f"expected one of {NAMES}",
+    ),
+    "no architecture": (
+        "architecture: keras_io_cnn",
+        "",
+        f"x.yaml:5:3: models.cnn.architecture: missing; this key is required: one of {NAMES}",
+    ),
+    "unknown dataset": (
+        "dataset: digits",
+        "dataset: cifar01",
+        "x.yaml:3:12: data.dataset: unknown dataset 'cifar01'; did you mean 'cifar10'?",
+    ),
+    "folder without a path": (
+        "dataset: digits",
+        "dataset: folder",
+        "x.yaml:2:1: data.path: missing; the dataset 'folder' needs the path of the images' folder",
+    ),
+    "path without a folder": (
+        "dataset: digits",
+        "dataset: digits\n  path: images",
+        "x.yaml:4:9: data.path: only for the datasets folder and npz, and the dataset is 'digits'",
+    ),
+    "image size without a folder": (
+        "dataset: digits",
+        "dataset: digits\n  image_size: 32",
+        "x.yaml:4:15: data.image_size: only for the dataset folder, and the dataset is 'digits'",
+    ),
+    "image size of three": (
+        "dataset: digits",
+        "dataset: folder\n  path: images\n  image_size: [32, 32, 3]",
+        "x.yaml:5:15: data.image_size: expected a number of pixels or [height, width], got a list",
+    ),
+    "validation above 1": (
+        "dataset: digits",
+        "dataset: digits\n  validation: 10",
+        "x.yaml:4:15: data.validation: expected 'test' or a fraction between 0 and 1, such as 0.1, "
+        "got 10",
+    ),
+    "unknown augmentation": (
+        "dataset: digits",
+        "dataset: digits\n  augmentation: [flip, corp]",
+        "x.yaml:4:24: data.augmentation[1]: unknown 'corp'; did you mean 'crop'?",
+    ),
+    "even kernel": (
+        "kernel_size: 3",
+        "kernel_size: 4",
+        "x.yaml:6:50: models.inn.kernel_size: expected an odd number, got 4",
+    ),
+    "too much reduction": (
+        "kernel_size: 3",
+        "reduction_ratio: 4",
+        "x.yaml:6:54: models.inn.reduction_ratio: expected a number of at most 3, got 4",
+    ),
+    "unknown optimizer": (
+        "epochs: 2",
+        "optimizer: Adan",
+        "x.yaml:8:14: training.optimizer.name: unknown optimizer 'Adan'; did you mean 'adam'?",
+    ),
+    "another optimizer's argument": (
+        "epochs: 2",
+        "optimizer: {name: sgd, momentun: 0.9}",
+        "x.yaml:8:26: training.optimizer.momentun: unknown key; did you mean 'momentum'?",
+    ),
+    "learning rate in words": (
+        "epochs: 2",
+        "optimizer: {name: sgd, learning_rate: fast}",
+        "x.yaml:8:41: training.optimizer.learning_rate: expected a number, got the text 'fast'",
+    ),
+    "number for an optimizer": (
+        "epochs: 2",
+        "optimizer: 0.1",
+        "x.yaml:8:14: training.optimizer: expected an optimizer's name or a mapping, got 0.1",
+    ),
+    "empty models": (
+        "  cnn: {architecture: keras_io_cnn}\n  inn: {architecture: keras_io_inn, kernel_size: 3}",
+        "  {}",
+        "x.yaml:5:3: models: empty; expected at least 1 entry",
+    ),
+    "experiment named with a slash": (
+        "name: quick",
+        "name: ../quick",
+        f"x.yaml:1:7: name: expected {PLAIN}, got the text '../quick'",
+    ),
+    "model named with a slash": (
+        "  cnn:",
+        "  a/b:",
+        f"x.yaml:5:3: models.a/b: expected {PLAIN}, got the text 'a/b'",
+    ),
+    "no name": (
+        "name: quick\n",
+        "",
+        "x.yaml:1:1: name: missing; this key is required",
+    ),
+    "unknown baseline": (
+        "name: quick",
+        "name: quick\nbaseline: cnnn",
+        "x.yaml:2:11: baseline: 'cnnn' is not one of the models; did you mean 'cnn'?",
+    ),
+    "repeated seed": (
+        "name: quick",
+        "name: quick\nseeds: [4, 5, 4]",
+        "x.yaml:2:15: seeds[2]: the seed 4 is listed twice",
+    ),
+    "no seeds": (
+        "name: quick",
+        "name: quick\nseeds: 0",
+        "x.yaml:2:8: seeds: expected how many seeds (1 to 10000) or a list of seeds, got 0",
+    ),
+    "far too many seeds": (
+        "name: quick",
+        "name: quick\nseeds: 999999999999",
+        "x.yaml:2:8: seeds: expected how many seeds (1 to 10000) or a list of seeds, "
+        "got 999999999999",
+    ),
+    "version to come": (
+        "name: quick",
+        "name: quick\nspec_version: 2",
+        "x.yaml:2:15: spec_version: expected 1, got 2",
+    ),
+    "list for a mapping": (
+        "training:\n  epochs: 2",
+        "training: [2]",
+        "x.yaml:7:11: training: expected a mapping, got a list",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_problem_gets_one_message(tmp_path: Path, case: str) -> None:
+    before, after, expected = CASES[case]
+    assert before in GOOD
+    assert heads(complaint(tmp_path, GOOD.replace(before, after, 1))) == [expected]
+
+
+def test_the_line_is_quoted_with_a_caret_under_the_place(tmp_path: Path) -> None:
+    message = complaint(tmp_path, GOOD.replace("kernel_size: 3", "kernel_size: 4"))
+    assert message == (
+        "x.yaml:6:50: models.inn.kernel_size: expected an odd number, got 4\n"
+        "  6 |   inn: {architecture: keras_io_inn, kernel_size: 4}\n"
+        "    |                                                  ^"
+    )
+
+
+def test_a_long_line_is_quoted_around_the_place(tmp_path: Path) -> None:
+    line = f"data: {{dataset: digits, {'a' * 500}: 1, train_size: -7}}"
+    message = complaint(tmp_path, GOOD.replace("data:\n  dataset: digits", line))
+    *_, quote, caret = message.splitlines()
+    assert len(quote) < 120
+    assert quote[caret.index("^") :].startswith("-7")
+
+
+SEVERAL = """\
+name: a/b
+data: {dataset: digit, train_size: 0}
+models:
+  cnn: {architecture: keras_io_cmm}
+  inn: {architecture: keras_io_inn, kernel_size: 2, kernel_size: 3}
+training:
+  epochs: -1
+  optimizer: {learning_rate: -1, beta1: 0.9}
+baseline: inm
+sweep:
+  training.epochs: [1, 0]
+  models.imn.kernel_size: [3]
+  training.batch_size: []
+"""
+
+
+def test_all_problems_of_a_file_come_at_once_in_its_order(tmp_path: Path) -> None:
+    assert heads(complaint(tmp_path, SEVERAL)) == [
+        f"x.yaml:1:7: name: expected {PLAIN}, got the text 'a/b'",
+        "x.yaml:2:17: data.dataset: unknown dataset 'digit'; did you mean 'digits'?",
+        "x.yaml:2:36: data.train_size: expected a number above 0, got 0",
+        "x.yaml:4:23: models.cnn.architecture: unknown architecture 'keras_io_cmm'; "
+        "did you mean 'keras_io_cnn'?",
+        "x.yaml:5:50: models.inn.kernel_size: expected an odd number, got 2",
+        "x.yaml:5:53: models.inn.kernel_size: duplicate key, first given in line 5; "
+        "keep one of them",
+        "x.yaml:7:11: training.epochs: expected a number above 0, got -1",
+        "x.yaml:8:30: training.optimizer.learning_rate: expected a number above 0, got -1",
+        "x.yaml:8:34: training.optimizer.beta1: unknown key; did you mean 'beta_1'?",
+        "x.yaml:9:11: baseline: 'inm' is not one of the models; did you mean 'inn'?",
+        "x.yaml:11:24: sweep.training.epochs[1]: expected a number above 0, got 0",
+        "x.yaml:12:3: sweep.models.imn.kernel_size: 'imn' is not one of the models; "
+        "did you mean 'inn'?",
+        "x.yaml:13:24: sweep.training.batch_size: empty; expected at least 1 entry",
+    ]
