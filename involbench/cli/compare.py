@@ -1,13 +1,12 @@
 """`involbench compare`: how the models of each experiment differ."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from io import StringIO
-
     from involbench.analysis.comparison import Comparison
     from involbench.results.reading import ResultsTree
 
@@ -47,12 +46,11 @@ def compare(
     for comparison in comparisons:
         for warning in comparison.warnings:
             typer.echo(f"warning: {comparison.experiment}: {warning}", err=True)
+    text = _text(chosen, comparisons, found, for_screen=output is None)
     if output is not None:
-        _write(output, _text(chosen, comparisons, found))
-    elif chosen == "text":
-        _print(comparisons, found)
+        _write(output, text)
     else:
-        typer.echo(_text(chosen, comparisons, found), nl=False)
+        typer.echo(text, nl=False)
 
 
 def _format(as_json: bool, as_csv: bool, as_md: bool) -> str:
@@ -77,7 +75,10 @@ def _write(output: Path, text: str) -> None:
 
 
 def _text(
-    chosen: str, comparisons: "list[Comparison]", found: "list[tuple[ResultsTree, str]]"
+    chosen: str,
+    comparisons: "list[Comparison]",
+    found: "list[tuple[ResultsTree, str]]",
+    for_screen: bool,
 ) -> str:
     """The whole document in the format chosen."""
     if chosen == "json":
@@ -92,29 +93,28 @@ def _text(
         from involbench.reporting.tables_markdown import comparison_markdown
 
         return "\n".join(map(comparison_markdown, comparisons))
-    from io import StringIO
-
-    page = StringIO()
-    _print(comparisons, found, page)
-    return page.getvalue()
+    return _tables(comparisons, found, for_screen)
 
 
-def _print(
-    comparisons: "list[Comparison]",
-    found: "list[tuple[ResultsTree, str]]",
-    page: "StringIO | None" = None,
-) -> None:
-    """Draw the tables on stdout, or on a plain page 80 columns wide."""
+def _tables(
+    comparisons: "list[Comparison]", found: "list[tuple[ResultsTree, str]]", for_screen: bool
+) -> str:
+    """Tables as wide as the terminal but at least 80 columns; decorated only on a terminal."""
     from rich.console import Console
 
     from involbench.reporting.tables import comparison_view
 
-    console = Console(highlight=False)
-    if page is not None:
-        console = Console(file=page, width=80, force_terminal=False, highlight=False)
+    plain = not for_screen or "NO_COLOR" in os.environ
+    console = Console(
+        highlight=False,
+        color_system=None if plain else "auto",
+        width=None if for_screen else 80,
+    )
     console.width = max(console.width, 80)
-    for comparison, (tree, name) in zip(comparisons, found, strict=True):
-        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
-        for part in comparison_view(comparison, plots):
-            console.print(part)
-        console.print()
+    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
+    with console.capture() as page:
+        for comparison, (tree, name) in zip(comparisons, found, strict=True):
+            plots = sorted((tree.folder(name) / "plots").glob("*.png"))
+            console.print(*comparison_view(comparison, plots), sep="\n")
+            console.print()
+    return page.get()

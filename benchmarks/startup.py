@@ -1,0 +1,58 @@
+"""How long `involbench --help` and `involbench compare` take, as a user waits for them.
+
+Makes 200 runs of made-up numbers in a temporary folder, then times whole processes, interpreter
+included. Run from the repository:  python -m benchmarks.startup
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from tests.compare.factory import make_run
+
+_MODELS = ("cnn", "inn", "control")
+_EXPERIMENTS = 4
+_RUNS = 200
+_REPEATS = 15
+
+
+def make_runs(results: Path) -> None:
+    """Finished runs, dealt out over models and experiments."""
+    for number in range(_RUNS):
+        seed, deal = divmod(number, len(_MODELS) * _EXPERIMENTS)
+        model, experiment = _MODELS[deal % len(_MODELS)], deal // len(_MODELS)
+        make_run(results, model, seed, experiment=f"experiment{experiment}")
+
+
+def wall_seconds(arguments: Sequence[str], cwd: Path) -> list[float]:
+    """Seconds of each of several processes, after one that fills the caches."""
+    command = [sys.executable, "-m", "involbench", *arguments]
+    taken = []
+    for _ in range(_REPEATS + 1):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
+        taken.append(time.perf_counter() - start)
+    return taken[1:]
+
+
+def main() -> None:
+    print(f"python {platform.python_version()}, {os.cpu_count()} cores, {_REPEATS} processes each")
+    with TemporaryDirectory() as folder:
+        make_runs(Path(folder) / "results")
+        for title, arguments in (
+            ("involbench --help", ["--help"]),
+            (f"involbench compare, {_RUNS} runs", ["compare"]),
+        ):
+            taken = sorted(wall_seconds(arguments, Path(folder)))
+            spread = f"{taken[0]:.3f} to {taken[-1]:.3f}"
+            print(f"{title:32} median {median(taken):.3f} s, {spread}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Damaged and foreign files in a results tree."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from involbench.errors import ResultsError
+from involbench.results.outline import Outline, read_outline
+from involbench.results.reading import ResultsTree
+
+from .factory import make_experiment, make_run
+
+
+def models_read(results: Path) -> tuple[list[str], list[str]]:
+    runs, warnings = ResultsTree(results).runs("digits")
+    return [run.record.trial.model for run in runs], warnings
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_record_is_skipped_and_left_alone(tmp_path: Path, kept: float) -> None:
+    make_experiment(tmp_path, seeds=1)
+    victim = next(tmp_path.glob("digits/runs/inn-*/run.json"))
+    text = victim.read_bytes()
+    victim.write_bytes(text[: int(len(text) * kept)])
+    models, warnings = models_read(tmp_path)
+    assert models == ["cnn", "control"]
+    assert warnings == [f"{victim}: damaged: not a whole JSON document (skipped)"]
+    assert victim.read_bytes() == text[: int(len(text) * kept)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe\x00garbage", "damaged"),
+        (b"[1, 2]", "not a record of this version"),
+        (b'{"schema_version": 1}', "not a record of this version"),
+        (b'{"schema_version": 2, "new": 1}', "schema_version 2; this one reads 1"),
+        (b"[" * 100_000, "damaged"),
+    ],
+)
+def test_garbage_is_skipped_with_its_name(tmp_path: Path, content: bytes, said: str) -> None:
+    make_experiment(tmp_path, seeds=1)
+    victim = next(tmp_path.glob("digits/runs/inn-*/run.json"))
+    victim.write_bytes(content)
+    models, (warning,) = models_read(tmp_path)
+    assert models == ["cnn", "control"]
+    assert str(victim) in warning
+    assert said in warning
+
+
+def test_a_copied_run_folder_counts_once(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "cnn", 0)
+    copy = folder.with_name(f"{folder.name}-copy")
+    copy.mkdir()
+    (copy / "run.json").write_bytes((folder / "run.json").read_bytes())
+    models, (warning,) = models_read(tmp_path)
+    assert models == ["cnn"]
+    assert "is a copy" in warning
+
+
+def test_a_run_under_way_is_no_damage(tmp_path: Path) -> None:
+    make_run(tmp_path, "cnn", 0)
+    (tmp_path / "digits" / "runs" / "inn-seed0-00000000").mkdir()
+    (tmp_path / "digits" / "runs" / ".DS_Store").touch()
+    assert models_read(tmp_path) == (["cnn"], [])
+
+
+def test_experiments_are_listed_without_the_published_ones(tmp_path: Path) -> None:
+    for name in ("zeta", "alpha", "reference/cifar10-jpeg"):
+        make_run(tmp_path, "cnn", 0, experiment=name)
+    (tmp_path / "notes").mkdir()
+    tree = ResultsTree(tmp_path)
+    assert tree.experiments() == ["alpha", "zeta"]
+    assert tree.references() == ["reference/cifar10-jpeg"]
+    assert len(tree.runs("reference/cifar10-jpeg")[0]) == 1
+
+
+def test_history_and_parameters_are_read_when_asked_for(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "inn", 0)
+    (run,), _ = ResultsTree(tmp_path).runs("digits")
+    assert len(run.history()["val_loss"]) == 20
+    assert run.parameters().by_role["head"] == 13002
+    (folder / "history.json").write_text('{"loss": ["x"]}')
+    (folder / "parameters.json").unlink()
+    with pytest.raises(ResultsError, match=r"history\.json: not a record"):
+        run.history()
+    with pytest.raises(ResultsError, match=r"parameters\.json: cannot be read"):
+        run.parameters()
+
+
+@pytest.mark.parametrize(
+    "text", ["models: [", "- a", "models: 3\nbaseline: [x]", "\x00", "a: &a *b"]
+)
+def test_a_damaged_spec_gives_an_empty_outline(tmp_path: Path, text: str) -> None:
+    (tmp_path / "spec.yaml").write_text(text)
+    assert read_outline(tmp_path) == Outline()
+
+
+def test_the_outline_keeps_the_order_of_the_models(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(json.dumps({"models": {"b": {}, "a": {}}, "baseline": "a"}))
+    assert read_outline(tmp_path) == Outline(("b", "a"), "a")
