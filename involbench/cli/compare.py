@@ -93,10 +93,10 @@ def _text(
         from involbench.reporting.tables_markdown import comparison_markdown
 
         return "\n".join(map(comparison_markdown, comparisons))
-    return _tables(comparisons, found, for_screen)
+    return tables(comparisons, found, for_screen)
 
 
-def _tables(
+def tables(
     comparisons: "list[Comparison]", found: "list[tuple[ResultsTree, str]]", for_screen: bool
 ) -> str:
     """Tables as wide as the terminal but at least 80 columns; decorated only on a terminal."""

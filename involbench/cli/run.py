@@ -106,10 +106,15 @@ def _print_plan(planned: "list[PlannedTrial]") -> None:
 
 
 def _print_comparison(results: Path, experiment: str) -> None:
+    from involbench.cli.compare import tables
     from involbench.reporting.experiment import write_comparison
     from involbench.results.reading import ResultsTree
 
-    comparison = write_comparison(ResultsTree(results), experiment)
+    tree = ResultsTree(results)
+    comparison = write_comparison(tree, experiment)
+    for warning in comparison.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo(tables([comparison], [(tree, experiment)], for_screen=True), nl=False)
 
 
 def _screen(baseline: str, quiet: bool) -> "PlainScreen":

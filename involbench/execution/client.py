@@ -19,10 +19,6 @@ from involbench.execution.worker import serve
 
 ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    # Big temporaries stay with the process instead of going back to the kernel after each
-    # operation: most of a CPU step's lost time is fresh pages.
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
 }
 """Set before a worker starts, because the C library reads it once."""
 

@@ -1,0 +1,45 @@
+"""Running the command line as a user does: in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "involbench"]
+
+TINY = """\
+name: tiny
+data: {dataset: digits, train_size: 100}
+models:
+  cnn: {architecture: keras_io_cnn}
+  inn: {architecture: keras_io_inn}
+training: {epochs: 2, batch_size: 50}
+seeds: 2
+baseline: cnn
+"""
+
+
+def involbench(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run one command to its end; nothing is a terminal."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def spawn(*arguments: object, cwd: Path) -> subprocess.Popen:
+    """Start one command in a process group of its own, to be signalled."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )

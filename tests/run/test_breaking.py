@@ -1,0 +1,162 @@
+"""What a run does when it is stopped, when a part of it fails, and when it may not start."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from filelock import FileLock
+
+from involbench.results.record import RunRecord
+from tests.cli import TINY, involbench, spawn
+
+
+@pytest.fixture
+def spec(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    records = [
+        RunRecord.model_validate_json(path.read_bytes())
+        for path in folder.glob("results/tiny/runs/*/run.json")
+    ]
+    return {f"{r.trial.model}{r.trial.seed}": r.status for r in records}
+
+
+def run_ids(spec: Path) -> list[str]:
+    done = involbench("run", spec, "--dry-run", cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    return [line.split()[0] for line in done.stdout.splitlines()]
+
+
+def wait_for(condition, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_dry_run_lists_the_trials_seed_by_seed_and_writes_nothing(spec):
+    ids = run_ids(spec)
+    assert [name.rsplit("-", 1)[0] for name in ids] == [
+        "cnn-seed0",
+        "inn-seed0",
+        "cnn-seed1",
+        "inn-seed1",
+    ]
+    assert not (spec.parent / "results").exists()
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_by_a_signal_keeps_what_is_finished(spec, sent, code):
+    process = spawn("run", spec, "-S", "training.epochs=40", cwd=spec.parent)
+    wait_for(lambda: "cnn0" in statuses(spec.parent), process)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    finished = statuses(spec.parent)
+    assert finished["cnn0"] == "finished"
+    assert len(finished) < 4
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_worker_too(spec):
+    process = spawn("run", spec, "-S", "training.epochs=200", cwd=spec.parent)
+    wait_for(lambda: any(spec.parent.glob("results/tiny/runs/*/log.txt")), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    # Where nobody reaps the orphans of a session they stay as zombies, which do nothing.
+    alive = [child for child in children if child.is_running()]
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_killed_worker_costs_one_trial(spec):
+    process = spawn("run", spec, "-S", "training.epochs=40", cwd=spec.parent)
+    wait_for(lambda: "cnn0" in statuses(spec.parent), process)
+    wait_for(lambda: any(spec.parent.glob("results/tiny/runs/inn-seed0-*")), process)
+    for child in psutil.Process(process.pid).children(recursive=True):
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 1, errors
+    assert sorted(statuses(spec.parent).values()) == ["failed", "finished", "finished", "finished"]
+    assert "SIGKILL" in errors
+
+
+def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
+    unlucky = run_ids(spec)[1]
+    run_dir = spec.parent / "results/tiny/runs" / unlucky
+    (run_dir / "history.json").mkdir(parents=True)  # Cannot be replaced by a file.
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{run_dir.name}" in done.stderr
+    assert statuses(spec.parent)["inn0"] == "failed"
+    assert list(statuses(spec.parent).values()).count("finished") == 3
+    assert "history.json" in json.loads((run_dir / "run.json").read_text())["error"]
+    (run_dir / "history.json").rmdir()
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert "1 trial to run, 3 finished before" in done.stderr
+    assert set(statuses(spec.parent).values()) == {"finished"}
+
+
+def test_a_run_that_another_process_owns_is_left_to_it(spec):
+    owned = run_ids(spec)[0]
+    run_dir = spec.parent / "results/tiny/runs" / owned
+    run_dir.mkdir(parents=True)
+    with FileLock(run_dir / ".lock"):
+        done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert "another process" in done.stderr
+    assert "cnn0" not in statuses(spec.parent)
+    assert len(statuses(spec.parent)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["-S", "training.epochs=-1"], "training.epochs"),
+        (["-S", "models.inn.architecture=keras_io_in"], "keras_io_inn"),
+        (["-S", "data.dataset=digit"], "digits"),
+        (["-S", "name=a/b"], "name"),
+        (["-S", "data.train_size=100000"], "train_size"),
+        (["-S", "data.dataset=folder", "-S", "data.path=nowhere"], "nowhere"),
+        (["-S", "training.optimizer.name=sgd", "-S", "training.optimizer.speed=1"], "speed"),
+        (["-S", "data.dataset=npz", "-S", "data.path=tiny.yaml"], "tiny.yaml"),
+        (["--device", "gpu:99"], "--device"),
+        (["--device", "tpu"], "--device"),
+        (["--seeds", "0"], "--seeds"),
+        (["--results", "tiny.yaml"], "tiny.yaml"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_named_before_anything_is_written(spec, arguments, named):
+    spec.write_text(TINY.replace("train_size: 100", ""))
+    before = set(spec.parent.rglob("*"))
+    done = involbench("run", spec, *arguments, cwd=spec.parent)
+    assert done.returncode == 2, done.stderr
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert set(spec.parent.rglob("*")) == before
+
+
+def test_no_network_and_no_cifar10_says_which_file_to_put_where(spec, tmp_path):
+    done = involbench(
+        "run", spec, "-S", "data.dataset=cifar10", cwd=tmp_path, KERAS_HOME=str(tmp_path / "keras")
+    )
+    assert done.returncode == 2
+    assert str(tmp_path / "keras") in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
