@@ -30,7 +30,8 @@ data = np.load("data.npz")
 images = {part: data["x_" + part].astype("float32") / 255 for part in ("train", "test")}
 keras.utils.set_random_seed(0)
 model = build_model(architecture, (32, 32, 3), 10)
-model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile("adam", loss, metrics=["accuracy"])
 history = EpochHistory(epochs, lambda report: None)
 model.fit(images["train"], data["y_train"], batch, epochs, verbose=0, callbacks=[history],
           validation_data=(images["test"], data["y_test"]))

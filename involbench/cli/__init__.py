@@ -1,12 +1,13 @@
 """The command line: one file a command. The only place that prints, asks or exits."""
 
+import io
 import sys
 import traceback
 
 import typer
 
 from involbench import __version__
-from involbench.errors import InvolbenchError
+from involbench.errors import InvolbenchError, SpecError
 
 app = typer.Typer(
     name="involbench",
@@ -47,11 +48,16 @@ def _register_commands() -> None:
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal without "±" gets "?", no traceback.
     _register_commands()
     try:
         app()
     except InvolbenchError as error:
         if {"-v", "--verbose"} & set(sys.argv):
             traceback.print_exc()
-        typer.echo(f"error: {error}", err=True)
+        # A spec's problems begin with file:line:column, so that editors and terminals link them.
+        prefix = "" if isinstance(error, SpecError) else "error: "
+        typer.echo(f"{prefix}{error}", err=True)
         sys.exit(error.exit_code)
