@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from involbench.cli.options import Results
+
 if TYPE_CHECKING:
     from involbench.analysis.comparison import Comparison
     from involbench.results.reading import ResultsTree
@@ -18,9 +20,7 @@ def compare(
             metavar="[EXPERIMENT...]", help="Names or folders of experiments; default: all of them."
         ),
     ] = None,
-    results: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the results.")] = Path(
-        "results"
-    ),
+    results: Results = Path("results"),
     baseline: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),

@@ -1,9 +1,10 @@
 """`involbench params`: the parameter counts of a spec's models, without training or data."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from involbench.cli.options import Overrides, SpecPath
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -12,13 +13,8 @@ if TYPE_CHECKING:
 
 
 def params(
-    spec: Annotated[
-        Path | None, typer.Argument(help="The experiment's YAML file; default: built-in digits.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
-    ] = None,
+    spec: SpecPath = None,
+    overrides: Overrides = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document, with every layer.")
     ] = False,

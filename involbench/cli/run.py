@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from involbench.cli.options import Overrides, Results, SpecPath
+
 if TYPE_CHECKING:
     from involbench.execution.experiment import PlannedTrial
     from involbench.execution.messages import Event, TrialEnded
@@ -15,17 +17,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    spec: Annotated[
-        Path | None, typer.Argument(help="The experiment's YAML file; default: built-in digits.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
-    ] = None,
+    spec: SpecPath = None,
+    overrides: Overrides = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="The results folder.")] = Path("results"),
+    results: Results = Path("results"),
     device: Annotated[
         str, typer.Option(help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one.")
     ] = "auto",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from involbench.cli.options import Overrides
+
 if TYPE_CHECKING:
     from involbench.spec.load import LoadedSpec
 
@@ -13,10 +15,7 @@ def validate(
     specs: Annotated[
         list[Path], typer.Argument(metavar="SPEC", help="The experiments' YAML files.")
     ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of each spec."),
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Check experiment files: every problem of every file, and how many trials each makes."""
     from involbench.errors import SpecError

@@ -1,6 +1,5 @@
 """The screens that a run can have: a live table, plain lines, or none."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
@@ -38,12 +37,7 @@ class PlainScreen:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         pass
 
     def show(self, event: Event) -> None:
@@ -92,12 +86,7 @@ class LiveScreen(PlainScreen):
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
     def _epoch(self, report: EpochReport) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from involbench.analysis.comparison import Comparison, ModelResult, ParameterCounts, Summary
-from involbench.results.record import Role
+from involbench.results.record import ROLES
 
 MISSING = "n/a"
 _PAIRS_FOR_A_VERDICT = 6
-_ROLES: tuple[Role, ...] = ("operator", "normalization", "head", "other")
 
 RESULT_COLUMNS = ("model", "n", "accuracy %", "best val %", "loss", "difference")
 SIZE_COLUMNS = ("model", "trainable", "operator", "norm.", "head", "other", "frozen", "s/epoch")
@@ -136,7 +135,7 @@ def _difference(result: ModelResult, baseline: str | None) -> str:
 def _counts(parameters: ParameterCounts | None) -> Sequence[str]:
     if parameters is None:
         return [MISSING] * 6
-    roles = [parameters.by_role.get(role, 0) for role in _ROLES]
+    roles = [parameters.by_role.get(role, 0) for role in ROLES]
     return [f"{count:,}" for count in (parameters.trainable, *roles, parameters.non_trainable)]
 
 
