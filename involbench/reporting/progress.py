@@ -92,10 +92,14 @@ def trial_line(event: TrialEnded) -> str:
     record, name = event.record, trial_name(event.trial)
     if record.status == "failed":
         return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
-    accuracy = record.metrics["test_accuracy"]
-    chance = record.data.chance if record.data else None
-    collapsed = f", collapsed: it never left chance ({chance:.3f})" if record.collapsed else ""
-    return f"{name} test accuracy {accuracy:.4f} in {duration(record.seconds)}{collapsed}"
+    accuracy = percent(record.metrics["test_accuracy"])
+    collapsed = ", collapsed: it never left chance" if record.collapsed else ""
+    return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction in percent, `n/a` for None."""
+    return "n/a" if fraction is None else f"{100 * fraction:.2f}%"
 
 
 def seed_line(event: SeedEnded, baseline: str) -> str:
@@ -105,17 +109,19 @@ def seed_line(event: SeedEnded, baseline: str) -> str:
         for record in event.records
         if record.trial.model == baseline
     }
-    parts = [_standing(record, at_baseline) for record in event.records]
+    parts = [_standing(record, baseline, at_baseline) for record in event.records]
     return f"seed {event.seed}: " + (", ".join(parts) or "no trial finished")
 
 
 def _standing(
-    record: RunRecord, at_baseline: dict[tuple[tuple[str, object], ...], float | None]
+    record: RunRecord,
+    baseline: str,
+    at_baseline: dict[tuple[tuple[str, object], ...], float | None],
 ) -> str:
     accuracy = record.metrics["test_accuracy"]
     name = trial_name(record.trial).removesuffix(f" seed {record.trial.seed}")
     reference = at_baseline.get(tuple(record.trial.point.items()), at_baseline.get(()))
-    text = f"{name} {accuracy:.4f}"
-    if reference is not None and accuracy is not None and reference != accuracy:
-        text += f" ({accuracy - reference:+.4f})"
+    text = f"{name} {percent(accuracy)}"
+    if reference is not None and accuracy is not None and record.trial.model != baseline:
+        text += f" ({100 * (accuracy - reference):+.2f})"
     return text + (" collapsed" if record.collapsed else "")

@@ -1,0 +1,96 @@
+"""The README is true to the letter: its commands run, in order, as they stand."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+# Training as long as the README says would take CI too long; nothing else is changed.
+SHORTER = " -S training.epochs=1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An empty folder as a user has it, with the experiments and some images."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "experiments", folder / "experiments")
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / "images" / part / name).mkdir(parents=True)
+            for index in range(4):
+                pixels = rng.integers(0, 256, (32, 32, 3), np.uint8)
+                Image.fromarray(pixels).save(folder / "images" / part / name / f"{index}.png")
+    return folder
+
+
+def test_commands_are_found():
+    assert len([command for command in COMMANDS if command.startswith("involbench ")]) >= 9
+
+
+def test_commands_run(folder):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in COMMANDS:
+        if command.startswith("make "):
+            continue
+        trains = command.startswith("involbench run") and "--dry-run" not in command
+        shorter = f" --seeds 1{SHORTER}" if trains and "--seeds" not in command else SHORTER
+        done = subprocess.run(
+            command + (shorter if trains else ""),
+            shell=True,
+            cwd=folder,
+            env={**os.environ, "PATH": path, "INVOLBENCH_CACHE": str(folder / "cache")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        assert done.stdout or "--output" in command, command
+
+
+def test_make_targets_exist():
+    targets = {command.split()[1] for command in COMMANDS if command.startswith("make ")}
+    assert targets == {"run", "test"}
+    for target in targets | {"lint", "help", "clean"}:
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True)
+        assert done.returncode == 0, target
+
+
+def test_files_that_it_shows_and_names_exist():
+    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)|`python ([\w/.]+)`", README):
+        assert (ROOT / (name[0] or name[1])).is_file(), name
+
+
+def test_every_command_is_named():
+    from involbench.cli import _register_commands, app
+
+    _register_commands()
+    names = {command.callback.__name__ for command in app.registered_commands}
+    assert {name for name in names if f"involbench {name}" not in README} == set()
+
+
+def test_every_architecture_and_dataset_is_named():
+    from typing import get_args
+
+    from involbench.spec.architectures import Architecture
+    from involbench.spec.schema import Dataset
+
+    architectures = [
+        get_args(cls.model_fields["architecture"].annotation)[0]
+        for cls in Architecture.__subclasses__()
+    ]
+    for name in (*architectures, *get_args(Dataset)):
+        assert f"`{name}`" in README, name
