@@ -10,6 +10,8 @@ from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial
 
+_AtPoint = dict[tuple[tuple[str, object], ...], float | None]
+
 
 @dataclass
 class Standing:
@@ -104,7 +106,7 @@ def percent(fraction: float | None) -> str:
 
 def seed_line(event: SeedEnded, baseline: str) -> str:
     """How the models stand on one seed, with each one's difference from the baseline."""
-    at_baseline = {
+    at_baseline: _AtPoint = {
         tuple(record.trial.point.items()): record.metrics["test_accuracy"]
         for record in event.records
         if record.trial.model == baseline
@@ -113,11 +115,7 @@ def seed_line(event: SeedEnded, baseline: str) -> str:
     return f"seed {event.seed}: " + (", ".join(parts) or "no trial finished")
 
 
-def _standing(
-    record: RunRecord,
-    baseline: str,
-    at_baseline: dict[tuple[tuple[str, object], ...], float | None],
-) -> str:
+def _standing(record: RunRecord, baseline: str, at_baseline: _AtPoint) -> str:
     accuracy = record.metrics["test_accuracy"]
     name = trial_name(record.trial).removesuffix(f" seed {record.trial.seed}")
     reference = at_baseline.get(tuple(record.trial.point.items()), at_baseline.get(()))

@@ -72,9 +72,7 @@ def run_trial(
         ended=_now(),
         seconds=time.perf_counter() - began,
         metrics={name: values[0] for name, values in metrics.items()},
-        collapsed=never_left_chance(
-            history["val_accuracy"], data.validation.chance, len(data.validation.labels)
-        ),
+        collapsed=_collapsed(history, data),
         notes=notes + more_notes,
     )
     artifacts.write_record(run_dir, record)
@@ -106,6 +104,19 @@ def _metrics(history: History, predictions: Predictions) -> dict[str, list[float
         "best_epoch": [accuracies.index(best) + 1],
         "seconds_per_epoch": [statistics.median(seconds)],
     }
+
+
+def _collapsed(history: History, data: TrialData) -> bool:
+    """Whether validation stayed at chance in every epoch, and training was there at the end.
+
+    Validation alone would not do: in short trainings the moving averages of batch normalization
+    can be so far behind that a network which learns still answers at chance.
+    """
+    splits = ((history["val_accuracy"], data.validation), (history["accuracy"][-1:], data.train))
+    return all(
+        never_left_chance(accuracies, split.chance, len(split.labels))
+        for accuracies, split in splits
+    )
 
 
 def _facts(dataset: Dataset, data: TrialData) -> DataFacts:
