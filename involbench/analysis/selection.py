@@ -7,6 +7,7 @@ from typing import Any
 
 from involbench.analysis.settings import describe_differences, full_settings, settings_key
 from involbench.results.reading import StoredRun
+from involbench.spec.trial import shared_coordinates
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Arm:
     @property
     def shared_point(self) -> dict[str, Any]:
         """The coordinates that concern every model, so that arms of it are side by side."""
-        return {key: value for key, value in self.point.items() if not key.startswith("models.")}
+        return shared_coordinates(self.point)
 
 
 def select_arms(runs: Iterable[StoredRun], order: Sequence[str]) -> tuple[list[Arm], list[str]]:

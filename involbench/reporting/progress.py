@@ -8,9 +8,7 @@ from statistics import mean
 from involbench.execution.messages import Event, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
-from involbench.spec.trial import Trial
-
-_AtPoint = dict[tuple[tuple[str, object], ...], float | None]
+from involbench.spec.trial import Trial, shared_coordinates
 
 
 @dataclass
@@ -106,20 +104,19 @@ def percent(fraction: float | None) -> str:
 
 def seed_line(event: SeedEnded, baseline: str) -> str:
     """How the models stand on one seed, with each one's difference from the baseline."""
-    at_baseline: _AtPoint = {
-        tuple(record.trial.point.items()): record.metrics["test_accuracy"]
-        for record in event.records
-        if record.trial.model == baseline
-    }
-    parts = [_standing(record, baseline, at_baseline) for record in event.records]
+    references = [record for record in event.records if record.trial.model == baseline]
+    parts = [_standing(record, references) for record in event.records]
     return f"seed {event.seed}: " + (", ".join(parts) or "no trial finished")
 
 
-def _standing(record: RunRecord, baseline: str, at_baseline: _AtPoint) -> str:
+def _standing(record: RunRecord, references: list[RunRecord]) -> str:
     accuracy = record.metrics["test_accuracy"]
     name = trial_name(record.trial).removesuffix(f" seed {record.trial.seed}")
-    reference = at_baseline.get(tuple(record.trial.point.items()), at_baseline.get(()))
     text = f"{name} {percent(accuracy)}"
-    if reference is not None and accuracy is not None and record.trial.model != baseline:
-        text += f" ({100 * (accuracy - reference):+.2f})"
+    here = shared_coordinates(record.trial.point)
+    others = [r for r in references if shared_coordinates(r.trial.point) == here]
+    if accuracy is not None and len(others) == 1 and record not in others:
+        reference = others[0].metrics["test_accuracy"]
+        if reference is not None:
+            text += f" ({100 * (accuracy - reference):+.2f})"
     return text + (" collapsed" if record.collapsed else "")

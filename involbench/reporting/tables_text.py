@@ -5,6 +5,7 @@ from typing import Any
 
 from involbench.analysis.comparison import Comparison, ModelResult, ParameterCounts, Summary
 from involbench.results.record import ROLES
+from involbench.spec.trial import shared_coordinates
 
 MISSING = "n/a"
 _PAIRS_FOR_A_VERDICT = 6
@@ -47,7 +48,7 @@ def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
     """The results of each sweep point, with the point as it is written above them."""
     groups: dict[str, list[ModelResult]] = {}
     for result in comparison.models:
-        shared = {k: v for k, v in result.point.items() if not k.startswith("models.")}
+        shared = shared_coordinates(result.point)
         heading = ", ".join(f"{key} = {value}" for key, value in shared.items())
         groups.setdefault(heading, []).append(result)
     return list(groups.items())

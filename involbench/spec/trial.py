@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -52,6 +52,11 @@ class Trial(Section):
         text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), allow_nan=False)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{self.model}-seed{self.seed}-{digest}"
+
+
+def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:
+    """The coordinates of a sweep point that concern every model, not one of them alone."""
+    return {key: value for key, value in point.items() if not key.startswith("models.")}
 
 
 def one_seed_each(trials: Sequence[Trial]) -> tuple[Trial, ...]:

@@ -1,0 +1,58 @@
+"""`involbench params`: parameter counts without training or data."""
+
+import json
+
+from tests.cli import TINY, involbench
+
+SPEC = TINY + "sweep: {models.inn.kernel_size: [3, 5]}\n"
+
+
+def test_counts_every_model_and_sweep_point_without_data(tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    # cifar10 would have to be downloaded, were it loaded.
+    arguments = ["-S", "data.dataset=cifar10", "--json"]
+    done = involbench("params", "spec.yaml", *arguments, cwd=tmp_path, KERAS_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    trainable = {name: parameters["trainable"] for name, parameters in counts.items()}
+    five_by_five = 13_002 + 3 * (4 + 2 + 50)
+    assert trainable == {
+        "cnn": 319_178,
+        "inn kernel_size=3": 13_074,
+        "inn kernel_size=5": five_by_five,
+    }
+    assert {layer["role"] for layer in counts["cnn"]["layers"]} == {"operator", "head", "other"}
+    assert not (tmp_path / "datasets").exists()
+
+
+def test_prints_a_table_by_role(tmp_path):
+    (tmp_path / "spec.yaml").write_text(TINY)
+    done = involbench("params", "spec.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert rows["model"] == [
+        "trainable",
+        "operator",
+        "normalization",
+        "head",
+        "other",
+        "non-trainable",
+    ]
+    assert rows["inn"] == ["13,074", "72", "0", "13,002", "0", "6"]
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_model_that_does_not_fit_is_named(tmp_path):
+    import numpy as np
+
+    images, labels = np.zeros((4, 8, 8), np.uint8), np.arange(4) % 2
+    np.savez(tmp_path / "grey.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    (tmp_path / "spec.yaml").write_text(TINY)
+    arguments = ["-S", "data.dataset=npz", "-S", "data.path=grey.npz", "-S", "data.train_size="]
+    for command in ("params", "run"):
+        done = involbench(command, "spec.yaml", *arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "models.inn: keras_io_inn cannot be built for 8x8x1 images" in done.stderr
+        assert "reduction_ratio" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()

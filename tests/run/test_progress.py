@@ -1,0 +1,126 @@
+"""What is said of a run while it goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from involbench.execution.messages import Planned, SeedEnded, TrialEnded, TrialStarted
+from involbench.reporting.progress import (
+    Standing,
+    duration,
+    epoch_line,
+    plan_line,
+    seed_line,
+    trial_line,
+)
+from involbench.results.progress import EpochReport
+from involbench.results.record import RunRecord
+from involbench.spec.architectures import KerasIoCnn, KerasIoInn
+from involbench.spec.schema import DataSpec, TrainingSpec
+from involbench.spec.trial import Trial
+
+ARCHITECTURES = {
+    "cnn": KerasIoCnn(architecture="keras_io_cnn"),
+    "inn": KerasIoInn(architecture="keras_io_inn"),
+}
+
+
+def trial(model, seed=0, epochs=10, **point):
+    return Trial(
+        experiment="e",
+        model=model,
+        architecture=ARCHITECTURES[model],
+        data=DataSpec(dataset="digits"),
+        training=TrainingSpec(epochs=epochs),
+        seed=seed,
+        point={key.replace("__", "."): value for key, value in point.items()},
+    )
+
+
+def record(of, accuracy, **changes):
+    values = {
+        "run_id": of.run_id(""),
+        "status": "finished",
+        "trial": of,
+        "argv": (),
+        "versions": {},
+        "hardware": None,
+        "git": None,
+        "data": None,
+        "started": "2026-01-01T00:00:00+00:00",
+        "ended": "2026-01-01T00:01:00+00:00",
+        "seconds": 60.0,
+        "metrics": {"test_accuracy": accuracy},
+    }
+    return RunRecord(**{**values, **changes})
+
+
+def report(epoch, epochs=10):
+    metrics = {"loss": 1.5, "accuracy": 0.4, "val_loss": 1.6, "val_accuracy": 0.35, "seconds": 2.0}
+    return EpochReport(epoch, epochs, metrics)
+
+
+def test_time_left_counts_the_trials_to_come():
+    now = [0.0]
+    standing = Standing(clock=lambda: now[0])
+    todo = (trial("cnn"), trial("inn"), trial("cnn", 1), trial("inn", 1))
+    standing.update(Planned(todo, 0))
+    standing.update(TrialStarted(todo[0], 1, 4))
+    assert standing.seconds_left() is None
+    now[0] = 6.0
+    standing.update(report(2))  # 3 s an epoch, and inn is taken to be like cnn.
+    assert standing.seconds_left() == pytest.approx(4 * 30 - 6)
+    standing.update(TrialEnded(todo[0], record(todo[0], 0.9), Path()))
+    assert standing.seconds_left() is None
+    standing.update(TrialStarted(todo[1], 2, 4))
+    now[0] = 16.0
+    standing.update(report(10))  # 1 s an epoch.
+    assert standing.seconds_left() == pytest.approx(0 + 30 + 10)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "-"), (0, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (7500, "2 h 05 min")],
+)
+def test_durations_are_said_as_people_do(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_lines():
+    started = TrialStarted(trial("inn", 2, models__inn__kernel_size=5), 3, 9)
+    assert epoch_line(started, report(1), 75.0) == (
+        "[3/9] inn kernel_size=5 seed 2 epoch 1/10  loss 1.5000  accuracy 0.4000  val 0.3500  "
+        "75 s left"
+    )
+    assert plan_line(Planned((trial("cnn"),), 2)) == "1 trial to run, 2 finished before"
+    assert plan_line(Planned((), 0)) == "0 trials to run"
+
+
+def test_the_end_of_a_trial():
+    inn = trial("inn")
+    ended = TrialEnded(inn, record(inn, 0.1, collapsed=True), Path("runs/x"))
+    said = "inn seed 0 test accuracy 10.00% in 60 s, collapsed: it never left chance"
+    assert trial_line(ended) == said
+    failed = TrialEnded(inn, record(inn, None, status="failed", error="no"), Path("runs/x"))
+    assert trial_line(failed) == "inn seed 0 failed: no; see runs/x/log.txt"
+
+
+def test_the_end_of_a_seed_holds_each_model_against_the_baseline():
+    cnn, inn = trial("cnn", 1), trial("inn", 1)
+    event = SeedEnded(1, (record(cnn, 0.75), record(inn, 0.5, collapsed=True)))
+    assert seed_line(event, "cnn") == "seed 1: cnn 75.00%, inn 50.00% (-25.00) collapsed"
+    assert seed_line(SeedEnded(1, (record(inn, 0.5),)), "cnn") == "seed 1: inn 50.00%"
+    assert seed_line(SeedEnded(1, ()), "cnn") == "seed 1: no trial finished"
+
+
+def test_at_a_sweep_point_the_baseline_is_the_one_of_that_point():
+    few, many = ({"data__train_size": size} for size in (100, 1000))
+    records = [
+        record(trial("cnn", **few), 0.5),
+        record(trial("inn", **few, models__inn__kernel_size=5), 0.4),
+        record(trial("cnn", **many), 0.8),
+        record(trial("inn", **many, models__inn__kernel_size=5), 0.6),
+    ]
+    said = seed_line(SeedEnded(0, tuple(records)), "cnn")
+    assert "inn train_size=100 kernel_size=5 40.00% (-10.00)" in said
+    assert "inn train_size=1000 kernel_size=5 60.00% (-20.00)" in said
