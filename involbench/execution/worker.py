@@ -121,10 +121,10 @@ class _Desk:
     def parameters(self, trial: Any) -> Parameters:
         from involbench.data import describe_dataset
         from involbench.profiling import count_parameters
-        from involbench.training.fit import compile_model
+        from involbench.training.fit import build
 
         shape, classes = describe_dataset(**_arguments(_source(trial.data)))
-        return count_parameters(compile_model(trial, shape, classes))
+        return count_parameters(build(trial, shape, classes))
 
 
 def _source(data: DataSpec) -> DataSpec:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.training.batches import EvaluationBatches
+from involbench.training.split import Split
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,10 @@ class Predictions:
         }
 
 
-def predict(
-    model: keras.Model, batches: EvaluationBatches, labels: NDArray[np.int64]
-) -> Predictions:
-    """Run the model, whose outputs are logits, over `batches`, which hold `labels` in order."""
+def predict(model: keras.Model, split: Split, batch_size: int) -> Predictions:
+    """Run a model of uint8 images, whose outputs are logits, over a split."""
+    batches = EvaluationBatches(split, batch_size)
     logits = model.predict(batches, verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalizer = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return Predictions(np.asarray(labels), shifted - normalizer)
+    return Predictions(split.labels, shifted - normalizer)

@@ -1,4 +1,4 @@
-"""Compiling and fitting one model as a spec says."""
+"""Building, compiling and fitting one model as a spec says."""
 
 from collections.abc import Callable
 
@@ -7,41 +7,37 @@ import keras
 from involbench.errors import SpecError
 from involbench.models import build_model
 from involbench.results.progress import EpochReport
-from involbench.spec.optimizers import OptimizerSpec
 from involbench.spec.trial import Trial
-from involbench.training.batches import EvaluationBatches, Scaler, TrainingBatches
+from involbench.training.batches import EvaluationBatches, TrainingBatches
 from involbench.training.history import EpochHistory
 from involbench.training.split import TrialData
 
 
-def compile_model(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
-    """Build the trial's model, with its optimizer, loss and metric.
+def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """Build the trial's model: scaled images in, logits out.
 
     Raises:
-        SpecError: The architecture does not fit the images, or the optimizer its arguments.
+        SpecError: The architecture does not fit the images.
     """
     keras.config.set_dtype_policy(trial.training.precision)
-    architecture = trial.architecture
+    name, arguments = trial.architecture.architecture, trial.architecture.arguments
     try:
-        model = build_model(
-            architecture.architecture, input_shape, num_classes, **architecture.arguments
-        )
+        return build_model(name, input_shape, num_classes, **arguments)
     except ValueError as error:
         size = "x".join(map(str, input_shape))
         reason = str(error).splitlines()[0]
         raise SpecError(
-            f"models.{trial.model}: {architecture.architecture} cannot be built for {size} images: "
-            f"{reason}"
+            f"models.{trial.model}: {name} cannot be built for {size} images: {reason}"
         ) from error
-    model.compile(
-        optimizer=_optimizer(trial.training.optimizer),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    return model
 
 
-def _optimizer(spec: OptimizerSpec) -> keras.optimizers.Optimizer:
+def make_optimizer(trial: Trial) -> keras.optimizers.Optimizer:
+    """The trial's optimizer.
+
+    Raises:
+        SpecError: Keras does not know it, or refuses its arguments.
+    """
+    spec = trial.training.optimizer
     try:
         return keras.optimizers.get({"class_name": spec.name, "config": spec.arguments})
     except (ValueError, TypeError) as error:
@@ -49,18 +45,31 @@ def _optimizer(spec: OptimizerSpec) -> keras.optimizers.Optimizer:
         raise SpecError(f"training.optimizer: keras refuses {spec.name}: {reason}") from error
 
 
+def with_scaling(model: keras.Model, data: TrialData) -> keras.Model:
+    """The same model, sharing its weights, for uint8 images: it scales them first.
+
+    A batch reaches the device as uint8, a quarter of its size, and is scaled there.
+    """
+    images = keras.Input(model.input_shape[1:], dtype="uint8")
+    scale, offset = 1 / (255 * data.std), -data.mean / data.std
+    scaled = keras.layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32")(images)
+    return keras.Model(images, model(scaled))
+
+
 def fit(
     model: keras.Model, data: TrialData, trial: Trial, on_epoch: Callable[[EpochReport], None]
 ) -> dict[str, list[float]]:
-    """Train the compiled model for the trial's epochs; return its history."""
+    """Train a model of uint8 images for the trial's epochs; return its history."""
     training = trial.training
-    scaler = Scaler(data.mean, data.std)
+    model.compile(
+        optimizer=make_optimizer(trial),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
     history = EpochHistory(training.epochs, on_epoch)
     model.fit(
-        TrainingBatches(
-            data.train, scaler, training.batch_size, trial.seed, trial.data.augmentation
-        ),
-        validation_data=EvaluationBatches(data.validation, scaler, training.batch_size),
+        TrainingBatches(data.train, training.batch_size, trial.seed, trial.data.augmentation),
+        validation_data=EvaluationBatches(data.validation, training.batch_size),
         epochs=training.epochs,
         callbacks=[history],
         shuffle=False,  # TrainingBatches shuffles, by the seed.

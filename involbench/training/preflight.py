@@ -4,7 +4,7 @@ import keras
 
 from involbench.data import Dataset
 from involbench.spec.trial import Trial
-from involbench.training.fit import compile_model
+from involbench.training.fit import build, make_optimizer
 from involbench.training.split import split_dataset
 
 
@@ -17,5 +17,6 @@ def check_trial(trial: Trial, dataset: Dataset) -> None:
     """
     data = trial.data
     split_dataset(dataset, trial.seed, data.train_size, data.validation, data.normalization)
-    compile_model(trial, dataset.input_shape, dataset.num_classes)
+    build(trial, dataset.input_shape, dataset.num_classes)
+    make_optimizer(trial)
     keras.backend.clear_session()

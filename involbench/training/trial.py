@@ -15,10 +15,9 @@ from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
 from involbench.spec.trial import Trial
 from involbench.training import artifacts, provenance
-from involbench.training.batches import EvaluationBatches, Scaler
 from involbench.training.device import make_deterministic
 from involbench.training.evaluate import Predictions, predict
-from involbench.training.fit import compile_model, fit
+from involbench.training.fit import build, fit, with_scaling
 from involbench.training.split import TrialData, split_dataset
 
 
@@ -50,10 +49,10 @@ def run_trial(
     keras.backend.clear_session()
     make_deterministic(trial.seed)
     data = _split(trial, dataset)
-    model = compile_model(trial, dataset.input_shape, dataset.num_classes)
-    history, notes = artifacts.strict(fit(model, data, trial, on_epoch), "history")
-    batches = EvaluationBatches(data.test, Scaler(data.mean, data.std), trial.training.batch_size)
-    predictions = predict(model, batches, data.test.labels)
+    model = build(trial, dataset.input_shape, dataset.num_classes)
+    scaling = with_scaling(model, data)
+    history, notes = artifacts.strict(fit(scaling, data, trial, on_epoch), "history")
+    predictions = predict(scaling, data.test, trial.training.batch_size)
     artifacts.write_history(run_dir, history)
     artifacts.write_parameters(run_dir, count_parameters(model))
     artifacts.write_predictions(run_dir, predictions.arrays())

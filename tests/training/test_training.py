@@ -1,10 +1,12 @@
 """What reaches the model: splits, scaling, shuffling."""
 
+import keras
 import numpy as np
 import pytest
 
 from involbench.data import make_dataset
-from involbench.training.batches import EvaluationBatches, Scaler, TrainingBatches
+from involbench.training.batches import EvaluationBatches, TrainingBatches
+from involbench.training.fit import with_scaling
 from involbench.training.split import Split, split_dataset
 
 
@@ -38,25 +40,28 @@ def test_subset_and_held_out_images_are_balanced_disjoint_and_drawn_by_the_seed(
     assert not np.array_equal(data.train.images, other.train.images)
 
 
+def scaled(data):
+    """What the model sees of the training images."""
+    inputs = keras.Input(data.train.images.shape[1:])
+    return with_scaling(keras.Model(inputs, inputs), data).predict(data.train.images, verbose=0)
+
+
 def test_standardize_gives_zero_mean_and_unit_variance(dataset):
-    data = split_dataset(dataset, seed=0, normalization="standardize")
-    scaled = Scaler(data.mean, data.std)(data.train.images)
-    assert scaled.dtype == np.float32
-    np.testing.assert_allclose(scaled.mean(axis=(0, 1, 2)), 0, atol=1e-5)
-    np.testing.assert_allclose(scaled.std(axis=(0, 1, 2)), [1, 1, 0], atol=1e-5)
+    images = scaled(split_dataset(dataset, seed=0, normalization="standardize"))
+    assert images.dtype == np.float32
+    np.testing.assert_allclose(images.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(images.std(axis=(0, 1, 2)), [1, 1, 0], atol=1e-5)
 
 
 def test_unit_is_division_by_255(dataset):
     data = split_dataset(dataset, seed=0)
-    scaled = Scaler(data.mean, data.std)(data.train.images)
-    np.testing.assert_allclose(scaled, data.train.images / 255, rtol=1e-6)
+    np.testing.assert_allclose(scaled(data), data.train.images / 255, rtol=1e-6)
 
 
 def batches(seed, size=30, augmentation=()):
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1).repeat(8, 1).repeat(8, 2)
     split = Split(images, np.arange(100))
-    scaler = Scaler(np.zeros(1, np.float32), np.ones(1, np.float32))
-    return TrainingBatches(split, scaler, size, seed, augmentation)
+    return TrainingBatches(split, size, seed, augmentation)
 
 
 def epoch(source):
@@ -69,7 +74,7 @@ def test_an_epoch_has_every_image_once_with_its_label():
     assert sorted(epoch(source)) == list(range(100))
     images, labels = source[3]
     assert len(labels) == 10
-    np.testing.assert_allclose(images[:, 0, 0, 0] * 255, labels, rtol=1e-5)
+    np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():
@@ -91,7 +96,6 @@ def test_augmentation_changes_images_the_same_way_each_time():
 
 
 def test_evaluation_keeps_the_order(dataset):
-    scaler = Scaler(np.zeros(3, np.float32), np.ones(3, np.float32))
-    source = EvaluationBatches(Split(dataset.x_test, dataset.y_test), scaler, 8)
+    source = EvaluationBatches(Split(dataset.x_test, dataset.y_test), 8)
     np.testing.assert_array_equal(epoch(source), dataset.y_test)
     assert [len(source[index][1]) for index in range(len(source))] == [8, 8, 4]
