@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.cli import COMMAND
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -59,6 +61,17 @@ def test_commands_run(folder):
         )
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout or "--output" in command, command
+
+
+def test_the_table_that_it_shows_is_what_compare_prints():
+    command, shown = re.search(
+        r"^\$ (involbench compare .*?)\n(.*?)^```", README, re.M | re.S
+    ).groups()
+    done = subprocess.run(
+        [*COMMAND, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    printed = [line.rstrip() for line in done.stdout.rstrip().splitlines()]
+    assert shown.rstrip().splitlines() == printed
 
 
 def test_make_targets_exist():
