@@ -1,95 +1,117 @@
-"""What the runner costs: a step in `involbench run` over a step in a bare `model.fit`.
+"""What the runner costs: a training step as `involbench run` makes it over one of `model.fit`.
 
-Both are whole processes, started in turn; a step's time is an epoch's training seconds over its
-steps, epochs after the first, median. Run: python benchmarks/runner_overhead.py [PAIRS]
+Two processes, of which one feeds, seeds and records as the runner's worker does and the other
+calls `model.fit` on float32 arrays, train in turn, an epoch each, so that both meet the same
+machine. A step's time is the median over an epoch. Run: python benchmarks/runner_overhead.py [N]
 """
 
-import json
+import multiprocessing
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
-IMAGES, BATCH, EPOCHS = 5120, 256, 4
-SPEC = """
-name: overhead
-data: {dataset: npz, path: data.npz}
-models: {model: {architecture: ARCHITECTURE}}
-training: {epochs: EPOCHS, batch_size: BATCH}
-"""
-BARE = """
-import sys, json, keras, numpy as np
-from involbench.models import build_model
-from involbench.training.history import EpochHistory
-architecture, epochs, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-data = np.load("data.npz")
-images = {part: data["x_" + part].astype("float32") / 255 for part in ("train", "test")}
-keras.utils.set_random_seed(0)
-model = build_model(architecture, (32, 32, 3), 10)
-loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-model.compile("adam", loss, metrics=["accuracy"])
-history = EpochHistory(epochs, lambda report: None)
-model.fit(images["train"], data["y_train"], batch, epochs, verbose=0, callbacks=[history],
-          validation_data=(images["test"], data["y_test"]))
-print(json.dumps(history.values["seconds"]))
-"""
+IMAGES, BATCH = 5120, 256
 
 
 def main() -> None:
     """Print, for the CNN and the INN, the ratio pair by pair."""
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"images 32x32x3, batch {BATCH}, {IMAGES // BATCH} steps an epoch, {pairs} pairs")
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        _write_data()
-        for architecture in ("keras_io_cnn", "keras_io_inn"):
-            rows = [(_in_runner(architecture), _in_bare_fit(architecture)) for _ in range(pairs)]
-            ratios = sorted(ours / bare for ours, bare in rows)
-            ours, bare = (1000 * statistics.median(column) for column in zip(*rows, strict=True))
-            print(
-                f"{architecture}: step {ours:.1f} ms in the runner, {bare:.1f} ms in model.fit; "
-                f"ratio median {statistics.median(ratios):.3f} "
-                f"(min {ratios[0]:.3f}, max {ratios[-1]:.3f})"
-            )
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    print(f"images 32x32x3, batch {BATCH}, {IMAGES // BATCH} steps a turn, {turns} turns each")
+    for architecture in ("keras_io_cnn", "keras_io_inn"):
+        ours, bare = (_start(kind, architecture) for kind in (_as_the_runner, _bare))
+        rows = [(_turn(ours), _turn(bare)) for _ in range(turns + 1)][1:]
+        ratios = statistics.quantiles([a / b for a, b in rows], n=4)
+        medians = [1000 * statistics.median(column) for column in zip(*rows, strict=True)]
+        print(
+            f"{architecture}: step {medians[0]:.1f} ms in the runner, {medians[1]:.1f} ms in "
+            f"model.fit; ratio median {ratios[1]:.3f} (quartiles {ratios[0]:.3f}, {ratios[2]:.3f})"
+        )
+        ours.send(False), bare.send(False)
 
 
-def _write_data() -> None:
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for part, count in {"train": IMAGES, "test": 512}.items():
-        arrays[f"x_{part}"] = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
-        arrays[f"y_{part}"] = np.arange(count) % 10
-    np.savez("data.npz", **arrays)
+def _start(kind: Callable[[str], Callable[[Any], None]], architecture: str) -> Connection:
+    from involbench.execution.client import ENVIRONMENT
+
+    for name, value in ENVIRONMENT.items():
+        os.environ.pop(name, None)
+        if kind is _as_the_runner:
+            os.environ[name] = value
+    context = multiprocessing.get_context("spawn")
+    near, far = context.Pipe()
+    context.Process(target=_serve, args=(far, kind, architecture), daemon=True).start()
+    return near
 
 
-def _step_seconds(seconds: list[float]) -> float:
-    return statistics.median(seconds[1:]) / (IMAGES // BATCH)
+def _turn(process: Connection) -> float:
+    process.send(True)
+    return float(process.recv())
 
 
-def _in_runner(architecture: str) -> float:
-    text = SPEC.replace("ARCHITECTURE", architecture)
-    Path("spec.yaml").write_text(text.replace("EPOCHS", str(EPOCHS)).replace("BATCH", str(BATCH)))
-    subprocess.run(
-        [sys.executable, "-m", "involbench", "run", "spec.yaml", "--force", "--quiet"],
-        check=True,
-        capture_output=True,
+def _serve(process: Connection, kind: Callable[..., Any], architecture: str) -> None:
+    """Train one epoch for each request, and answer with the median seconds of a step."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow greets on stderr.
+    import keras
+
+    class Steps(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.ends = [time.perf_counter()]
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.ends.append(time.perf_counter())
+
+    train, steps = kind(architecture), Steps()
+    while process.recv():
+        train([steps])
+        process.send(float(np.median(np.diff(steps.ends))))
+
+
+def _images() -> tuple[np.ndarray, np.ndarray]:
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), np.uint8)
+    return images, np.arange(IMAGES) % 10
+
+
+def _as_the_runner(architecture: str) -> Callable[[Any], None]:
+    from involbench.training.batches import TrainingBatches
+    from involbench.training.device import make_deterministic
+    from involbench.training.fit import with_scaling
+    from involbench.training.history import EpochHistory
+    from involbench.training.split import Split, TrialData
+
+    make_deterministic(0)
+    split = Split(*_images())
+    data = TrialData(split, split, split, np.zeros(3, np.float32), np.ones(3, np.float32))
+    model = with_scaling(_built(architecture), data)
+    _compile(model)
+    batches, history = TrainingBatches(split, BATCH, seed=0), EpochHistory(1, lambda report: None)
+    return lambda callbacks: model.fit(
+        batches, shuffle=False, verbose=0, callbacks=[history, *callbacks]
     )
-    newest = max(Path("results/overhead/runs").glob("*/history.json"), key=os.path.getmtime)
-    return _step_seconds(json.loads(newest.read_text())["seconds"])
 
 
-def _in_bare_fit(architecture: str) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", BARE, architecture, str(EPOCHS), str(BATCH)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return _step_seconds(json.loads(done.stdout.splitlines()[-1]))
+def _bare(architecture: str) -> Callable[[Any], None]:
+    images, labels = _images()
+    scaled, model = images.astype(np.float32) / 255, _built(architecture)
+    _compile(model)
+    return lambda callbacks: model.fit(scaled, labels, BATCH, verbose=0, callbacks=callbacks)
+
+
+def _built(architecture: str) -> Any:
+    from involbench.models import build_model
+
+    return build_model(architecture, (32, 32, 3), 10)
+
+
+def _compile(model: Any) -> None:
+    import keras
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
 
 
 if __name__ == "__main__":
