@@ -1,63 +1,97 @@
-"""Involution as a sum over the taps of the kernel, with any Keras backend."""
+"""The involution operator, with the Keras backend in use."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
-from keras import ops
 
-GROUP_LAYOUTS = ("contiguous", "interleaved")
+from involbench.ops.geometry import Geometry, check_shapes, make_geometry
 
 
 def involution(
-    inputs: keras.KerasTensor,
-    kernels: keras.KerasTensor,
-    kernel_size: tuple[int, int],
-    strides: int = 1,
+    inputs: Any,
+    kernels: Any,
+    kernel_size: int | Sequence[int],
+    strides: int | Sequence[int] = 1,
+    dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
     group_layout: str = "contiguous",
-) -> keras.KerasTensor:
+    padding: str = "same",
+    data_format: str | None = None,
+) -> Any:
     """Multiply each pixel's neighbourhood with that pixel's own kernel, and sum over the taps.
 
-    `y[b,h,w,c] = sum_k kernels[b,h,w,g(c),k] * x[b, s*h + ki - Kh//2, s*w + kj - Kw//2, c]`,
-    with zeros outside the image (Li et al., CVPR 2021, equation 4). The sum is accumulated tap by
-    tap over shifted views of the padded image; patches are never built.
+    `y[b,h,w,c] = sum_k kernels[b,h,w,g(c),k] * x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), c]`
+
+    with zeros outside the image (Li et al., CVPR 2021, equation 4). Differentiable by `inputs` and
+    `kernels`, with gradients written by hand; neither they nor the result ever build patches.
+    16-bit types are accumulated in float32.
 
     Args:
-        inputs: Images, (B, H, W, C).
-        kernels: One kernel for each output pixel and group, (B, H', W', groups, Kh*Kw), taps in
-            row-major order; H' = ceil(H / strides).
-        kernel_size: Height and width of the kernels, (Kh, Kw), both odd.
-        strides: Distance between output pixels, in input pixels.
+        inputs: Images, floating point, (B, H, W, C), or (B, C, H, W) if `channels_first`.
+        kernels: One kernel for each output pixel and group, (B, H', W', groups, Kh*Kw), or
+            (B, groups, Kh*Kw, H', W') if `channels_first`; taps in row-major order;
+            H' = ceil(H / strides).
+        kernel_size: Height and width of the kernels: an odd integer, or two.
+        strides: Distance between output pixels, in input pixels: an integer, or two.
+        dilation_rate: Distance between taps, in input pixels: an integer, or two.
         groups: Number of channel groups that each have a kernel; divides C.
         group_layout: Which group channel c is in: `"contiguous"`, c // (C / groups), as in the
             official code, or `"interleaved"`, c mod groups, as in the keras.io example.
+        padding: `"same"`, symmetric zeros as in the official code (the formula above), or
+            `"keras_io"`, TensorFlow's SAME, which differs when `strides > 1`.
+        data_format: `"channels_last"` or `"channels_first"`; default: Keras's own setting.
 
     Returns:
-        Images, (B, H', W', C).
+        Images of the type of `inputs`, (B, H', W', C), or (B, C, H', W') if `channels_first`.
+
+    Raises:
+        ValueError: An argument is out of range, or the tensors do not fit; the message names it.
+
+    Example:
+
+    >>> images = keras.random.normal((2, 8, 8, 4))
+    >>> kernels = keras.random.normal((2, 8, 8, 2, 9))
+    >>> involution(images, kernels, kernel_size=3, groups=2).shape
+    (2, 8, 8, 4)
     """
-    kernel_height, kernel_width = kernel_size
-    channels = inputs.shape[-1]
-    out_height, out_width = kernels.shape[1:3]
-    rows, columns = (kernel_height // 2,) * 2, (kernel_width // 2,) * 2
-    padded = ops.pad(inputs, ((0, 0), rows, columns, (0, 0)))
-    total = None
-    for row in range(kernel_height):
-        for column in range(kernel_width):
-            view = padded[
-                :,
-                row : row + strides * (out_height - 1) + 1 : strides,
-                column : column + strides * (out_width - 1) + 1 : strides,
-            ]
-            kernel = kernels[..., row * kernel_width + column]
-            term = view * _over_channels(kernel, channels, groups, group_layout)
-            total = term if total is None else total + term
-    return total
+    geometry = make_geometry(
+        kernel_size, strides, dilation_rate, groups, group_layout, padding, data_format
+    )
+    if any(isinstance(tensor, keras.KerasTensor) for tensor in (inputs, kernels)):
+        return InvolutionOperation(geometry)(inputs, kernels)
+    inputs, kernels = keras.ops.convert_to_tensor(inputs), keras.ops.convert_to_tensor(kernels)
+    return apply(inputs, kernels, geometry)
 
 
-def _over_channels(
-    kernel: keras.KerasTensor, channels: int, groups: int, group_layout: str
-) -> keras.KerasTensor:
-    """One tap of the kernels, (B, H', W', groups), as a factor for (B, H', W', channels)."""
-    if groups in (1, channels):
-        return kernel
-    if group_layout == "contiguous":
-        return ops.repeat(kernel, channels // groups, axis=-1)
-    return ops.tile(kernel, (1, 1, 1, channels // groups))
+def apply(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
+    """`involution` of tensors, its arguments checked before."""
+    check_shapes(inputs, kernels, geometry)
+    kernels = keras.ops.cast(kernels, inputs.dtype)
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from involbench.ops import tensorflow as implementation
+    elif backend == "jax":
+        from involbench.ops import jax as implementation
+    elif backend == "torch":
+        from involbench.ops import torch as implementation
+    else:
+        raise NotImplementedError(
+            f"Involution runs on the tensorflow, jax and torch backends. Received: {backend=}"
+        )
+    return implementation.involution(inputs, kernels, geometry)
+
+
+class InvolutionOperation(keras.Operation):
+    """`involution` as a node of a functional model."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__()
+        self.geometry = geometry
+
+    def call(self, inputs: Any, kernels: Any) -> Any:
+        return apply(inputs, kernels, self.geometry)
+
+    def compute_output_spec(self, inputs: Any, kernels: Any) -> keras.KerasTensor:
+        check_shapes(inputs, kernels, self.geometry)
+        return keras.KerasTensor(self.geometry.output_shape(inputs.shape), dtype=inputs.dtype)
