@@ -1,39 +1,75 @@
 """Involution as a Keras layer."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import keras
-from keras import layers
 
-from involbench.ops.involution import GROUP_LAYOUTS, involution
+from involbench.layers.kernel_generator import normalization_layer, split_taps
+from involbench.ops.geometry import (
+    Geometry,
+    check_choice,
+    check_groups,
+    check_positive,
+    make_geometry,
+)
+from involbench.ops.involution import apply
+
+Tensor = Any
+Choice = str | Callable[..., Any] | None
 
 
 @keras.saving.register_keras_serializable(package="involbench")
-class Involution2D(layers.Layer):
+class Involution2D(keras.layers.Layer):
     """2D involution: a kernel generated at each pixel, shared by groups of channels.
 
-    The kernels are made from the image itself (average-pooled when `strides > 1`): a 1x1
-    convolution to `channels // reduction_ratio` filters, batch normalization, ReLU, and a 1x1
-    convolution to `kernel_size**2 * groups` filters. They are applied by
-    `involbench.ops.involution`:
+    The kernels H are made from the image itself (average-pooled when `strides > 1`): a 1x1
+    convolution to `channels // reduction_ratio` filters, normalization, an activation, and a 1x1
+    convolution to `groups * Kh * Kw` filters. They are applied by `involbench.ops.involution`:
 
-    `y[b,h,w,c] = sum_k H[b,h,w,g(c),k] * x[b, s*h + ki - K//2, s*w + kj - K//2, c]`
+    `y[b,h,w,c] = sum_k H[b,h,w,g(c),k] * x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), c]`
 
     Args:
-        kernel_size: Integer, height and width of the kernels; odd.
-        strides: Integer, distance between output pixels.
+        kernel_size: Odd integer, or two: height and width of the kernels.
+        strides: Integer, or two: distance between output pixels.
+        dilation_rate: Integer, or two: distance between the taps of a kernel.
         groups: Integer, number of channel groups that each have a kernel; divides the channels.
-        group_layout: `"contiguous"` (official code) or `"interleaved"` (keras.io example).
+            Default 1.
+        group_channels: Integer, number of channels of a group, in place of `groups`.
+        group_layout: `"contiguous"` (official code: neighbouring channels are a group, and the
+            second convolution's filters are ordered group by group) or `"interleaved"` (keras.io:
+            channel c is in group c mod groups, and the filters are ordered tap by tap).
         reduction_ratio: Integer, how many times fewer filters the first convolution has than the
             input has channels.
+        reduce_filters: Integer, the first convolution's filters, in place of `reduction_ratio`.
+        padding: `"same"`, symmetric zeros, or `"keras_io"`, TensorFlow's SAME.
+        data_format: `"channels_last"` or `"channels_first"`; default: Keras's own setting.
+        normalization: `"batch"`, `"layer"`, `"group"` or `None`.
+        momentum: Float, of the moving averages of batch normalization.
+        epsilon: Float, added to the variances in normalization.
+        activation: Activation between the two convolutions.
+        kernel_activation: `None`, or `"softmax"` over the taps of each kernel.
         use_reduce_bias: Boolean, whether the first convolution has a bias. It has one in the
             keras.io example and none in the official code.
+        use_span_bias: Boolean, whether the second convolution has a bias.
+        kernel_initializer: Initializer of both convolutions' kernels.
+        bias_initializer: Initializer of both convolutions' biases.
+        kernel_regularizer: Regularizer of both convolutions' kernels.
+        bias_regularizer: Regularizer of both convolutions' biases.
+        activity_regularizer: Regularizer of the layer's output.
+        kernel_constraint: Constraint of both convolutions' kernels.
+        bias_constraint: Constraint of both convolutions' biases.
+        return_kernels: Boolean, whether to return the kernels as well.
 
     Input shape:
-        `(batch_size, height, width, channels)`; height and width must be known.
+        `(batch_size, height, width, channels)`, or `(batch_size, channels, height, width)` if
+        `data_format="channels_first"`. Height and width may be unknown.
 
     Output shape:
-        `(batch_size, ceil(height / strides), ceil(width / strides), channels)`
+        `(batch_size, ceil(height / strides), ceil(width / strides), channels)`, or channels first.
+        With `return_kernels=True` also the kernels,
+        `(batch_size, ceil(height / strides), ceil(width / strides), groups, Kh * Kw)`, or
+        `(batch_size, groups, Kh * Kw, ceil(height / strides), ceil(width / strides))`.
 
     Raises:
         ValueError: An argument is out of range, or does not fit the channels of the input.
@@ -51,97 +87,246 @@ class Involution2D(layers.Layer):
 
     def __init__(
         self,
-        kernel_size: int = 7,
-        strides: int = 1,
-        groups: int = 1,
+        kernel_size: int | Sequence[int] = 7,
+        strides: int | Sequence[int] = 1,
+        dilation_rate: int | Sequence[int] = 1,
+        groups: int | None = None,
+        group_channels: int | None = None,
         group_layout: str = "contiguous",
         reduction_ratio: int = 4,
+        reduce_filters: int | None = None,
+        padding: str = "same",
+        data_format: str | None = None,
+        normalization: str | None = "batch",
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        activation: Choice = "relu",
+        kernel_activation: Choice = None,
         use_reduce_bias: bool = False,
+        use_span_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        return_kernels: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        if groups is not None and group_channels is not None:
             raise ValueError(
-                f"`kernel_size` must be odd and positive. Received: kernel_size={kernel_size}"
+                "Give `groups` or `group_channels`, not both. "
+                f"Received: groups={groups}, group_channels={group_channels}"
             )
         for name, value in {
-            "strides": strides,
             "groups": groups,
+            "group_channels": group_channels,
             "reduction_ratio": reduction_ratio,
+            "reduce_filters": reduce_filters,
         }.items():
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        if group_layout not in GROUP_LAYOUTS:
-            raise ValueError(
-                f"`group_layout` must be one of {GROUP_LAYOUTS}. Received: {group_layout=}"
-            )
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.groups = groups
-        self.group_layout = group_layout
-        self.reduction_ratio = reduction_ratio
-        self.use_reduce_bias = use_reduce_bias
+            if value is not None:
+                check_positive(name, value)
+        geometry = make_geometry(
+            kernel_size, strides, dilation_rate, groups or 1, group_layout, padding, data_format
+        )
+        check_choice("normalization", normalization, ("batch", "layer", "group", None))
+        rows, columns = geometry.rows, geometry.columns
+        self.kernel_size = rows.kernel_size, columns.kernel_size
+        self.strides = rows.strides, columns.strides
+        self.dilation_rate = rows.dilation, columns.dilation
+        self.groups, self.group_channels = groups, group_channels
+        self.group_layout, self.padding = group_layout, padding
+        self.data_format = geometry.data_format
+        self.reduction_ratio, self.reduce_filters = reduction_ratio, reduce_filters
+        self.normalization_type = normalization
+        self.momentum, self.epsilon = momentum, epsilon
+        self.activation = keras.activations.get(activation)
+        self.kernel_activation = keras.activations.get(kernel_activation)
+        self.use_reduce_bias, self.use_span_bias = use_reduce_bias, use_span_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.return_kernels = return_kernels
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        channels = input_shape[-1]
-        if channels % self.groups:
-            raise ValueError(
-                f"`groups` must divide the {channels} channels of the input. "
-                f"Received: groups={self.groups}"
-            )
+    @classmethod
+    def official(cls, kernel_size: int = 7, strides: int = 1, **kwargs: Any) -> Self:
+        """The layer of the authors' PyTorch code: 16 channels a group, ratio 4."""
+        published = {
+            "group_channels": 16,
+            "reduction_ratio": 4,
+            "group_layout": "contiguous",
+            "padding": "same",
+            "momentum": 0.9,
+            "epsilon": 1e-5,
+            "use_reduce_bias": False,
+        }
+        return cls(kernel_size, strides, **(published | kwargs))
+
+    @classmethod
+    def keras_io(
+        cls,
+        channel: int,
+        group_number: int = 1,
+        kernel_size: int = 3,
+        stride: int = 1,
+        reduction_ratio: int = 2,
+        **kwargs: Any,
+    ) -> Self:
+        """The layer of the keras.io example, by that layer's own argument names.
+
+        `channel` only sets the width of the first convolution, `channel // reduction_ratio`,
+        whatever the channels of the input.
+        """
+        published = {
+            "groups": group_number,
+            "group_layout": "interleaved",
+            "reduce_filters": channel // reduction_ratio,
+            "reduction_ratio": reduction_ratio,
+            "padding": "keras_io",
+            "use_reduce_bias": True,
+        }
+        return cls(kernel_size, stride, **(published | kwargs))
+
+    @property
+    def channel_axis(self) -> int:
+        return 3 if self.data_format == "channels_last" else 1
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        channels = input_shape[self.channel_axis]
+        self._geometry = self._geometry_for(channels)
+        filters = self._reduce_filters(channels)
+        self._make_generator(filters)
+        shape = input_shape
+        for layer in self._generator:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={self.channel_axis: channels})
+
+    def _geometry_for(self, channels: int | None) -> Geometry:
+        groups = self.groups or 1
+        if channels is not None and self.group_channels is not None:
+            if channels % self.group_channels:
+                raise ValueError(
+                    f"`group_channels` must divide the {channels} channels of the input. "
+                    f"Received: group_channels={self.group_channels}"
+                )
+            groups = channels // self.group_channels
+        check_groups(channels, groups)
+        return make_geometry(
+            self.kernel_size,
+            self.strides,
+            self.dilation_rate,
+            groups,
+            self.group_layout,
+            self.padding,
+            self.data_format,
+        )
+
+    def _reduce_filters(self, channels: int) -> int:
+        if self.reduce_filters is not None:
+            return self.reduce_filters
         if channels < self.reduction_ratio:
             raise ValueError(
                 f"`reduction_ratio` must be at most the {channels} channels of the input. "
                 f"Received: reduction_ratio={self.reduction_ratio}"
             )
-        self._make_generator(channels)
-        shape = input_shape
-        for layer in self._generator:
-            layer.build(shape)
-            shape = layer.compute_output_shape(shape)
-        self._kernels_shape = (*shape[1:3], self.groups, self.kernel_size**2)
+        return channels // self.reduction_ratio
 
-    def _make_generator(self, channels: int) -> None:
-        filters = self.kernel_size**2 * self.groups
-        policy = self.dtype_policy
-        self.pool = layers.AveragePooling2D(self.strides, padding="same", dtype=policy)
-        self.reduce = layers.Conv2D(
-            channels // self.reduction_ratio, 1, use_bias=self.use_reduce_bias, dtype=policy
+    def _make_generator(self, filters: int) -> None:
+        shared = {"data_format": self.data_format, "dtype": self.dtype_policy}
+        taps = self.kernel_size[0] * self.kernel_size[1]
+        self.pool = keras.layers.AveragePooling2D(self.strides, padding="same", **shared)
+        self.reduce = self._convolution(filters, self.use_reduce_bias)
+        self.normalization = normalization_layer(
+            self.normalization_type,
+            filters,
+            self.channel_axis,
+            self.momentum,
+            self.epsilon,
+            self.dtype_policy,
         )
-        self.normalization = layers.BatchNormalization(dtype=policy)
-        self.activation = layers.ReLU(dtype=policy)
-        self.span = layers.Conv2D(filters, 1, dtype=policy)
-        pooling = [self.pool] if self.strides > 1 else []
-        self._generator = [*pooling, self.reduce, self.normalization, self.activation, self.span]
+        self.span = self._convolution(self._geometry.groups * taps, self.use_span_bias)
+        before = [self.pool] if max(self.strides) > 1 else []
+        middle = [self.normalization] if self.normalization is not None else []
+        self._generator = [*before, self.reduce, *middle, self.span]
 
-    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+    def _convolution(self, filters: int, use_bias: bool) -> keras.layers.Layer:
+        return keras.layers.Conv2D(
+            filters,
+            1,
+            use_bias=use_bias,
+            data_format=self.data_format,
+            dtype=self.dtype_policy,
+            kernel_initializer=_fresh(self.kernel_initializer),
+            bias_initializer=_fresh(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+        )
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernels = self._kernels(inputs, training)
-        size = (self.kernel_size, self.kernel_size)
-        return involution(inputs, kernels, size, self.strides, self.groups, self.group_layout)
+        outputs = apply(inputs, kernels, self._geometry)
+        return (outputs, kernels) if self.return_kernels else outputs
 
-    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        batch_size, height, width, channels = input_shape
-        return (batch_size, -(-height // self.strides), -(-width // self.strides), channels)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "groups": self.groups,
-            "group_layout": self.group_layout,
-            "reduction_ratio": self.reduction_ratio,
-            "use_reduce_bias": self.use_reduce_bias,
-        }
-
-    def _kernels(self, inputs: keras.KerasTensor, training: bool | None) -> keras.KerasTensor:
-        """The kernels of every pixel, (batch_size, height', width', groups, kernel_size**2)."""
+    def _kernels(self, inputs: Tensor, training: bool | None) -> Tensor:
         flat = inputs
         for layer in self._generator:
+            if layer is self.span:
+                flat = self.activation(flat)
             flat = layer(flat, training=training) if layer is self.normalization else layer(flat)
-        batch = keras.ops.shape(inputs)[0]
-        if self.group_layout == "contiguous":
-            return keras.ops.reshape(flat, (batch, *self._kernels_shape))
-        height, width, groups, taps = self._kernels_shape
-        tap_major = keras.ops.reshape(flat, (batch, height, width, taps, groups))
-        return keras.ops.swapaxes(tap_major, -1, -2)
+        geometry = self._geometry
+        taps = self.kernel_size[0] * self.kernel_size[1]
+        last = geometry.channels_last
+        kernels = split_taps(flat, geometry.groups, taps, self.group_layout, last)
+        if self.kernel_activation is keras.activations.linear:
+            return kernels
+        if self.kernel_activation is keras.activations.softmax:
+            return keras.activations.softmax(kernels, axis=-1 if last else 2)
+        return self.kernel_activation(kernels)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        geometry = self._geometry_for(input_shape[self.channel_axis])
+        outputs = geometry.output_shape(input_shape)
+        return (outputs, geometry.kernels_shape(input_shape)) if self.return_kernels else outputs
+
+    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
+        shapes = self.compute_output_shape(inputs.shape)
+        if self.return_kernels:
+            return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        return keras.KerasTensor(shapes, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        plain = (
+            "kernel_size strides dilation_rate groups group_channels group_layout "
+            "reduction_ratio reduce_filters padding data_format momentum epsilon "
+            "use_reduce_bias use_span_bias return_kernels"
+        )
+        objects = {
+            keras.activations: ("activation", "kernel_activation"),
+            keras.initializers: ("kernel_initializer", "bias_initializer"),
+            keras.regularizers: ("kernel_regularizer", "bias_regularizer", "activity_regularizer"),
+            keras.constraints: ("kernel_constraint", "bias_constraint"),
+        }
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in plain.split()},
+            "normalization": self.normalization_type,
+            **{
+                name: module.serialize(getattr(self, name))
+                for module, names in objects.items()
+                for name in names
+            },
+        }
+
+
+def _fresh(initializer: Any) -> Any:
+    """An equal initializer of its own, so that two weights do not share one's seed."""
+    return initializer.clone() if hasattr(initializer, "clone") else initializer

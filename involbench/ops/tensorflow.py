@@ -9,6 +9,7 @@ as plain operations.
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
@@ -25,6 +26,28 @@ _compiled: dict[Any, Callable[..., tf.Tensor]] = {}
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution`."""
+    if _scattered(inputs, geometry) and compiles(tuple(inputs.shape[1:])):
+        # Loops over the channels of a group are long only where these lie side by side.
+        inputs = _swap_channels(inputs, geometry.groups)
+        result = _involution(inputs, kernels, replace(geometry, group_layout="contiguous"))
+        return _swap_channels(result, inputs.shape[3] // geometry.groups)
+    return _involution(inputs, kernels, geometry)
+
+
+def _scattered(inputs: tf.Tensor, geometry: Geometry) -> bool:
+    members = (inputs.shape[-1] or 0) // geometry.groups
+    interleaved = geometry.group_layout == "interleaved" and geometry.channels_last
+    return interleaved and geometry.groups > 1 and members > 1
+
+
+def _swap_channels(x: tf.Tensor, inner: int) -> tf.Tensor:
+    """Channels (C / inner, inner) as (inner, C / inner)."""
+    shape = tf.shape(x)
+    pairs = tf.reshape(x, (*tf.unstack(shape[:3]), x.shape[3] // inner, inner))
+    return tf.reshape(tf.transpose(pairs, (0, 1, 2, 4, 3)), shape)
+
+
+def _involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     image = tuple(inputs.shape[1:])
 
     @tf.custom_gradient

@@ -1,87 +1,168 @@
-"""Involution2D: against the keras.io layer, through saving, and with bad arguments."""
+"""Involution2D: shapes, saving, dtype policies, graphs, unknown sizes, options, bad arguments."""
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from involbench.layers import Involution2D
+from tests.operator.backends import BACKEND
+
+OPTIONS = [
+    {},
+    {"strides": 2},
+    {"strides": 2, "padding": "keras_io", "group_layout": "interleaved"},
+    {"dilation_rate": 2},
+    {"kernel_size": (3, 5), "strides": (1, 2)},
+    {"groups": None, "group_channels": 2},
+    {"reduce_filters": 5},
+    {"normalization": "layer"},
+    {"normalization": "group"},
+    {"normalization": None, "activation": "tanh"},
+    {"kernel_activation": "softmax"},
+    {"use_reduce_bias": True, "use_span_bias": False},
+    {"kernel_regularizer": "l2", "kernel_constraint": "max_norm", "bias_initializer": "ones"},
+]
 
 
-def keras_io_involution(x, layer, groups):
-    """The published layer's arithmetic (patches, multiply, sum), on the weights of `layer`."""
-    size, strides = layer.kernel_size, layer.strides
-    pooled = tf.nn.avg_pool2d(x, strides, strides, "SAME") if strides > 1 else x
-    kernel = layer.span(layer.activation(layer.normalization(layer.reduce(pooled))))
-    batch, height, width = kernel.shape[:3]
-    kernel = tf.reshape(kernel, (batch, height, width, size * size, 1, groups))
-    window, step = [1, size, size, 1], [1, strides, strides, 1]
-    patches = tf.image.extract_patches(x, window, step, [1, 1, 1, 1], "SAME")
-    channels = x.shape[-1]
-    shape = (batch, height, width, size * size, channels // groups, groups)
-    summed = tf.reduce_sum(kernel * tf.reshape(patches, shape), axis=3)
-    return tf.reshape(summed, (batch, height, width, channels))
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-@pytest.mark.parametrize(("groups", "channels"), [(1, 3), (2, 6), (3, 6)])
-def test_equals_the_keras_io_layer(groups, channels):
-    layer = Involution2D(
-        3, groups=groups, group_layout="interleaved", reduction_ratio=2, use_reduce_bias=True
-    )
-    x = np.random.default_rng(1).normal(size=(2, 8, 6, channels)).astype("float32")
-    layer(x)
-    for weight in layer.weights:
-        weight.assign(np.random.default_rng(2).uniform(0.5, 1.5, weight.shape))
-    ours = layer(x)
-    theirs = keras_io_involution(tf.constant(x), layer, groups)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
-    assert float(np.std(ours)) > 0.1
+def make(**options):
+    return Involution2D(**({"kernel_size": 3, "groups": 2, "reduction_ratio": 2} | options))
 
 
-@pytest.mark.parametrize("strides", [1, 2, 3])
-def test_output_shape_is_what_it_computes(strides):
-    layer = Involution2D(3, strides=strides, groups=2, reduction_ratio=2)
-    output = layer(np.zeros((1, 7, 5, 4), "float32"))
-    assert tuple(output.shape) == layer.compute_output_shape((1, 7, 5, 4))
-    assert output.shape[1] == -(-7 // strides)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_trains_saves_and_loads_with_every_option(options, tmp_path):
+    model = keras.Sequential([keras.Input((7, 5, 4)), make(**options)])
+    x = images(9, 7, 5, 4)
+    model.compile("sgd", "mse")
+    before = [np.array(weight) for weight in model.get_weights()]
+    y = model.predict(x, verbose=0)
+    model.fit(x, y + 1, batch_size=4, verbose=0)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    y = model.predict(x, verbose=0)
+    assert y.shape == model.layers[0].compute_output_shape((9, 7, 5, 4))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), y)
 
 
 def test_config_round_trips():
-    layer = Involution2D(5, 2, 4, "interleaved", 2, True, name="inv")
+    layer = make(dilation_rate=3, kernel_regularizer="l1", kernel_activation="softmax", name="inv")
     twin = Involution2D.from_config(layer.get_config())
     assert twin.get_config() == layer.get_config()
 
 
-def test_saved_and_loaded_gives_the_same_output(tmp_path):
-    inputs = keras.Input((8, 8, 4))
-    model = keras.Model(inputs, Involution2D(3, groups=2, reduction_ratio=2)(inputs))
-    x = np.random.default_rng(0).normal(size=(3, 8, 8, 4)).astype("float32")
-    expected = model.predict(x, verbose=0)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_both_data_formats_agree(strides):
+    x = images(2, 7, 6, 4)
+    last = make(strides=strides, data_format="channels_last")
+    first = make(strides=strides, data_format="channels_first")
+    expected = np.asarray(keras.ops.convert_to_numpy(last(x)))
+    first.build((None, 4, 7, 6))
+    first.set_weights(last.get_weights())
+    got = keras.ops.convert_to_numpy(first(np.transpose(x, (0, 3, 1, 2))))
+    np.testing.assert_allclose(np.transpose(got, (0, 2, 3, 1)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_returns_the_kernels_it_applied():
+    layer = make(return_kernels=True, kernel_activation="softmax", strides=2)
+    inputs = keras.Input((7, 5, 4))
+    outputs, kernels = layer(inputs)
+    assert outputs.shape == (None, 4, 3, 4)
+    assert kernels.shape == (None, 4, 3, 2, 9)
+    _, kernels = layer(images(2, 7, 5, 4))
+    sums = keras.ops.convert_to_numpy(keras.ops.sum(kernels, axis=-1))
+    np.testing.assert_allclose(sums, 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16", "float64"])
+def test_works_under_dtype_policies(policy):
+    layer = make(dtype=policy)
+    y = layer(images(2, 6, 6, 4))
+    assert keras.backend.standardize_dtype(y.dtype) == layer.compute_dtype
+    reference = make()
+    reference.build((None, 6, 6, 4))
+    reference.set_weights([np.asarray(w, "float32") for w in layer.get_weights()])
+    expected = keras.ops.convert_to_numpy(reference(images(2, 6, 6, 4)))
+    got = keras.ops.convert_to_numpy(keras.ops.cast(y, "float32"))
+    np.testing.assert_allclose(got, expected, rtol=0.1, atol=0.1)
+
+
+def test_builds_with_unknown_height_and_width():
+    if BACKEND == "jax":
+        pytest.skip("JAX compiles for known shapes only")
+    inputs = keras.Input((None, None, 4))
+    layer = make(strides=2)
+    model = keras.Model(inputs, layer(inputs))
+    assert model.output_shape == (None, None, None, 4)
+    model.compile("sgd", "mse")
+    for height, width in [(7, 5), (4, 9)]:
+        x = images(2, height, width, 4)
+        y = model.predict(x, verbose=0)
+        np.testing.assert_allclose(y, keras.ops.convert_to_numpy(layer(x)), rtol=1e-4, atol=1e-5)
+        assert np.isfinite(model.train_on_batch(x, y))
+
+
+def test_works_in_a_subclassed_model():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.involution = make()
+
+        def call(self, x):
+            return self.involution(x)
+
+    model = Net()
+    model.compile("sgd", "mse")
+    x = images(5, 6, 6, 4)
+    first = model.train_on_batch(x, x)
+    assert np.isfinite(first)
+    assert model.predict(x, verbose=0).shape == x.shape
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_runs_the_keras_io_example(stride):
+    layer = Involution2D.keras_io(
+        channel=16, group_number=1, kernel_size=5, stride=stride, reduction_ratio=2
+    )
+    x = images(32, 256, 256, 3)
+    assert layer(x).shape == (32, 256 // stride, 256 // stride, 3)
+    assert layer.reduce.filters == 8
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kernel_size": 4}, "kernel_size=4"),
-        ({"kernel_size": 0}, "kernel_size=0"),
-        ({"strides": 0}, "strides=0"),
-        ({"groups": -1}, "groups=-1"),
-        ({"reduction_ratio": 0}, "reduction_ratio=0"),
-        ({"group_layout": "shuffled"}, "group_layout='shuffled'"),
+        ({"kernel_size": 4}, "use 3 or 5. Received: kernel_size=4"),
+        ({"kernel_size": 0}, "Received: kernel_size=0"),
+        ({"kernel_size": (3, 3, 3)}, r"Received: kernel_size=\(3, 3, 3\)"),
+        ({"strides": 0}, "Received: strides=0"),
+        ({"dilation_rate": -1}, "Received: dilation_rate=-1"),
+        ({"groups": -1}, "Received: groups=-1"),
+        ({"group_channels": 0, "groups": None}, "Received: group_channels=0"),
+        ({"group_channels": 2, "groups": 2}, "Received: groups=2, group_channels=2"),
+        ({"reduction_ratio": 0}, "Received: reduction_ratio=0"),
+        ({"group_layout": "shuffled"}, "Received: group_layout='shuffled'"),
+        ({"padding": "valid"}, "Received: padding='valid'"),
+        ({"data_format": "nhwc"}, "Received: data_format='nhwc'"),
+        ({"normalization": "instance"}, "Received: normalization='instance'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
-    with pytest.raises(ValueError, match=f"Received: {message}"):
-        Involution2D(**arguments)
+    with pytest.raises(ValueError, match=message):
+        make(**arguments)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"groups": 3}, "groups=3"), ({"reduction_ratio": 8}, "reduction_ratio=8")],
+    [
+        ({"groups": 3}, "groups=3"),
+        ({"groups": None, "group_channels": 16}, "group_channels=16"),
+        ({"reduction_ratio": 8}, "reduction_ratio=8"),
+    ],
 )
 def test_arguments_that_do_not_fit_the_channels_are_named(arguments, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
-        Involution2D(3, **arguments).build((None, 8, 8, 4))
+        make(**arguments).build((None, 8, 8, 4))

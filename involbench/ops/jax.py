@@ -1,0 +1,41 @@
+"""Involution on JAX: the sums over shifted views, with a gradient by hand for each argument."""
+
+from functools import partial
+from typing import Any
+
+import jax
+
+from involbench.ops import taps
+from involbench.ops.geometry import Geometry
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def involution(inputs: jax.Array, kernels: jax.Array, geometry: Geometry) -> jax.Array:
+    """See `involbench.ops.involution`."""
+    return _forward(inputs, kernels, geometry)
+
+
+def _with_residuals(inputs: jax.Array, kernels: jax.Array, geometry: Geometry) -> Any:
+    return _forward(inputs, kernels, geometry), (inputs, kernels)
+
+
+def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
+    inputs, kernels = residuals
+    return (
+        _inputs_gradient(inputs.shape, kernels, upstream, geometry),
+        _kernels_gradient(inputs, upstream, geometry),
+    )
+
+
+involution.defvjp(_with_residuals, _gradients)
+
+_forward = jax.jit(taps.forward, static_argnums=2)
+_kernels_gradient = jax.jit(taps.kernels_gradient, static_argnums=2)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _inputs_gradient(
+    shape: tuple[int, ...], kernels: jax.Array, upstream: jax.Array, geometry: Geometry
+) -> jax.Array:
+    # Each padded array is read once a tap; padding it anew at every read costs more.
+    return taps.inputs_gradient(shape, kernels, upstream, geometry, jax.lax.optimization_barrier)
