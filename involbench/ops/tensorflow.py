@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import keras
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.ops import control_flow_util
@@ -55,7 +56,9 @@ def _involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if not compiles(image):
                 return (
-                    taps.inputs_gradient(tf.shape(inputs), kernels, upstream, geometry),
+                    taps.inputs_gradient(
+                        keras.ops.shape(inputs), kernels, upstream, geometry
+                    ),
                     taps.kernels_gradient(inputs, upstream, geometry),
                 )
             dx = _callable("inputs_gradient", image, geometry)(kernels, upstream)

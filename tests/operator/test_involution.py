@@ -97,13 +97,86 @@ def in_graph(function):
     return function
 
 
+def in_graph_of_any_size(function, case, data_format, dtype):
+    """As part of a function traced with unknown batch, height and width; TensorFlow only."""
+    if BACKEND != "tensorflow":
+        return in_graph(function)
+    import tensorflow as tf
+
+    channels, taps = case.shape[3], int(np.prod(case.kernel_size))
+    shapes = [(None, None, None, channels), (None, None, None, case.groups, taps)]
+    if data_format == "channels_first":
+        shapes = [(None, channels, None, None), (None, case.groups, taps, None, None)]
+    signature = [tf.TensorSpec(shape, dtype) for shape in shapes]
+    return tf.function(function, input_signature=signature, autograph=False)
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     cases(),
     st.sampled_from(["channels_last", "channels_first"]),
     st.sampled_from(sorted(TOLERANCE)),
     st.integers(0, 2**16),
-    st.sampled_from(["plain", "compiled"]),
+    st.sampled_from(["plain", "compiled", "unknown sizes"]),
 )
 def test_values_and_gradients_equal_the_definition(case, data_format, dtype, seed, path):
-    check(case, data_format, dtype, seed, in_graph if path == "compiled" else lambda f: f)
+    wrap = {
+        "plain": lambda function: function,
+        "compiled": in_graph,
+        "unknown sizes": lambda function: in_graph_of_any_size(function, case, data_format, dtype),
+    }
+    check(case, data_format, dtype, seed, wrap[path])
+
+
+@pytest.mark.parametrize("batch", [0, 3, 64, 70, 130])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_batches_of_any_size_equal_their_images(batch, strides):
+    case = reference.Case((batch, 4, 5, 4), (3, 3), (strides, strides), groups=2)
+    x, kernels, dy = arrays(case, 0)
+
+    def both(x, kernels, dy):
+        return values_and_gradients(
+            lambda x, h: involution(x, h, 3, strides, groups=2), [x, kernels], dy, "float32"
+        )
+
+    y, (dx, dkernels) = both(x, kernels, dy)
+    assert y.shape == dy.shape and dx.shape == x.shape and dkernels.shape == kernels.shape
+    for i in range(batch):
+        one, (dx_one, dkernels_one) = both(x[i : i + 1], kernels[i : i + 1], dy[i : i + 1])
+        np.testing.assert_allclose(y[i : i + 1], one, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(dx[i : i + 1], dx_one, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(dkernels[i : i + 1], dkernels_one, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_equal_numerical_ones():
+    case = reference.Case((2, 4, 3, 4), (3, 1), (2, 1), (1, 1), 2, "interleaved", "keras_io")
+    x, kernels, dy = arrays(case, 0)
+    function = lambda x, h: involution(x, h, **arguments(case, "channels_last"))  # noqa: E731
+    _, gradients = values_and_gradients(function, [x, kernels], dy, "float64")
+    step = 1e-6
+    for which, gradient in enumerate(gradients):
+        for index in np.ndindex(*gradient.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = [x.copy(), kernels.copy()]
+                moved[which][index] += sign * step
+                ends.append(np.sum(reference.involution(case, *moved) * dy))
+            np.testing.assert_allclose(gradient[index], (ends[0] - ends[1]) / 2 / step, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"groups": 3}, "groups=3"),
+        ({"kernels": (2, 4, 4, 2, 4)}, r"kernels.shape=\(2, 4, 4, 2, 4\)"),
+        ({"kernels": (2, 4, 4, 18)}, r"kernels.shape=\(2, 4, 4, 18\)"),
+        ({"inputs": (4, 4, 4)}, r"inputs.shape=\(4, 4, 4\)"),
+        ({"dtype": "int32"}, "inputs.dtype=int32"),
+        ({"strides": 2}, r"kernels.shape=\(2, 4, 4, 2, 9\)"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_named(changed, message):
+    inputs = np.ones(changed.pop("inputs", (2, 4, 4, 4)), changed.pop("dtype", "float32"))
+    kernels = np.ones(changed.pop("kernels", (2, 4, 4, 2, 9)), "float32")
+    with pytest.raises(ValueError, match=f"Received: {message}"):
+        involution(inputs, kernels, 3, **({"groups": 2} | changed))

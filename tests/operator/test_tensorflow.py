@@ -1,0 +1,126 @@
+"""What only TensorFlow does: compiling by parts, exporting, the published keras.io layer."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.operator.backends import BACKEND
+
+if BACKEND != "tensorflow":
+    pytest.skip("tests TensorFlow's own functions", allow_module_level=True)
+
+import tensorflow as tf
+
+from involbench.layers import Involution2D
+from involbench.ops import involution
+from involbench.ops import tensorflow as implementation
+
+
+def images(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+def keras_io_involution(x, layer, groups):
+    """The published layer's arithmetic (patches, multiply, sum), on the weights of `layer`."""
+    size, strides = layer.kernel_size[0], layer.strides[0]
+    pooled = tf.nn.avg_pool2d(x, strides, strides, "SAME") if strides > 1 else x
+    kernel = layer.span(layer.activation(layer.normalization(layer.reduce(pooled))))
+    batch, height, width = kernel.shape[:3]
+    kernel = tf.reshape(kernel, (batch, height, width, size * size, 1, groups))
+    window, step = [1, size, size, 1], [1, strides, strides, 1]
+    patches = tf.image.extract_patches(x, window, step, [1, 1, 1, 1], "SAME")
+    channels = x.shape[-1]
+    shape = (batch, height, width, size * size, channels // groups, groups)
+    summed = tf.reduce_sum(kernel * tf.reshape(patches, shape), axis=3)
+    return tf.reshape(summed, (batch, height, width, channels))
+
+
+@pytest.mark.parametrize(("groups", "channels"), [(1, 3), (2, 6), (3, 6)])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_equals_the_keras_io_layer(groups, channels, stride, kernel_size):
+    layer = Involution2D.keras_io(16, groups, kernel_size, stride)
+    x = images(2, 8, 6, channels)
+    layer(x)
+    for weight in layer.weights:
+        weight.assign(np.random.default_rng(2).uniform(0.5, 1.5, weight.shape))
+    theirs = keras_io_involution(tf.constant(x), layer, groups)
+    np.testing.assert_allclose(layer(x), theirs, rtol=1e-4, atol=1e-3)
+    assert float(np.std(theirs)) > 0.1
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_trains_alike_inside_a_compiled_function(jit_compile):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6, 6, 4)), Involution2D(3, reduction_ratio=2)])
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    x = images(20, 6, 6, 4)
+    losses = [model.train_on_batch(x, x) for _ in range(3)]
+    eager = keras.models.clone_model(model)
+    keras.utils.set_random_seed(0)
+    eager = keras.Sequential([keras.Input((6, 6, 4)), Involution2D(3, reduction_ratio=2)])
+    eager.compile("sgd", "mse", run_eagerly=True)
+    np.testing.assert_allclose(losses, [eager.train_on_batch(x, x) for _ in range(3)], rtol=1e-4)
+
+
+@pytest.mark.parametrize("batches", [[64, 16], [128, 9, 70]])
+def test_no_batch_size_compiles_anew(batches):
+    @tf.function(input_signature=[tf.TensorSpec((None, 5, 5, 2)), tf.TensorSpec((None, 5, 5, 1, 9))])
+    def run(x, h):
+        return involution(x, h, 3)
+
+    shapes = []
+    plain = implementation.taps.forward
+    try:
+        implementation.taps.forward = lambda x, h, g: shapes.append(tuple(x.shape)) or plain(x, h, g)
+        implementation._compiled.clear()
+        for batch in batches:
+            assert run(images(batch, 5, 5, 2), images(batch, 5, 5, 1, 9)).shape[0] == batch
+    finally:
+        implementation.taps.forward = plain
+        implementation._compiled.clear()
+    # Traced once for the one chunk that is compiled, once as plain operations.
+    assert sorted(map(str, shapes)) == ["(64, 5, 5, 2)", "(None, 5, 5, 2)"]
+
+
+def test_an_exported_model_holds_no_function_of_ours(tmp_path):
+    model = keras.Sequential([keras.Input((6, 6, 4)), Involution2D(3, reduction_ratio=2)])
+    x = images(70, 6, 6, 4)
+    expected = model.predict(x, verbose=0)
+    model.export(str(tmp_path / "model"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    np.testing.assert_allclose(served.serve(x), expected, rtol=1e-4, atol=1e-5)
+    graph = served.signatures["serving_default"].graph.as_graph_def()
+    compiled = [f for f in graph.library.function if f.attr["_XlaMustCompile"].b]
+    assert not compiled
+
+
+def test_trains_under_determinism_bit_for_bit():
+    import subprocess
+    import sys
+
+    script = (
+        "import keras, numpy as np, tensorflow as tf\n"
+        "from involbench.layers import Involution2D\n"
+        "keras.utils.set_random_seed(0); tf.config.experimental.enable_op_determinism()\n"
+        "m = keras.Sequential([keras.Input((8, 8, 4)), Involution2D(3, 1, reduction_ratio=2)])\n"
+        "m.compile('adam', 'mse'); x = np.random.rand(150, 8, 8, 4).astype('float32')\n"
+        "m.fit(x, x, batch_size=64, epochs=2, verbose=0)\n"
+        "print([w.tobytes().hex() for w in m.get_weights()])\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert len(runs[0]) > 100
+
+
+def test_runs_under_a_distribution_strategy():
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((6, 6, 4)), Involution2D(3, reduction_ratio=2)])
+        model.compile("sgd", "mse")
+    x = images(20, 6, 6, 4)
+    history = model.fit(x, x, batch_size=8, epochs=3, verbose=0).history["loss"]
+    assert history[-1] < history[0]
