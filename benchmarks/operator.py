@@ -28,9 +28,7 @@ SHAPES = [
 ]
 
 
-def naive(
-    inputs: tf.Tensor, kernels: tf.Tensor, size: int, groups: int, layout: str
-) -> tf.Tensor:
+def naive(inputs: tf.Tensor, kernels: tf.Tensor, size: int, groups: int, layout: str) -> tf.Tensor:
     """The keras.io layer's arithmetic, from kernels in our order, (B, H, W, groups, size**2)."""
     batch, (height, width, channels) = tf.shape(inputs)[0], inputs.shape[1:]
     window, ones = [1, size, size, 1], [1, 1, 1, 1]
@@ -122,9 +120,7 @@ def main() -> None:
     )
     ratios: dict[str, list[float]] = {"forward": [], "both": []}
     for shape in SHAPES:
-        taken = compare(
-            shape, options.repeats, not options.unknown_batch, options.group_layout
-        )
+        taken = compare(shape, options.repeats, not options.unknown_batch, options.group_layout)
         for part, values in ratios.items():
             text, ratio = line(shape, taken, part)
             values.append(ratio)

@@ -77,7 +77,9 @@ def main() -> None:
             seconds, loss = step(model, x, y)
             taken[name].append(seconds)
             losses[name].append(loss)
-    print(f"tensorflow {tf.__version__}, python {platform.python_version()}, {os.cpu_count()} cores")
+    print(
+        f"tensorflow {tf.__version__}, python {platform.python_version()}, {os.cpu_count()} cores"
+    )
     for name in models:
         print(
             f"{name:8} first step {first[name][0]:.2f} s, then median {median(taken[name]) * 1e3:.1f}"

@@ -1,5 +1,6 @@
 """Keras layers: involution, and what it is compared with."""
 
 from involbench.layers.involution2d import Involution2D
+from involbench.layers.official_weights import load_official_weights
 
-__all__ = ["Involution2D"]
+__all__ = ["Involution2D", "load_official_weights"]

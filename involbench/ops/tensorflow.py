@@ -56,9 +56,7 @@ def _involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if not compiles(image):
                 return (
-                    taps.inputs_gradient(
-                        keras.ops.shape(inputs), kernels, upstream, geometry
-                    ),
+                    taps.inputs_gradient(keras.ops.shape(inputs), kernels, upstream, geometry),
                     taps.kernels_gradient(inputs, upstream, geometry),
                 )
             dx = _callable("inputs_gradient", image, geometry)(kernels, upstream)

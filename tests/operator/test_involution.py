@@ -28,7 +28,12 @@ def cases(draw):
     size = st.tuples(st.sampled_from([1, 3, 5]), st.sampled_from([1, 3, 5]))
     small = st.tuples(st.integers(1, 3), st.integers(1, 3))
     return reference.Case(
-        (draw(st.integers(1, 3)), draw(st.integers(1, 7)), draw(st.integers(1, 7)), groups * members),
+        (
+            draw(st.integers(1, 3)),
+            draw(st.integers(1, 7)),
+            draw(st.integers(1, 7)),
+            groups * members,
+        ),
         kernel_size=draw(size),
         strides=draw(st.one_of(st.just((1, 1)), small)),
         dilation=draw(st.one_of(st.just((1, 1)), small)),
@@ -68,8 +73,9 @@ def first(array):
 
 def check(case, data_format, dtype, seed, wrap=lambda function: function):
     x, kernels, dy = arrays(case, seed, dtype)
-    y, (dx, dkernels) = reference.involution(case, x, kernels), reference.gradients(
-        case, x, kernels, dy
+    y, (dx, dkernels) = (
+        reference.involution(case, x, kernels),
+        reference.gradients(case, x, kernels, dy),
     )
     to = first if data_format == "channels_first" else np.asarray
     got = values_and_gradients(

@@ -65,14 +65,18 @@ def test_trains_alike_inside_a_compiled_function(jit_compile):
 
 @pytest.mark.parametrize("batches", [[64, 16], [128, 9, 70]])
 def test_no_batch_size_compiles_anew(batches):
-    @tf.function(input_signature=[tf.TensorSpec((None, 5, 5, 2)), tf.TensorSpec((None, 5, 5, 1, 9))])
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, 5, 5, 2)), tf.TensorSpec((None, 5, 5, 1, 9))]
+    )
     def run(x, h):
         return involution(x, h, 3)
 
     shapes = []
     plain = implementation.taps.forward
     try:
-        implementation.taps.forward = lambda x, h, g: shapes.append(tuple(x.shape)) or plain(x, h, g)
+        implementation.taps.forward = lambda x, h, g: (
+            shapes.append(tuple(x.shape)) or plain(x, h, g)
+        )
         implementation._compiled.clear()
         for batch in batches:
             assert run(images(batch, 5, 5, 2), images(batch, 5, 5, 1, 9)).shape[0] == batch
