@@ -82,8 +82,8 @@ def main() -> None:
     )
     for name in models:
         print(
-            f"{name:8} first step {first[name][0]:.2f} s, then median {median(taken[name]) * 1e3:.1f}"
-            f" ms ({min(taken[name]) * 1e3:.1f} to {max(taken[name]) * 1e3:.1f})"
+            f"{name:8} first step {first[name][0]:.2f} s, "
+            f"then median {median(taken[name]) * 1e3:.1f} ms ({min(taken[name]) * 1e3:.1f} to {max(taken[name]) * 1e3:.1f})"
         )
     ratios = sorted(a / b for a, b in zip(taken["naive"], taken["ours"], strict=True))
     apart = np.max(np.abs(np.subtract(losses["naive"], losses["ours"])))

@@ -142,8 +142,8 @@ class Involution2D(keras.layers.Layer):
         self.reduction_ratio, self.reduce_filters = reduction_ratio, reduce_filters
         self.normalization_type = normalization
         self.momentum, self.epsilon = momentum, epsilon
-        self.activation = keras.activations.get(activation)
-        self.kernel_activation = keras.activations.get(kernel_activation)
+        self.activation: Any = keras.activations.get(activation)
+        self.kernel_activation: Any = keras.activations.get(kernel_activation)
         self.use_reduce_bias, self.use_span_bias = use_reduce_bias, use_span_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -157,7 +157,7 @@ class Involution2D(keras.layers.Layer):
     @classmethod
     def official(cls, kernel_size: int = 7, strides: int = 1, **kwargs: Any) -> Self:
         """The layer of the authors' PyTorch code: 16 channels a group, ratio 4."""
-        published = {
+        published: dict[str, Any] = {
             "group_channels": 16,
             "reduction_ratio": 4,
             "group_layout": "contiguous",
@@ -183,7 +183,7 @@ class Involution2D(keras.layers.Layer):
         `channel` only sets the width of the first convolution, `channel // reduction_ratio`,
         whatever the channels of the input.
         """
-        published = {
+        published: dict[str, Any] = {
             "groups": group_number,
             "group_layout": "interleaved",
             "reduce_filters": channel // reduction_ratio,
@@ -228,7 +228,7 @@ class Involution2D(keras.layers.Layer):
             self.data_format,
         )
 
-    def _reduce_filters(self, channels: int) -> int:
+    def _reduce_filters(self, channels: Any) -> int:
         if self.reduce_filters is not None:
             return self.reduce_filters
         if channels < self.reduction_ratio:
@@ -290,7 +290,8 @@ class Involution2D(keras.layers.Layer):
             return kernels
         if self.kernel_activation is keras.activations.softmax:
             return keras.activations.softmax(kernels, axis=-1 if last else 2)
-        return self.kernel_activation(kernels)
+        activated: Tensor = self.kernel_activation(kernels)
+        return activated
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
         geometry = self._geometry_for(input_shape[self.channel_axis])

@@ -1,11 +1,14 @@
 """The involution operator, with the Keras backend in use."""
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from involbench.ops.geometry import Geometry, check_shapes, make_geometry
+
+_BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def involution(
@@ -68,18 +71,13 @@ def apply(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
     """`involution` of tensors, its arguments checked before."""
     check_shapes(inputs, kernels, geometry)
     kernels = keras.ops.cast(kernels, inputs.dtype)
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        from involbench.ops import tensorflow as implementation
-    elif backend == "jax":
-        from involbench.ops import jax as implementation
-    elif backend == "torch":
-        from involbench.ops import torch as implementation
-    else:
-        raise NotImplementedError(
-            f"Involution runs on the tensorflow, jax and torch backends. Received: {backend=}"
-        )
-    return implementation.involution(inputs, kernels, geometry)
+    return _implementation(keras.backend.backend())(inputs, kernels, geometry)
+
+
+def _implementation(backend: str) -> Callable[[Any, Any, Geometry], Any]:
+    if backend not in _BACKENDS:
+        raise NotImplementedError(f"Involution runs on {_BACKENDS}. Received: backend={backend}")
+    return importlib.import_module(f"involbench.ops.{backend}").involution
 
 
 class InvolutionOperation(keras.Operation):

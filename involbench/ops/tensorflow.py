@@ -10,6 +10,7 @@ as plain operations.
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import keras
@@ -51,7 +52,7 @@ def _swap_channels(x: tf.Tensor, inner: int) -> tf.Tensor:
 def _involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     image = tuple(inputs.shape[1:])
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def with_gradient(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             if not compiles(image):
@@ -133,7 +134,7 @@ def _exporting() -> bool:
     """Whether Keras is tracing a model for export; it has no other way to tell a layer."""
     if tf.executing_eagerly():
         return False
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_globals.get("__name__", "").startswith("keras.src.export"):
             return True

@@ -30,7 +30,7 @@ def over_batch(
     chunk = chunk_size(image, geometry)
     worth = max(chunk // _SMALLEST_SHARE, 1)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def in_chunks(*tensors: tf.Tensor) -> tf.Tensor:
         size = tf.shape(tensors[0])[0]
         return tf.cond(
@@ -72,9 +72,7 @@ def _in_chunks(
         return index + 1, done.write(index, compiled(*filled))
 
     done = tf.TensorArray(tensors[0].dtype, count, infer_shape=False)
-    _, done = tf.while_loop(
-        lambda index, _: index < count, body, (0, done), parallel_iterations=1, back_prop=False
-    )
+    _, done = tf.while_loop(lambda index, _: index < count, body, (0, done), parallel_iterations=1)
     return done.concat()[:size]
 
 

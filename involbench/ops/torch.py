@@ -23,7 +23,7 @@ class _Involution(torch.autograd.Function):
         return taps.forward(inputs, kernels, geometry)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, kernels = ctx.saved_tensors
         dx = dkernels = None
