@@ -80,10 +80,11 @@ def main() -> None:
     print(
         f"tensorflow {tf.__version__}, python {platform.python_version()}, {os.cpu_count()} cores"
     )
-    for name in models:
+    for name, times in taken.items():
         print(
             f"{name:8} first step {first[name][0]:.2f} s, "
-            f"then median {median(taken[name]) * 1e3:.1f} ms ({min(taken[name]) * 1e3:.1f} to {max(taken[name]) * 1e3:.1f})"
+            f"then median {median(times) * 1e3:.1f} ms "
+            f"({min(times) * 1e3:.1f} to {max(times) * 1e3:.1f})"
         )
     ratios = sorted(a / b for a, b in zip(taken["naive"], taken["ours"], strict=True))
     apart = np.max(np.abs(np.subtract(losses["naive"], losses["ours"])))

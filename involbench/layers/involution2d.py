@@ -254,7 +254,7 @@ class Involution2D(keras.layers.Layer):
         self.span = self._convolution(self._geometry.groups * taps, self.use_span_bias)
         before = [self.pool] if max(self.strides) > 1 else []
         middle = [self.normalization] if self.normalization is not None else []
-        self._generator = [*before, self.reduce, *middle, self.span]
+        self._generator: list[Any] = [*before, self.reduce, *middle, self.span]
 
     def _convolution(self, filters: int, use_bias: bool) -> keras.layers.Layer:
         return keras.layers.Conv2D(
@@ -281,7 +281,10 @@ class Involution2D(keras.layers.Layer):
         for layer in self._generator:
             if layer is self.span:
                 flat = self.activation(flat)
-            flat = layer(flat, training=training) if layer is self.normalization else layer(flat)
+            if isinstance(layer, keras.layers.BatchNormalization):
+                flat = layer(flat, training=training)
+            else:
+                flat = layer(flat)
         geometry = self._geometry
         taps = self.kernel_size[0] * self.kernel_size[1]
         last = geometry.channels_last
