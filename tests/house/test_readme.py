@@ -74,6 +74,13 @@ def test_the_table_that_it_shows_is_what_compare_prints():
     assert shown.rstrip().splitlines() == printed
 
 
+def test_its_python_runs():
+    block = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL).group(1)
+    script = f"{block}\nprint(model.output_shape)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "(None, 32, 32, 64)\n", done.stderr
+
+
 def test_make_targets_exist():
     targets = {command.split()[1] for command in COMMANDS if command.startswith("make ")}
     assert targets == {"run", "test"}
@@ -83,8 +90,12 @@ def test_make_targets_exist():
 
 
 def test_files_that_it_shows_and_names_exist():
-    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)|`python ([\w/.]+)`", README):
-        assert (ROOT / (name[0] or name[1])).is_file(), name
+    links = re.findall(r"\]\(((?!http)[^)]+)\)", README)
+    modules = re.findall(r"python -m\sbenchmarks\.(\w+)", README)
+    scripts = [f"benchmarks/{name}.py" for name in modules]
+    assert len(links) >= 4
+    assert len(scripts) == 4
+    assert [name for name in links + scripts if not (ROOT / name).is_file()] == []
 
 
 def test_every_command_is_named():

@@ -2,7 +2,7 @@
 
 Both networks start from the same weights and see the same batches; steps are timed in alternation
 in one process, and the losses compared step by step.
-Run from the repository:  python -m benchmarks.step
+Run from the repository:  python -m benchmarks.involution_step
 """
 
 import argparse
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.operator import naive
+from benchmarks.involution import naive
 from involbench.layers import Involution2D
 from involbench.models import build_model
 

@@ -1,7 +1,7 @@
 """Involution against the keras.io formulation (patches, multiply, sum): forward and gradients.
 
 Every repeat times both, one after the other, in one process; the ratio is taken within a repeat.
-Run from the repository:  python -m benchmarks.operator
+Run from the repository:  python -m benchmarks.involution
 """
 
 import argparse
