@@ -79,7 +79,7 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
 def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     from involbench.training.batches import TrainingBatches
     from involbench.training.device import make_deterministic
-    from involbench.training.fit import with_scaling
+    from involbench.training.fit import feed, with_scaling
     from involbench.training.history import EpochHistory
     from involbench.training.split import Split, TrialData
 
@@ -89,8 +89,12 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     model = with_scaling(_built(architecture), data)
     _compile(model)
     batches, history = TrainingBatches(split, BATCH, seed=0), EpochHistory(1, lambda report: None)
+    fed = feed(batches)
     return lambda callbacks: model.fit(
-        batches, shuffle=False, verbose=0, callbacks=[history, *callbacks]
+        fed,
+        shuffle=False,
+        verbose=0,
+        callbacks=[history, *callbacks],
     )
 
 

@@ -13,15 +13,15 @@ class EvaluationBatches(keras.utils.PyDataset):
 
     def __init__(self, split: Split, batch_size: int) -> None:
         super().__init__()
-        self._split = split
-        self._batch_size = batch_size
+        self.split = split
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return -(-len(self._split.labels) // self._batch_size)
+        return -(-len(self.split.labels) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        chosen = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        return self._split.images[chosen], self._split.labels[chosen]
+        chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return self.split.images[chosen], self.split.labels[chosen]
 
 
 class TrainingBatches(EvaluationBatches):
@@ -32,29 +32,27 @@ class TrainingBatches(EvaluationBatches):
     """
 
     def __init__(
-        self,
-        split: Split,
-        batch_size: int,
-        seed: int,
-        augmentation: tuple[str, ...] = (),
+        self, split: Split, batch_size: int, seed: int, augmentation: tuple[str, ...] = ()
     ) -> None:
         super().__init__(split, batch_size)
+        self.augmentation = augmentation
         self._seed = seed
-        self._augmentation = augmentation
-        self._start_epoch(0)
+        self.start_epoch(0)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        images = self._split.images[chosen]
-        if self._augmentation:
-            rng = np.random.default_rng((self._seed, self._epoch, index))
-            images = augment(images, self._augmentation, rng)
-        return images, self._split.labels[chosen]
-
-    def on_epoch_end(self) -> None:
-        self._start_epoch(self._epoch + 1)
-
-    def _start_epoch(self, epoch: int) -> None:
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the order of an epoch, counted from 0."""
         self._epoch = epoch
         rng = np.random.default_rng((self._seed, epoch))
-        self._order = rng.permutation(len(self._split.labels))
+        self.order: NDArray[np.int64] = rng.permutation(len(self.split.labels))
+
+    def augmented(self, images: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+        """The images of batch `index`, changed at random."""
+        rng = np.random.default_rng((self._seed, self._epoch, int(index)))
+        return augment(images, self.augmentation, rng)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        images = self.split.images[chosen]
+        if self.augmentation:
+            images = self.augmented(images, index)
+        return images, self.split.labels[chosen]

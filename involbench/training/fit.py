@@ -1,6 +1,7 @@
 """Building, compiling and fitting one model as a spec says."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -56,6 +57,15 @@ def with_scaling(model: keras.Model, data: TrialData) -> keras.Model:
     return keras.Model(images, model(scaled))
 
 
+def feed(batches: TrainingBatches) -> Any:
+    """What `model.fit` takes, in the form that costs the backend least."""
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    from involbench.training.tensorflow_batches import as_tensorflow_dataset
+
+    return as_tensorflow_dataset(batches)
+
+
 def fit(
     model: keras.Model, data: TrialData, trial: Trial, on_epoch: Callable[[EpochReport], None]
 ) -> dict[str, list[float]]:
@@ -67,11 +77,15 @@ def fit(
         metrics=["accuracy"],
     )
     history = EpochHistory(training.epochs, on_epoch)
+    batches = TrainingBatches(data.train, training.batch_size, trial.seed, trial.data.augmentation)
+    starter = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)
+    )
     model.fit(
-        TrainingBatches(data.train, training.batch_size, trial.seed, trial.data.augmentation),
+        feed(batches),
         validation_data=EvaluationBatches(data.validation, training.batch_size),
         epochs=training.epochs,
-        callbacks=[history],
+        callbacks=[starter, history],
         shuffle=False,  # TrainingBatches shuffles, by the seed.
         verbose=0,
     )

@@ -8,6 +8,7 @@ from involbench.data import make_dataset
 from involbench.training.batches import EvaluationBatches, TrainingBatches
 from involbench.training.fit import with_scaling
 from involbench.training.split import Split, split_dataset
+from involbench.training.tensorflow_batches import as_tensorflow_dataset
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     first = epoch(source)
     again[2]  # Reading batches out of order changes nothing.
     np.testing.assert_array_equal(epoch(again), first)
-    source.on_epoch_end()
+    source.start_epoch(1)
     assert not np.array_equal(epoch(source), first)
     assert not np.array_equal(epoch(batches(seed=1)), first)
 
@@ -93,6 +94,19 @@ def test_augmentation_changes_images_the_same_way_each_time():
     np.testing.assert_array_equal(labels, plain[1][1])
     assert not np.array_equal(images, plain[1][0])
     np.testing.assert_array_equal(images, source[1][0])
+
+
+@pytest.mark.parametrize("augmentation", [(), ("flip", "crop")], ids=str)
+def test_tensorflow_makes_the_same_batches(augmentation):
+    source = batches(seed=3, augmentation=augmentation)
+    pipeline = as_tensorflow_dataset(source)
+    for number in range(3):
+        source.start_epoch(number)
+        theirs = list(pipeline.as_numpy_iterator())
+        assert len(theirs) == len(source)
+        for index, (images, labels) in enumerate(theirs):
+            np.testing.assert_array_equal(source[index][0], images)
+            np.testing.assert_array_equal(source[index][1], labels)
 
 
 def test_evaluation_keeps_the_order(dataset):
