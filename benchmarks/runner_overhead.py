@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-IMAGES, BATCH = 5120, 256
+IMAGES, BATCH = 5000, 256  # As in CIFAR-10, the last batch is smaller.
 
 
 def main() -> None:
     """Print, for the CNN and the INN, the ratio pair by pair."""
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 30
-    print(f"images 32x32x3, batch {BATCH}, {IMAGES // BATCH} steps a turn, {turns} turns each")
+    print(f"images 32x32x3, batch {BATCH}, {-(-IMAGES // BATCH)} steps a turn, {turns} turns each")
     for architecture in ("keras_io_cnn", "keras_io_inn"):
         ours, bare = (_start(kind, architecture) for kind in (_as_the_runner, _bare))
         rows = [(_turn(ours), _turn(bare)) for _ in range(turns + 1)][1:]
