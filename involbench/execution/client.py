@@ -18,11 +18,9 @@ from involbench.execution.worker import serve
 
 ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    # Freed temporaries stay with the process: on CPU each step would otherwise have the kernel
-    # clear fresh pages for them (none instead of several hundred page faults a step).
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**34),
-    "MALLOC_TOP_PAD_": str(2**26),
+    # Huge pages where the kernel grants them to who asks: on CPU each step frees its temporaries,
+    # and the next one has the kernel clear their pages anew, 4 KiB at a time otherwise.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """Set before a worker starts, because the C library reads it once."""
 
