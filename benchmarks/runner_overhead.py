@@ -78,12 +78,12 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
 
 def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     from involbench.training.batches import TrainingBatches
-    from involbench.training.device import make_deterministic
+    from involbench.training.device import make_reproducible
     from involbench.training.fit import feed, with_scaling
     from involbench.training.history import EpochHistory
     from involbench.training.split import Split, TrialData
 
-    make_deterministic(0)
+    make_reproducible(0)
     split = Split(*_images())
     data = TrialData(split, split, split, np.zeros(3, np.float32), np.ones(3, np.float32))
     model = with_scaling(_built(architecture), data)

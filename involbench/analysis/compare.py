@@ -69,7 +69,7 @@ def compare(
 def _result(arm: Arm, parameters: ParameterCounts | None) -> ModelResult:
     """One arm over its seeds, not yet held against another."""
     finished = {run.record.trial.seed: run.record for run in arm.finished}
-    failed = [run.record for run in arm.runs if run.record.status == "failed"]
+    failed = [run.record for run in arm.runs if run.record.status != "finished"]
     collapsed = tuple(seed for seed, record in finished.items() if record.collapsed)
     data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
     return ModelResult(

@@ -64,7 +64,7 @@ def _run(
     """Do it, print what came of it, and return how many trials failed."""
     from involbench.execution.client import Worker
     from involbench.execution.experiment import Runner, check, plan
-    from involbench.execution.messages import TrialEnded
+    from involbench.execution.messages import Notice, TrialEnded
     from involbench.results.store import Store
     from involbench.spec.expand import expand
 
@@ -83,7 +83,11 @@ def _run(
             if isinstance(event, TrialEnded):
                 _after_trial(event, verbose)
 
-        failed = Runner(worker, store, tuple(sys.argv[1:]), show).run(planned, force)
+        try:
+            failed = Runner(worker, store, tuple(sys.argv[1:]), show).run(planned, force)
+        except KeyboardInterrupt:
+            screen.show(Notice("stopping after the running step; Ctrl-C again stops at once"))
+            raise
     _print_comparison(results, loaded.spec.name)
     return failed
 

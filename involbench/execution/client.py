@@ -26,7 +26,16 @@ ENVIRONMENT = {
 
 
 class WorkerDied(InvolbenchError):
-    """The worker process ended in the middle of a request."""
+    """The worker process ended in the middle of a request.
+
+    Args:
+        message: What happened.
+        exit_signal: The signal that ended it, or None.
+    """
+
+    def __init__(self, message: str, exit_signal: str | None) -> None:
+        super().__init__(message)
+        self.exit_signal = exit_signal
 
 
 class Worker:
@@ -47,8 +56,12 @@ class Worker:
 
     def __exit__(self, *exception: object) -> None:
         if self._process is not None:
-            self._process.terminate()
-            self._process.join()
+            self._process.terminate()  # In a training it saves its state first.
+            try:
+                self._process.join()
+            except BaseException:
+                self._process.kill()
+                raise
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any:
@@ -72,7 +85,7 @@ class Worker:
                     case report:
                         on_report(report)
         except (EOFError, ConnectionError) as error:
-            raise WorkerDied(f"the worker process {self._bury()}") from error
+            raise self._bury() from error
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
@@ -85,15 +98,16 @@ class Worker:
         theirs.close()
         return self._connection
 
-    def _bury(self) -> str:
+    def _bury(self) -> WorkerDied:
         """Forget the dead process; how it ended."""
         process, self._process, self._connection = self._process, None, None
         assert process is not None
         process.join(timeout=10)
         code = process.exitcode
         if code is not None and code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+            name = signal.Signals(-code).name
+            return WorkerDied(f"the worker process was killed by {name}", name)
+        return WorkerDied(f"the worker process ended with exit code {code}", None)
 
 
 def _visible_devices(device: str) -> dict[str, str]:

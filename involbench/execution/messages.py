@@ -28,11 +28,12 @@ class CheckTrials:
 
 @dataclass(frozen=True)
 class RunTrial:
-    """Train and test; the result is a RunRecord."""
+    """Train and test; the result is a RunRecord, or None if another process owns the run."""
 
     trial: Trial
     run_dir: Path
     argv: tuple[str, ...]
+    force: bool
 
 
 @dataclass(frozen=True)

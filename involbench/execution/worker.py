@@ -3,14 +3,16 @@
 Everything of the heavy half is imported inside the functions, when a request first needs it.
 """
 
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from involbench.execution.messages import (
     RunTrial,
 )
 from involbench.results.record import Parameters, RunRecord
+from involbench.results.store import own
 from involbench.spec.schema import DataSpec
 
 if TYPE_CHECKING:
@@ -41,15 +44,28 @@ def serve(connection: Connection, log: Path) -> None:
         connection: The runner's end of a pipe.
         log: Where the libraries' output goes while no run folder takes it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
     desk = _Desk(connection)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
+    signal.signal(signal.SIGTERM, desk.asked_to_stop)
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
     with _output_to(log):
         while True:
             try:
                 request = connection.recv()
             except EOFError:
                 return
-            connection.send(_answer(desk, request))
+            answer = _answer(desk, request)
+            if desk.stopping:
+                return
+            connection.send(answer)
+
+
+def _end_with_the_runner() -> None:
+    """What a runner that was killed has left to do is for the next one, which must find it free."""
+    runner = multiprocessing.parent_process()
+    if runner is not None:
+        wait([runner.sentinel])
+        os._exit(1)
 
 
 def _answer(desk: "_Desk", request: Request) -> Done | Failure:
@@ -68,6 +84,14 @@ class _Desk:
 
     connection: Connection
     datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
+    training: bool = False
+    stopping: bool = False
+
+    def asked_to_stop(self, *_: object) -> None:
+        """End a training after its step, with its state saved; else end at once."""
+        self.stopping = True
+        if not self.training:
+            os._exit(1)
 
     def handle(self, request: Request) -> Result:
         match request:
@@ -102,21 +126,34 @@ class _Desk:
         for trial in trials:
             check_trial(trial, self.load(trial.data))
 
-    def run(self, request: RunTrial) -> RunRecord:
-        with _output_to(request.run_dir / "log.txt"):
-            try:
-                return self._train(request)
-            except Exception:
-                traceback.print_exc()  # Into the run's log; the runner gets the message.
-                raise
+    def run(self, request: RunTrial) -> RunRecord | None:
+        with own(request.run_dir) as owned:
+            if not owned:
+                return None
+            with _output_to(request.run_dir / "log.txt"):
+                try:
+                    return self._train(request)
+                except Exception:
+                    traceback.print_exc()  # Into the run's log; the runner gets the message.
+                    raise
 
     def _train(self, request: RunTrial) -> RunRecord:
         from involbench.training.trial import run_trial
 
         dataset = self.load(request.trial.data)
-        return run_trial(
-            request.trial, dataset, request.run_dir, request.argv, self.connection.send
-        )
+        self.training = True
+        try:
+            return run_trial(
+                request.trial,
+                dataset,
+                request.run_dir,
+                request.argv,
+                on_epoch=self.connection.send,
+                stop=lambda: self.stopping,
+                force=request.force,
+            )
+        finally:
+            self.training = False
 
     def parameters(self, trial: Any) -> Parameters:
         from involbench.data import describe_dataset

@@ -92,6 +92,8 @@ def trial_line(event: TrialEnded) -> str:
     record, name = event.record, trial_name(event.trial)
     if record.status == "failed":
         return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
+    if record.status != "finished":
+        return f"{name} has no result, {record.status}: {record.error}"
     accuracy = percent(record.metrics["test_accuracy"])
     collapsed = ", collapsed: it never left chance" if record.collapsed else ""
     return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}"

@@ -51,8 +51,13 @@ class RunRecord(Record):
 
     schema_version: Literal[1] = 1
     run_id: str
-    status: Literal["finished", "failed"]
+    status: Literal["finished", "failed", "diverged", "timeout"]
     error: str | None = None
+    """What went wrong, where the status is not `finished`."""
+    exit_signal: str | None = None
+    """Of the process that trained, where a signal ended it."""
+    log_tail: tuple[str, ...] = ()
+    """The last lines of the log, where it failed."""
     trial: Trial
     argv: tuple[str, ...]
     versions: dict[str, str]

@@ -13,6 +13,7 @@ from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
 from involbench.spec.section import (
     Fraction,
     Name,
+    PositiveFloat,
     PositiveInt,
     Section,
     Seed,
@@ -91,6 +92,15 @@ class TrainingSpec(Section):
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32", description="The Keras dtype policy."
+    )
+    deterministic: bool = Field(
+        True, description="Whether the same seed gives the same result to the bit."
+    )
+    checkpoint_every: PositiveInt | None = Field(
+        None, description="Steps between checkpoints within an epoch; there is one after each."
+    )
+    max_minutes: PositiveFloat | None = Field(
+        None, description="The longest that the training of one trial may take."
     )
 
     @field_validator(

@@ -15,6 +15,10 @@ RESULT_VERSION = 2
 """Raised whenever the same trial would give another result than the version before."""
 
 
+_MATTERS_NOT = {"checkpoint_every", "max_minutes"}
+"""Of the training: what changes when it stops or saves, not what comes of it."""
+
+
 class Trial(Section):
     """One model, one seed, one point of the sweep."""
 
@@ -43,7 +47,7 @@ class Trial(Section):
             "fingerprint": fingerprint,
             "architecture": self.architecture.model_dump(**given),
             "data": self.data.model_dump(**given, exclude={"path"}),
-            "training": self.training.model_dump(**given),
+            "training": self.training.model_dump(**given, exclude=_MATTERS_NOT),
         }
 
     def run_id(self, fingerprint: str) -> str:

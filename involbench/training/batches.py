@@ -28,14 +28,21 @@ class TrainingBatches(EvaluationBatches):
     """The training split, shuffled anew each epoch, and augmented.
 
     Order and augmentation are drawn from (seed, epoch, batch) alone, so that they do not depend
-    on what was drawn before.
+    on what was drawn before. Where a training goes on in the middle of an epoch, batches are
+    counted from the epoch's `first` one on.
     """
 
     def __init__(
-        self, split: Split, batch_size: int, seed: int, augmentation: tuple[str, ...] = ()
+        self,
+        split: Split,
+        batch_size: int,
+        seed: int,
+        augmentation: tuple[str, ...] = (),
+        first: int = 0,
     ) -> None:
         super().__init__(split, batch_size)
         self.augmentation = augmentation
+        self.first = first
         self._seed = seed
         self.start_epoch(0)
 
@@ -43,11 +50,15 @@ class TrainingBatches(EvaluationBatches):
         """Draw the order of an epoch, counted from 0."""
         self._epoch = epoch
         rng = np.random.default_rng((self._seed, epoch))
-        self.order: NDArray[np.int64] = rng.permutation(len(self.split.labels))
+        order: NDArray[np.int64] = rng.permutation(len(self.split.labels))
+        self.order = order[self.first * self.batch_size :]
+
+    def __len__(self) -> int:
+        return super().__len__() - self.first
 
     def augmented(self, images: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """The images of batch `index`, changed at random."""
-        rng = np.random.default_rng((self._seed, self._epoch, int(index)))
+        rng = np.random.default_rng((self._seed, self._epoch, self.first + int(index)))
         return augment(images, self.augmentation, rng)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -39,10 +39,13 @@ def require_device(device: str) -> None:
         )
 
 
-def make_deterministic(seed: int) -> None:
-    """Seed every generator, and let no operation depend on the order of its threads."""
+def make_reproducible(seed: int, deterministic: bool = True) -> None:
+    """Seed every generator; if `deterministic`, let no operation depend on its threads' order."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        tf.config.experimental.enable_op_determinism()
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        else:
+            tf.config.experimental.disable_op_determinism()

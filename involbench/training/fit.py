@@ -1,7 +1,8 @@
 """Building, compiling and fitting one model as a spec says."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,8 +12,25 @@ from involbench.models import build_model
 from involbench.results.progress import EpochReport
 from involbench.spec.trial import Trial
 from involbench.training.batches import EvaluationBatches, TrainingBatches
+from involbench.training.checkpoint import Checkpoint, Checkpoints, restore
+from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
 from involbench.training.history import EpochHistory
 from involbench.training.split import TrialData
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training ended."""
+
+    ended: Literal["finished", "diverged", "timeout"]
+    why: str | None
+    """Where it is not `finished`."""
+    history: dict[str, list[float]]
+    """One value an epoch."""
+    seconds: float
+    """Spent on it, over all its parts."""
+    resumed: Checkpoint | None
+    """Where it went on from."""
 
 
 def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
@@ -74,26 +92,96 @@ def feed(batches: TrainingBatches) -> Any:
 
 
 def fit(
-    model: keras.Model, data: TrialData, trial: Trial, on_epoch: Callable[[EpochReport], None]
-) -> dict[str, list[float]]:
-    """Train a model of uint8 images for the trial's epochs; return its history."""
+    model: keras.Model,
+    data: TrialData,
+    trial: Trial,
+    checkpoints: Checkpoints,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Fitted:
+    """Train a model of uint8 images for the trial's epochs, from its last checkpoint on.
+
+    Args:
+        model: Not compiled.
+        data: The trial's images.
+        trial: What to do.
+        checkpoints: The run's; one is added after each epoch.
+        on_epoch: Called after each epoch.
+        stop: Whether to stop; asked after each step.
+
+    Raises:
+        Stopped: It was asked to stop; the last checkpoint is where it did.
+        ResultsError: A checkpoint cannot be written.
+    """
     training = trial.training
     model.compile(
         optimizer=make_optimizer(trial),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    history = EpochHistory(training.epochs, on_epoch)
-    batches = TrainingBatches(data.train, training.batch_size, trial.seed, trial.data.augmentation)
+    found = checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
+    at = (found.epoch, found.step) if found else (0, 0)
+    history = EpochHistory(
+        training.epochs,
+        on_epoch,
+        values=found.history if found else None,
+        seconds=found.epoch_seconds if found else 0.0,
+    )
+    limit = 60 * training.max_minutes if training.max_minutes else None
+    watch = Checkpointer(
+        checkpoints, history, training.epochs, training.checkpoint_every, limit, stop, found
+    )
+    ended: Literal["finished", "diverged", "timeout"] = "finished"
+    why = None
+    try:
+        _fit_from(at, model, data, trial, [history, watch], checkpoints)
+    except Diverged as error:
+        ended, why = "diverged", str(error)
+    except OutOfTime:
+        ended, why = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
+    return Fitted(ended, why, history.values, watch.seconds, found)
+
+
+def _fit_from(
+    at: tuple[int, int],
+    model: keras.Model,
+    data: TrialData,
+    trial: Trial,
+    callbacks: list[keras.callbacks.Callback],
+    checkpoints: Checkpoints,
+) -> None:
+    """Fit from a step of an epoch on, both counted from 0."""
+    epoch, step = at
+    last = trial.training.epochs
+    if step:
+        # Keras makes a metric's variables when it first sees a batch; they are to be restored.
+        model.test_on_batch(*EvaluationBatches(data.validation, trial.training.batch_size)[0])
+        _fit_epochs((epoch, epoch + 1), step, model, data, trial, callbacks)
+        # What Keras does to the weights at the end of a fit is for the end of the last one.
+        checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
+        epoch += 1
+    _fit_epochs((epoch, last), 0, model, data, trial, callbacks)
+
+
+def _fit_epochs(
+    epochs: tuple[int, int],
+    first_step: int,
+    model: keras.Model,
+    data: TrialData,
+    trial: Trial,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    size = trial.training.batch_size
+    batches = TrainingBatches(data.train, size, trial.seed, trial.data.augmentation, first_step)
     starter = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)
     )
     model.fit(
         feed(batches),
-        validation_data=EvaluationBatches(data.validation, training.batch_size),
-        epochs=training.epochs,
-        callbacks=[starter, history],
+        validation_data=EvaluationBatches(data.validation, size),
+        initial_epoch=epochs[0],
+        epochs=epochs[1],
+        callbacks=[starter, *callbacks],
         shuffle=False,  # TrainingBatches shuffles, by the seed.
         verbose=0,
     )
-    return history.values

@@ -13,24 +13,39 @@ class EpochHistory(keras.callbacks.Callback):
     """Collects `values`, and reports each epoch as it ends.
 
     `seconds` is the wall-clock time of the epoch's training steps, without the validation.
+
+    Args:
+        epochs: How many there will be.
+        on_epoch: Takes a report of each.
+        values: Of the epochs before, where a training goes on.
+        seconds: Spent on the first epoch before, where it goes on in its middle.
     """
 
-    def __init__(self, epochs: int, on_epoch: Callable[[EpochReport], None]) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        on_epoch: Callable[[EpochReport], None],
+        values: dict[str, list[float]] | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.values: dict[str, list[float]] = {}
+        self.values = {name: list(row) for name, row in (values or {}).items()}
+        self.seconds = seconds
+        self._before = seconds
         self._epochs = epochs
         self._on_epoch = on_epoch
-        self._seconds = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
+        self.seconds = self._before
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._seconds = time.perf_counter() - self._began
+        self.seconds = self._before + time.perf_counter() - self._began
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        metrics["seconds"] = self._seconds
+        metrics["seconds"] = self.seconds
         for name, value in metrics.items():
             self.values.setdefault(name, []).append(value)
+        self._before = self.seconds = 0.0
         self._on_epoch(EpochReport(epoch + 1, self._epochs, metrics))

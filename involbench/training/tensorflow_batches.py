@@ -17,7 +17,7 @@ def as_tensorflow_dataset(batches: TrainingBatches) -> tf.data.Dataset:
 
     def rows_now(_: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(lambda: batches.order, [], tf.int64)
-        rows.set_shape(split.labels.shape)
+        rows.set_shape(batches.order.shape)
         # Where no batch is smaller, its size is part of the shape, which compilers can use.
         even = len(split.labels) % size == 0
         return tf.data.Dataset.from_tensor_slices(rows).batch(size, even).enumerate()

@@ -15,9 +15,10 @@ from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
 from involbench.spec.trial import Trial
 from involbench.training import artifacts, provenance
-from involbench.training.device import make_deterministic
+from involbench.training.checkpoint import Checkpoints
+from involbench.training.device import make_reproducible
 from involbench.training.evaluate import Predictions, predict
-from involbench.training.fit import build, fit, with_scaling
+from involbench.training.fit import Fitted, build, fit, with_scaling
 from involbench.training.split import TrialData, split_dataset
 
 
@@ -27,8 +28,10 @@ def run_trial(
     run_dir: Path,
     argv: tuple[str, ...],
     on_epoch: Callable[[EpochReport], None],
+    stop: Callable[[], bool],
+    force: bool,
 ) -> RunRecord:
-    """Train and test one model, and write its run folder.
+    """Train and test one model, from its last checkpoint on, and write its run folder.
 
     Args:
         trial: What to do.
@@ -36,31 +39,42 @@ def run_trial(
         run_dir: An existing folder; files of the same names are replaced, run.json last.
         argv: The command line, for the record.
         on_epoch: Called after each epoch.
+        stop: Whether to stop; asked after each step of the training.
+        force: Start anew, whatever is in the folder.
 
     Returns:
-        The record, with status `finished`.
+        The record, with status `finished`, `diverged` or `timeout`.
 
     Raises:
+        Stopped: It was asked to stop; running it again goes on from there.
         UsageError: The trial does not fit the data or the libraries.
         ResultsError: The folder cannot be written.
     """
-    began = time.perf_counter()
-    started = _now()
+    started, began, warnings = _now(), time.perf_counter(), list[str]()
+    checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
+    if force:
+        checkpoints.clear()
+    (run_dir / "run.json").unlink(missing_ok=True)  # What it said is true no longer.
     keras.backend.clear_session()
-    make_deterministic(trial.seed)
+    make_reproducible(trial.seed, trial.training.deterministic)
     data = _split(trial, dataset)
     model = build(trial, dataset.input_shape, dataset.num_classes)
     scaling = with_scaling(model, data)
-    history, notes = artifacts.strict(fit(scaling, data, trial, on_epoch), "history")
-    predictions = predict(scaling, data.test, trial.training.batch_size)
+    fitted = fit(scaling, data, trial, checkpoints, on_epoch, stop)
+    history, notes = artifacts.strict(fitted.history, "history")
     artifacts.write_history(run_dir, history)
     artifacts.write_parameters(run_dir, count_parameters(model))
-    artifacts.write_predictions(run_dir, predictions.arrays())
-    artifacts.write_model(run_dir, model)
-    metrics, more_notes = artifacts.strict(_metrics(history, predictions), "metrics")
+    metrics: dict[str, float | None] = {}
+    if fitted.ended == "finished":
+        predictions = predict(scaling, data.test, trial.training.batch_size)
+        artifacts.write_predictions(run_dir, predictions.arrays())
+        artifacts.write_model(run_dir, model)
+        rows, more_notes = artifacts.strict(_metrics(history, predictions), "metrics")
+        metrics, notes = {name: row[0] for name, row in rows.items()}, notes + more_notes
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
-        status="finished",
+        status=fitted.ended,
+        error=fitted.why,
         trial=trial,
         argv=argv,
         versions=provenance.versions(),
@@ -69,13 +83,25 @@ def run_trial(
         data=_facts(dataset, data),
         started=started,
         ended=_now(),
-        seconds=time.perf_counter() - began,
-        metrics={name: values[0] for name, values in metrics.items()},
-        collapsed=_collapsed(history, data),
-        notes=notes + more_notes,
+        seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
+        metrics=metrics,
+        collapsed=fitted.ended == "finished" and _collapsed(history, data),
+        notes=(*notes, *warnings, *_resumed(fitted)),
     )
     artifacts.write_record(run_dir, record)
+    if record.status != "timeout":
+        checkpoints.clear()
     return record
+
+
+def _resumed(fitted: Fitted) -> list[str]:
+    """A note where the training was not done in one go."""
+    if fitted.resumed is None:
+        return []
+    then, now = fitted.resumed.versions, provenance.versions()
+    changed = [f"{name} {then.get(name)}" for name in now if then.get(name) != now[name]]
+    began = f"; it began under {', '.join(changed)}" if changed else ""
+    return [f"resumed after epoch {fitted.resumed.epoch}, step {fitted.resumed.step}{began}"]
 
 
 def _now() -> str:

@@ -89,7 +89,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_worker_too(spec):
         time.sleep(0.05)
 
 
-def test_a_killed_worker_costs_one_trial(spec):
+def test_a_killed_worker_costs_nothing_but_a_new_one(spec):
     process = spawn("run", spec, "-S", "training.epochs=40", cwd=spec.parent)
     wait_for(lambda: "cnn0" in statuses(spec.parent), process)
     wait_for(lambda: any(spec.parent.glob("results/tiny/runs/inn-seed0-*")), process)
@@ -97,9 +97,47 @@ def test_a_killed_worker_costs_one_trial(spec):
         if "spawn_main" in " ".join(child.cmdline()):
             child.kill()
     _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    assert list(statuses(spec.parent).values()) == ["finished"] * 4
+    assert "SIGKILL" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_trial_whose_workers_die_every_time_fails_alone(spec):
+    process = spawn("run", spec, "-S", "training.epochs=40", cwd=spec.parent)
+    wait_for(lambda: any(spec.parent.glob("results/tiny/runs/inn-seed0-*")), process)
+    deadline = time.monotonic() + 120
+    while "inn0" not in statuses(spec.parent):
+        assert time.monotonic() < deadline
+        for child in psutil.Process(process.pid).children(recursive=True):
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
+        time.sleep(0.2)
+    _, errors = process.communicate(timeout=200)
     assert process.returncode == 1, errors
     assert sorted(statuses(spec.parent).values()) == ["failed", "finished", "finished", "finished"]
-    assert "SIGKILL" in errors
+    record = json.loads(
+        next(spec.parent.glob("results/tiny/runs/inn-seed0-*/run.json")).read_text()
+    )
+    assert record["exit_signal"] == "SIGKILL"
+
+
+def test_a_training_that_diverges_or_takes_too_long_is_a_result(spec):
+    wild = ["-S", "training.optimizer.name=sgd", "-S", "training.optimizer.learning_rate=1e30"]
+    done = involbench("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert statuses(spec.parent)["cnn0"] == "diverged"
+    assert "diverged: the loss was nan in epoch 1" in done.stderr
+    again = involbench("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
+    assert "0 trials to run, 2 finished before" in again.stderr
+    brief = ["-S", "seeds=1", "-S", "name=brief"]
+    done = involbench("run", spec, *brief, "-S", "training.max_minutes=1e-6", cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    runs = sorted(spec.parent.glob("results/brief/runs/*"))
+    assert [json.loads((r / "run.json").read_text())["status"] for r in runs] == ["timeout"] * 2
+    done = involbench("run", spec, *brief, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads((r / "run.json").read_text())["status"] for r in runs] == ["finished"] * 2
 
 
 def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):

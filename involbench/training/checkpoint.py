@@ -1,0 +1,140 @@
+"""What a training needs to go on from where it was, on disk.
+
+A checkpoint is one `.npz` file that is renamed into place when it is whole. Every member carries a
+checksum, so damage is noticed when it is read. The newest two are kept: where the last one turns
+out damaged, training goes on from the one before.
+"""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.results.files import make_folder, write_atomic
+
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training between two steps."""
+
+    epoch: int
+    """Epochs completed."""
+    step: int
+    """Steps done of the epoch after them."""
+    seconds: float
+    """Wall-clock time spent on training and validation."""
+    epoch_seconds: float
+    """Of it, on the steps of the unfinished epoch."""
+    history: dict[str, list[float]]
+    versions: dict[str, str]
+    """Of the libraries that trained."""
+    variables: tuple[NDArray[Any], ...]
+    """Weights, generators' states, and the optimizer's."""
+    metrics: tuple[NDArray[Any], ...]
+    """The running sums of the unfinished epoch's loss and metrics."""
+
+
+def state_of(model: keras.Model) -> tuple[NDArray[Any], ...]:
+    """The variables of a compiled model and its optimizer."""
+    return tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in _variables(model))
+
+
+def restore(model: keras.Model, checkpoint: Checkpoint) -> bool:
+    """Give a compiled model the variables of a checkpoint; False where they do not fit it."""
+    model.optimizer.build(model.trainable_variables)
+    return assign(_variables(model), checkpoint.variables)
+
+
+def assign(variables: list[Any], values: tuple[NDArray[Any], ...]) -> bool:
+    """Set the variables; False, and nothing set, where shapes or types differ."""
+    kinds = [(tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in variables]
+    if kinds != [(value.shape, value.dtype.name) for value in values]:
+        return False
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return True
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: Where they are; made when the first is written.
+        warn: Takes a line about each file that cannot be used.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._warn = warn
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, and then drop all but the newest two.
+
+        Raises:
+            ResultsError: The folder cannot be written or the disk is full.
+        """
+        members: dict[str, Any] = {
+            f"{kind}{index:05d}": value
+            for kind in ("variables", "metrics")
+            for index, value in enumerate(getattr(checkpoint, kind))
+        }
+        plain = ("epoch", "step", "seconds", "epoch_seconds", "history", "versions")
+        members["state"] = np.array(json.dumps({name: getattr(checkpoint, name) for name in plain}))
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **members)
+        name = f"{checkpoint.epoch:05d}-{checkpoint.step:07d}.npz"
+        make_folder(self.folder)
+        write_atomic(self.folder / name, buffer.getvalue())
+        for old in self._files()[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def latest(self, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
+        """The newest checkpoint that can be read and that fits, or None.
+
+        What cannot be used is set aside under another name and warned about.
+        """
+        for path in self._files():
+            try:
+                checkpoint = _read(path)
+                if fits(checkpoint):
+                    return checkpoint
+                why = "it was made for another model"
+            except (
+                Exception
+            ) as error:  # Damaged files make NumPy and zipfile raise nearly anything.
+                why = f"it is damaged ({str(error) or type(error).__name__})"
+            self._warn(f"checkpoint {path}: {why}; going on from the one before, or the start")
+            path.replace(path.with_suffix(".damaged"))
+        return None
+
+    def clear(self) -> None:
+        """Delete all of them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob("*.npz"), reverse=True)
+
+
+def _read(path: Path) -> Checkpoint:
+    with np.load(path, allow_pickle=False) as members:
+        arrays = {name: members[name] for name in sorted(members.files)}
+    state = json.loads(str(arrays.pop("state")))
+    return Checkpoint(
+        **state,
+        variables=tuple(v for name, v in arrays.items() if name.startswith("variables")),
+        metrics=tuple(v for name, v in arrays.items() if name.startswith("metrics")),
+    )

@@ -1,0 +1,125 @@
+"""Saving a training's state as it goes, and ending it where it must end early."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from involbench.training.checkpoint import Checkpoint, Checkpoints, assign, state_of
+from involbench.training.history import EpochHistory
+from involbench.training.provenance import versions
+
+
+class Stopped(Exception):
+    """The training was asked to stop; its state is saved."""
+
+
+class OutOfTime(Exception):
+    """The training has taken as long as it may; its state is saved."""
+
+
+class Diverged(Exception):
+    """The loss is not finite."""
+
+
+class Checkpointer(keras.callbacks.Callback):
+    """Saves a checkpoint after each epoch and every so many steps, and watches over the training.
+
+    Args:
+        checkpoints: Where to.
+        history: The callback that collects the history; it must come before this one.
+        epochs: How many there are to be.
+        every: Steps between checkpoints within an epoch; None for none.
+        seconds: The longest that the training may take, or None.
+        stop: Whether it shall stop; asked after each step.
+        resumed: Where the training goes on from.
+
+    Raises:
+        Stopped, OutOfTime, Diverged: Out of `fit`, between two steps.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        history: EpochHistory,
+        epochs: int,
+        every: int | None,
+        seconds: float | None,
+        stop: Callable[[], bool],
+        resumed: Checkpoint | None,
+    ) -> None:
+        super().__init__()
+        self._checkpoints, self._history = checkpoints, history
+        self._every, self._limit, self._stop = every, seconds, stop
+        self._epochs, self._resumed = epochs, resumed
+        self._before = resumed.seconds if resumed else 0.0
+        self._began = time.perf_counter()
+        self._epoch = resumed.epoch if resumed else 0
+        self._step = 0
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this training, over all its parts."""
+        return self._before + time.perf_counter() - self._began
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._end(self._stop(), self._late() and self._epoch < self._epochs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch, self._step = epoch, 0
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and resumed.step:
+            self._step = resumed.step
+            # Keras has just reset them: the epoch's sums go on from where they were.
+            restored = assign(self.model.metrics_variables, resumed.metrics)
+            assert restored, "the metrics are not those that the checkpoint has sums of"
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._step += 1
+        if batch + 1 == self.params["steps"]:
+            return  # The epoch's own checkpoint follows, after the validation.
+        due = self._every is not None and self._step % self._every == 0
+        stop, late = self._stop(), self._late()
+        if stop or late or due:
+            self._check_loss((logs or {})["loss"])
+            self._save()
+        self._end(stop, late)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._epoch, self._step = epoch + 1, 0
+        self._check_loss((logs or {})["loss"])
+        self._save()
+        self._end(self._stop(), self._late() and self._epoch < self._epochs)
+
+    def _late(self) -> bool:
+        return self._limit is not None and self.seconds > self._limit
+
+    def _end(self, stop: bool, late: bool) -> None:
+        if stop:
+            raise Stopped
+        if late:
+            raise OutOfTime
+
+    def _check_loss(self, loss: Any) -> None:
+        if not math.isfinite(float(loss)):
+            number = self._epoch + 1 if self._step else self._epoch
+            raise Diverged(f"the loss was {float(loss)} in epoch {number}")
+
+    def _save(self) -> None:
+        model = self.model  # On JAX, asking for it brings the variables up to date.
+        metrics = model.metrics_variables if self._step else []
+        self._checkpoints.save(
+            Checkpoint(
+                epoch=self._epoch,
+                step=self._step,
+                seconds=self.seconds,
+                epoch_seconds=self._history.seconds,
+                history=self._history.values,
+                versions=versions(),
+                variables=state_of(model),
+                metrics=tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in metrics),
+            )
+        )

@@ -1,0 +1,117 @@
+"""A training that is cut off and run again equals one that never was."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.cli import TINY, involbench, spawn
+
+SPEC = TINY.replace("epochs: 2", "epochs: 12, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
+# Augmentation and the held-out part must be drawn alike, too.
+SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmentation: [crop]")
+
+
+def prepared(folder: Path) -> Path:
+    folder.mkdir()
+    path = folder / "tiny.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def outcome(folder: Path) -> dict[str, object]:
+    """What must not depend on interruptions, of each run."""
+    found = {}
+    for run in sorted(folder.glob("results/tiny/runs/*")):
+        record = json.loads((run / "run.json").read_text())
+        history = json.loads((run / "history.json").read_text())
+        del history["seconds"], record["metrics"]["seconds_per_epoch"]
+        with np.load(run / "predictions.npz") as arrays:
+            predictions = {name: arrays[name].tobytes() for name in arrays.files}
+        found[run.name] = (record["status"], record["metrics"], history, predictions)
+        assert not (run / "checkpoint").exists()
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    spec = prepared(tmp_path_factory.mktemp("undisturbed") / "a b")
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    found = outcome(spec.parent)
+    assert len(found) == 2
+    return found
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("results/tiny/runs/*/checkpoint/*.npz"))
+
+
+def start_and_stop(spec: Path, sent: int, when) -> int:
+    """Send a signal to a run once `when` holds; its exit code."""
+    process = spawn("run", spec, cwd=spec.parent)
+    children: list[psutil.Process] = []
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not when():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    if process.poll() is None:
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, sent)
+    _, errors = process.communicate(timeout=120)
+    assert "Traceback" not in errors
+    for child in children:  # No orphan goes on in the run's folder.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.wait(timeout=30)
+    return process.returncode
+
+
+def test_killed_and_resumed_equals_never_killed(undisturbed, tmp_path):
+    spec, rng = prepared(tmp_path / "b"), random.Random(0)
+    for number in range(4):
+        wanted = time.monotonic() + 6 + rng.random() * 6
+        known = set(checkpoints(spec.parent))
+        fresh = lambda known=known: set(checkpoints(spec.parent)) - known  # noqa: E731
+        start_and_stop(
+            spec, signal.SIGKILL, fresh if number % 2 else lambda w=wanted: time.monotonic() > w
+        )
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert outcome(spec.parent) == undisturbed
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(undisturbed, tmp_path, sent, code):
+    spec = prepared(tmp_path / "b")
+    assert start_and_stop(spec, sent, lambda: len(checkpoints(spec.parent)) > 1) == code
+    assert checkpoints(spec.parent)
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert outcome(spec.parent) == undisturbed
+    notes = [
+        json.loads(path.read_text())["notes"]
+        for path in spec.parent.glob("results/tiny/runs/cnn*/run.json")
+    ]
+    assert "resumed after epoch" in notes[0][0]
+
+
+def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_path):
+    spec = prepared(tmp_path / "b")
+    start_and_stop(spec, signal.SIGKILL, lambda: len(checkpoints(spec.parent)) > 1)
+    newest = checkpoints(spec.parent)[-1]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 255
+    newest.write_bytes(data)
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert outcome(spec.parent) == undisturbed
+    notes = (newest.parents[1] / "run.json").read_text()
+    assert newest.name in notes
+    assert "damaged" in notes
