@@ -1,6 +1,7 @@
 """The involution and both its gradients of NumPy arrays, on all cores."""
 
 import functools
+import itertools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ Array = np.ndarray[Any, Any]
 
 # Below this many products a second thread costs more than it saves.
 _FEW_PRODUCTS = 2**16
-# Of each thread's share, so that one that is held up delays the others by a part of it only.
-_PARTS = 2
+# Parts for each thread, so that one that is held up leaves its share to the others.
+_PARTS = 8
 
 
 @functools.cache
@@ -78,26 +79,29 @@ def kernels_gradient(inputs: Array, upstream: Array, geometry: Geometry) -> Arra
     return result
 
 
-def _run(
-    name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry: Geometry
-) -> None:
+def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry: Geometry) -> None:
     """One of the compiled loops, over all images."""
     batch, dtype = shape[0], arrays[0].dtype
     sizes, lanes = _sizes(shape[1:], geometry, dtype.itemsize)
     flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
 
-    def part(bounds: tuple[int, int]) -> None:
-        scratch = _scratch(sizes, geometry, dtype)
-        getattr(_loops(), name)(*flat, *bounds, scratch, sizes, lanes)
-
     products = math.prod((batch, sizes.out_height, sizes.out_width, shape[3], sizes.taps))
     threads = min(_cores(), batch) if products > _FEW_PRODUCTS else 1
-    if threads <= 1:
-        part((0, batch))
-        return
-    count = min(threads * _PARTS, batch)
+    count = min(threads * _PARTS, batch) if threads > 1 else 1
     edges = [batch * i // count for i in range(count + 1)]
-    list(_pool().map(part, zip(edges[:-1], edges[1:], strict=True)))
+    parts = iter(list(itertools.pairwise(edges)))
+
+    def work() -> None:
+        scratch = _scratch(sizes, geometry, dtype)
+        for first, last in parts:
+            getattr(_loops(), name)(*flat, first, last, scratch, sizes, lanes)
+
+    helpers = [_pool().submit(work) for _ in range(threads - 1)]
+    work()
+    for helper in helpers:
+        # On a busy machine this thread may have done everything before a helper began.
+        if not helper.cancel():
+            helper.result()
 
 
 @functools.lru_cache(maxsize=256)

@@ -13,21 +13,16 @@ Arrays are flat: images (B, H, W, C), kernels (B, H', W', groups, taps). Each fu
 `first` to `last - 1`, and different threads may do different images.
 """
 
+import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
 
-from involbench.ops.cpu_vectors import (
-    add,
-    add_product,
-    get,
-    load,
-    put,
-    store,
-    sums_of_four,
-    zeros,
-)
+from involbench.ops.cpu_rows import clear, copy, gather, part, read_rows, spread, write_rows
+from involbench.ops.cpu_vectors import add, add_product, get, load, store, sums_of_four, zeros
 
 
 class Sizes(NamedTuple):
@@ -62,86 +57,22 @@ class Scratch(NamedTuple):
 
 def _cached(function: Callable[..., None]) -> Callable[..., None]:
     """Compiled at its first call, or read from the disk if a process has compiled it before."""
+    # Numba looks for changes in this file only; by this name it finds no others' old parts.
+    function.__qualname__ += f"-{_digest()}"
     try:
         return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:  # Numba found no folder that it may write in.
         return numba.njit(nogil=True, error_model="numpy")(function)
 
 
-_part: Callable[[Any], Any] = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True)
+@functools.cache
+def _digest() -> str:
+    """Of the source of all that is compiled."""
+    files = sorted(Path(__file__).parent.glob("cpu_*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
-@_part
-def _copy(source, start, target, to, count, lanes):
-    whole = count - count % len(lanes)
-    for at in range(0, whole, len(lanes)):
-        store(target, to + at, load(source, start + at, lanes))
-    for at in range(whole, count):
-        put(target, to + at, get(source, start + at))
-
-
-@_part
-def _spread(images, start, slots, to, width, s, lanes):
-    """A row of an image into slots."""
-    if s.member_step == 1 and s.slot == s.members:
-        _copy(images, start, slots, to, width * s.groups * s.members, lanes)
-        return
-    for _ in range(width):
-        for group in range(s.groups):
-            at = start + group * s.group_step
-            for member in range(s.members):
-                put(slots, to + member, get(images, at + member * s.member_step))
-            to += s.slot
-        start += s.groups * s.members
-
-
-@_part
-def _gather(slots, start, images, to, width, s, lanes):
-    """A row of slots into an image."""
-    if s.member_step == 1 and s.slot == s.members:
-        _copy(slots, start, images, to, width * s.groups * s.members, lanes)
-        return
-    for _ in range(width):
-        for group in range(s.groups):
-            at = to + group * s.group_step
-            for member in range(s.members):
-                put(images, at + member * s.member_step, get(slots, start + member))
-            start += s.slot
-        to += s.groups * s.members
-
-
-@_part
-def _clear(slots, start, count, lanes):
-    for at in range(start, start + count, len(lanes)):
-        store(slots, at, zeros(slots, lanes))
-
-
-@_part
-def _read_rows(images, image, first, last, ring, s, lanes):
-    """Padded rows `first` to `last - 1` of an image into the ring."""
-    pixel = s.groups * s.slot
-    for row in range(first, last):
-        to = (row % s.ring_height * s.ring_width + s.left) * pixel
-        if s.top <= row < s.top + s.height:
-            start = (image * s.height + row - s.top) * s.width * s.groups * s.members
-            _spread(images, start, ring, to, s.width, s, lanes)
-        else:
-            _clear(ring, to, s.width * pixel, lanes)
-
-
-@_part
-def _write_rows(ring, image, first, last, images, s, lanes):
-    """Padded rows `first` to `last - 1` out of the ring, which is zero there then."""
-    pixel = s.groups * s.slot
-    for row in range(first, last):
-        start = row % s.ring_height * s.ring_width * pixel
-        if s.top <= row < s.top + s.height:
-            to = (image * s.height + row - s.top) * s.width * s.groups * s.members
-            _gather(ring, start + s.left * pixel, images, to, s.width, s, lanes)
-        _clear(ring, start, s.ring_width * pixel, lanes)
-
-
-@_part
+@part
 def _forward_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
     for column in range(s.out_width):
         for group in range(s.groups):
@@ -160,7 +91,7 @@ def _forward_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
             kernel += s.taps
 
 
-@_part
+@part
 def _inputs_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
     for column in range(s.out_width):
         for group in range(s.groups):
@@ -174,7 +105,7 @@ def _inputs_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
             kernel += s.taps
 
 
-@_part
+@part
 def _kernels_row(ring, offsets, tap, kernels, line, s, lanes):
     for column in range(s.out_width):
         for group in range(s.groups):
@@ -202,14 +133,14 @@ def forward(inputs, kernels, outputs, first, last, scratch, s, lanes):
         read = 0
         for row in range(s.out_height):
             top = row * s.row_strides
-            _read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
+            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
             read = top + s.ring_height
             tap = top % s.ring_height * (s.taps + 3)
             out = (image * s.out_height + row) * s.out_width * s.groups
             _forward_row(
                 scratch.ring, scratch.offsets, tap, kernels, out * s.taps, scratch.line, s, lanes
             )
-            _gather(scratch.line, 0, outputs, out * s.members, s.out_width, s, lanes)
+            gather(scratch.line, 0, outputs, out * s.members, s.out_width, s, lanes)
 
 
 @_cached
@@ -220,14 +151,14 @@ def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, lanes):
             top = row * s.row_strides
             tap = top % s.ring_height * (s.taps + 3)
             out = (image * s.out_height + row) * s.out_width * s.groups
-            _spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, lanes)
+            spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, lanes)
             _inputs_row(
                 scratch.ring, scratch.offsets, tap, kernels, out * s.taps, scratch.line, s, lanes
             )
             end = top + s.row_strides if row + 1 < s.out_height else s.top + s.height
             # Rows that no tap reached are zero: the ring's slot was cleared before.
-            _write_rows(scratch.ring, image, top, end, inputs, s, lanes)
-        _clear(scratch.ring, 0, s.ring_height * s.ring_width * s.groups * s.slot, lanes)
+            write_rows(scratch.ring, image, top, end, inputs, s, lanes)
+        clear(scratch.ring, 0, s.ring_height * s.ring_width * s.groups * s.slot, lanes)
 
 
 @_cached
@@ -237,11 +168,13 @@ def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, lanes):
         read = 0
         for row in range(s.out_height):
             top = row * s.row_strides
-            _read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
+            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
             read = top + s.ring_height
             tap = top % s.ring_height * (s.taps + 3)
             out = (image * s.out_height + row) * s.out_width * s.groups
-            _spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, lanes)
-            _kernels_row(scratch.ring, scratch.offsets, tap, scratch.kernels, scratch.line, s, lanes)
+            spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, lanes)
+            _kernels_row(
+                scratch.ring, scratch.offsets, tap, scratch.kernels, scratch.line, s, lanes
+            )
             count = s.out_width * s.groups * s.taps
-            _copy(scratch.kernels, 0, kernels, out * s.taps, count, lanes)
+            copy(scratch.kernels, 0, kernels, out * s.taps, count, lanes)

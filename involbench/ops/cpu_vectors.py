@@ -20,7 +20,7 @@ from numba.extending import intrinsic, register_model
 _FUSED = ("contract",)
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """Numba's type of a vector."""
 
     def __init__(self, dtype: Any, lanes: int) -> None:
@@ -29,7 +29,7 @@ class Vector(types.Type):  # type: ignore[misc]
 
 
 @register_model(Vector)
-class _VectorModel(PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(PrimitiveModel):
     def __init__(self, manager: Any, vector: Vector) -> None:
         element = ir.FloatType() if vector.dtype == types.float32 else ir.DoubleType()
         super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
@@ -89,6 +89,20 @@ def zeros(typing: Any, array: Any, lanes: Any) -> Any:
         return ir.Constant(context.get_value_type(vector), None)
 
     return vector(array, lanes), emit
+
+
+@intrinsic
+def head(typing: Any, vector: Any, count: Any) -> Any:
+    """The first `count` lanes of a vector, and zeros in place of the others."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        small = ir.IntType(32)
+        numbers = ir.Constant(ir.VectorType(small, vector.lanes), list(range(vector.lanes)))
+        counts = _splat(builder, builder.trunc(args[1], small), vector.lanes)
+        keep = builder.icmp_signed("<", numbers, counts)
+        return builder.select(keep, args[0], ir.Constant(args[0].type, None))
+
+    return vector(vector, types.intp), emit
 
 
 @intrinsic

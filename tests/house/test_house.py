@@ -13,7 +13,7 @@ import involbench
 from tests.cli import COMMAND, TINY
 
 ROOT = Path(__file__).parents[2]
-FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch", "numba")
 
 
 @pytest.fixture
