@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from involbench.ops import taps
+from involbench.ops.cpu_memory import empty
 from involbench.ops.geometry import Geometry
 
 Array = np.ndarray[Any, Any]
@@ -58,7 +59,7 @@ def _loops() -> ModuleType:
 
 def forward(inputs: Array, kernels: Array, geometry: Geometry) -> Array:
     """The result for channels-last float32 or float64 arrays; see `involbench.ops.involution`."""
-    result = _empty(geometry.output_shape(inputs.shape), inputs.dtype)
+    result = empty(geometry.output_shape(inputs.shape), inputs.dtype)
     _run("forward", (inputs, kernels, result), inputs.shape, geometry)
     return result
 
@@ -67,14 +68,14 @@ def inputs_gradient(
     shape: Sequence[int], kernels: Array, upstream: Array, geometry: Geometry
 ) -> Array:
     """The gradient by the inputs, whose shape is `shape`."""
-    result = _empty(tuple(map(int, shape)), upstream.dtype)
+    result = empty(tuple(map(int, shape)), upstream.dtype)
     _run("inputs_gradient", (kernels, upstream, result), result.shape, geometry)
     return result
 
 
 def kernels_gradient(inputs: Array, upstream: Array, geometry: Geometry) -> Array:
     """The gradient by the kernels."""
-    result = _empty(geometry.kernels_shape(inputs.shape), inputs.dtype)
+    result = empty(geometry.kernels_shape(inputs.shape), inputs.dtype)
     _run("kernels_gradient", (inputs, upstream, result), inputs.shape, geometry)
     return result
 
@@ -135,11 +136,11 @@ def _sizes(image: tuple[int, ...], geometry: Geometry, itemsize: int) -> tuple[A
 
 def _scratch(sizes: Any, geometry: Geometry, dtype: Any) -> Any:
     pixel = sizes.groups * sizes.slot
-    ring = _empty((sizes.ring_height * sizes.ring_width * pixel,), dtype)
+    ring = empty((sizes.ring_height * sizes.ring_width * pixel,), dtype)
     ring[:] = 0
-    line = _empty((sizes.out_width * pixel,), dtype)
+    line = empty((sizes.out_width * pixel,), dtype)
     line[:] = 0
-    kernels = _empty((sizes.out_width * sizes.groups * sizes.taps + 4,), dtype)
+    kernels = empty((sizes.out_width * sizes.groups * sizes.taps + 4,), dtype)
     return _loops().Scratch(ring, line, kernels, _offsets(sizes, geometry))
 
 
@@ -152,15 +153,6 @@ def _offsets(sizes: Any, geometry: Geometry) -> Array:
     first = np.arange(sizes.ring_height)[:, None]
     places = (first + rows) % sizes.ring_height * sizes.ring_width + columns
     return np.pad(places * pixel, ((0, 0), (0, 3)), mode="edge").astype(np.intp).reshape(-1)
-
-
-def _empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Begins where a cache line does: vectors stay within one, and TensorFlow need not copy it."""
-    count = math.prod(shape)
-    spare = 64 // np.dtype(dtype).itemsize
-    array = np.empty(count + spare, dtype)
-    skip = -array.ctypes.data % 64 // array.itemsize
-    return array[skip : skip + count].reshape(shape)
 
 
 def _cores() -> int:

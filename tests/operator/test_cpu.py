@@ -146,3 +146,23 @@ assert os.waitpid(child, 0)[1] == 0
 """
     )
     run_script(script)
+
+
+def test_a_result_that_is_still_used_is_not_overwritten():
+    geometry = make_geometry(3, data_format="channels_last")
+    x, h = np.ones((64, 32, 32, 4), "float32"), np.ones((64, 32, 32, 1, 9), "float32")
+    part = cpu.forward(x, h, geometry)[3:, 1:]
+    before = part.copy()
+    for factor in range(2, 20):
+        cpu.forward(factor * x, h, geometry)
+    np.testing.assert_array_equal(part, before)
+
+
+def test_results_that_are_gone_leave_their_memory_to_the_next(monkeypatch):
+    monkeypatch.setattr(cpu, "_cores", lambda: 1)
+    geometry = make_geometry(3, data_format="channels_last")
+    x, h = np.ones((64, 32, 32, 4), "float32"), np.ones((64, 32, 32, 1, 9), "float32")
+    addresses = {cpu.forward(x, h, geometry).ctypes.data for _ in range(5)}
+    held = [cpu.forward(x, h, geometry) for _ in range(5)]
+    assert len(addresses) == 1
+    assert len({array.ctypes.data for array in held}) == 5
