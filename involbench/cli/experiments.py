@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from involbench.errors import UsageError
+from involbench.results.files import is_folder
 from involbench.results.reading import ResultsTree
 
 
@@ -19,7 +20,7 @@ def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsT
         return [_find(tree, name) for name in dict.fromkeys(names)]
     found = [(tree, name) for name in tree.experiments()]
     if not found:
-        missing = "" if results.is_dir() else ", which does not exist"
+        missing = "" if is_folder(results) else ", which does not exist"
         references = tree.references()
         published = f", or name a published one: {', '.join(references)}" if references else ""
         raise UsageError(
@@ -31,7 +32,7 @@ def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsT
 
 def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
     for folder in (tree.folder(name), Path(name)):
-        if (folder / "runs").is_dir():
+        if is_folder(folder / "runs"):
             place = folder if folder.name not in ("", "..") else folder.resolve()
             inside = place.is_relative_to(tree.root)
             root = tree if inside else ResultsTree(place.parent)

@@ -46,6 +46,14 @@ def make_folder(folder: Path) -> None:
         raise ResultsError(f"cannot make {folder}: {error.strerror}") from error
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder; no, where that cannot be told: no permission, a name too long."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON, indented.
 

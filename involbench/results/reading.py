@@ -4,20 +4,27 @@ Reading never changes, deletes or locks anything. What is damaged is left out wi
 names the file, so that one bad file never hides the good ones.
 """
 
-import json
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
+from involbench import __version__
 from involbench.errors import ResultsError
-from involbench.results.record import SCHEMA_VERSION, History, Parameters, RunRecord
+from involbench.results.files import is_folder
+from involbench.results.migration import up_to_date, writer
+from involbench.results.record import History, Parameters, RunRecord
+from involbench.results.wording import excerpt
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
 
-_HISTORY: TypeAdapter[History] = TypeAdapter(History)
+_HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
+_LARGEST = 2**26
+"""Bytes of the largest file that is read; a history of a million epochs is smaller."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class ResultsTree:
         found: list[StoredRun] = []
         warnings: list[str] = []
         for folder in _folders_in(self.folder(experiment) / "runs"):
-            if not (folder / "run.json").exists():
+            if not os.path.lexists(folder / "run.json"):
                 continue
             try:
                 found.append(read_run(folder))
@@ -80,12 +87,33 @@ def read_run(folder: Path) -> StoredRun:
     path = folder / "run.json"
     text = _read(path)
     try:
-        record = RunRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise ResultsError(f"{path}: {_newer_schema(text) or _fault(error)}") from error
+        record = parse_record(text)
+    except ResultsError as error:
+        raise ResultsError(f"{path}: {error}") from error
     if record.run_id != folder.name:
-        raise ResultsError(f"{path}: is a copy: it belongs to the run {record.run_id}")
+        raise ResultsError(f"{path}: is a copy: it belongs to the run {excerpt(record.run_id)}")
     return StoredRun(folder, record)
+
+
+def parse_record(text: bytes) -> RunRecord:
+    """The content of a `run.json`, brought up to date where an older version wrote it.
+
+    Raises:
+        ResultsError: It is damaged, no record, or written by a newer version.
+    """
+    try:
+        document = from_json(text, allow_inf_nan=False)
+        # A number too large for a float was read as infinite, which no record holds.
+        from_json(to_json(document, inf_nan_mode="constants"), allow_inf_nan=False)
+    except ValueError as error:
+        raise ResultsError("damaged: not a whole JSON document") from error
+    current = up_to_date(document)
+    try:
+        return RunRecord.model_validate_json(to_json(current))
+    except ValidationError as error:
+        wrote = writer(current)
+        other = f"; involbench {wrote} wrote it, this is {__version__}" if wrote else ""
+        raise ResultsError(_fault(error) + ("" if wrote == __version__ else other)) from error
 
 
 def read_history(folder: Path) -> History:
@@ -99,9 +127,15 @@ def read_history(folder: Path) -> History:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ResultsError(f"{path}: cannot be read: not a file")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > _LARGEST:
+        raise ResultsError(f"{path}: cannot be read: larger than {_LARGEST >> 20} MiB")
+    return content
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -111,26 +145,11 @@ def _folders_in(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
-    return [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    return [entry for entry in entries if not entry.name.startswith(".") and is_folder(entry)]
 
 
 def _experiments_in(folder: Path) -> list[str]:
-    return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_dir()]
-
-
-def _newer_schema(text: bytes) -> str | None:
-    """What to say if the record was written by a later version of involbench."""
-    try:
-        content: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        return (
-            f"written by a newer involbench (schema_version {version}; "
-            f"this one reads {SCHEMA_VERSION}): upgrade involbench to read it"
-        )
-    return None
+    return [entry.name for entry in _folders_in(folder) if is_folder(entry / "runs")]
 
 
 def _fault(error: ValidationError) -> str:
@@ -138,5 +157,5 @@ def _fault(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "damaged: not a whole JSON document"
-    place = ".".join(str(part) for part in first["loc"])
-    return f"not a record of this version: {place}: {first['msg']}"
+    place = excerpt(".".join(str(part) for part in first["loc"]), 80)
+    return f"not a record of this version: {place}: {excerpt(first['msg'])}"

@@ -15,7 +15,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Record(BaseModel):
     """Base of everything read back from a results tree."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Hardware(Record):

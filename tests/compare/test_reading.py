@@ -35,7 +35,11 @@ def test_a_truncated_record_is_skipped_and_left_alone(tmp_path: Path, kept: floa
         (b"\xff\xfe\x00garbage", "damaged"),
         (b"[1, 2]", "not a record of this version"),
         (b'{"schema_version": 1}', "not a record of this version"),
-        (b'{"schema_version": 2, "new": 1}', "schema_version 2; this one reads 1"),
+        (b'{"run_id": "x"}', "it has no schema_version"),
+        (b'{"schema_version": true}', "it has no schema_version"),
+        (b'{"schema_version": 0}', "schema_version 0 was never one"),
+        (b'{"schema_version": 1, "x": 1e999}', "damaged"),
+        (b'{"schema_version": 1, "x": NaN}', "damaged"),
         (b"[" * 100_000, "damaged"),
     ],
 )
