@@ -5,7 +5,6 @@ names the file, so that one bad file never hides the good ones.
 """
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from pydantic_core import from_json, to_json
 
 from involbench import __version__
 from involbench.errors import ResultsError
-from involbench.results.files import is_folder
+from involbench.results.files import is_folder, read_bytes
 from involbench.results.migration import up_to_date, writer
 from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.wording import excerpt
@@ -23,8 +22,6 @@ REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
 
 _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
-_LARGEST = 2**26
-"""Bytes of the largest file that is read; a history of a million epochs is smaller."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class StoredRun:
         """The parameter counts. Raises ResultsError where they cannot be read."""
         path = self.path / "parameters.json"
         try:
-            return Parameters.model_validate_json(_read(path))
+            return Parameters.model_validate_json(read_bytes(path))
         except ValidationError as error:
             raise ResultsError(f"{path}: {_fault(error)}") from error
 
@@ -65,6 +62,10 @@ class ResultsTree:
         """The names of the published experiments, such as `reference/cifar10-jpeg`."""
         return [f"{REFERENCE}/{name}" for name in _experiments_in(self.root / REFERENCE)]
 
+    def run_folders(self, experiment: str) -> list[Path]:
+        """The folders of its runs, in order of name, whatever their state."""
+        return _folders_in(self.folder(experiment) / "runs")
+
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
         """Every run that has ended, in order of name, and a warning for each that is damaged.
 
@@ -72,7 +73,7 @@ class ResultsTree:
         """
         found: list[StoredRun] = []
         warnings: list[str] = []
-        for folder in _folders_in(self.folder(experiment) / "runs"):
+        for folder in self.run_folders(experiment):
             if not os.path.lexists(folder / "run.json"):
                 continue
             try:
@@ -85,7 +86,7 @@ class ResultsTree:
 def read_run(folder: Path) -> StoredRun:
     """Read the record of one run folder. Raises ResultsError where it cannot be used."""
     path = folder / "run.json"
-    text = _read(path)
+    text = read_bytes(path)
     try:
         record = parse_record(text)
     except ResultsError as error:
@@ -120,22 +121,9 @@ def read_history(folder: Path) -> History:
     """Read `history.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "history.json"
     try:
-        return _HISTORY.validate_json(_read(path))
+        return _HISTORY.validate_json(read_bytes(path))
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ResultsError(f"{path}: cannot be read: not a file")
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > _LARGEST:
-        raise ResultsError(f"{path}: cannot be read: larger than {_LARGEST >> 20} MiB")
-    return content
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -94,7 +94,7 @@ def test_history_and_parameters_are_read_when_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["models: [", "- a", "models: 3\nbaseline: [x]", "\x00", "a: &a *b"]
+    "text", ["models: [", "- a", "models: 3\nbaseline: [x]\ntraining: 3", "\x00", "a: &a *b"]
 )
 def test_a_damaged_spec_gives_an_empty_outline(tmp_path: Path, text: str) -> None:
     (tmp_path / "spec.yaml").write_text(text)
@@ -103,4 +103,22 @@ def test_a_damaged_spec_gives_an_empty_outline(tmp_path: Path, text: str) -> Non
 
 def test_the_outline_keeps_the_order_of_the_models(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(json.dumps({"models": {"b": {}, "a": {}}, "baseline": "a"}))
-    assert read_outline(tmp_path) == Outline(("b", "a"), "a")
+    assert read_outline(tmp_path) == Outline(("b", "a"), "a", epochs=20)
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs"),
+    [
+        ("training: {epochs: 7}", 7),
+        ("training: {epochs: 7}\nsweep: {training.epochs: [1, 2]}", None),
+        ("training: {epochs: seven}", None),
+        ("training: {epochs: true}", None),
+        ("training: [7]", None),
+        ("training: {batch_size: 7}", 20),
+    ],
+)
+def test_the_outline_tells_how_long_all_train(
+    tmp_path: Path, text: str, epochs: int | None
+) -> None:
+    (tmp_path / "spec.yaml").write_text(text)
+    assert read_outline(tmp_path).epochs == epochs
