@@ -35,14 +35,20 @@ def _root(
 
 
 def _register_commands() -> None:
+    from involbench.cli.clean import clean
     from involbench.cli.compare import compare
     from involbench.cli.init import init
+    from involbench.cli.list import list_runs
     from involbench.cli.params import params
     from involbench.cli.run import run
     from involbench.cli.schema import schema
+    from involbench.cli.show import show
     from involbench.cli.validate import validate
 
-    for command in (run, compare, params, validate, schema, init):
+    app.command()(run)
+    app.command()(compare)
+    app.command("list")(list_runs)
+    for command in (show, clean, params, validate, schema, init):
         app.command()(command)
 
 

@@ -9,8 +9,15 @@ from involbench.results.files import is_folder
 from involbench.results.reading import ResultsTree
 
 
-def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsTree, str]]:
+def find_experiments(
+    results: Path, names: Sequence[str], published: bool = False
+) -> list[tuple[ResultsTree, str]]:
     """The experiments named, or all of the tree, each with the tree that it is in.
+
+    Args:
+        results: The results folder.
+        names: Names or folders of experiments; none stands for all.
+        published: Whether all are with the published ones.
 
     Raises:
         UsageError: There is no such experiment, or none at all.
@@ -18,14 +25,15 @@ def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsT
     tree = ResultsTree(results)
     if names:
         return [_find(tree, name) for name in dict.fromkeys(names)]
-    found = [(tree, name) for name in tree.experiments()]
+    all_of_them = [*tree.experiments(), *(tree.references() if published else [])]
+    found = [(tree, name) for name in all_of_them]
     if not found:
         missing = "" if is_folder(results) else ", which does not exist"
         references = tree.references()
-        published = f", or name a published one: {', '.join(references)}" if references else ""
+        others = f", or name a published one: {', '.join(references)}" if references else ""
         raise UsageError(
             f"no results under {results}{missing}: make some with `involbench run`, "
-            f"or point to them with --results DIR{published}"
+            f"or point to them with --results DIR{others}"
         )
     return found
 

@@ -66,13 +66,16 @@ def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], li
     return sorted(found, key=_order), warnings
 
 
-def read_entry(experiment: str, path: Path, planned: int | None) -> RunEntry:
+def read_entry(
+    experiment: str, path: Path, planned: int | None, held: bool | None = None
+) -> RunEntry:
     """One run folder.
 
     Args:
         experiment: The experiment that it is of.
         path: The folder.
         planned: How many epochs there are to be, where there is no record that says it.
+        held: Whether a process trains it; default: whether its lock is held.
 
     Raises:
         ResultsError: It is no run folder, or its record cannot be used.
@@ -81,7 +84,7 @@ def read_entry(experiment: str, path: Path, planned: int | None) -> RunEntry:
     if not has_record and not is_run_id(path.name):
         raise ResultsError(f"{path}: not a run folder: it has no run.json")
     record = read_run(path).record if has_record else None
-    status = _status(path, record)
+    status = _status(path, record, held)
     items = tuple(items_below(path))
     return RunEntry(
         experiment=experiment,
@@ -95,11 +98,11 @@ def read_entry(experiment: str, path: Path, planned: int | None) -> RunEntry:
     )
 
 
-def _status(path: Path, record: RunRecord | None) -> str:
+def _status(path: Path, record: RunRecord | None, held: bool | None) -> str:
     """A run that is finished is not done again while its record is there."""
     if record is not None and record.status == "finished":
         return record.status
-    if is_held(path):
+    if is_held(path) if held is None else held:
         return "running"
     return record.status if record else "unfinished"
 

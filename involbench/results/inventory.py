@@ -14,14 +14,14 @@ _RUN_FILES = re.compile(
     r"|plots/(accuracy|loss)\.(png|svg)|checkpoint/.+"
 )
 _RUN_FOLDERS = re.compile(r"plots|checkpoint(/.+)?")
-_TEMPORARY = re.compile(r"(.+/)?\.(model\.tmp\.keras|[^/]+\.[a-z0-9_]{8}\.tmp)")
+_EXPERIMENT_FILES = re.compile(r"spec\.yaml|comparison\.(json|csv)|report\.html")
+_TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8}\.tmp")
 
 
 @dataclass(frozen=True)
 class Item:
     """A file or a folder below a run folder; what a link points to is not looked at."""
 
-    path: Path
     name: str
     """Relative to the run folder, with "/"."""
     kind: Literal["file", "folder", "other"]
@@ -33,21 +33,29 @@ class Item:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it is a file under the name that it has while it is written."""
-        return self.kind == "file" and _TEMPORARY.fullmatch(self.name) is not None
+        """Whether it is a file of involbench's under the name that it has while it is written."""
+        if self.kind != "file":
+            return False
+        match = _TEMPORARY.fullmatch(self.name)
+        name = match["folder"] + match["name"] if match else ""
+        whole = _RUN_FILES.fullmatch(name) or _EXPERIMENT_FILES.fullmatch(name)
+        return whole is not None or self.name == ".model.tmp.keras"
 
     @property
     def is_known(self) -> bool:
         """Whether involbench writes such a thing into a run folder."""
-        if self.kind == "folder":
-            return _RUN_FOLDERS.fullmatch(self.name) is not None
-        return self.is_temporary or (
-            self.kind == "file" and _RUN_FILES.fullmatch(self.name) is not None
-        )
+        names = _RUN_FOLDERS if self.kind == "folder" else _RUN_FILES
+        known = self.kind != "other" and names.fullmatch(self.name) is not None
+        return known or self.is_temporary
 
 
-def items_below(folder: Path) -> list[Item]:
-    """Everything below a folder, what lies in a folder after it; empty where it cannot be read."""
+def items_below(folder: Path, skip: str = "") -> list[Item]:
+    """Everything below a folder, what lies in a folder after it; empty where it cannot be read.
+
+    Args:
+        folder: The folder, of a run or another.
+        skip: The name of a folder that is not looked into.
+    """
     found: list[Item] = []
     pending = [""]
     while pending:
@@ -57,7 +65,7 @@ def items_below(folder: Path) -> list[Item]:
             found = [replace(i, kind="other") if i.name == inside else i for i in found]
             continue
         found += items
-        pending += [item.name for item in items if item.kind == "folder"]
+        pending += [item.name for item in items if item.kind == "folder" and item.name != skip]
     return found
 
 
@@ -88,4 +96,4 @@ def _item(entry: "os.DirEntry[str]", inside: str) -> Item:
         kind = "file"
     name = f"{inside}/{entry.name}" if inside else entry.name
     size = 0 if kind == "folder" else status.st_size
-    return Item(Path(entry.path), name, kind, size, status.st_mtime)
+    return Item(name, kind, size, status.st_mtime)

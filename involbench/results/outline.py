@@ -45,7 +45,9 @@ def _epochs(content: dict[Any, Any]) -> int | None:
     training, sweep = content.get("training"), content.get("sweep")
     if isinstance(sweep, dict) and "training.epochs" in sweep:
         return None
-    given = training.get("epochs") if isinstance(training, dict) else training
-    if given is None:
-        return TrainingSpec().epochs
-    return given if type(given) is int and given > 0 else None
+    if training is None:
+        training = {}
+    if not isinstance(training, dict):
+        return None
+    epochs = training.get("epochs", TrainingSpec().epochs)
+    return epochs if type(epochs) is int and epochs > 0 else None

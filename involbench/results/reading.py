@@ -37,11 +37,7 @@ class StoredRun:
 
     def parameters(self) -> Parameters:
         """The parameter counts. Raises ResultsError where they cannot be read."""
-        path = self.path / "parameters.json"
-        try:
-            return Parameters.model_validate_json(read_bytes(path))
-        except ValidationError as error:
-            raise ResultsError(f"{path}: {_fault(error)}") from error
+        return read_parameters(self.path)
 
 
 class ResultsTree:
@@ -122,6 +118,15 @@ def read_history(folder: Path) -> History:
     path = folder / "history.json"
     try:
         return _HISTORY.validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise ResultsError(f"{path}: {_fault(error)}") from error
+
+
+def read_parameters(folder: Path) -> Parameters:
+    """Read `parameters.json` of a run folder. Raises ResultsError where it cannot be used."""
+    path = folder / "parameters.json"
+    try:
+        return Parameters.model_validate_json(read_bytes(path))
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
 
