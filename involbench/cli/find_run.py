@@ -66,8 +66,10 @@ def _best(known: list[Found], start: str) -> list[Found]:
 
 
 def _hint(known: list[Found], start: str) -> str:
-    ids = {folder.name: (experiment, folder) for experiment, folder in known}
-    near = [ids[name] for name in get_close_matches(start[:200], ids, n=_SHOWN)]
+    names = {folder.name.rpartition("-")[0]: (name, folder) for name, folder in known}
+    names |= {folder.name: (name, folder) for name, folder in known}
+    close = get_close_matches(start[:200], names, n=_SHOWN)
+    near = list(dict.fromkeys(names[name] for name in close))
     if near:
         return f"did you mean {_some(near)}?"
     return f"there are {_some(known)}" if known else "there are none; `involbench list` shows all"
