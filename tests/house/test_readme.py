@@ -102,7 +102,7 @@ def test_every_command_is_named():
     from involbench.cli import _register_commands, app
 
     _register_commands()
-    names = {command.callback.__name__ for command in app.registered_commands}
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert {name for name in names if f"involbench {name}" not in README} == set()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from involbench.results.inventory import items_below
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import involbench
 
@@ -50,6 +51,12 @@ def test_every_trial_leaves_a_whole_run_folder(smoke):
         for name in ("accuracy", "loss"):
             assert (run / f"plots/{name}.png").read_bytes().startswith(b"\x89PNG")
             assert "<svg" in (run / f"plots/{name}.svg").read_text()
+
+
+def test_every_file_of_a_run_is_known_to_clean(smoke):
+    folder, _ = smoke
+    for run in (folder / "results/smoke/runs").iterdir():
+        assert [item.name for item in items_below(run) if not item.is_known] == []
 
 
 def test_the_record_tells_where_the_result_comes_from(smoke):
