@@ -80,6 +80,8 @@ def _statuses(entries: Sequence[RunEntry]) -> str:
 
 
 def _epochs(entries: Sequence[RunEntry]) -> str:
+    if not entries:
+        return "-"
     known = [entry.epochs for entry in entries]
     done = sum(entry.epochs_done for entry in entries)
     total = sum(epochs for epochs in known if epochs is not None)

@@ -86,12 +86,15 @@ def read_entry(
     record = read_run(path).record if has_record else None
     status = _status(path, record, held)
     items = tuple(items_below(path))
+    done = _epochs_done(path, record, items)
+    if planned is not None and planned < done:
+        planned = None  # The spec has changed, or -S set another number.
     return RunEntry(
         experiment=experiment,
         path=path,
         status=status,
         record=record,
-        epochs_done=_epochs_done(path, record, items),
+        epochs_done=done,
         epochs=record.trial.training.epochs if record else planned,
         updated=_updated(path, record if status != "running" else None, items),
         items=items,

@@ -101,8 +101,11 @@ def test_nothing_is_made_or_changed_by_looking(tree: Path) -> None:
     assert snapshot(tree) == before
 
 
-def test_where_the_spec_does_not_tell_the_epochs_they_are_unknown(tree: Path) -> None:
-    (tree / "results/digits/spec.yaml").write_text("sweep: {training.epochs: [1, 2]}")
+@pytest.mark.parametrize(
+    "spec", ["sweep: {training.epochs: [1, 2]}", "training: {epochs: 6}", "[", ""]
+)
+def test_where_the_spec_does_not_tell_the_epochs_they_are_unknown(tree: Path, spec: str) -> None:
+    (tree / "results/digits/spec.yaml").write_text(spec)
     assert listed(tree, "digits")["control-seed0"]["epochs"] is None
     assert rows(called("list", cwd=tree).stdout)["digits"][1] == "71/?"
 
@@ -120,6 +123,12 @@ def test_what_is_no_run_is_skipped_with_a_warning_that_names_it(tree: Path) -> N
     ]
     assert "cnn-seed0" not in done.stdout
     assert "cnn-seed10" in done.stdout
+
+
+def test_an_experiment_without_runs_has_nothing_to_count(tree: Path) -> None:
+    (tree / "results/empty/runs").mkdir(parents=True)
+    assert rows(called("list", cwd=tree).stdout)["empty"] == ["0", "-", "-", "0", "B"]
+    assert called("list", "empty", cwd=tree).returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [["digit"], ["--results", "nowhere"], ["x" * 300]])
