@@ -37,11 +37,12 @@ def involbench(*arguments: object, cwd: Path, **environment: str) -> subprocess.
     )
 
 
-def spawn(*arguments: object, cwd: Path) -> subprocess.Popen:
+def spawn(*arguments: object, cwd: Path, **environment: str) -> subprocess.Popen:
     """Start one command in a process group of its own, to be signalled."""
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

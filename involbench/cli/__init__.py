@@ -1,12 +1,12 @@
 """The command line: one file a command. The only place that prints, asks or exits."""
 
-import io
 import sys
 import traceback
 
 import typer
 
 from involbench import __version__
+from involbench.cli.streams import make_patient
 from involbench.errors import InvolbenchError, SpecError
 
 app = typer.Typer(
@@ -54,9 +54,7 @@ def _register_commands() -> None:
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # A terminal without "±" gets "?", no traceback.
+    make_patient()
     _register_commands()
     try:
         app()

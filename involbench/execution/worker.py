@@ -12,12 +12,15 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from involbench.errors import InvolbenchError, UsageError
+from involbench.execution.failure import failed
 from involbench.execution.messages import (
+    Began,
     CheckTrials,
     CountParameters,
     Done,
@@ -29,21 +32,25 @@ from involbench.execution.messages import (
     Result,
     RunTrial,
 )
+from involbench.results.files import write_json
 from involbench.results.record import Parameters, RunRecord
-from involbench.results.store import own
+from involbench.results.store import own, result_at_hand
 from involbench.spec.schema import DataSpec
 
 if TYPE_CHECKING:
     from involbench.data import Dataset
 
 
-def serve(connection: Connection, log: Path) -> None:
+def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> None:
     """Answer requests until the runner hangs up.
 
     Args:
         connection: The runner's end of a pipe.
         log: Where the libraries' output goes while no run folder takes it.
+        cores: Those that this process may run on; None for all.
     """
+    if cores is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)  # The libraries' threads, which come later, inherit it.
     desk = _Desk(connection)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
     signal.signal(signal.SIGTERM, desk.asked_to_stop)
@@ -71,11 +78,14 @@ def _end_with_the_runner() -> None:
 def _answer(desk: "_Desk", request: Request) -> Done | Failure:
     try:
         return Done(desk.handle(request))
-    except InvolbenchError as error:
-        return Failure(str(error), isinstance(error, UsageError), traceback.format_exc())
-    except Exception as error:  # A trial that fails must not take the worker with it.
-        message = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
-        return Failure(message, False, traceback.format_exc())
+    except Exception as error:
+        return Failure(_said(error), isinstance(error, UsageError), traceback.format_exc())
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, InvolbenchError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
 
 
 @dataclass
@@ -127,31 +137,40 @@ class _Desk:
             check_trial(trial, self.load(trial.data))
 
     def run(self, request: RunTrial) -> RunRecord | None:
-        with own(request.run_dir) as owned:
+        run_dir, started = request.run_dir, datetime.now(UTC)
+        with own(run_dir) as owned:
             if not owned:
                 return None
-            with _output_to(request.run_dir / "log.txt"):
-                try:
+            known = result_at_hand(run_dir, request.trial, request.since, request.force)
+            if known is not None:
+                return known
+            self.connection.send(Began())
+            try:
+                with _output_to(run_dir / "log.txt"):
                     return self._train(request)
-                except Exception:
-                    traceback.print_exc()  # Into the run's log; the runner gets the message.
+            except Exception as error:  # A trial that fails must not take the worker with it.
+                if self.stopping:
                     raise
+                record = failed(request, _said(error), started)
+                write_json(run_dir / "run.json", record.model_dump(mode="json"))
+                return record
 
     def _train(self, request: RunTrial) -> RunRecord:
         from involbench.training.trial import run_trial
 
-        dataset = self.load(request.trial.data)
         self.training = True
         try:
             return run_trial(
                 request.trial,
-                dataset,
+                self.load(request.trial.data),
                 request.run_dir,
                 request.argv,
                 on_epoch=self.connection.send,
                 stop=lambda: self.stopping,
-                force=request.force,
             )
+        except Exception:
+            traceback.print_exc()  # Into the run's log; the record gets the message.
+            raise
         finally:
             self.training = False
 

@@ -74,6 +74,8 @@ class RunRecord(Record):
     """test_accuracy, test_loss, best_val_accuracy, best_epoch, seconds_per_epoch."""
     collapsed: bool = False
     """The accuracy never left chance."""
+    files: dict[str, int] = {}
+    """The size of each file of the run as it was written, in bytes."""
     notes: tuple[str, ...] = ()
     """Among others, where a value that was not finite is written as null."""
 
