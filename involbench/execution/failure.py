@@ -1,13 +1,11 @@
 """The record of a trial that failed."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from involbench import __version__
 from involbench.execution.messages import RunTrial
+from involbench.results.logs import last_lines
 from involbench.results.record import RunRecord
-
-_LOG_LINES = 20
 
 
 def failed(
@@ -27,7 +25,7 @@ def failed(
         status="failed",
         error=error,
         exit_signal=exit_signal,
-        log_tail=_last_lines(request.run_dir / "log.txt"),
+        log_tail=last_lines(request.run_dir / "log.txt"),
         trial=request.trial,
         argv=request.argv,
         versions={"involbench": __version__},
@@ -38,10 +36,3 @@ def failed(
         ended=now.isoformat(timespec="seconds"),
         seconds=(now - started).total_seconds(),
     )
-
-
-def _last_lines(log: Path) -> tuple[str, ...]:
-    try:
-        return tuple(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
-    except OSError:
-        return ()

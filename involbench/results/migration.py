@@ -15,6 +15,11 @@ from involbench.results.record import SCHEMA_VERSION
 Document = dict[str, Any]
 Step = Callable[[Document], Document]
 
+
+class NewerRecord(ResultsError):
+    """A later version of involbench wrote the record."""
+
+
 STEPS: dict[int, Step] = {}
 """Each older version, with the function that makes a record of the next one of it.
 
@@ -28,14 +33,14 @@ def up_to_date(document: Any) -> Document:
     """The content of a `run.json` of any version, as this version would have written it.
 
     Raises:
-        ResultsError: It is no record, was written by a later version of involbench, or is an
-            older record that is damaged.
+        ResultsError: It is no record, or an older record that is damaged.
+        NewerRecord: It was written by a later version of involbench.
     """
     version = document.get("schema_version") if isinstance(document, dict) else None
     if type(version) is not int:
         raise ResultsError("not a record of this version: it has no schema_version")
     if version > SCHEMA_VERSION:
-        raise ResultsError(_newer(document, version))
+        raise NewerRecord(_newer(document, version))
     for older in range(version, SCHEMA_VERSION):
         if older not in STEPS:
             raise ResultsError(f"not a record of any version: schema_version {older} was never one")

@@ -86,7 +86,7 @@ def read_run(folder: Path) -> StoredRun:
     try:
         record = parse_record(text)
     except ResultsError as error:
-        raise ResultsError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     if record.run_id != folder.name:
         raise ResultsError(f"{path}: is a copy: it belongs to the run {excerpt(record.run_id)}")
     return StoredRun(folder, record)

@@ -1,5 +1,6 @@
 """The folder of one experiment, as its runner sees it."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from filelock import FileLock, Timeout
 
 from involbench.errors import ResultsError, UsageError
 from involbench.results.files import make_folder, write_atomic, write_json
+from involbench.results.migration import NewerRecord
+from involbench.results.reading import read_run
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial
 
@@ -62,6 +65,9 @@ def ended(
 
     A run that failed is tried again; one that took too long goes on when it is given more time;
     one whose files are not as they were written is done again, after a word to `warn`.
+
+    Raises:
+        NewerRecord: It is not to be overwritten by this version.
     """
     record = _record(run_dir, warn)
     if record is None or record.status == "failed":
@@ -99,16 +105,16 @@ def result_at_hand(run_dir: Path, trial: Trial, since: float, force: bool) -> Ru
 
 
 def _record(run_dir: Path, warn: Callable[[str], None]) -> RunRecord | None:
-    path = run_dir / "run.json"
+    if not os.path.lexists(run_dir / "run.json"):
+        return None
     try:
-        record = RunRecord.model_validate_json(path.read_bytes())
+        record = read_run(run_dir).record
         _seconds(record.started)
         return record
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a whole record"
-        warn(f"{path}: cannot be used ({why}); the run is done again")
+    except NewerRecord:
+        raise
+    except (ResultsError, ValueError) as error:
+        warn(f"{error}; the run is done again")
         return None
 
 

@@ -173,6 +173,18 @@ def test_a_run_that_another_process_owns_is_waited_for(spec):
     assert set(statuses(spec.parent).values()) == {"finished"}
 
 
+def test_a_record_of_a_newer_version_is_refused_and_kept(spec):
+    run_dir = spec.parent / "results/tiny/runs" / run_ids(spec)[0]
+    run_dir.mkdir(parents=True)
+    text = '{"schema_version": 99, "versions": {"involbench": "7.1.0"}}'
+    (run_dir / "run.json").write_text(text)
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 1
+    assert "install involbench 7.1.0" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (run_dir / "run.json").read_text() == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
