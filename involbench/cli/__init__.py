@@ -35,6 +35,7 @@ def _root(
 
 
 def _register_commands() -> None:
+    from involbench.cli.bench import bench
     from involbench.cli.compare import compare
     from involbench.cli.init import init
     from involbench.cli.params import params
@@ -44,6 +45,7 @@ def _register_commands() -> None:
 
     for command in (run, compare, params, validate, schema, init):
         app.command()(command)
+    app.add_typer(bench)
 
 
 def main() -> None:

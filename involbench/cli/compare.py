@@ -1,6 +1,5 @@
 """`involbench compare`: how the models of each experiment differ."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,22 +98,12 @@ def _text(
 def tables(
     comparisons: "list[Comparison]", found: "list[tuple[ResultsTree, str]]", for_screen: bool
 ) -> str:
-    """Tables as wide as the terminal but at least 80 columns; decorated only on a terminal."""
-    from rich.console import Console
-
+    """The comparisons, each with an empty line after it."""
+    from involbench.cli.page import page
     from involbench.reporting.tables import comparison_view
 
-    plain = not for_screen or "NO_COLOR" in os.environ
-    console = Console(
-        highlight=False,
-        color_system=None if plain else "auto",
-        width=None if for_screen else 80,
-    )
-    console.width = max(console.width, 80)
-    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
-    with console.capture() as page:
-        for comparison, (tree, name) in zip(comparisons, found, strict=True):
-            plots = sorted((tree.folder(name) / "plots").glob("*.png"))
-            console.print(*comparison_view(comparison, plots), sep="\n")
-            console.print()
-    return page.get()
+    pages = []
+    for comparison, (tree, name) in zip(comparisons, found, strict=True):
+        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
+        pages.append(page(comparison_view(comparison, plots), for_screen) + "\n")
+    return "".join(pages)

@@ -1,13 +1,13 @@
 """`involbench run`: train every trial of a spec that is not finished yet."""
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Overrides, Results, SpecPath
+from involbench.cli.options import Device, Overrides, Results, SpecPath
+from involbench.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from involbench.execution.experiment import PlannedTrial
@@ -23,9 +23,7 @@ def run(
         int | None, typer.Option(min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,
     results: Results = Path("results"),
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one.")
-    ] = "auto",
+    device: Device = "auto",
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List the trials and do nothing.")
     ] = False,
@@ -40,14 +38,9 @@ def run(
     """Train every trial of a spec that is not finished yet, and compare the models."""
     from involbench.spec.load import load_spec
 
-    _check_device(device)
     loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
+    with stoppable("interrupted; what is finished stays, run again to go on"):
         failed = _run(loaded, results, device, dry_run, force, quiet, verbose)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is finished stays, run again to go on", err=True)
-        raise typer.Exit(130) from None
     if failed:
         raise typer.Exit(1)
 
@@ -126,15 +119,3 @@ def _screen(baseline: str, quiet: bool) -> "PlainScreen":
     console = Console(stderr=True, quiet=quiet)
     kind = LiveScreen if console.is_terminal and not console.is_dumb_terminal else PlainScreen
     return kind(console, baseline)
-
-
-def _terminate(*_: object) -> None:
-    raise SystemExit(143)
-
-
-def _check_device(device: str) -> None:
-    kind, _, index = device.partition(":")
-    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
-        raise typer.BadParameter(
-            f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
-        )

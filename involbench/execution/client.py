@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -43,10 +44,12 @@ class Worker:
 
     Args:
         device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
+        environment: Variables to set in the process, over the usual ones.
     """
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self, device: str = "auto", environment: Mapping[str, str] = ENVIRONMENT) -> None:
         self._device = device
+        self._environment = {**ENVIRONMENT, **environment}
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -93,7 +96,7 @@ class Worker:
         self._process = context.Process(
             target=serve, args=(theirs, self._folder / "worker.log"), daemon=True
         )
-        with _environment({**ENVIRONMENT, **_visible_devices(self._device)}):
+        with _signals_wait(), _environment({**self._environment, **_visible_devices(self._device)}):
             self._process.start()
         theirs.close()
         return self._connection
@@ -117,6 +120,26 @@ def _visible_devices(device: str) -> dict[str, str]:
     if device.startswith("gpu:"):
         return {"CUDA_VISIBLE_DEVICES": device.removeprefix("gpu:")}
     return {}
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM until after a `with`: a process half started cannot be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals are handled in the main thread only.
+        return
+    seen: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: seen.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for caught in seen:
+        signal.raise_signal(caught)
 
 
 @contextmanager

@@ -18,16 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.messages import (
+    Benchmark,
+    BenchmarkResult,
     CheckTrials,
     CountParameters,
     Done,
     Failure,
     LoadData,
+    MeasureMemory,
     Notice,
     Progress,
     Request,
     Result,
     RunTrial,
+    TimeOperator,
+    TimeSteps,
 )
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.store import own
@@ -104,6 +109,8 @@ class _Desk:
                 return self.run(request)
             case CountParameters(trials):
                 return tuple(self.parameters(trial) for trial in trials)
+            case TimeOperator() | MeasureMemory() | TimeSteps():
+                return self.bench(request)
 
     def load(self, data: DataSpec) -> "Dataset":
         from involbench.data import load_dataset
@@ -162,6 +169,25 @@ class _Desk:
 
         shape, classes = describe_dataset(**_arguments(_source(trial.data)))
         return count_parameters(build(trial, shape, classes))
+
+    def bench(self, request: Benchmark) -> BenchmarkResult:
+        from involbench.bench.memory import measure_memory
+        from involbench.bench.operator import time_operator
+        from involbench.bench.step import time_steps
+        from involbench.training.device import require_device
+
+        def progress(done: int, total: int) -> None:
+            self.connection.send(Progress("repeat", done, total))
+
+        match request:
+            case TimeOperator(shape, repeats, device):
+                require_device(device)
+                return time_operator(shape, repeats, progress)
+            case MeasureMemory(shape):
+                return measure_memory(shape)
+            case TimeSteps(repeats, device):
+                require_device(device)
+                return time_steps(repeats, progress)
 
 
 def _source(data: DataSpec) -> DataSpec:

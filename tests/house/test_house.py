@@ -33,7 +33,15 @@ def test_the_poison_works(poisoned):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["--version"], ["validate", "tiny.yaml"], ["schema"], ["init"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["bench", "operator", "--help"],
+        ["--version"],
+        ["validate", "tiny.yaml"],
+        ["schema"],
+        ["init"],
+    ],
     ids=" ".join,
 )
 def test_the_light_half_imports_no_framework(arguments, poisoned, tmp_path):

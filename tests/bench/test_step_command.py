@@ -1,0 +1,49 @@
+"""`involbench bench step`, and what stops a benchmark."""
+
+import json
+import signal
+from statistics import median
+
+import pytest
+
+from involbench.analysis.benchmark import StepBenchmark
+from involbench.results.benchmark import NETWORKS
+from tests.cli import involbench, spawn
+
+
+def test_steps_of_the_same_network_on_both_layers(tmp_path):
+    done = involbench("bench", "step", "--repeats", 2, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    StepBenchmark.model_validate_json(done.stdout)
+    benchmark = json.loads(done.stdout)
+    networks = benchmark["networks"]
+    assert set(networks) == set(NETWORKS)
+    ours, theirs = networks["involution"], networks["patches"]
+    for network in networks.values():
+        ratios = [a / b for a, b in zip(network["samples"], ours["samples"], strict=True)]
+        assert network["ratio"]["median"] == pytest.approx(median(ratios))
+        assert len(network["losses"]) == 1 + len(network["samples"]) == 3
+    apart = [abs(a - b) for a, b in zip(ours["losses"], theirs["losses"], strict=True)]
+    assert benchmark["largest_loss_difference"] == max(apart) < 1e-4
+    assert ours["losses"][0] > ours["losses"][-1]
+    assert networks["control"]["losses"][0] != ours["losses"][0]
+
+
+def test_its_table_is_plain_and_80_columns_wide(tmp_path):
+    done = involbench("bench", "step", "--repeats", 2, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "\x1b" not in done.stdout
+    for name in ("published layer", "our layer", "no involution"):
+        assert f"\n {name} " in done.stdout
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_it(sent, code, tmp_path):
+    process = spawn("bench", "step", "--repeats", 10_000, cwd=tmp_path)
+    assert "starting Keras" in process.stderr.readline()
+    process.send_signal(sent)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert output == ""
+    assert "Traceback" not in errors
