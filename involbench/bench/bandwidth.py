@@ -1,6 +1,5 @@
 """How many bytes a second the memory moves, where the operator's arrays lie."""
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,10 @@ import numpy as np
 
 from involbench.bench.call import backend_tools
 from involbench.training.device import gpu_names
+from involbench.training.provenance import hardware
 
 _BYTES = 2**28
-"""Of the array that is copied: several times the largest cache."""
+"""Of the array that is copied: far more than a core's share of the caches."""
 
 
 def make_copy() -> Callable[[], float]:
@@ -26,7 +26,7 @@ def make_copy() -> Callable[[], float]:
 def _in_main_memory() -> Callable[[], float]:
     source = np.ones(_BYTES // 4, np.float32)
     target = source.copy()
-    cores = os.cpu_count() or 1
+    cores = hardware().cores
     pieces = list(zip(np.array_split(target, cores), np.array_split(source, cores), strict=True))
     pool = ThreadPoolExecutor(cores)
 

@@ -11,19 +11,18 @@ import psutil
 from involbench.bench.bandwidth import make_copy
 from involbench.bench.call import Call, backend_tools
 from involbench.bench.forms import make_calls
+from involbench.bench.machine import this_machine
 from involbench.errors import InvolbenchError, UsageError
 from involbench.results.benchmark import (
     FORMS,
     PARTS,
     Form,
     FormTimes,
-    Machine,
     OperatorShape,
     OperatorTimes,
     Part,
 )
 from involbench.training.device import gpu_names
-from involbench.training.provenance import hardware, versions
 
 _TOLERANCE = 1e-4
 _SMALL = OperatorShape(batch=1, height=5, width=9, channels=2, kernel_size=3, groups=1)
@@ -82,18 +81,13 @@ def seconds(call: Call) -> float:
     return time.perf_counter() - start
 
 
-def this_machine() -> Machine:
-    """What the times depend on."""
-    return Machine(versions=versions(), hardware=hardware())
-
-
 def require_memory(shape: OperatorShape) -> None:
     """Check that all forms of a shape fit into main memory, where they are to lie there.
 
     Raises:
         UsageError: They do not.
     """
-    needed = _COPIES_HELD * max(shape.patches_bytes, shape.convolution_bytes)
+    needed = _COPIES_HELD * max(shape.patches_bytes, shape.weights_bytes("conv3x3"))
     free = psutil.virtual_memory().available
     if needed > free and not gpu_names():
         raise UsageError(
@@ -123,10 +117,16 @@ def _alternate(
 
 def _difference(calls: dict[Form, dict[Part, Call]]) -> float:
     results, expected = (
-        calls[form]["forward_and_gradients"]() for form in ("involution", "patches")
+        [result for part in PARTS for result in calls[form][part]()]
+        for form in ("involution", "patches")
     )
     apart = [_relative(ours, theirs) for ours, theirs in zip(results, expected, strict=True)]
-    names = ("the result", "the gradient by the images", "the gradient by the kernels")
+    names = (
+        "the result",
+        "the result beside gradients",
+        "the gradient by the images",
+        "the gradient by the kernels",
+    )
     for name, difference in zip(names, apart, strict=True):
         if not difference <= _TOLERANCE:
             raise InvolbenchError(

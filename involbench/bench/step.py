@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from involbench.bench.call import backend_tools
-from involbench.bench.operator import this_machine
+from involbench.bench.machine import this_machine
 from involbench.bench.patches_layer import PatchesInvolution2D
 from involbench.errors import InvolbenchError
 from involbench.layers import Involution2D

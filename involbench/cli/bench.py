@@ -46,12 +46,12 @@ def operator(
 
     Time, peak memory and first call, forward and with gradients, with the Keras backend in use.
     """
-    from involbench.analysis.benchmark import summarize_operator
+    from involbench.analysis.benchmark_operator import summarize_operator
     from involbench.cli.page import page
     from involbench.cli.stopping import stoppable
     from involbench.cli.waiting import waiting
     from involbench.execution.benchmark import bench_operator
-    from involbench.reporting.tables_benchmark import operator_view
+    from involbench.reporting.tables_operator import operator_view
 
     wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
     with stoppable("interrupted; nothing is kept"), waiting() as show:
@@ -71,12 +71,12 @@ def step(
 
     Both start from the same weights, and their losses are compared step by step.
     """
-    from involbench.analysis.benchmark import summarize_steps
+    from involbench.analysis.benchmark_step import summarize_steps
     from involbench.cli.page import page
     from involbench.cli.stopping import stoppable
     from involbench.cli.waiting import waiting
     from involbench.execution.benchmark import bench_step
-    from involbench.reporting.tables_benchmark import step_view
+    from involbench.reporting.tables_step import step_view
 
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_steps(bench_step(repeats, device, show))

@@ -12,8 +12,12 @@ from involbench.execution.messages import (
 )
 from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
 
-_GIVES_MEMORY_BACK = {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1", "GLIBC_TUNABLES": ""}
-"""TensorFlow's pool for oneDNN keeps what was freed, and huge pages round sizes up."""
+_GIVES_MEMORY_BACK = {
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072",
+}
+"""Otherwise TensorFlow's own pool, and the C library for blocks of up to 32 MiB, keep what was
+freed, so that the next call would seem to need little."""
 
 
 def bench_operator(
@@ -25,16 +29,17 @@ def bench_operator(
         UsageError: The device is not there, or a shape does not fit into memory.
         InvolbenchError: The operator's results differ from those it is compared with.
     """
-    times = []
-    for index, shape in enumerate(shapes, start=1):
-        show(Notice(f"[{index}/{len(shapes)}] {shape}: starting Keras and compiling"))
+    names = [f"[{index}/{len(shapes)}] {shape}" for index, shape in enumerate(shapes, start=1)]
+    memory, times = [], []
+    # First, since a shape that does not fit is refused here, before minutes of timing are lost.
+    with Worker(device, _GIVES_MEMORY_BACK) as worker:
+        for name, shape in zip(names, shapes, strict=True):
+            show(Notice(f"{name}: measuring memory"))
+            memory.append(worker.ask(MeasureMemory(shape, device), show))
+    for name, shape in zip(names, shapes, strict=True):
+        show(Notice(f"{name}: starting Keras, compiling and timing"))
         with Worker(device) as worker:
             times.append(worker.ask(TimeOperator(shape, repeats, device), show))
-    memory = []
-    with Worker(device, _GIVES_MEMORY_BACK) as worker:
-        for index, shape in enumerate(shapes, start=1):
-            show(Notice(f"[{index}/{len(shapes)}] {shape}: measuring memory"))
-            memory.append(worker.ask(MeasureMemory(shape), show))
     return list(zip(times, memory, strict=True))
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.messages import Done, Failure, Report, Request
+from involbench.execution.signals import signals_wait
 from involbench.execution.worker import serve
 
 ENVIRONMENT = {
@@ -44,12 +44,11 @@ class Worker:
 
     Args:
         device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
-        environment: Variables to set in the process, over the usual ones.
+        environment: Variables that the process must have, whatever the user has set.
     """
 
-    def __init__(self, device: str = "auto", environment: Mapping[str, str] = ENVIRONMENT) -> None:
-        self._device = device
-        self._environment = {**ENVIRONMENT, **environment}
+    def __init__(self, device: str = "auto", environment: Mapping[str, str] | None = None) -> None:
+        self._wanted = {**_visible_devices(device), **(environment or {})}
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -96,7 +95,7 @@ class Worker:
         self._process = context.Process(
             target=serve, args=(theirs, self._folder / "worker.log"), daemon=True
         )
-        with _signals_wait(), _environment({**self._environment, **_visible_devices(self._device)}):
+        with signals_wait(), _environment(ENVIRONMENT, self._wanted):
             self._process.start()
         theirs.close()
         return self._connection
@@ -123,30 +122,10 @@ def _visible_devices(device: str) -> dict[str, str]:
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM until after a `with`: a process half started cannot be ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Signals are handled in the main thread only.
-        return
-    seen: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: seen.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for caught in seen:
-        signal.raise_signal(caught)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for the length of a `with`, where the user has not set them already."""
+def _environment(usual: dict[str, str], wanted: dict[str, str]) -> Iterator[None]:
+    """Set variables for the length of a `with`; the usual ones where the user has not set them."""
     before = dict(os.environ)
-    os.environ.update({name: value for name, value in values.items() if name not in before})
+    os.environ.update({**usual, **before, **wanted})
     try:
         yield
     finally:

@@ -58,6 +58,7 @@ class MeasureMemory:
     """Measure what the same forms hold; the result is an OperatorMemory."""
 
     shape: OperatorShape
+    device: str
 
 
 @dataclass(frozen=True)

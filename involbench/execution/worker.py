@@ -179,14 +179,13 @@ class _Desk:
         def progress(done: int, total: int) -> None:
             self.connection.send(Progress("repeat", done, total))
 
+        require_device(request.device)
         match request:
-            case TimeOperator(shape, repeats, device):
-                require_device(device)
+            case TimeOperator(shape, repeats):
                 return time_operator(shape, repeats, progress)
             case MeasureMemory(shape):
                 return measure_memory(shape)
-            case TimeSteps(repeats, device):
-                require_device(device)
+            case TimeSteps(repeats):
                 return time_steps(repeats, progress)
 
 

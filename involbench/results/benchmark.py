@@ -50,20 +50,24 @@ class OperatorShape(Record):
         """Every pixel's neighbourhood in float32, which the published arithmetic builds."""
         return self.image_bytes * self.kernel_size**2
 
-    @property
-    def convolution_bytes(self) -> int:
-        """The weights of a 3x3 convolution that keeps the channels, in float32."""
-        return _FLOAT32_BYTES * 9 * self.channels**2
+    def weights_bytes(self, form: Form) -> int:
+        """What a form applies to the images, in float32: an involution's kernels, or weights."""
+        match form:
+            case "depthwise":
+                return _FLOAT32_BYTES * self.channels * self.kernel_size**2
+            case "conv3x3":
+                return _FLOAT32_BYTES * 9 * self.channels**2
+            case "involution" | "patches":
+                return self.kernels_bytes
 
-    def floor_bytes(self, part: Part) -> int:
+    def floor_bytes(self, form: Form, part: Part) -> int:
         """What must move at least: every argument and every result once.
 
-        With gradients these are the images, the result, and a gradient of each; the kernels and
-        their gradient.
+        With gradients these are the images, the result, and a gradient of each; the kernels or
+        weights and their gradient.
         """
-        if part == "forward":
-            return 2 * self.image_bytes + self.kernels_bytes
-        return 4 * self.image_bytes + 2 * self.kernels_bytes
+        forward = 2 * self.image_bytes + self.weights_bytes(form)
+        return forward if part == "forward" else 2 * forward
 
 
 class Machine(Record):

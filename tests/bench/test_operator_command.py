@@ -5,7 +5,7 @@ from statistics import geometric_mean, median, quantiles
 
 import pytest
 
-from involbench.analysis.benchmark import OperatorBenchmark
+from involbench.analysis.benchmark_operator import OperatorBenchmark
 from involbench.results.benchmark import FORMS, PARTS
 from tests.cli import involbench
 

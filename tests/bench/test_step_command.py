@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from involbench.analysis.benchmark import StepBenchmark
+from involbench.analysis.benchmark_step import StepBenchmark
 from involbench.results.benchmark import NETWORKS
 from tests.cli import involbench, spawn
 

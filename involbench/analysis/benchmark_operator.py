@@ -1,33 +1,21 @@
-"""Measured times and sizes -> medians, quartiles, ratios within a repeat, geometric means."""
+"""Times and memory of the operator's forms -> ratios within a repeat, geometric means."""
 
 from collections.abc import Iterable, Sequence
-from statistics import geometric_mean, median, quantiles
+from statistics import geometric_mean
 from typing import Literal
 
+from involbench.analysis.spread import Spread, ratios, spread
 from involbench.results.benchmark import (
     FORMS,
-    NETWORKS,
     PARTS,
     Form,
     Machine,
-    Network,
     OperatorMemory,
     OperatorShape,
     OperatorTimes,
     Part,
-    StepTimes,
 )
 from involbench.results.record import Record
-
-BENCHMARK_VERSION: Literal[1] = 1
-
-
-class Spread(Record):
-    """The middle of several values."""
-
-    median: float
-    lower_quartile: float
-    upper_quartile: float
 
 
 class FormPart(Record):
@@ -42,11 +30,12 @@ class FormPart(Record):
     """The most memory held beyond the arguments; results count."""
     memory_ratio: float | None
     """Its peak over the involution's; None where the involution's is 0."""
-    floor_share: float | None
-    """Time that the bytes to be moved take at the copy's bandwidth over the time taken.
+    floor_bytes: int
+    """What must move: every argument and every result once."""
+    floor_share: float
+    """Time that these bytes take at the copy's bandwidth over the time taken.
 
-    Above 1 where the caches hold what need not come from memory. None for the convolutions, which
-    move other bytes.
+    Above 1 where the caches hold what need not come from memory.
     """
 
 
@@ -61,54 +50,31 @@ class ShapeResult(Record):
     """Everything of one shape."""
 
     shape: OperatorShape
-    floor_bytes: dict[Part, int]
     copy_bytes_per_second: Spread
+    copy_samples: tuple[float, ...]
+    """Bytes per second, one value a repeat."""
     largest_difference: float
     forms: dict[Form, FormResult]
 
 
 class Means(Record):
-    """Geometric means over the shapes, of the median ratios and of the memory ratios."""
+    """Geometric means over the shapes, of the median ratios, memory ratios and floor shares."""
 
     ratio: float
     memory_ratio: float | None
+    floor_share: float
 
 
 class OperatorBenchmark(Record):
     """What `bench operator` prints."""
 
-    schema_version: Literal[1] = BENCHMARK_VERSION
+    schema_version: Literal[1] = 1
     repeats: int
     data_format: str
     patches: str
     memory_method: str
     shapes: tuple[ShapeResult, ...]
     geometric_means: dict[Form, dict[Part, Means]]
-    machine: Machine
-
-
-class NetworkResult(Record):
-    """Training steps of one network."""
-
-    first_step_seconds: float
-    seconds: Spread
-    samples: tuple[float, ...]
-    ratio: Spread
-    """Its time over that of the network on our layer, step by step."""
-    losses: tuple[float, ...]
-
-
-class StepBenchmark(Record):
-    """What `bench step` prints."""
-
-    schema_version: Literal[1] = BENCHMARK_VERSION
-    repeats: int
-    batch_size: int
-    image_shape: tuple[int, int, int]
-    patches: str
-    networks: dict[Network, NetworkResult]
-    largest_loss_difference: float
-    """Of the losses on our layer from those on the published one, over all steps."""
     machine: Machine
 
 
@@ -125,56 +91,18 @@ def summarize_operator(
         memory_method=memory.method,
         shapes=shapes,
         geometric_means={
-            form: {part: _means(shapes, form, part) for part in PARTS}
-            for form in FORMS
-            if form != "involution"
+            form: {part: _means(shapes, form, part) for part in PARTS} for form in FORMS
         },
         machine=times.machine,
     )
-
-
-def summarize_steps(times: StepTimes) -> StepBenchmark:
-    """At least two steps of each network after the first, as one result."""
-    ours = times.networks["involution"]
-    losses = zip(ours.losses, times.networks["patches"].losses, strict=True)
-    return StepBenchmark(
-        repeats=len(ours.seconds),
-        batch_size=times.batch_size,
-        image_shape=times.image_shape,
-        patches=times.patches,
-        networks={
-            name: NetworkResult(
-                first_step_seconds=steps.first_step_seconds,
-                seconds=spread(steps.seconds),
-                samples=steps.seconds,
-                ratio=ratios(steps.seconds, ours.seconds),
-                losses=steps.losses,
-            )
-            for name in NETWORKS
-            for steps in [times.networks[name]]
-        },
-        largest_loss_difference=max(abs(a - b) for a, b in losses),
-        machine=times.machine,
-    )
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles of at least two values."""
-    lower, _, upper = quantiles(values, n=4, method="inclusive")
-    return Spread(median=median(values), lower_quartile=lower, upper_quartile=upper)
-
-
-def ratios(values: Sequence[float], references: Sequence[float]) -> Spread:
-    """Median and quartiles of value over reference, each taken within its repeat."""
-    return spread([a / b for a, b in zip(values, references, strict=True)])
 
 
 def _shape(times: OperatorTimes, memory: OperatorMemory) -> ShapeResult:
     copy = spread(times.copy_bytes_per_second)
     return ShapeResult(
         shape=times.shape,
-        floor_bytes={part: times.shape.floor_bytes(part) for part in PARTS},
         copy_bytes_per_second=copy,
+        copy_samples=times.copy_bytes_per_second,
         largest_difference=times.largest_difference,
         forms={
             form: FormResult(
@@ -192,14 +120,15 @@ def _part(
     samples, ours = (times.forms[name].seconds[part] for name in (form, "involution"))
     taken, peak = spread(samples), memory.peak_bytes[form][part]
     our_peak = memory.peak_bytes["involution"][part]
-    floor_seconds = times.shape.floor_bytes(part) / copy.median
+    floor = times.shape.floor_bytes(form, part)
     return FormPart(
         seconds=taken,
         samples=samples,
         ratio=ratios(samples, ours),
         peak_bytes=peak,
         memory_ratio=peak / our_peak if our_peak else None,
-        floor_share=floor_seconds / taken.median if form in ("involution", "patches") else None,
+        floor_bytes=floor,
+        floor_share=floor / copy.median / taken.median,
     )
 
 
@@ -209,4 +138,5 @@ def _means(shapes: Iterable[ShapeResult], form: Form, part: Part) -> Means:
     return Means(
         ratio=geometric_mean(item.ratio.median for item in parts),
         memory_ratio=geometric_mean(memory) if len(memory) == len(parts) else None,
+        floor_share=geometric_mean(item.floor_share for item in parts),
     )
