@@ -8,23 +8,20 @@ import jax.numpy as jnp
 from involbench.bench.call import Call, Forward
 
 DATA_FORMAT = "channels_last"
-PATCHES = "jax.lax.conv_general_dilated_patches, multiply, sum"
+# jax.lax.conv_general_dilated_patches would be shorter, but on CPU its gradient holds about K*K
+# times the memory of the patches.
+PATCHES = "a gather of every neighbourhood, multiply, sum"
 
 
 def patches(inputs: jax.Array, kernels: jax.Array, size: int, groups: int) -> jax.Array:
     """As `involbench.bench.tensorflow.patches`."""
     batch, height, width, channels = inputs.shape
-    # JAX makes patches by a convolution, which on GPUs would round to fewer bits by default.
-    patches = jax.lax.conv_general_dilated_patches(
-        inputs,
-        (size, size),
-        (1, 1),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        precision=jax.lax.Precision.HIGHEST,
-    )
-    each = (batch, height, width, groups, channels // groups, size * size)
-    summed = jnp.sum(patches.reshape(each) * kernels[..., None, :], axis=-1)
+    padding = (size // 2, size // 2)
+    padded = jnp.pad(inputs, ((0, 0), padding, padding, (0, 0)))
+    rows, columns = (jnp.arange(n)[:, None] + jnp.arange(size) for n in (height, width))
+    patches = jnp.moveaxis(padded[:, rows][:, :, :, columns], 2, 3)
+    each = (batch, height, width, size * size, groups, channels // groups)
+    summed = jnp.sum(patches.reshape(each) * jnp.moveaxis(kernels, 4, 3)[..., None], axis=3)
     return summed.reshape(inputs.shape)
 
 
