@@ -7,15 +7,23 @@ from statistics import median
 import pytest
 
 from involbench.analysis.benchmark_step import StepBenchmark
+from involbench.cli.page import page
+from involbench.reporting.tables_step import step_view
 from involbench.results.benchmark import NETWORKS
 from tests.cli import involbench, spawn
 
 
-def test_steps_of_the_same_network_on_both_layers(tmp_path):
-    done = involbench("bench", "step", "--repeats", 2, "--json", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    done = involbench("bench", "step", "--repeats", 2, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    StepBenchmark.model_validate_json(done.stdout)
-    benchmark = json.loads(done.stdout)
+    assert "\x1b" not in done.stdout + done.stderr
+    return done.stdout
+
+
+def test_steps_of_the_same_network_on_both_layers(printed):
+    benchmark = json.loads(printed)
     networks = benchmark["networks"]
     assert set(networks) == set(NETWORKS)
     ours, theirs = networks["involution"], networks["patches"]
@@ -29,13 +37,13 @@ def test_steps_of_the_same_network_on_both_layers(tmp_path):
     assert networks["control"]["losses"][0] != ours["losses"][0]
 
 
-def test_its_table_is_plain_and_80_columns_wide(tmp_path):
-    done = involbench("bench", "step", "--repeats", 2, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "\x1b" not in done.stdout
+def test_its_table_has_every_network_and_fits_80_columns(printed):
+    shown = page(step_view(StepBenchmark.model_validate_json(printed)), for_screen=False)
+    assert max(map(len, shown.splitlines())) <= 80
     for name in ("published layer", "our layer", "no involution"):
-        assert f"\n {name} " in done.stdout
+        assert f"\n {name} " in shown
+    assert "at most" in shown
+    assert "on CPU (" in shown
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

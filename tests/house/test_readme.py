@@ -25,8 +25,7 @@ COMMANDS = [
 def shorter(command: str) -> str:
     """What to add, since training and timing as long as the README says takes CI too long."""
     if command.startswith("involbench bench"):
-        small = " --shape 2,8,8,4,3,2" if "operator" in command and "--shape" not in command else ""
-        return f" --repeats 2{small}"
+        return " --repeats 2" + (" --shape 2,8,8,4,3,2" if "operator" in command else "")
     if command.startswith("involbench run") and "--dry-run" not in command:
         return ("" if "--seeds" in command else " --seeds 1") + " -S training.epochs=1"
     return ""
