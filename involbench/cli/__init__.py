@@ -35,6 +35,7 @@ def _root(
 
 
 def _register_commands() -> None:
+    from involbench.cli.bench import bench
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
     from involbench.cli.init import init
@@ -50,6 +51,7 @@ def _register_commands() -> None:
     app.command("list")(list_runs)
     for command in (show, clean, params, validate, schema, init):
         app.command()(command)
+    app.add_typer(bench)
 
 
 def main() -> None:

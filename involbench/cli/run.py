@@ -1,6 +1,5 @@
 """`involbench run`: train every trial of a spec that is not finished yet."""
 
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Overrides, Results, SpecPath
+from involbench.cli.options import Device, Overrides, Results, SpecPath
+from involbench.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from involbench.execution.messages import Event, TrialEnded
@@ -25,9 +25,7 @@ def run(
         int | None, typer.Option(min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,
     results: Results = Path("results"),
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one.")
-    ] = "auto",
+    device: Device = "auto",
     jobs: Annotated[
         int | None,
         typer.Option("-j", "--jobs", min=1, help="Trials at a time. [default: 1, or one a GPU]"),
@@ -53,18 +51,13 @@ def run(
     """Train every trial of a spec that is not finished yet, and compare the models."""
     from involbench.spec.load import load_spec
 
-    _check_device(device)
     indices = _gpu_indices(gpus)
     loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
     wanted = _Wanted(
         results, device, jobs or len(indices) or 1, indices, dry_run, force, not keep_going
     )
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
+    with stoppable("interrupted; what is finished stays, run again to go on"):
         failed = _run(loaded, wanted, quiet, verbose)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is finished stays, run again to go on", err=True)
-        raise typer.Exit(130) from None
     if failed:
         raise typer.Exit(1)
 
@@ -155,18 +148,6 @@ def _screen(baseline: str, quiet: bool) -> "PlainScreen":
     console = Console(stderr=True, quiet=quiet)
     kind = LiveScreen if console.is_terminal and not console.is_dumb_terminal else PlainScreen
     return kind(console, baseline)
-
-
-def _terminate(*_: object) -> None:
-    raise SystemExit(143)
-
-
-def _check_device(device: str) -> None:
-    kind, _, index = device.partition(":")
-    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
-        raise typer.BadParameter(
-            f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
-        )
 
 
 def _gpu_indices(text: str | None) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -18,6 +18,7 @@ import psutil
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.messages import Done, Failure, Report, Request
 from involbench.execution.shares import ALL, CORES, Share
+from involbench.execution.signals import signals_wait
 from involbench.execution.worker import serve
 
 ENVIRONMENT = {
@@ -64,10 +65,12 @@ class Worker:
 
     Args:
         share: The part of the machine that it has.
+        environment: Variables that the process must have, whatever the user has set.
     """
 
-    def __init__(self, share: Share = ALL) -> None:
+    def __init__(self, share: Share = ALL, environment: Mapping[str, str] | None = None) -> None:
         self._share = share
+        self._wanted = {**share.environment(), **(environment or {})}
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -152,7 +155,7 @@ class Worker:
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
-        with _STARTING, _environment(ENVIRONMENT, self._share.environment()):
+        with _STARTING, signals_wait(), _environment(ENVIRONMENT, self._wanted):
             if self._stopped:
                 raise WorkerStopped
             self._connection, theirs = context.Pipe()

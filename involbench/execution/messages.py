@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
 from involbench.results.progress import EpochReport
 from involbench.results.record import Parameters, RunRecord
 from involbench.spec.schema import DataSpec
@@ -48,8 +49,35 @@ class CountParameters:
     trials: tuple[Trial, ...]
 
 
-Request = LoadData | CheckTrials | RunTrial | CountParameters
-Result = str | None | RunRecord | tuple[Parameters, ...]
+@dataclass(frozen=True)
+class TimeOperator:
+    """Time the operator and other forms at one shape; the result is an OperatorTimes."""
+
+    shape: OperatorShape
+    repeats: int
+    device: str
+
+
+@dataclass(frozen=True)
+class MeasureMemory:
+    """Measure what the same forms hold; the result is an OperatorMemory."""
+
+    shape: OperatorShape
+    device: str
+
+
+@dataclass(frozen=True)
+class TimeSteps:
+    """Time training steps of networks; the result is a StepTimes."""
+
+    repeats: int
+    device: str
+
+
+Benchmark = TimeOperator | MeasureMemory | TimeSteps
+BenchmarkResult = OperatorTimes | OperatorMemory | StepTimes
+Request = LoadData | CheckTrials | RunTrial | CountParameters | Benchmark
+Result = str | None | RunRecord | tuple[Parameters, ...] | BenchmarkResult
 
 
 @dataclass(frozen=True)

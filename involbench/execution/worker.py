@@ -21,16 +21,21 @@ from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.failure import failed
 from involbench.execution.messages import (
     Began,
+    Benchmark,
+    BenchmarkResult,
     CheckTrials,
     CountParameters,
     Done,
     Failure,
     LoadData,
+    MeasureMemory,
     Notice,
     Progress,
     Request,
     Result,
     RunTrial,
+    TimeOperator,
+    TimeSteps,
 )
 from involbench.results.files import write_json
 from involbench.results.record import Parameters, RunRecord
@@ -114,6 +119,8 @@ class _Desk:
                 return self.run(request)
             case CountParameters(trials):
                 return tuple(self.parameters(trial) for trial in trials)
+            case TimeOperator() | MeasureMemory() | TimeSteps():
+                return self.bench(request)
 
     def load(self, data: DataSpec) -> "Dataset":
         from involbench.data import load_dataset
@@ -181,6 +188,24 @@ class _Desk:
 
         shape, classes = describe_dataset(**_arguments(_source(trial.data)))
         return count_parameters(build(trial, shape, classes))
+
+    def bench(self, request: Benchmark) -> BenchmarkResult:
+        from involbench.bench.memory import measure_memory
+        from involbench.bench.operator import time_operator
+        from involbench.bench.step import time_steps
+        from involbench.training.device import require_device
+
+        def progress(done: int, total: int) -> None:
+            self.connection.send(Progress("repeat", done, total))
+
+        require_device(request.device)
+        match request:
+            case TimeOperator(shape, repeats):
+                return time_operator(shape, repeats, progress)
+            case MeasureMemory(shape):
+                return measure_memory(shape)
+            case TimeSteps(repeats):
+                return time_steps(repeats, progress)
 
 
 def _source(data: DataSpec) -> DataSpec:

@@ -38,6 +38,7 @@ def test_the_poison_works(poisoned):
     [
         *(["--help"], ["run", "--help"], ["--version"], ["validate", "tiny.yaml"], ["schema"]),
         *(["init"], ["list"], ["show", "cnn-seed0"], ["clean", "--dry-run"], ["compare"]),
+        ["bench", "operator", "--help"],
     ],
     ids=" ".join,
 )
