@@ -17,7 +17,7 @@ from involbench.reporting.tables_benchmark import (
 from involbench.results.benchmark import Part
 
 _SHAPE = "B,H,W,C,K,G"
-_TIME_COLUMNS = (_SHAPE, "ours", "floor", "patches", "patches/ours", "depthwise", "conv3x3")
+_TIME_COLUMNS = (_SHAPE, "ours", "floor", "patches", "patches/ours", "depthwise", "3x3")
 _COST_COLUMNS = (_SHAPE, "ours, MiB", "patches, MiB", "ratio", "ours, s", "patches, s")
 _TITLES: dict[Part, str] = {
     "forward": "Forward, ms",

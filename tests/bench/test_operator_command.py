@@ -6,6 +6,8 @@ from statistics import geometric_mean, median, quantiles
 import pytest
 
 from involbench.analysis.benchmark_operator import OperatorBenchmark
+from involbench.cli.page import page
+from involbench.reporting.tables_operator import operator_view
 from involbench.results.benchmark import FORMS, PARTS
 from tests.cli import involbench
 
@@ -117,6 +119,18 @@ def test_the_tables_are_plain_and_80_columns_wide(tmp_path):
     assert "Median of 2 repeats" in done.stdout
     assert "on CPU (" in done.stdout
     assert f"[1/1] {SHAPES[1]}" in done.stderr
+
+
+def test_a_wide_shape_stays_on_its_line(benchmark):
+    wide = "256,224,224,64,7,4"
+    first = benchmark["shapes"][0]
+    shape = dict(zip(first["shape"], map(int, wide.split(",")), strict=True))
+    shown = OperatorBenchmark.model_validate_json(
+        json.dumps({**benchmark, "shapes": [{**first, "shape": shape}]})
+    )
+    lines = page(operator_view(shown), for_screen=False).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len([line for line in lines if line.split()[:1] == [wide]]) == 3
 
 
 @pytest.mark.parametrize(
