@@ -4,7 +4,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-backends torture lint clean
+.PHONY: help run test test-backends test-jax test-torch torture lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,9 +15,10 @@ run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models
 test: $(INSTALLED) ## Set up and run the tests.
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-test-backends: $(BACKENDS)/.installed ## Set up and run the operator's tests on JAX and PyTorch.
-	KERAS_BACKEND=jax $(BACKENDS)/bin/python -m pytest tests/operator
-	KERAS_BACKEND=torch $(BACKENDS)/bin/python -m pytest tests/operator
+test-backends: test-jax test-torch ## Set up and run the operator's tests on JAX and PyTorch.
+
+test-jax test-torch: test-%: $(BACKENDS)/.installed
+	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest tests/operator
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
