@@ -84,12 +84,15 @@ def _answer(desk: "_Desk", request: Request) -> Done | Failure:
     try:
         return Done(desk.handle(request))
     except Exception as error:
-        return Failure(_said(error), isinstance(error, UsageError), traceback.format_exc())
+        mendable = isinstance(error, UsageError | ModuleNotFoundError)
+        return Failure(_said(error), mendable, traceback.format_exc())
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, InvolbenchError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed; install it, or choose another KERAS_BACKEND"
     return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
 
 

@@ -173,6 +173,14 @@ def test_a_run_that_another_process_owns_is_waited_for(spec):
     assert set(statuses(spec.parent).values()) == {"finished"}
 
 
+def test_a_backend_that_is_not_installed_is_named(spec):
+    done = involbench("run", spec, cwd=spec.parent, KERAS_BACKEND="torch")
+    assert done.returncode == 2
+    assert "torch is not installed" in done.stderr
+    assert "KERAS_BACKEND" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_record_of_a_newer_version_is_refused_and_kept(spec):
     run_dir = spec.parent / "results/tiny/runs" / run_ids(spec)[0]
     run_dir.mkdir(parents=True)
