@@ -1,18 +1,27 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint clean
+.PHONY: help run test test-backends test-jax test-torch torture lint clean
 
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models.
 	$(BIN)/involbench run
 
 test: $(INSTALLED) ## Set up and run the tests.
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+
+test-backends: test-jax test-torch ## Set up and run the operator's tests on JAX and PyTorch.
+
+test-jax test-torch: test-%: $(BACKENDS)/.installed
+	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest tests/operator
+
+torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
+	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/ruff check
@@ -21,10 +30,17 @@ lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/lint-imports
 
 clean: ## Remove the environment and every cache; results stay.
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv $(BACKENDS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# TensorFlow stays out of it, so that nothing of what is tested there can lean on it.
+$(BACKENDS)/.installed: constraints.txt Makefile
+	$(PYTHON) -m venv $(BACKENDS)
+	$(BACKENDS)/bin/python -m pip install --quiet --constraint constraints.txt \
+		hypothesis jax keras numba pytest torch
 	touch $@

@@ -1,6 +1,6 @@
-"""How long `involbench --help` and `involbench compare` take, as a user waits for them.
+"""How long `involbench --help`, `list` and `compare` take, as a user waits for them.
 
-Makes 200 runs of made-up numbers in a temporary folder, then times whole processes, interpreter
+Makes 500 runs of made-up numbers in a temporary folder, then times whole processes, interpreter
 included. Run from the repository:  python -m benchmarks.startup
 """
 
@@ -18,7 +18,7 @@ from tests.compare.factory import make_run
 
 _MODELS = ("cnn", "inn", "control")
 _EXPERIMENTS = 4
-_RUNS = 200
+_RUNS = 500
 _REPEATS = 15
 
 
@@ -47,6 +47,7 @@ def main() -> None:
         make_runs(Path(folder) / "results")
         for title, arguments in (
             ("involbench --help", ["--help"]),
+            (f"involbench list, {_RUNS} runs", ["list"]),
             (f"involbench compare, {_RUNS} runs", ["compare"]),
         ):
             taken = sorted(wall_seconds(arguments, Path(folder)))

@@ -1,10 +1,14 @@
 """Running the command line as a user does: in a process of its own."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from involbench.cli import app, main
 
 COMMAND = [sys.executable, "-m", "involbench"]
 
@@ -33,11 +37,12 @@ def involbench(*arguments: object, cwd: Path, **environment: str) -> subprocess.
     )
 
 
-def spawn(*arguments: object, cwd: Path) -> subprocess.Popen:
+def spawn(*arguments: object, cwd: Path, **environment: str) -> subprocess.Popen:
     """Start one command in a process group of its own, to be signalled."""
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -46,3 +51,23 @@ def spawn(*arguments: object, cwd: Path) -> subprocess.Popen:
         # A shell starts its background jobs, which CI may be one of, with Ctrl-C ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def called(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    """Run one command to its end in this process, where thousands are wanted."""
+    app.registered_commands.clear()  # `main` registers them.
+    out, err = io.StringIO(), io.StringIO()
+    argv, sys.argv = sys.argv, ["involbench", *map(str, arguments)]
+    try:
+        with (
+            contextlib.chdir(cwd),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            main()
+        code = 0
+    except SystemExit as exit_:
+        code = exit_.code
+    finally:
+        sys.argv = argv
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())

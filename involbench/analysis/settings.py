@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from involbench.results.reading import StoredRun
+from involbench.spec.trial import Trial
 
 _VERSIONS = ("involbench", "keras", "tensorflow", "numpy")
 _FINGERPRINT = "dataset fingerprint"
@@ -25,15 +26,20 @@ def settings_key(run: StoredRun) -> dict[str, Any]:
 
 def full_settings(run: StoredRun) -> dict[str, Any]:
     """Key path -> value for everything that decides the result, defaults included."""
-    nested = run.record.trial.model_dump(
+    settings = trial_settings(run.record.trial)
+    if run.record.data:
+        settings[_FINGERPRINT] = run.record.data.fingerprint[:12]
+    return settings
+
+
+def trial_settings(trial: Trial) -> dict[str, Any]:
+    """Key path -> value for everything that a trial says of model, data and training."""
+    nested = trial.model_dump(
         mode="json",
         include={"architecture": True, "data": True, "training": True},
         exclude={"data": {"path"}},
     )
-    settings = dict(_flatten(nested))
-    if run.record.data:
-        settings[_FINGERPRINT] = run.record.data.fingerprint[:12]
-    return settings
+    return dict(_flatten(nested))
 
 
 def protocol(run: StoredRun) -> dict[str, Any]:
@@ -61,7 +67,7 @@ def describe_differences(others: Sequence[Mapping[str, Any]], wanted: Mapping[st
         sides = [wanted, *others]
         if key == _FINGERPRINT:
             sides = [side for side in sides if key in side]
-        expected, *seen = (_show(side.get(key, _UNSET)) for side in sides)
+        expected, *seen = (shown(side.get(key, _UNSET)) for side in sides)
         different = [value for value in dict.fromkeys(seen) if value != expected]
         if different:
             phrases.append(f"{key} {' and '.join(different)}, not {expected}")
@@ -77,7 +83,8 @@ def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
             yield path, value
 
 
-def _show(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A setting's value, as tables and messages write it."""
     if value is None:
         return "default"
     return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, list) else str(value)

@@ -1,9 +1,12 @@
 """Mean and spread over seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import fsum, isfinite, sqrt
+from math import fsum, sqrt
 
 from involbench.analysis.comparison import Summary
+
+_LARGEST = 1e100
+"""No training gives more, and the squares of more would be too large for a float."""
 
 
 def mean(values: Sequence[float]) -> float | None:
@@ -42,8 +45,9 @@ def mean_curve(curves: Iterable[Sequence[float | None]]) -> list[float | None]:
     kept = list(curves)
     epochs = max((len(curve) for curve in kept), default=0)
     columns = ([c[epoch] for c in kept if epoch < len(c)] for epoch in range(epochs))
-    return [mean([value for value in column if value is not None]) for column in columns]
+    return [mean([v for v in map(_finite, column) if v is not None]) for column in columns]
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and isfinite(value) else None
+    """None for what is not a number, not finite, or out of all proportion."""
+    return value if value is not None and abs(value) < _LARGEST else None

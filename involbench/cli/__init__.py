@@ -1,12 +1,12 @@
 """The command line: one file a command. The only place that prints, asks or exits."""
 
-import io
 import sys
 import traceback
 
 import typer
 
 from involbench import __version__
+from involbench.cli.streams import make_patient
 from involbench.errors import InvolbenchError, SpecError
 
 app = typer.Typer(
@@ -35,22 +35,28 @@ def _root(
 
 
 def _register_commands() -> None:
+    from involbench.cli.bench import bench
+    from involbench.cli.clean import clean
     from involbench.cli.compare import compare
     from involbench.cli.init import init
+    from involbench.cli.list import list_runs
     from involbench.cli.params import params
     from involbench.cli.run import run
     from involbench.cli.schema import schema
+    from involbench.cli.show import show
     from involbench.cli.validate import validate
 
-    for command in (run, compare, params, validate, schema, init):
+    app.command()(run)
+    app.command()(compare)
+    app.command("list")(list_runs)
+    for command in (show, clean, params, validate, schema, init):
         app.command()(command)
+    app.add_typer(bench)
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # A terminal without "±" gets "?", no traceback.
+    make_patient()
     _register_commands()
     try:
         app()

@@ -1,6 +1,5 @@
 """`involbench compare`: how the models of each experiment differ."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,8 @@ import typer
 from involbench.cli.options import Results
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from involbench.analysis.comparison import Comparison
     from involbench.results.reading import ResultsTree
 
@@ -39,13 +40,14 @@ def compare(
     """
     from involbench.analysis.compare import compare_experiment
     from involbench.cli.experiments import find_experiments
+    from involbench.cli.page import warn
 
     chosen = _format(as_json, as_csv, as_md)
     found = find_experiments(results, experiments or [])
     comparisons = [compare_experiment(tree, name, baseline) for tree, name in found]
     for comparison in comparisons:
         for warning in comparison.warnings:
-            typer.echo(f"warning: {comparison.experiment}: {warning}", err=True)
+            warn(f"{comparison.experiment}: {warning}")
     text = _text(chosen, comparisons, found, for_screen=output is None)
     if output is not None:
         _write(output, text)
@@ -99,22 +101,12 @@ def _text(
 def tables(
     comparisons: "list[Comparison]", found: "list[tuple[ResultsTree, str]]", for_screen: bool
 ) -> str:
-    """Tables as wide as the terminal but at least 80 columns; decorated only on a terminal."""
-    from rich.console import Console
-
+    """A page of tables for each experiment."""
+    from involbench.cli.page import rendered
     from involbench.reporting.tables import comparison_view
 
-    plain = not for_screen or "NO_COLOR" in os.environ
-    console = Console(
-        highlight=False,
-        color_system=None if plain else "auto",
-        width=None if for_screen else 80,
-    )
-    console.width = max(console.width, 80)
-    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
-    with console.capture() as page:
-        for comparison, (tree, name) in zip(comparisons, found, strict=True):
-            plots = sorted((tree.folder(name) / "plots").glob("*.png"))
-            console.print(*comparison_view(comparison, plots), sep="\n")
-            console.print()
-    return page.get()
+    parts: list[RenderableType] = []
+    for comparison, (tree, name) in zip(comparisons, found, strict=True):
+        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
+        parts += [*comparison_view(comparison, plots), ""]
+    return rendered(parts, for_screen)

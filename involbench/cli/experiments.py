@@ -5,11 +5,19 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from involbench.errors import UsageError
+from involbench.results.files import is_folder
 from involbench.results.reading import ResultsTree
 
 
-def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsTree, str]]:
+def find_experiments(
+    results: Path, names: Sequence[str], published: bool = False
+) -> list[tuple[ResultsTree, str]]:
     """The experiments named, or all of the tree, each with the tree that it is in.
+
+    Args:
+        results: The results folder.
+        names: Names or folders of experiments; none stands for all.
+        published: Whether all are with the published ones.
 
     Raises:
         UsageError: There is no such experiment, or none at all.
@@ -17,21 +25,22 @@ def find_experiments(results: Path, names: Sequence[str]) -> list[tuple[ResultsT
     tree = ResultsTree(results)
     if names:
         return [_find(tree, name) for name in dict.fromkeys(names)]
-    found = [(tree, name) for name in tree.experiments()]
+    all_of_them = [*tree.experiments(), *(tree.references() if published else [])]
+    found = [(tree, name) for name in all_of_them]
     if not found:
-        missing = "" if results.is_dir() else ", which does not exist"
+        missing = "" if is_folder(results) else ", which does not exist"
         references = tree.references()
-        published = f", or name a published one: {', '.join(references)}" if references else ""
+        others = f", or name a published one: {', '.join(references)}" if references else ""
         raise UsageError(
             f"no results under {results}{missing}: make some with `involbench run`, "
-            f"or point to them with --results DIR{published}"
+            f"or point to them with --results DIR{others}"
         )
     return found
 
 
 def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
     for folder in (tree.folder(name), Path(name)):
-        if (folder / "runs").is_dir():
+        if is_folder(folder / "runs"):
             place = folder if folder.name not in ("", "..") else folder.resolve()
             inside = place.is_relative_to(tree.root)
             root = tree if inside else ResultsTree(place.parent)

@@ -12,4 +12,21 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
 ]
+
+
+def _check_device(device: str) -> str:
+    kind, _, index = device.partition(":")
+    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
+        raise typer.BadParameter(
+            f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
+        )
+    return device
+
+
+Device = Annotated[
+    str,
+    typer.Option(
+        callback=_check_device, help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one."
+    ),
+]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="The results folder.")]

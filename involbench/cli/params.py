@@ -26,6 +26,7 @@ def params(
 
     from involbench.execution.client import Worker
     from involbench.execution.messages import CountParameters
+    from involbench.execution.shares import Share
     from involbench.reporting.progress import trial_name
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
@@ -33,7 +34,7 @@ def params(
 
     trials = one_seed_each(expand(load_spec(spec, overrides or [])))
     names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
-    with Worker("cpu") as worker, Console(stderr=True).status("starting Keras"):
+    with Worker(Share("cpu")) as worker, Console(stderr=True).status("starting Keras"):
         counts = worker.ask(CountParameters(trials), lambda report: None)
     counted = dict(zip(names, counts, strict=True))
     if as_json:

@@ -1,17 +1,19 @@
 """`involbench run`: train every trial of a spec that is not finished yet."""
 
-import signal
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Overrides, Results, SpecPath
+from involbench.cli.options import Device, Overrides, Results, SpecPath
+from involbench.cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from involbench.execution.experiment import PlannedTrial
     from involbench.execution.messages import Event, TrialEnded
+    from involbench.execution.plan import PlannedTrial
     from involbench.reporting.screen import PlainScreen
     from involbench.spec.load import LoadedSpec
 
@@ -23,15 +25,24 @@ def run(
         int | None, typer.Option(min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,
     results: Results = Path("results"),
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one.")
-    ] = "auto",
+    device: Device = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option("-j", "--jobs", min=1, help="Trials at a time. [default: 1, or one a GPU]"),
+    ] = None,
+    gpus: Annotated[
+        str | None, typer.Option(metavar="I,J,...", help="GPUs to divide among the jobs.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List the trials and do nothing.")
     ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Repeat trials that are finished.")
     ] = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option("-k/", "--keep-going/--fail-fast", help="What to do when a trial fails."),
+    ] = True,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Print the libraries' output, and tracebacks.")
@@ -40,55 +51,66 @@ def run(
     """Train every trial of a spec that is not finished yet, and compare the models."""
     from involbench.spec.load import load_spec
 
-    _check_device(device)
+    indices = _gpu_indices(gpus)
     loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        failed = _run(loaded, results, device, dry_run, force, quiet, verbose)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is finished stays, run again to go on", err=True)
-        raise typer.Exit(130) from None
+    wanted = _Wanted(
+        results, device, jobs or len(indices) or 1, indices, dry_run, force, not keep_going
+    )
+    with stoppable("interrupted; what is finished stays, run again to go on"):
+        failed = _run(loaded, wanted, quiet, verbose)
     if failed:
         raise typer.Exit(1)
 
 
-def _run(
-    loaded: "LoadedSpec",
-    results: Path,
-    device: str,
-    dry_run: bool,
-    force: bool,
-    quiet: bool,
-    verbose: bool,
-) -> int:
+@dataclass(frozen=True)
+class _Wanted:
+    """What the options say."""
+
+    results: Path
+    device: str
+    jobs: int
+    gpus: tuple[int, ...]
+    dry_run: bool
+    force: bool
+    fail_fast: bool
+
+
+def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> int:
     """Do it, print what came of it, and return how many trials failed."""
-    from involbench.execution.client import Worker
-    from involbench.execution.experiment import Runner, check, plan
+    from involbench.execution.crew import Crew
     from involbench.execution.messages import Notice, TrialEnded
+    from involbench.execution.plan import check, plan
+    from involbench.execution.runner import Runner
+    from involbench.execution.shares import divide
     from involbench.results.store import Store
     from involbench.spec.expand import expand
 
-    store = Store(results, loaded.spec.name)
-    with Worker(device) as worker, _screen(loaded.spec.baseline, quiet) as screen:
-        planned = plan(expand(loaded), worker, store, screen.show)
-        if dry_run:
+    since = time.time()
+    store, trials = Store(wanted.results, loaded.spec.name), expand(loaded)
+    shares = divide(wanted.device, min(wanted.jobs, len(trials)), wanted.gpus)
+    with Crew(shares) as crew, _screen(loaded.spec.baseline, quiet) as screen:
+        planned = plan(trials, crew.workers[0], store, screen.show)
+        if wanted.dry_run:
             _print_plan(planned)
             return 0
-        if force or not all(item.finished for item in planned):
-            check(planned, worker, device, screen.show)
+        if wanted.force or not all(item.finished for item in planned):
+            check(planned, crew, wanted.device, screen.show)
         store.prepare(loaded.source)
 
         def show(event: "Event") -> None:
             screen.show(event)
-            if isinstance(event, TrialEnded):
+            if isinstance(event, TrialEnded) and not event.elsewhere:
                 _after_trial(event, verbose)
 
+        argv = tuple(sys.argv[1:])
         try:
-            failed = Runner(worker, store, tuple(sys.argv[1:]), show).run(planned, force)
+            failed = Runner(crew, store, argv, show, since, wanted.force, wanted.fail_fast).run(
+                planned
+            )
         except KeyboardInterrupt:
             screen.show(Notice("stopping after the running step; Ctrl-C again stops at once"))
             raise
-    _print_comparison(results, loaded.spec.name)
+    _print_comparison(wanted.results, loaded.spec.name)
     return failed
 
 
@@ -128,13 +150,10 @@ def _screen(baseline: str, quiet: bool) -> "PlainScreen":
     return kind(console, baseline)
 
 
-def _terminate(*_: object) -> None:
-    raise SystemExit(143)
-
-
-def _check_device(device: str) -> None:
-    kind, _, index = device.partition(":")
-    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
+def _gpu_indices(text: str | None) -> tuple[int, ...]:
+    parts = text.split(",") if text is not None else []
+    if not all(part.strip().isdigit() for part in parts):
         raise typer.BadParameter(
-            f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
+            f"{text!r} is not a list of indices such as 0,1", param_hint="--gpus"
         )
+    return tuple(int(part) for part in parts)

@@ -5,24 +5,42 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.messages import Done, Failure, Report, Request
+from involbench.execution.shares import ALL, CORES, Share
+from involbench.execution.signals import signals_wait
 from involbench.execution.worker import serve
 
 ENVIRONMENT = {
+    # Workers may share a GPU, so that none takes all of its memory at its start.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    # How many threads share a sum decides its last bits. So there are as many as the machine has
+    # cores, on however few of them a worker runs.
+    "TF_NUM_INTRAOP_THREADS": str(len(CORES)),
+    "PJRT_NPROC": str(len(CORES)),
+    "OMP_NUM_THREADS": str(len(CORES)),
     # Huge pages where the kernel grants them to who asks: on CPU each step frees its temporaries,
     # and the next one has the kernel clear their pages anew, 4 KiB at a time otherwise.
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-"""Set before a worker starts, because the C library reads it once."""
+"""Set before a worker starts, because libraries read it once."""
+
+_GROWTH = 2**30
+"""Bytes that a worker may grow by over many trainings."""
+
+_STARTING = threading.Lock()
+"""Held while a process is started with an environment of its own."""
 
 
 class WorkerDied(InvolbenchError):
@@ -38,31 +56,76 @@ class WorkerDied(InvolbenchError):
         self.exit_signal = exit_signal
 
 
+class WorkerStopped(Exception):
+    """The worker was told to stop and did; there is no result."""
+
+
 class Worker:
     """A process that loads data and trains, one request at a time; a new one where one died.
 
     Args:
-        device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
+        share: The part of the machine that it has.
+        environment: Variables that the process must have, whatever the user has set.
     """
 
-    def __init__(self, device: str = "auto") -> None:
-        self._device = device
+    def __init__(self, share: Share = ALL, environment: Mapping[str, str] | None = None) -> None:
+        self._share = share
+        self._wanted = {**share.environment(), **(environment or {})}
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._stopped = False
+        self._usual = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._process is not None:
-            self._process.terminate()  # In a training it saves its state first.
-            try:
+        self.stop()
+        self.join()
+
+    def renew(self) -> None:
+        """Replace a process that holds much more memory than it did after its first training.
+
+        Frameworks keep what they have compiled for networks that are gone, training after training.
+        """
+        if self._process is None or self._process.pid is None:
+            return
+        with suppress(psutil.Error):
+            used = psutil.Process(self._process.pid).memory_info().rss
+            self._usual = self._usual or used
+            if used - self._usual > _GROWTH:
+                self._end()
+
+    def _end(self) -> None:
+        process, self._process, self._connection = self._process, None, None
+        self._usual = 0
+        if process is not None:
+            process.terminate()
+            process.join()
+
+    def stop(self) -> None:
+        """Ask the process to end; in a training it saves its state first."""
+        with _STARTING:
+            self._stopped = True
+            if self._process is not None:
+                self._process.terminate()
+
+    def join(self) -> None:
+        """Wait until the process has ended; if that is interrupted, end it at once."""
+        try:
+            if self._process is not None:
                 self._process.join()
-            except BaseException:
-                self._process.kill()
-                raise
-        shutil.rmtree(self._folder, ignore_errors=True)
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._process is not None:
+            self._process.kill()
 
     def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any:
         """Send a request, pass on what is reported, and return the result.
@@ -71,6 +134,7 @@ class Worker:
             UsageError: The user can mend what is wrong.
             InvolbenchError: The request failed; the cause has the worker's traceback.
             WorkerDied: The process ended.
+            WorkerStopped: It was told to.
         """
         connection = self._connection or self._start()
         try:
@@ -85,15 +149,18 @@ class Worker:
                     case report:
                         on_report(report)
         except (EOFError, ConnectionError) as error:
+            if self._stopped:
+                raise WorkerStopped from error
             raise self._bury() from error
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(theirs, self._folder / "worker.log"), daemon=True
-        )
-        with _environment({**ENVIRONMENT, **_visible_devices(self._device)}):
+        with _STARTING, signals_wait(), _environment(ENVIRONMENT, self._wanted):
+            if self._stopped:
+                raise WorkerStopped
+            self._connection, theirs = context.Pipe()
+            arguments = (theirs, self._folder / "worker.log", self._share.cores)
+            self._process = context.Process(target=serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
         return self._connection
@@ -101,6 +168,7 @@ class Worker:
     def _bury(self) -> WorkerDied:
         """Forget the dead process; how it ended."""
         process, self._process, self._connection = self._process, None, None
+        self._usual = 0
         assert process is not None
         process.join(timeout=10)
         code = process.exitcode
@@ -110,20 +178,11 @@ class Worker:
         return WorkerDied(f"the worker process ended with exit code {code}", None)
 
 
-def _visible_devices(device: str) -> dict[str, str]:
-    """The environment that hides every device but the wanted one."""
-    if device == "cpu":
-        return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    if device.startswith("gpu:"):
-        return {"CUDA_VISIBLE_DEVICES": device.removeprefix("gpu:")}
-    return {}
-
-
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for the length of a `with`, where the user has not set them already."""
+def _environment(usual: dict[str, str], wanted: dict[str, str]) -> Iterator[None]:
+    """Set variables for the length of a `with`; the usual ones where the user has not set them."""
     before = dict(os.environ)
-    os.environ.update({name: value for name, value in values.items() if name not in before})
+    os.environ.update({**usual, **before, **wanted})
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
 from involbench.results.progress import EpochReport
 from involbench.results.record import Parameters, RunRecord
 from involbench.spec.schema import DataSpec
@@ -28,12 +29,17 @@ class CheckTrials:
 
 @dataclass(frozen=True)
 class RunTrial:
-    """Train and test; the result is a RunRecord, or None if another process owns the run."""
+    """Train and test; the result is a RunRecord, or None while another process owns the run."""
 
     trial: Trial
+    run_id: str
     run_dir: Path
     argv: tuple[str, ...]
+    since: float
+    """When the runner started, in seconds since 1970: what was begun later is another runner's,
+    which works on the same experiment, and is taken as it is."""
     force: bool
+    """Nothing that is older than `since` counts."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,35 @@ class CountParameters:
     trials: tuple[Trial, ...]
 
 
-Request = LoadData | CheckTrials | RunTrial | CountParameters
-Result = str | None | RunRecord | tuple[Parameters, ...]
+@dataclass(frozen=True)
+class TimeOperator:
+    """Time the operator and other forms at one shape; the result is an OperatorTimes."""
+
+    shape: OperatorShape
+    repeats: int
+    device: str
+
+
+@dataclass(frozen=True)
+class MeasureMemory:
+    """Measure what the same forms hold; the result is an OperatorMemory."""
+
+    shape: OperatorShape
+    device: str
+
+
+@dataclass(frozen=True)
+class TimeSteps:
+    """Time training steps of networks; the result is a StepTimes."""
+
+    repeats: int
+    device: str
+
+
+Benchmark = TimeOperator | MeasureMemory | TimeSteps
+BenchmarkResult = OperatorTimes | OperatorMemory | StepTimes
+Request = LoadData | CheckTrials | RunTrial | CountParameters | Benchmark
+Result = str | None | RunRecord | tuple[Parameters, ...] | BenchmarkResult
 
 
 @dataclass(frozen=True)
@@ -65,6 +98,11 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Began:
+    """The trial that was asked for is the worker's own now, and is being run."""
+
+
+@dataclass(frozen=True)
 class Notice:
     """A line for the user."""
 
@@ -80,7 +118,7 @@ class Progress:
     total: int
 
 
-Report = Notice | Progress | EpochReport
+Report = Began | Notice | Progress | EpochReport
 
 # Events: runner -> screen.
 
@@ -95,7 +133,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial was given to the worker."""
+    """A worker began with a trial."""
 
     trial: Trial
     index: int
@@ -104,12 +142,22 @@ class TrialStarted:
 
 
 @dataclass(frozen=True)
-class TrialEnded:
-    """A trial finished or failed."""
+class EpochEnded:
+    """A running trial ended an epoch."""
 
-    trial: Trial
+    started: TrialStarted
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial has its record, whatever its status."""
+
+    started: TrialStarted
     record: RunRecord
     run_dir: Path
+    elsewhere: bool = False
+    """Another runner, which works on the same experiment, made it."""
 
 
 @dataclass(frozen=True)
@@ -120,4 +168,4 @@ class SeedEnded:
     records: tuple[RunRecord, ...]
 
 
-Event = Report | Planned | TrialStarted | TrialEnded | SeedEnded
+Event = Report | Planned | TrialStarted | EpochEnded | TrialEnded | SeedEnded

@@ -12,38 +12,50 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from involbench.errors import InvolbenchError, UsageError
+from involbench.execution.failure import failed
 from involbench.execution.messages import (
+    Began,
+    Benchmark,
+    BenchmarkResult,
     CheckTrials,
     CountParameters,
     Done,
     Failure,
     LoadData,
+    MeasureMemory,
     Notice,
     Progress,
     Request,
     Result,
     RunTrial,
+    TimeOperator,
+    TimeSteps,
 )
+from involbench.results.files import write_json
 from involbench.results.record import Parameters, RunRecord
-from involbench.results.store import own
+from involbench.results.store import own, result_at_hand
 from involbench.spec.schema import DataSpec
 
 if TYPE_CHECKING:
     from involbench.data import Dataset
 
 
-def serve(connection: Connection, log: Path) -> None:
+def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> None:
     """Answer requests until the runner hangs up.
 
     Args:
         connection: The runner's end of a pipe.
         log: Where the libraries' output goes while no run folder takes it.
+        cores: Those that this process may run on; None for all.
     """
+    if cores is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)  # The libraries' threads, which come later, inherit it.
     desk = _Desk(connection)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
     signal.signal(signal.SIGTERM, desk.asked_to_stop)
@@ -71,11 +83,17 @@ def _end_with_the_runner() -> None:
 def _answer(desk: "_Desk", request: Request) -> Done | Failure:
     try:
         return Done(desk.handle(request))
-    except InvolbenchError as error:
-        return Failure(str(error), isinstance(error, UsageError), traceback.format_exc())
-    except Exception as error:  # A trial that fails must not take the worker with it.
-        message = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
-        return Failure(message, False, traceback.format_exc())
+    except Exception as error:
+        mendable = isinstance(error, UsageError | ModuleNotFoundError)
+        return Failure(_said(error), mendable, traceback.format_exc())
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, InvolbenchError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed; install it, or choose another KERAS_BACKEND"
+    return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
 
 
 @dataclass
@@ -104,6 +122,8 @@ class _Desk:
                 return self.run(request)
             case CountParameters(trials):
                 return tuple(self.parameters(trial) for trial in trials)
+            case TimeOperator() | MeasureMemory() | TimeSteps():
+                return self.bench(request)
 
     def load(self, data: DataSpec) -> "Dataset":
         from involbench.data import load_dataset
@@ -127,31 +147,40 @@ class _Desk:
             check_trial(trial, self.load(trial.data))
 
     def run(self, request: RunTrial) -> RunRecord | None:
-        with own(request.run_dir) as owned:
+        run_dir, started = request.run_dir, datetime.now(UTC)
+        with own(run_dir) as owned:
             if not owned:
                 return None
-            with _output_to(request.run_dir / "log.txt"):
-                try:
+            known = result_at_hand(run_dir, request.trial, request.since, request.force)
+            if known is not None:
+                return known
+            self.connection.send(Began())
+            try:
+                with _output_to(run_dir / "log.txt"):
                     return self._train(request)
-                except Exception:
-                    traceback.print_exc()  # Into the run's log; the runner gets the message.
+            except Exception as error:  # A trial that fails must not take the worker with it.
+                if self.stopping:
                     raise
+                record = failed(request, _said(error), started)
+                write_json(run_dir / "run.json", record.model_dump(mode="json"))
+                return record
 
     def _train(self, request: RunTrial) -> RunRecord:
         from involbench.training.trial import run_trial
 
-        dataset = self.load(request.trial.data)
         self.training = True
         try:
             return run_trial(
                 request.trial,
-                dataset,
+                self.load(request.trial.data),
                 request.run_dir,
                 request.argv,
                 on_epoch=self.connection.send,
                 stop=lambda: self.stopping,
-                force=request.force,
             )
+        except Exception:
+            traceback.print_exc()  # Into the run's log; the record gets the message.
+            raise
         finally:
             self.training = False
 
@@ -162,6 +191,24 @@ class _Desk:
 
         shape, classes = describe_dataset(**_arguments(_source(trial.data)))
         return count_parameters(build(trial, shape, classes))
+
+    def bench(self, request: Benchmark) -> BenchmarkResult:
+        from involbench.bench.memory import measure_memory
+        from involbench.bench.operator import time_operator
+        from involbench.bench.step import time_steps
+        from involbench.training.device import require_device
+
+        def progress(done: int, total: int) -> None:
+            self.connection.send(Progress("repeat", done, total))
+
+        require_device(request.device)
+        match request:
+            case TimeOperator(shape, repeats):
+                return time_operator(shape, repeats, progress)
+            case MeasureMemory(shape):
+                return measure_memory(shape)
+            case TimeSteps(repeats):
+                return time_steps(repeats, progress)
 
 
 def _source(data: DataSpec) -> DataSpec:

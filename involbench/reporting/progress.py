@@ -5,10 +5,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import mean
 
-from involbench.execution.messages import Event, Planned, SeedEnded, TrialEnded, TrialStarted
+from involbench.execution.messages import (
+    EpochEnded,
+    Event,
+    Planned,
+    SeedEnded,
+    TrialEnded,
+    TrialStarted,
+)
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial, shared_coordinates
+
+
+@dataclass
+class Running:
+    """A trial under way."""
+
+    started: TrialStarted
+    began: float
+    report: EpochReport | None = None
 
 
 @dataclass
@@ -20,37 +36,40 @@ class Standing:
     """
 
     clock: Callable[[], float] = time.monotonic
-    todo: tuple[Trial, ...] = ()
-    current: TrialStarted | None = None
-    epoch: EpochReport | None = None
-    _began: float = 0.0
+    todo: dict[int, Trial] = field(default_factory=dict)
+    """What has not ended, by its number."""
+    running: dict[int, Running] = field(default_factory=dict)
+    """By the trial's number."""
     _seconds: dict[str, float] = field(default_factory=dict)
     """Seconds an epoch, a model, validation and start-up included."""
 
     def update(self, event: Event) -> None:
         """Take in one event."""
         match event:
-            case Planned(todo):
-                self.todo = todo
+            case Planned(trials):
+                self.todo = dict(enumerate(trials, start=1))
             case TrialStarted():
-                self.current, self.epoch, self._began = event, None, self.clock()
-            case EpochReport() if self.current is not None:
-                self.epoch = event
-                elapsed = self.clock() - self._began
-                self._seconds[self.current.trial.model] = elapsed / event.epoch
+                self.running[event.index] = Running(event, self.clock())
+            case EpochEnded(started, report):
+                running = self.running[started.index]
+                running.report = report
+                elapsed = self.clock() - running.began
+                self._seconds[started.trial.model] = elapsed / report.epoch
             case TrialEnded():
-                self.current = self.epoch = None
+                self.running.pop(event.started.index, None)
+                self.todo.pop(event.started.index, None)
 
     def seconds_left(self) -> float | None:
         """Estimate for all trials; models not seen yet are taken for the mean of those seen."""
-        if not self._seconds or self.current is None:
+        if not self._seconds or not self.running:
             return None
-        typical = mean(self._seconds.values())
-        total = sum(
-            self._seconds.get(trial.model, typical) * trial.training.epochs
-            for trial in self.todo[self.current.index - 1 :]
-        )
-        return max(total - (self.clock() - self._began), 0.0)
+        typical, now = mean(self._seconds.values()), self.clock()
+        total = 0.0
+        for index, trial in self.todo.items():
+            whole = self._seconds.get(trial.model, typical) * trial.training.epochs
+            spent = now - self.running[index].began if index in self.running else 0.0
+            total += max(whole - spent, 0.0)
+        return total / len(self.running)
 
 
 def duration(seconds: float | None) -> str:
@@ -89,7 +108,9 @@ def trial_name(trial: Trial) -> str:
 
 def trial_line(event: TrialEnded) -> str:
     """How a trial ended, on one line."""
-    record, name = event.record, trial_name(event.trial)
+    record, name = event.record, trial_name(event.started.trial)
+    if event.elsewhere:
+        name += " (another runner's)"
     if record.status == "failed":
         return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
     if record.status != "finished":

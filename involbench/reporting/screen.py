@@ -8,8 +8,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from involbench.execution.messages import Event, Notice, Planned, Progress, SeedEnded, TrialEnded
+from involbench.execution.messages import (
+    EpochEnded,
+    Event,
+    Notice,
+    Planned,
+    Progress,
+    SeedEnded,
+    TrialEnded,
+)
 from involbench.reporting.progress import (
+    Running,
     Standing,
     duration,
     epoch_line,
@@ -17,7 +26,6 @@ from involbench.reporting.progress import (
     seed_line,
     trial_line,
 )
-from involbench.results.progress import EpochReport
 
 
 class PlainScreen:
@@ -44,7 +52,7 @@ class PlainScreen:
         """Take in one event, and show what it changes."""
         self._standing.update(event)
         match event:
-            case EpochReport():
+            case EpochEnded():
                 self._epoch(event)
             case Progress():
                 self._progress(event)
@@ -60,10 +68,8 @@ class PlainScreen:
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style), soft_wrap=True)
 
-    def _epoch(self, report: EpochReport) -> None:
-        started = self._standing.current
-        if started is not None:
-            self._line(epoch_line(started, report, self._standing.seconds_left()))
+    def _epoch(self, event: EpochEnded) -> None:
+        self._line(epoch_line(event.started, event.report, self._standing.seconds_left()))
 
     def _progress(self, progress: Progress) -> None:
         decile = (progress.what, 10 * progress.done // max(progress.total, 1))
@@ -73,7 +79,7 @@ class PlainScreen:
 
 
 class LiveScreen(PlainScreen):
-    """A table of the running trial that is redrawn in place; what has ended stays above it."""
+    """A table of the running trials that is redrawn in place; what has ended stays above it."""
 
     def __init__(self, console: Console, baseline: str) -> None:
         super().__init__(console, baseline)
@@ -89,7 +95,7 @@ class LiveScreen(PlainScreen):
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def _epoch(self, report: EpochReport) -> None:
+    def _epoch(self, event: EpochEnded) -> None:
         pass
 
     def _progress(self, progress: Progress) -> None:
@@ -99,28 +105,32 @@ class LiveScreen(PlainScreen):
         if self._loading is not None:
             bar = ProgressBar(self._loading.total, self._loading.done, width=30)
             return Group(Text(f"{self._loading.what}: {self._loading.done} images"), bar)
-        if self._standing.current is None:
+        if not self._standing.running:
             return Group(Text("preparing ...", "dim"))
         return Group(self._table())
 
     def _table(self) -> Table:
-        started, report = self._standing.current, self._standing.epoch
-        assert started is not None
         table = Table(box=None, pad_edge=False, header_style="dim")
         columns = ("trial", "model", "seed", "epoch", "loss", "accuracy", "val", "time left")
         for name in columns:
             table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
-        epochs = started.trial.training.epochs
-        metrics = report.metrics if report else {}
-        table.add_row(
-            f"{started.index}/{started.total}",
-            started.trial.model,
-            str(started.trial.seed),
-            f"{report.epoch if report else 0}/{epochs}",
-            *(
-                f"{metrics[name]:.4f}" if name in metrics else "-"
-                for name in ("loss", "accuracy", "val_accuracy")
-            ),
-            duration(self._standing.seconds_left()),
-        )
+        left = duration(self._standing.seconds_left())
+        for running in self._standing.running.values():
+            table.add_row(*_cells(running), left)
+            left = ""  # It is for the whole experiment, and said once.
         return table
+
+
+def _cells(running: Running) -> list[str]:
+    started, report = running.started, running.report
+    trial, metrics = started.trial, report.metrics if report else {}
+    return [
+        f"{started.index}/{started.total}",
+        trial.model,
+        str(trial.seed),
+        f"{report.epoch if report else 0}/{trial.training.epochs}",
+        *(
+            f"{metrics[name]:.4f}" if name in metrics else "-"
+            for name in ("loss", "accuracy", "val_accuracy")
+        ),
+    ]

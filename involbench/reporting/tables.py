@@ -26,15 +26,15 @@ def comparison_view(comparison: Comparison, plots: Sequence[Path] = ()) -> Itera
         if heading:
             yield Text(heading, style="italic")
         rows = [result_cells(result, comparison.baseline) for result in results]
-        yield _table(RESULT_COLUMNS, rows)
+        yield numbers_table(RESULT_COLUMNS, rows)
         yield Text()
-        yield _table(SIZE_COLUMNS, [size_cells(result) for result in results])
+        yield numbers_table(SIZE_COLUMNS, [size_cells(result) for result in results])
         yield Text()
     yield from map(Text, notes(comparison))
     yield from (Text(f"Plot: {path}", overflow="fold", no_wrap=True) for path in plots)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def numbers_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """The first column holds names and may fold; numbers are never broken."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), header_style="bold")
     table.add_column(columns[0], overflow="fold", min_width=5)

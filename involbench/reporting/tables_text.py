@@ -5,6 +5,7 @@ from typing import Any
 
 from involbench.analysis.comparison import Comparison, ModelResult, ParameterCounts, Summary
 from involbench.results.record import ROLES
+from involbench.results.wording import excerpt
 from involbench.spec.trial import shared_coordinates
 
 MISSING = "n/a"
@@ -89,7 +90,7 @@ def collapses(comparison: Comparison) -> list[str]:
 
 def _failures(comparison: Comparison) -> list[str]:
     return [
-        f"{label(result.model, result.point)} seed {seed} failed: {' '.join(reason.split())[:200]}"
+        f"{label(result.model, result.point)} seed {seed} failed: {excerpt(reason)}"
         for result in comparison.models
         for seed, reason in result.failures.items()
     ]

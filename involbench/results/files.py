@@ -2,11 +2,15 @@
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from involbench.errors import ResultsError
+
+_LARGEST = 2**26
+"""Bytes of the largest file that is read; a history of a million epochs is smaller."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -44,6 +48,32 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"cannot make {folder}: {error.strerror}") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        ResultsError: It cannot be read, is no file, or is too large to be a results file.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ResultsError(f"{path}: cannot be read: not a file")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > _LARGEST:
+        raise ResultsError(f"{path}: cannot be read: larger than {_LARGEST >> 20} MiB")
+    return content
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder; no, where that cannot be told: no permission, a name too long."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -4,20 +4,24 @@ Reading never changes, deletes or locks anything. What is damaged is left out wi
 names the file, so that one bad file never hides the good ones.
 """
 
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
+from involbench import __version__
 from involbench.errors import ResultsError
-from involbench.results.record import SCHEMA_VERSION, History, Parameters, RunRecord
+from involbench.results.files import is_folder, read_bytes
+from involbench.results.migration import up_to_date, writer
+from involbench.results.record import History, Parameters, RunRecord
+from involbench.results.wording import excerpt
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
 
-_HISTORY: TypeAdapter[History] = TypeAdapter(History)
+_HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,7 @@ class StoredRun:
 
     def parameters(self) -> Parameters:
         """The parameter counts. Raises ResultsError where they cannot be read."""
-        path = self.path / "parameters.json"
-        try:
-            return Parameters.model_validate_json(_read(path))
-        except ValidationError as error:
-            raise ResultsError(f"{path}: {_fault(error)}") from error
+        return read_parameters(self.path)
 
 
 class ResultsTree:
@@ -58,6 +58,10 @@ class ResultsTree:
         """The names of the published experiments, such as `reference/cifar10-jpeg`."""
         return [f"{REFERENCE}/{name}" for name in _experiments_in(self.root / REFERENCE)]
 
+    def run_folders(self, experiment: str) -> list[Path]:
+        """The folders of its runs, in order of name, whatever their state."""
+        return _folders_in(self.folder(experiment) / "runs")
+
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
         """Every run that has ended, in order of name, and a warning for each that is damaged.
 
@@ -65,8 +69,8 @@ class ResultsTree:
         """
         found: list[StoredRun] = []
         warnings: list[str] = []
-        for folder in _folders_in(self.folder(experiment) / "runs"):
-            if not (folder / "run.json").exists():
+        for folder in self.run_folders(experiment):
+            if not os.path.lexists(folder / "run.json"):
                 continue
             try:
                 found.append(read_run(folder))
@@ -78,30 +82,53 @@ class ResultsTree:
 def read_run(folder: Path) -> StoredRun:
     """Read the record of one run folder. Raises ResultsError where it cannot be used."""
     path = folder / "run.json"
-    text = _read(path)
+    text = read_bytes(path)
     try:
-        record = RunRecord.model_validate_json(text)
-    except ValidationError as error:
-        raise ResultsError(f"{path}: {_newer_schema(text) or _fault(error)}") from error
+        record = parse_record(text)
+    except ResultsError as error:
+        raise type(error)(f"{path}: {error}") from error
     if record.run_id != folder.name:
-        raise ResultsError(f"{path}: is a copy: it belongs to the run {record.run_id}")
+        raise ResultsError(f"{path}: is a copy: it belongs to the run {excerpt(record.run_id)}")
     return StoredRun(folder, record)
+
+
+def parse_record(text: bytes) -> RunRecord:
+    """The content of a `run.json`, brought up to date where an older version wrote it.
+
+    Raises:
+        ResultsError: It is damaged, no record, or written by a newer version.
+    """
+    try:
+        document = from_json(text, allow_inf_nan=False)
+        # A number too large for a float was read as infinite, which no record holds.
+        from_json(to_json(document, inf_nan_mode="constants"), allow_inf_nan=False)
+    except ValueError as error:
+        raise ResultsError("damaged: not a whole JSON document") from error
+    current = up_to_date(document)
+    try:
+        return RunRecord.model_validate_json(to_json(current))
+    except ValidationError as error:
+        wrote = writer(current)
+        other = f"; involbench {wrote} wrote it, this is {__version__}" if wrote else ""
+        raise ResultsError(_fault(error) + ("" if wrote == __version__ else other)) from error
 
 
 def read_history(folder: Path) -> History:
     """Read `history.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "history.json"
     try:
-        return _HISTORY.validate_json(_read(path))
+        return _HISTORY.validate_json(read_bytes(path))
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
 
 
-def _read(path: Path) -> bytes:
+def read_parameters(folder: Path) -> Parameters:
+    """Read `parameters.json` of a run folder. Raises ResultsError where it cannot be used."""
+    path = folder / "parameters.json"
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+        return Parameters.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise ResultsError(f"{path}: {_fault(error)}") from error
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -111,26 +138,11 @@ def _folders_in(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
-    return [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    return [entry for entry in entries if not entry.name.startswith(".") and is_folder(entry)]
 
 
 def _experiments_in(folder: Path) -> list[str]:
-    return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_dir()]
-
-
-def _newer_schema(text: bytes) -> str | None:
-    """What to say if the record was written by a later version of involbench."""
-    try:
-        content: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        return (
-            f"written by a newer involbench (schema_version {version}; "
-            f"this one reads {SCHEMA_VERSION}): upgrade involbench to read it"
-        )
-    return None
+    return [entry.name for entry in _folders_in(folder) if is_folder(entry / "runs")]
 
 
 def _fault(error: ValidationError) -> str:
@@ -138,5 +150,5 @@ def _fault(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "damaged: not a whole JSON document"
-    place = ".".join(str(part) for part in first["loc"])
-    return f"not a record of this version: {place}: {first['msg']}"
+    place = excerpt(".".join(str(part) for part in first["loc"]), 80)
+    return f"not a record of this version: {place}: {excerpt(first['msg'])}"

@@ -15,7 +15,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Record(BaseModel):
     """Base of everything read back from a results tree."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Hardware(Record):
@@ -74,6 +74,8 @@ class RunRecord(Record):
     """test_accuracy, test_loss, best_val_accuracy, best_epoch, seconds_per_epoch."""
     collapsed: bool = False
     """The accuracy never left chance."""
+    files: dict[str, int] = {}
+    """The size of each file of the run as it was written, in bytes."""
     notes: tuple[str, ...] = ()
     """Among others, where a value that was not finite is written as null."""
 

@@ -1,14 +1,18 @@
 """The folder of one experiment, as its runner sees it."""
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from involbench.errors import ResultsError, UsageError
 from involbench.results.files import make_folder, write_atomic, write_json
+from involbench.results.migration import NewerRecord
+from involbench.results.reading import read_run
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial
 
@@ -40,20 +44,11 @@ class Store:
         """The folder of one run, whether it exists or not."""
         return self.folder / "runs" / run_id
 
-    def ended(self, trial: Trial, run_id: str) -> RunRecord | None:
-        """The record of a run that has nothing left to do, else None.
-
-        A run that failed is tried again; one that took too long goes on when it is given more time.
-        """
-        try:
-            text = (self.run_dir(run_id) / "run.json").read_bytes()
-            record = RunRecord.model_validate_json(text)
-        except (OSError, ValidationError):
-            return None
-        if record.status == "timeout":
-            then, now = record.trial.training.max_minutes, trial.training.max_minutes
-            return record if then and now and now <= then else None
-        return record if record.status in ("finished", "diverged") else None
+    def ended(
+        self, trial: Trial, run_id: str, warn: Callable[[str], None] = lambda text: None
+    ) -> RunRecord | None:
+        """See `ended`."""
+        return ended(self.run_dir(run_id), trial, warn)
 
     def write_record(self, record: RunRecord) -> None:
         """Write the run.json of a run that could not, unless another process owns it."""
@@ -61,6 +56,80 @@ class Store:
         with own(run_dir) as owned:
             if owned:
                 write_json(run_dir / "run.json", record.model_dump(mode="json"))
+
+
+def ended(
+    run_dir: Path, trial: Trial, warn: Callable[[str], None] = lambda text: None
+) -> RunRecord | None:
+    """The record of a run that has nothing left to do, else None.
+
+    A run that failed is tried again; one that took too long goes on when it is given more time;
+    one whose files are not as they were written is done again, after a word to `warn`.
+
+    Raises:
+        NewerRecord: It is not to be overwritten by this version.
+    """
+    record = _record(run_dir, warn)
+    if record is None or record.status == "failed":
+        return None
+    if record.status == "timeout":
+        then, now = record.trial.training.max_minutes, trial.training.max_minutes
+        return record if then and now and now <= then else None
+    damaged = [name for name, size in record.files.items() if not _as_written(run_dir / name, size)]
+    if damaged:
+        warn(f"{run_dir}: not as they were written: {', '.join(damaged)}; it is done again")
+        return None
+    return record
+
+
+def result_at_hand(run_dir: Path, trial: Trial, since: float, force: bool) -> RunRecord | None:
+    """What makes running a trial needless, to be asked by the owner of its run.
+
+    Args:
+        run_dir: The run's folder.
+        trial: What is to be run in it.
+        since: When the runner started, in seconds since 1970. A run that was begun later was
+            another runner's, which works beside this one, and counts whatever its status.
+        force: What is older than `since` does not count, and is deleted.
+    """
+    record = _record(run_dir, lambda text: None)
+    if record is not None and _seconds(record.started) >= int(since):
+        return record
+    if not force:
+        return ended(run_dir, trial)
+    (run_dir / "run.json").unlink(missing_ok=True)
+    checkpoints = run_dir / "checkpoint"
+    if checkpoints.exists() and checkpoints.stat().st_mtime < since:
+        shutil.rmtree(checkpoints)
+    return None
+
+
+def _record(run_dir: Path, warn: Callable[[str], None]) -> RunRecord | None:
+    if not os.path.lexists(run_dir / "run.json"):
+        return None
+    try:
+        record = read_run(run_dir).record
+        _seconds(record.started)
+        return record
+    except NewerRecord:
+        raise
+    except (ResultsError, ValueError) as error:
+        warn(f"{error}; the run is done again")
+        return None
+
+
+def _seconds(time: str) -> float:
+    """Since 1970. Raises ValueError where the text is no time."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+def _as_written(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return path.name == "model.keras"  # Models may be deleted to save space.
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from involbench.errors import ResultsError
 from involbench.results.files import write_atomic, write_json
 from involbench.results.record import History, Parameters, RunRecord
 
@@ -55,10 +56,21 @@ def write_predictions(run_dir: Path, arrays: Mapping[str, NDArray[np.generic]]) 
 
 def write_model(run_dir: Path, model: keras.Model) -> None:
     """Write model.keras: architecture, weights and optimizer."""
-    temporary = run_dir / ".model.tmp.keras"
-    model.save(temporary)
-    write_atomic(run_dir / "model.keras", temporary.read_bytes())
-    temporary.unlink()
+    path, temporary = run_dir / "model.keras", run_dir / ".model.tmp.keras"
+    try:
+        model.save(temporary)
+        write_atomic(path, temporary.read_bytes())
+    except OSError as error:
+        raise ResultsError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sizes(run_dir: Path) -> dict[str, int]:
+    """The size of each file that a run leaves, in bytes, by which a damaged one is known."""
+    names = ("history.json", "history.csv", "parameters.json", "predictions.npz", "model.keras")
+    paths = [run_dir / name for name in names]
+    return {path.name: path.stat().st_size for path in paths if path.exists()}
 
 
 def write_record(run_dir: Path, record: RunRecord) -> None:

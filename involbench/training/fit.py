@@ -119,6 +119,7 @@ def fit(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
+    _make_variables(model)
     found = checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
     at = (found.epoch, found.step) if found else (0, 0)
     history = EpochHistory(
@@ -142,6 +143,17 @@ def fit(
     return Fitted(ended, why, history.values, watch.seconds, found)
 
 
+def _make_variables(model: keras.Model) -> None:
+    """Make the optimizer's and the metrics' variables, which a checkpoint restores.
+
+    Keras would make them in the first step, and TensorFlow then traces that step a second time.
+    """
+    model.optimizer.build(model.trainable_variables)
+    label, logits = np.zeros(1, np.int64), np.zeros((1, *model.output_shape[1:]), np.float32)
+    model.compute_metrics(None, label, logits)
+    model.reset_metrics()
+
+
 def _fit_from(
     at: tuple[int, int],
     model: keras.Model,
@@ -154,8 +166,6 @@ def _fit_from(
     epoch, step = at
     last = trial.training.epochs
     if step:
-        # Keras makes a metric's variables when it first sees a batch; they are to be restored.
-        model.test_on_batch(*EvaluationBatches(data.validation, trial.training.batch_size)[0])
         _fit_epochs((epoch, epoch + 1), step, model, data, trial, callbacks)
         # What Keras does to the weights at the end of a fit is for the end of the last one.
         checkpoints.latest(lambda checkpoint: restore(model, checkpoint))

@@ -29,7 +29,6 @@ def run_trial(
     argv: tuple[str, ...],
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
-    force: bool,
 ) -> RunRecord:
     """Train and test one model, from its last checkpoint on, and write its run folder.
 
@@ -40,7 +39,6 @@ def run_trial(
         argv: The command line, for the record.
         on_epoch: Called after each epoch.
         stop: Whether to stop; asked after each step of the training.
-        force: Start anew, whatever is in the folder.
 
     Returns:
         The record, with status `finished`, `diverged` or `timeout`.
@@ -52,8 +50,6 @@ def run_trial(
     """
     started, began, warnings = _now(), time.perf_counter(), list[str]()
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
-    if force:
-        checkpoints.clear()
     (run_dir / "run.json").unlink(missing_ok=True)  # What it said is true no longer.
     keras.backend.clear_session()
     make_reproducible(trial.seed, trial.training.deterministic)
@@ -86,6 +82,7 @@ def run_trial(
         seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, data),
+        files=artifacts.sizes(run_dir),
         notes=(*notes, *warnings, *_resumed(fitted)),
     )
     artifacts.write_record(run_dir, record)

@@ -68,6 +68,13 @@ def test_text_keeps_to_80_columns_without_escapes(collapsed: Path) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+def test_an_error_cannot_command_the_terminal(tmp_path: Path) -> None:
+    make_run(tmp_path / "results", "cnn", 0, error="\x1b[2Jno memory\a\nat all")
+    said = run_compare(tmp_path).stdout
+    assert "[2Jno memory at all" in said
+    assert not {"\x1b", "\a"} & set(said)
+
+
 @pytest.mark.parametrize(
     ("environment", "decorated"),
     [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)],

@@ -35,7 +35,11 @@ def test_a_truncated_record_is_skipped_and_left_alone(tmp_path: Path, kept: floa
         (b"\xff\xfe\x00garbage", "damaged"),
         (b"[1, 2]", "not a record of this version"),
         (b'{"schema_version": 1}', "not a record of this version"),
-        (b'{"schema_version": 2, "new": 1}', "schema_version 2; this one reads 1"),
+        (b'{"run_id": "x"}', "it has no schema_version"),
+        (b'{"schema_version": true}', "it has no schema_version"),
+        (b'{"schema_version": 0}', "schema_version 0 was never one"),
+        (b'{"schema_version": 1, "x": 1e999}', "damaged"),
+        (b'{"schema_version": 1, "x": NaN}', "damaged"),
         (b"[" * 100_000, "damaged"),
     ],
 )
@@ -90,7 +94,7 @@ def test_history_and_parameters_are_read_when_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["models: [", "- a", "models: 3\nbaseline: [x]", "\x00", "a: &a *b"]
+    "text", ["models: [", "- a", "models: 3\nbaseline: [x]\ntraining: 3", "\x00", "a: &a *b"]
 )
 def test_a_damaged_spec_gives_an_empty_outline(tmp_path: Path, text: str) -> None:
     (tmp_path / "spec.yaml").write_text(text)
@@ -99,4 +103,22 @@ def test_a_damaged_spec_gives_an_empty_outline(tmp_path: Path, text: str) -> Non
 
 def test_the_outline_keeps_the_order_of_the_models(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(json.dumps({"models": {"b": {}, "a": {}}, "baseline": "a"}))
-    assert read_outline(tmp_path) == Outline(("b", "a"), "a")
+    assert read_outline(tmp_path) == Outline(("b", "a"), "a", epochs=20)
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs"),
+    [
+        ("training: {epochs: 7}", 7),
+        ("training: {epochs: 7}\nsweep: {training.epochs: [1, 2]}", None),
+        ("training: {epochs: seven}", None),
+        ("training: {epochs: true}", None),
+        ("training: [7]", None),
+        ("training: {batch_size: 7}", 20),
+    ],
+)
+def test_the_outline_tells_how_long_all_train(
+    tmp_path: Path, text: str, epochs: int | None
+) -> None:
+    (tmp_path / "spec.yaml").write_text(text)
+    assert read_outline(tmp_path).epochs == epochs

@@ -11,6 +11,7 @@ import pytest
 
 import involbench
 from tests.cli import COMMAND, TINY
+from tests.compare.factory import make_run
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch", "numba")
@@ -23,7 +24,8 @@ def poisoned(tmp_path):
         package = tmp_path / "poison" / name
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(f"raise SystemExit('{name} was imported')\n")
-    return {**os.environ, "PYTHONPATH": str(tmp_path / "poison")}
+    path = [str(tmp_path / "poison"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def test_the_poison_works(poisoned):
@@ -33,11 +35,16 @@ def test_the_poison_works(poisoned):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["--version"], ["validate", "tiny.yaml"], ["schema"], ["init"]],
+    [
+        *(["--help"], ["run", "--help"], ["--version"], ["validate", "tiny.yaml"], ["schema"]),
+        *(["init"], ["list"], ["show", "cnn-seed0"], ["clean", "--dry-run"], ["compare"]),
+        ["bench", "operator", "--help"],
+    ],
     ids=" ".join,
 )
 def test_the_light_half_imports_no_framework(arguments, poisoned, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
+    make_run(tmp_path / "results", "cnn", 0)
     done = subprocess.run(
         [*COMMAND, *arguments], cwd=tmp_path, env=poisoned, capture_output=True, text=True
     )

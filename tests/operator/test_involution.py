@@ -1,5 +1,7 @@
 """The operator against a slow loop: values and both gradients, over generated cases."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -96,17 +98,13 @@ def in_graph(function):
         import tensorflow as tf
 
         return tf.function(function, autograph=False)
-    if BACKEND == "jax":
-        import jax
+    import jax
 
-        return jax.jit(function)
-    return function
+    return jax.jit(function)
 
 
-def in_graph_of_any_size(function, case, data_format, dtype):
-    """As part of a function traced with unknown batch, height and width; TensorFlow only."""
-    if BACKEND != "tensorflow":
-        return in_graph(function)
+def any_size(function, case, data_format, dtype):
+    """As part of a TensorFlow function traced with unknown batch, height and width."""
     import tensorflow as tf
 
     channels, taps = case.shape[3], int(np.prod(case.kernel_size))
@@ -117,21 +115,49 @@ def in_graph_of_any_size(function, case, data_format, dtype):
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    cases(),
-    st.sampled_from(["channels_last", "channels_first"]),
-    st.sampled_from(sorted(TOLERANCE)),
-    st.integers(0, 2**16),
-    st.sampled_from(["plain", "compiled", "unknown sizes"]),
-)
-def test_values_and_gradients_equal_the_definition(case, data_format, dtype, seed, path):
-    wrap = {
-        "plain": lambda function: function,
-        "compiled": in_graph,
-        "unknown sizes": lambda function: in_graph_of_any_size(function, case, data_format, dtype),
-    }
-    check(case, data_format, dtype, seed, wrap[path])
+def generated(max_examples):
+    """Over generated cases, layouts, types and numbers."""
+
+    def over_cases(test):
+        test = given(
+            cases(),
+            st.sampled_from(["channels_last", "channels_first"]),
+            st.sampled_from(sorted(TOLERANCE)),
+            st.integers(0, 2**16),
+        )(test)
+        checks = list(HealthCheck)
+        return settings(max_examples=max_examples, deadline=None, suppress_health_check=checks)(
+            test
+        )
+
+    return over_cases
+
+
+@generated(max_examples=300)
+def test_values_and_gradients_equal_the_definition(case, data_format, dtype, seed):
+    check(case, data_format, dtype, seed)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's path is the same everywhere")
+@generated(max_examples=100)
+def test_they_do_inside_a_compiled_function(case, data_format, dtype, seed):
+    check(case, data_format, dtype, seed, in_graph)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has unknown sizes")
+@generated(max_examples=50)
+def test_they_do_for_images_of_unknown_size(case, data_format, dtype, seed):
+    """One trace serves images of several sizes."""
+    traced = []
+
+    def once(function):
+        traced.append(traced[0] if traced else any_size(function, case, data_format, dtype))
+        return traced[0]
+
+    sizes = np.random.default_rng(seed).integers(1, 8, (2, 3))
+    for shape in (case.shape[:3], *sizes.tolist()):
+        other = replace(case, shape=(*shape, case.shape[3]))
+        check(other, data_format, dtype, seed, once)
 
 
 @pytest.mark.parametrize("batch", [0, 3, 64, 70, 130])

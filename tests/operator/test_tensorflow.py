@@ -1,5 +1,8 @@
 """What only TensorFlow does: compiling by parts, exporting, the published keras.io layer."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -129,9 +132,6 @@ def test_second_derivatives_equal_those_of_plain_operations(monkeypatch):
 
 
 def test_trains_under_determinism_bit_for_bit():
-    import subprocess
-    import sys
-
     script = (
         "import keras, numpy as np, tensorflow as tf\n"
         "from involbench.layers import Involution2D\n"
@@ -149,11 +149,28 @@ def test_trains_under_determinism_bit_for_bit():
     assert len(runs[0]) > 100
 
 
-def test_runs_under_a_distribution_strategy():
-    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
-    with strategy.scope():
-        model = keras.Sequential([keras.Input((6, 6, 4)), Involution2D(3, reduction_ratio=2)])
-        model.compile("sgd", "mse")
-    x = images(20, 6, 6, 4)
-    history = model.fit(x, x, batch_size=8, epochs=3, verbose=0).history["loss"]
-    assert history[-1] < history[0]
+def test_trains_alike_on_two_replicas():
+    script = (
+        "import keras, numpy as np, tensorflow as tf\n"
+        "from contextlib import nullcontext\n"
+        "from involbench.layers import Involution2D\n"
+        "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "half = tf.config.LogicalDeviceConfiguration()\n"
+        "tf.config.set_logical_device_configuration(cpu, [half, half])\n"
+        "strategy = tf.distribute.MirroredStrategy(['/cpu:0', '/cpu:1'])\n"
+        "assert strategy.num_replicas_in_sync == 2\n"
+        "x = np.random.default_rng(0).normal(size=(20, 6, 6, 4)).astype('float32')\n"
+        "for scope in (strategy.scope(), nullcontext()):\n"
+        "    keras.utils.set_random_seed(0)\n"
+        "    with scope:\n"
+        # Each replica has batch statistics of its own, so the batches are not normalized.
+        "        layer = Involution2D(3, reduction_ratio=2, normalization='layer')\n"
+        "        m = keras.Sequential([keras.Input((6, 6, 4)), layer])\n"
+        "        m.compile('sgd', 'mse')\n"
+        "    m.fit(x, x, batch_size=8, epochs=3, shuffle=False, verbose=0)\n"
+        "    print(*(float(abs(w).sum()) for w in m.get_weights()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    replicated, alone = (np.array(line.split(), float) for line in done.stdout.splitlines())
+    np.testing.assert_allclose(replicated, alone, rtol=1e-4)

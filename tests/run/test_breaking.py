@@ -158,16 +158,39 @@ def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
     assert set(statuses(spec.parent).values()) == {"finished"}
 
 
-def test_a_run_that_another_process_owns_is_left_to_it(spec):
+def test_a_run_that_another_process_owns_is_waited_for(spec):
     owned = run_ids(spec)[0]
     run_dir = spec.parent / "results/tiny/runs" / owned
     run_dir.mkdir(parents=True)
     with FileLock(run_dir / ".lock"):
-        done = involbench("run", spec, cwd=spec.parent)
-    assert done.returncode == 0, done.stderr
-    assert "another process" in done.stderr
-    assert "cnn0" not in statuses(spec.parent)
-    assert len(statuses(spec.parent)) == 3
+        process = spawn("run", spec, cwd=spec.parent)
+        wait_for(lambda: len(statuses(spec.parent)) == 3, process)
+        assert "cnn0" not in statuses(spec.parent)
+        assert process.poll() is None
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "another process" in errors
+    assert set(statuses(spec.parent).values()) == {"finished"}
+
+
+def test_a_backend_that_is_not_installed_is_named(spec):
+    done = involbench("run", spec, cwd=spec.parent, KERAS_BACKEND="torch")
+    assert done.returncode == 2
+    assert "torch is not installed" in done.stderr
+    assert "KERAS_BACKEND" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_record_of_a_newer_version_is_refused_and_kept(spec):
+    run_dir = spec.parent / "results/tiny/runs" / run_ids(spec)[0]
+    run_dir.mkdir(parents=True)
+    text = '{"schema_version": 99, "versions": {"involbench": "7.1.0"}}'
+    (run_dir / "run.json").write_text(text)
+    done = involbench("run", spec, cwd=spec.parent)
+    assert done.returncode == 1
+    assert "install involbench 7.1.0" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (run_dir / "run.json").read_text() == text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from involbench.execution.messages import Planned, SeedEnded, TrialEnded, TrialStarted
+from involbench.execution.messages import (
+    EpochEnded,
+    Planned,
+    SeedEnded,
+    TrialEnded,
+    TrialStarted,
+)
 from involbench.reporting.progress import (
     Standing,
     duration,
@@ -60,22 +66,40 @@ def report(epoch, epochs=10):
     return EpochReport(epoch, epochs, metrics)
 
 
-def test_time_left_counts_the_trials_to_come():
+def standing_with_four_trials():
     now = [0.0]
     standing = Standing(clock=lambda: now[0])
     todo = (trial("cnn"), trial("inn"), trial("cnn", 1), trial("inn", 1))
     standing.update(Planned(todo, 0))
-    standing.update(TrialStarted(todo[0], 1, 4))
+    return now, standing, [TrialStarted(one, index, 4) for index, one in enumerate(todo, start=1)]
+
+
+def test_time_left_counts_the_trials_to_come():
+    now, standing, starts = standing_with_four_trials()
+    standing.update(starts[0])
     assert standing.seconds_left() is None
     now[0] = 6.0
-    standing.update(report(2))  # 3 s an epoch, and inn is taken to be like cnn.
+    standing.update(EpochEnded(starts[0], report(2)))  # 3 s an epoch; inn is taken to be like cnn.
     assert standing.seconds_left() == pytest.approx(4 * 30 - 6)
-    standing.update(TrialEnded(todo[0], record(todo[0], 0.9), Path()))
+    standing.update(TrialEnded(starts[0], record(starts[0].trial, 0.9), Path()))
     assert standing.seconds_left() is None
-    standing.update(TrialStarted(todo[1], 2, 4))
+    standing.update(starts[1])
     now[0] = 16.0
-    standing.update(report(10))  # 1 s an epoch.
+    standing.update(EpochEnded(starts[1], report(10)))  # 1 s an epoch.
     assert standing.seconds_left() == pytest.approx(0 + 30 + 10)
+
+
+def test_time_left_is_divided_among_the_trials_that_run_side_by_side():
+    now, standing, starts = standing_with_four_trials()
+    standing.update(starts[0])
+    standing.update(starts[1])
+    now[0] = 10.0
+    standing.update(EpochEnded(starts[0], report(5)))  # 2 s an epoch.
+    standing.update(EpochEnded(starts[1], report(2)))  # 5 s an epoch.
+    assert standing.seconds_left() == pytest.approx((10 + 40 + 20 + 50) / 2)
+    # One that another runner did was never begun here.
+    standing.update(TrialEnded(starts[2], record(starts[2].trial, 0.9), Path(), elsewhere=True))
+    assert standing.seconds_left() == pytest.approx((10 + 40 + 50) / 2)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +122,11 @@ def test_lines():
 
 def test_the_end_of_a_trial():
     inn = trial("inn")
-    ended = TrialEnded(inn, record(inn, 0.1, collapsed=True), Path("runs/x"))
+    started = TrialStarted(inn, 1, 1)
+    ended = TrialEnded(started, record(inn, 0.1, collapsed=True), Path("runs/x"))
     said = "inn seed 0 test accuracy 10.00% in 60 s, collapsed: it never left chance"
     assert trial_line(ended) == said
-    failed = TrialEnded(inn, record(inn, None, status="failed", error="no"), Path("runs/x"))
+    failed = TrialEnded(started, record(inn, None, status="failed", error="no"), Path("runs/x"))
     assert trial_line(failed) == "inn seed 0 failed: no; see runs/x/log.txt"
 
 

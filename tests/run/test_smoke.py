@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from involbench.results.inventory import items_below
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import involbench
 
@@ -52,13 +53,20 @@ def test_every_trial_leaves_a_whole_run_folder(smoke):
             assert "<svg" in (run / f"plots/{name}.svg").read_text()
 
 
+def test_every_file_of_a_run_is_known_to_clean(smoke):
+    folder, _ = smoke
+    for run in (folder / "results/smoke/runs").iterdir():
+        assert [item.name for item in items_below(run) if not item.is_known] == []
+
+
 def test_the_record_tells_where_the_result_comes_from(smoke):
     folder, _ = smoke
     for record in records(folder):
         assert record.status == "finished"
         assert record.run_id == record.trial.run_id(record.data.fingerprint)
         assert record.argv[0] == "run"
-        assert {"involbench", "python", "keras", "tensorflow", "numpy"} <= record.versions.keys()
+        made_with = {"involbench", "python", "keras", "tensorflow", "numpy", "numba"}
+        assert made_with <= record.versions.keys()
         assert record.hardware.cores >= 1
         assert len(record.data.fingerprint) == 64
         assert record.data.train_size == 200

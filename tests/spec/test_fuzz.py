@@ -51,8 +51,9 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return {**value, path[0]: changed(value[path[0]], path[1:], new)}
 
 
+# Over 2,000 mutated specs in all.
 FAST = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=700, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -1,0 +1,142 @@
+"""Times and memory of the operator's forms -> ratios within a repeat, geometric means."""
+
+from collections.abc import Iterable, Sequence
+from statistics import geometric_mean
+from typing import Literal
+
+from involbench.analysis.spread import Spread, ratios, spread
+from involbench.results.benchmark import (
+    FORMS,
+    PARTS,
+    Form,
+    Machine,
+    OperatorMemory,
+    OperatorShape,
+    OperatorTimes,
+    Part,
+)
+from involbench.results.record import Record
+
+
+class FormPart(Record):
+    """One form at one shape: forward alone, or with gradients."""
+
+    seconds: Spread
+    samples: tuple[float, ...]
+    """Seconds, one value a repeat."""
+    ratio: Spread
+    """Its time over the involution's in the same repeat; above 1 it is slower."""
+    peak_bytes: int
+    """The most memory held beyond the arguments; results count."""
+    memory_ratio: float | None
+    """Its peak over the involution's; None where the involution's is 0."""
+    floor_bytes: int
+    """What must move: every argument and every result once."""
+    floor_share: float
+    """Time that these bytes take at the copy's bandwidth over the time taken.
+
+    Above 1 where the caches hold what need not come from memory.
+    """
+
+
+class FormResult(Record):
+    """One form at one shape."""
+
+    first_call_seconds: float
+    parts: dict[Part, FormPart]
+
+
+class ShapeResult(Record):
+    """Everything of one shape."""
+
+    shape: OperatorShape
+    copy_bytes_per_second: Spread
+    copy_samples: tuple[float, ...]
+    """Bytes per second, one value a repeat."""
+    largest_difference: float
+    forms: dict[Form, FormResult]
+
+
+class Means(Record):
+    """Geometric means over the shapes, of the median ratios, memory ratios and floor shares."""
+
+    ratio: float
+    memory_ratio: float | None
+    floor_share: float
+
+
+class OperatorBenchmark(Record):
+    """What `bench operator` prints."""
+
+    schema_version: Literal[1] = 1
+    repeats: int
+    data_format: str
+    patches: str
+    memory_method: str
+    shapes: tuple[ShapeResult, ...]
+    geometric_means: dict[Form, dict[Part, Means]]
+    machine: Machine
+
+
+def summarize_operator(
+    measured: Sequence[tuple[OperatorTimes, OperatorMemory]],
+) -> OperatorBenchmark:
+    """Times and memory of at least one shape, at least two repeats, as one result."""
+    times, memory = measured[0]
+    shapes = tuple(_shape(*pair) for pair in measured)
+    return OperatorBenchmark(
+        repeats=len(times.copy_bytes_per_second),
+        data_format=times.data_format,
+        patches=times.patches,
+        memory_method=memory.method,
+        shapes=shapes,
+        geometric_means={
+            form: {part: _means(shapes, form, part) for part in PARTS} for form in FORMS
+        },
+        machine=times.machine,
+    )
+
+
+def _shape(times: OperatorTimes, memory: OperatorMemory) -> ShapeResult:
+    copy = spread(times.copy_bytes_per_second)
+    return ShapeResult(
+        shape=times.shape,
+        copy_bytes_per_second=copy,
+        copy_samples=times.copy_bytes_per_second,
+        largest_difference=times.largest_difference,
+        forms={
+            form: FormResult(
+                first_call_seconds=times.forms[form].first_call_seconds,
+                parts={part: _part(times, memory, copy, form, part) for part in PARTS},
+            )
+            for form in FORMS
+        },
+    )
+
+
+def _part(
+    times: OperatorTimes, memory: OperatorMemory, copy: Spread, form: Form, part: Part
+) -> FormPart:
+    samples, ours = (times.forms[name].seconds[part] for name in (form, "involution"))
+    taken, peak = spread(samples), memory.peak_bytes[form][part]
+    our_peak = memory.peak_bytes["involution"][part]
+    floor = times.shape.floor_bytes(form, part)
+    return FormPart(
+        seconds=taken,
+        samples=samples,
+        ratio=ratios(samples, ours),
+        peak_bytes=peak,
+        memory_ratio=peak / our_peak if our_peak else None,
+        floor_bytes=floor,
+        floor_share=floor / copy.median / taken.median,
+    )
+
+
+def _means(shapes: Iterable[ShapeResult], form: Form, part: Part) -> Means:
+    parts = [shape.forms[form].parts[part] for shape in shapes]
+    memory = [item.memory_ratio for item in parts if item.memory_ratio]
+    return Means(
+        ratio=geometric_mean(item.ratio.median for item in parts),
+        memory_ratio=geometric_mean(memory) if len(memory) == len(parts) else None,
+        floor_share=geometric_mean(item.floor_share for item in parts),
+    )

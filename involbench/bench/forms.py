@@ -1,0 +1,69 @@
+"""The forms that a benchmark of the operator compares, as calls on the same random numbers."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from involbench.bench.call import Call, Forward, backend_tools
+from involbench.ops import involution
+from involbench.results.benchmark import Form, OperatorShape, Part
+
+
+def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, Call]]:
+    """Every form at a shape, forward alone and with gradients; nothing is compiled yet.
+
+    Involution and patches get the same images, kernels (standard normal) and upstream gradient;
+    the convolutions get the same images and as many filters as channels.
+    """
+    tools = backend_tools()
+    size, groups, layout = shape.kernel_size, shape.groups, tools.DATA_FORMAT
+    rng = np.random.default_rng(0)
+    images, kernels = _image_shape(shape, layout), _kernels_shape(shape, layout)
+    inputs, upstream = _normal(rng, images), _normal(rng, images)
+    per_pixel = _normal(rng, kernels)
+    depthwise = _normal(rng, (size, size, shape.channels, 1))
+    full = _normal(rng, (3, 3, shape.channels, shape.channels))
+
+    def ours(x: Any, h: Any) -> Any:
+        return involution(x, h, size, groups=groups, data_format=layout)
+
+    def theirs(x: Any, h: Any) -> Any:
+        return tools.patches(x, h, size, groups)
+
+    def depthwise_convolution(x: Any, w: Any) -> Any:
+        return keras.ops.depthwise_conv(x, w, padding="same", data_format=layout)
+
+    def convolution(x: Any, w: Any) -> Any:
+        return keras.ops.conv(x, w, padding="same", data_format=layout)
+
+    forms: dict[Form, tuple[Forward, Any]] = {
+        "involution": (ours, per_pixel),
+        "patches": (theirs, per_pixel),
+        "depthwise": (depthwise_convolution, depthwise),
+        "conv3x3": (convolution, full),
+    }
+    return {
+        form: {
+            "forward": tools.forward(function, (inputs, second)),
+            "forward_and_gradients": tools.with_gradients(function, (inputs, second), upstream),
+        }
+        for form, (function, second) in forms.items()
+    }
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    return keras.ops.convert_to_tensor(rng.standard_normal(shape, np.float32))
+
+
+def _image_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
+    if data_format == "channels_first":
+        return shape.batch, shape.channels, shape.height, shape.width
+    return shape.batch, shape.height, shape.width, shape.channels
+
+
+def _kernels_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
+    taps = shape.kernel_size**2
+    if data_format == "channels_first":
+        return shape.batch, shape.groups, taps, shape.height, shape.width
+    return shape.batch, shape.height, shape.width, shape.groups, taps

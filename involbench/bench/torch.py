@@ -1,0 +1,64 @@
+"""Benchmarks on PyTorch: unfold, eager calls, waiting, device memory."""
+
+from typing import Any
+
+import torch
+
+from involbench.bench.call import Call, Forward
+
+DATA_FORMAT = "channels_first"
+PATCHES = "torch.nn.functional.unfold, multiply, sum, as in the authors' involution_naive.py"
+
+
+def patches(inputs: torch.Tensor, kernels: torch.Tensor, size: int, groups: int) -> torch.Tensor:
+    """The arithmetic of the authors' `involution_naive.py`, for contiguous groups.
+
+    Args:
+        inputs: (B, C, H, W).
+        kernels: (B, groups, size**2, H, W).
+        size: Height and width of the kernels.
+        groups: Divides C.
+
+    Returns:
+        (B, C, H, W).
+    """
+    batch, channels, height, width = inputs.shape
+    patches = torch.nn.functional.unfold(inputs, size, padding=size // 2)
+    patches = patches.view(batch, groups, channels // groups, size * size, height, width)
+    return (kernels.unsqueeze(2) * patches).sum(dim=3).view(inputs.shape)
+
+
+def forward(function: Forward, arguments: tuple[Any, Any]) -> Call:
+    """An eager call of `function`, which computes the result."""
+
+    def run(*tensors: torch.Tensor) -> list[torch.Tensor]:
+        with torch.no_grad():
+            return [function(*tensors)]
+
+    return Call(run, arguments)
+
+
+def with_gradients(function: Forward, arguments: tuple[Any, Any], upstream: Any) -> Call:
+    """An eager call that computes the result and its gradients by both arguments."""
+
+    def run(first: torch.Tensor, second: torch.Tensor, upstream: torch.Tensor) -> list[Any]:
+        both = [tensor.detach().requires_grad_(True) for tensor in (first, second)]
+        result = function(*both)
+        return [result.detach(), *torch.autograd.grad(result, both, upstream)]
+
+    return Call(run, (*arguments, upstream))
+
+
+def wait(results: list[Any]) -> None:
+    """Return when the results are there."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def device_peak_bytes(call: Call) -> int:
+    """The most memory of the GPU that a call holds beyond what is held before."""
+    wait(call())
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    wait(call())
+    return torch.cuda.max_memory_allocated() - before

@@ -1,0 +1,122 @@
+"""`involbench bench`: what the operator, and a training step with it, cost on this machine."""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Device
+
+if TYPE_CHECKING:
+    from involbench.results.benchmark import OperatorShape
+    from involbench.results.record import Record
+
+bench = typer.Typer(
+    name="bench", help="Time the operator against other forms of it.", no_args_is_help=True
+)
+
+_SHAPES = (
+    "256,32,32,3,3,1",
+    "64,32,32,64,3,4",
+    "32,32,32,64,7,4",
+    "16,16,16,256,7,16",
+    "8,56,56,64,7,4",
+)
+_AXES = "B,H,W,C,K,G"
+
+Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
+
+
+@bench.command()
+def operator(
+    shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            metavar=_AXES,
+            help="Batch, height, width, channels, kernel size, groups; may be given repeatedly. "
+            f"Default: {' '.join(_SHAPES)}",
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=2, help="How often each form is timed.")] = 11,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Time our operator against patches and against convolutions of the same shape.
+
+    Time, peak memory and first call, forward and with gradients, with the Keras backend in use.
+    """
+    from involbench.analysis.benchmark_operator import summarize_operator
+    from involbench.cli.page import rendered
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.waiting import waiting
+    from involbench.execution.benchmark import bench_operator
+    from involbench.reporting.tables_operator import operator_view
+
+    wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
+    with stoppable("interrupted; nothing is kept"), waiting() as show:
+        result = summarize_operator(bench_operator(wanted, repeats, device, show))
+    typer.echo(_json(result) if as_json else rendered(operator_view(result)), nl=False)
+
+
+@bench.command()
+def step(
+    repeats: Annotated[
+        int, typer.Option(min=2, help="Steps of each network after its first.")
+    ] = 49,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Time a training step of the keras.io INN on the published layer and on ours.
+
+    Both start from the same weights, and their losses are compared step by step.
+    """
+    from involbench.analysis.benchmark_step import summarize_steps
+    from involbench.cli.page import rendered
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.waiting import waiting
+    from involbench.execution.benchmark import bench_step
+    from involbench.reporting.tables_step import step_view
+
+    with stoppable("interrupted; nothing is kept"), waiting() as show:
+        result = summarize_steps(bench_step(repeats, device, show))
+    typer.echo(_json(result) if as_json else rendered(step_view(result)), nl=False)
+
+
+def _shape(text: str) -> "OperatorShape":
+    """Read one shape.
+
+    Raises:
+        UsageError: It is none.
+    """
+    from involbench.errors import UsageError
+    from involbench.results.benchmark import OperatorShape
+
+    fields = text.split(",")
+    if len(fields) != 6 or not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", field) for field in fields):
+        raise UsageError(
+            f"--shape {text}: expected six whole numbers {_AXES}, such as {_SHAPES[0]}"
+        )
+    names = OperatorShape.model_fields
+    shape = OperatorShape(**{name: int(f) for name, f in zip(names, fields, strict=True)})
+    problem = _problem(shape)
+    if problem:
+        raise UsageError(f"--shape {text}: {problem}")
+    return shape
+
+
+def _problem(shape: "OperatorShape") -> str | None:
+    """What no involution can have."""
+    zeros = [name for name, value in shape.model_dump().items() if value < 1]
+    if zeros:
+        return f"{' and '.join(zeros)} must be at least 1"
+    size = shape.kernel_size
+    if size % 2 == 0:
+        return f"the kernel size must be odd; use {size - 1} or {size + 1}, not {size}"
+    if shape.channels % shape.groups:
+        return f"the groups must divide the {shape.channels} channels; {shape.groups} do not"
+    return None
+
+
+def _json(result: "Record") -> str:
+    return result.model_dump_json(indent=2) + "\n"

@@ -1,0 +1,91 @@
+"""`involbench clean`: remove what interrupted runs left behind."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+if TYPE_CHECKING:
+    from involbench.results.leftovers import Leftover
+
+
+def clean(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Name or folder of an experiment; default: all.")
+    ] = None,
+    results: Results = Path("results"),
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="List what would go and do nothing.")
+    ] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Runs that failed can go too.")] = False,
+) -> None:
+    """Remove unfinished runs and what interrupted ones left behind, after asking.
+
+    A run that has a result is never removed, nor one that a process holds, nor any file that
+    involbench did not write.
+    """
+    from involbench.cli.page import rendered
+    from involbench.errors import UsageError
+    from involbench.reporting.tables_clean import leftovers_view
+
+    found = _find(results, experiment, failed)
+    if not found:
+        typer.echo("nothing to clean")
+        return
+    typer.echo(rendered(leftovers_view(found, results)), nl=False)
+    if dry_run:
+        return
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nothing removed: there is no terminal to ask on; --yes removes them")
+    if yes or _agreed():
+        _remove(found, failed)
+    else:
+        typer.echo("nothing removed", err=True)
+
+
+def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover]":
+    from involbench.cli.experiments import find_experiments
+    from involbench.cli.page import warn
+    from involbench.results.leftovers import find_leftovers
+
+    found = []
+    for tree, name in find_experiments(results, [experiment] if experiment else []):
+        leftovers, warnings = find_leftovers(tree, name, failed)
+        found += leftovers
+        for warning in warnings:
+            warn(warning)
+    return found
+
+
+def _agreed() -> bool:
+    try:
+        return typer.confirm("Remove them?", err=True)
+    except typer.Abort:
+        typer.echo("\nnothing removed", err=True)
+        raise typer.Exit(130) from None
+
+
+def _remove(found: "list[Leftover]", failed: bool) -> None:
+    """Remove what can be, say what cannot, and end with 1 if there is such."""
+    from involbench.cli.page import warn
+    from involbench.errors import ResultsError
+    from involbench.reporting.tables_clean import counted
+    from involbench.results.removal import remove
+
+    removed = []
+    faults: list[str] = []
+    for leftover in found:
+        try:
+            if remove(leftover, failed):
+                removed.append(leftover)
+            else:
+                warn(f"{leftover.path}: kept, since a process has taken it up meanwhile")
+        except ResultsError as error:
+            faults.append(str(error))
+    typer.echo(f"removed {counted(removed)}")
+    if faults:
+        raise ResultsError("; ".join(faults))

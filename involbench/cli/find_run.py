@@ -1,0 +1,81 @@
+"""Finding the one run that the user named."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from involbench.errors import UsageError
+from involbench.results.files import is_folder
+from involbench.results.reading import ResultsTree
+from involbench.results.wording import excerpt
+
+_SHOWN = 4
+Found = tuple[str, Path]
+"""The name of an experiment, and the folder of one of its runs."""
+
+
+def find_run(results: Path, name: str) -> Found:
+    """The run named.
+
+    Args:
+        results: The results folder.
+        name: The run's id or the beginning of it, with or without `EXPERIMENT/` before it, or
+            the path of its folder.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+    """
+    by_path = _at_path(results, Path(name))
+    if by_path is not None:
+        return by_path
+    experiment, _, start = name.rstrip("/").rpartition("/")
+    known = _runs(ResultsTree(results), experiment.removesuffix("/runs"))
+    found = _best(known, start)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{excerpt(name)!r} stands for {len(found)} runs: {_some(found)}")
+    raise UsageError(f"no run {excerpt(name)!r} under {results}; {_hint(known, start)}")
+
+
+def _at_path(results: Path, path: Path) -> Found | None:
+    folder = path.parent if path.name == "run.json" else path
+    if not is_folder(folder) or folder.resolve().parent.name != "runs":
+        return None
+    place = folder.resolve().parent.parent
+    root = results.resolve()
+    inside = place != root and place.is_relative_to(root)
+    return place.relative_to(root).as_posix() if inside else place.name, folder
+
+
+def _runs(tree: ResultsTree, experiment: str) -> list[Found]:
+    """Those of one experiment, or of all if it is empty."""
+    names = [*tree.experiments(), *tree.references()]
+    chosen = [name for name in names if experiment in ("", name)]
+    return [(name, folder) for name in chosen for folder in tree.run_folders(name)]
+
+
+def _best(known: list[Found], start: str) -> list[Found]:
+    """The runs of this id; or those of this model and seed; or all that begin so."""
+    if not start:
+        return []
+    for beginning in (f"{start} ", f"{start}-", start):
+        found = [run for run in known if f"{run[1].name} ".startswith(beginning)]
+        if found:
+            return found
+    return []
+
+
+def _hint(known: list[Found], start: str) -> str:
+    names = {folder.name.rpartition("-")[0]: (name, folder) for name, folder in known}
+    names |= {folder.name: (name, folder) for name, folder in known}
+    close = get_close_matches(start[:200], names, n=_SHOWN)
+    near = list(dict.fromkeys(names[name] for name in close))
+    if near:
+        return f"did you mean {_some(near)}?"
+    return f"there are {_some(known)}" if known else "there are none; `involbench list` shows all"
+
+
+def _some(runs: list[Found]) -> str:
+    names = [f"{experiment}/{folder.name}" for experiment, folder in runs[:_SHOWN]]
+    more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
+    return ", ".join(names) + more

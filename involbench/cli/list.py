@@ -1,0 +1,43 @@
+"""`involbench list`: the experiments of a results tree, or the runs of one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+
+def list_runs(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(help="Name or folder of an experiment; default: an overview of all."),
+    ] = None,
+    results: Results = Path("results"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every run of them, as one JSON document.")
+    ] = False,
+) -> None:
+    """List the experiments, or the runs of one: status, epochs done, age, size on disk.
+
+    `running` is a run whose lock a process holds; `unfinished` goes on when it is run again.
+    """
+    from datetime import UTC, datetime
+
+    from involbench.cli.experiments import find_experiments
+    from involbench.cli.page import print_json, rendered, warn
+    from involbench.reporting.tables_list import experiments_view, list_json, runs_view
+    from involbench.results.catalog import read_entries
+
+    found = {}
+    for tree, name in find_experiments(results, [experiment] if experiment else [], published=True):
+        found[name], warnings = read_entries(tree, name)
+        for warning in warnings:
+            warn(warning)
+    now = datetime.now(UTC)
+    if as_json:
+        print_json(list_json(found))
+    elif experiment:
+        typer.echo(rendered(runs_view(next(iter(found.values())), now)), nl=False)
+    else:
+        typer.echo(rendered(experiments_view(found, now)), nl=False)

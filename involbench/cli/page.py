@@ -1,0 +1,41 @@
+"""What every command does alike with what it prints."""
+
+import json
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def warn(text: str) -> None:
+    """Say something on stderr that does not end the command."""
+    from involbench.results.wording import printable
+
+    typer.echo(f"warning: {printable(text)}", err=True)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one strict JSON document."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> str:
+    """Text as wide as the terminal but at least 80 columns; decorated only on a terminal."""
+    from rich.console import Console
+
+    plain = not for_screen or "NO_COLOR" in os.environ
+    console = Console(
+        highlight=False,
+        color_system=None if plain else "auto",
+        width=None if for_screen else 80,
+    )
+    console.width = max(console.width, 80)
+    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
+    with console.capture() as page:
+        for part in parts:
+            console.print(part)
+    return page.get()

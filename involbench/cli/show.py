@@ -1,0 +1,56 @@
+"""`involbench show`: one run in full."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+if TYPE_CHECKING:
+    from involbench.results.catalog import RunEntry
+    from involbench.results.record import Parameters
+
+
+def show(
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder."
+        ),
+    ],
+    results: Results = Path("results"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document, with the whole record.")
+    ] = False,
+) -> None:
+    """Show one run: how it ended, metrics, error and log, settings, provenance, files."""
+    from datetime import UTC, datetime
+
+    from involbench.cli.find_run import find_run
+    from involbench.cli.page import print_json, rendered
+    from involbench.reporting.tables_show import run_document, run_view
+    from involbench.results.catalog import read_entry
+    from involbench.results.outline import read_outline
+
+    experiment, folder = find_run(results, run)
+    entry = read_entry(experiment, folder, read_outline(folder.parent.parent).epochs)
+    parameters = _parameters(entry)
+    if as_json:
+        print_json(run_document(entry, parameters))
+    else:
+        typer.echo(rendered(run_view(entry, parameters, datetime.now(UTC))), nl=False)
+
+
+def _parameters(entry: "RunEntry") -> "Parameters | None":
+    """The counts; a warning where a finished run has none that can be read."""
+    from involbench.cli.page import warn
+    from involbench.errors import ResultsError
+    from involbench.results.reading import read_parameters
+
+    try:
+        return read_parameters(entry.path)
+    except ResultsError as error:
+        if entry.status == "finished":
+            warn(str(error))
+        return None

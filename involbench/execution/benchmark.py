@@ -1,0 +1,57 @@
+"""Benchmarks in worker processes of their own."""
+
+from collections.abc import Callable, Sequence
+
+from involbench.execution.client import Worker
+from involbench.execution.messages import (
+    MeasureMemory,
+    Notice,
+    Report,
+    TimeOperator,
+    TimeSteps,
+)
+from involbench.execution.shares import Share
+from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
+
+_GIVES_MEMORY_BACK = {
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072",
+}
+"""Otherwise TensorFlow's own pool, and the C library for blocks of up to 32 MiB, keep what was
+freed, so that the next call would seem to need little."""
+
+
+def bench_operator(
+    shapes: Sequence[OperatorShape], repeats: int, device: str, show: Callable[[Report], None]
+) -> list[tuple[OperatorTimes, OperatorMemory]]:
+    """Times and memory at each shape, every shape timed in a new process.
+
+    Raises:
+        UsageError: The device is not there, or a shape does not fit into memory.
+        InvolbenchError: The operator's results differ from those it is compared with.
+    """
+    names = [f"[{index}/{len(shapes)}] {shape}" for index, shape in enumerate(shapes, start=1)]
+    memory, times = [], []
+    # First, since a shape that does not fit is refused here, before minutes of timing are lost.
+    with Worker(Share(device), _GIVES_MEMORY_BACK) as worker:
+        for name, shape in zip(names, shapes, strict=True):
+            show(Notice(f"{name}: measuring memory"))
+            memory.append(worker.ask(MeasureMemory(shape, device), show))
+    for name, shape in zip(names, shapes, strict=True):
+        show(Notice(f"{name}: starting Keras, compiling and timing"))
+        with Worker(Share(device)) as worker:
+            times.append(worker.ask(TimeOperator(shape, repeats, device), show))
+    return list(zip(times, memory, strict=True))
+
+
+def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> StepTimes:
+    """Training steps of the keras.io INN on the published layer, on ours, and of its control.
+
+    Raises:
+        UsageError: The device is not there.
+        InvolbenchError: The networks' losses differ before any training.
+    """
+    show(Notice("starting Keras and building the networks"))
+    with Worker(Share(device)) as worker:
+        steps: StepTimes = worker.ask(TimeSteps(repeats, device), show)
+    return steps

@@ -1,0 +1,54 @@
+"""What an experiment consists of, and what of it is left to do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from involbench.execution.client import Worker
+from involbench.execution.crew import Crew
+from involbench.execution.messages import CheckTrials, LoadData, Notice, Report
+from involbench.results.store import Store
+from involbench.spec.schema import DataSpec
+from involbench.spec.trial import Trial, one_seed_each
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial with its name on disk."""
+
+    trial: Trial
+    run_id: str
+    finished: bool
+
+
+def plan(
+    trials: list[Trial], worker: Worker, store: Store, show: Callable[[Report], None]
+) -> list[PlannedTrial]:
+    """Load each dataset for its fingerprint, name the trials, and see which are finished.
+
+    Raises:
+        DataError: A dataset is missing or damaged.
+    """
+    fingerprints: dict[DataSpec, str] = {}
+    for trial in trials:
+        if trial.data not in fingerprints:
+            fingerprints[trial.data] = worker.ask(LoadData(trial.data), show)
+
+    def planned(trial: Trial) -> PlannedTrial:
+        run_id = trial.run_id(fingerprints[trial.data])
+        record = store.ended(trial, run_id, lambda text: show(Notice(text)))
+        return PlannedTrial(trial, run_id, record is not None)
+
+    return [planned(trial) for trial in trials]
+
+
+def check(
+    planned: list[PlannedTrial], crew: Crew, device: str, show: Callable[[Report], None]
+) -> None:
+    """Find what would fail for every seed, before anything is written; have all workers ready.
+
+    Raises:
+        UsageError: A model, an optimizer, a subset or the device cannot be had.
+    """
+    show(Notice("starting Keras and building each model once"))
+    trials = one_seed_each([item.trial for item in planned])
+    crew.ask(CheckTrials(trials, device), CheckTrials((), device), show)

@@ -1,0 +1,178 @@
+"""Doing an experiment: its trials, given to workers side by side."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from queue import SimpleQueue
+
+from involbench.errors import InvolbenchError
+from involbench.execution.agenda import Agenda
+from involbench.execution.client import Worker, WorkerDied, WorkerStopped
+from involbench.execution.crew import Crew
+from involbench.execution.failure import failed
+from involbench.execution.messages import (
+    Began,
+    EpochEnded,
+    Event,
+    Notice,
+    Planned,
+    Report,
+    RunTrial,
+    SeedEnded,
+    TrialEnded,
+    TrialStarted,
+)
+from involbench.execution.plan import PlannedTrial
+from involbench.results.progress import EpochReport
+from involbench.results.record import RunRecord
+from involbench.results.store import Store
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A trial to run, as the agenda has it."""
+
+    item: PlannedTrial
+    started: TrialStarted
+    waited_for: bool = False
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A worker has nothing more to do; with the bug that ended it, if one did."""
+
+    bug: BaseException | None = None
+
+
+@dataclass
+class Runner:
+    """Runs planned trials, seed by seed, as many at once as the crew has workers.
+
+    Other runners may do the same in the same folder: a trial that one of them runs is waited for.
+
+    Args:
+        crew: The processes that train.
+        store: The experiment's folder.
+        argv: The command line, for the records.
+        show: Takes every event, in order, in the thread that calls `run`.
+        since: When this run began, in seconds since 1970.
+        force: Repeat what is finished.
+        fail_fast: Stop everything when a trial has failed.
+    """
+
+    crew: Crew
+    store: Store
+    argv: tuple[str, ...]
+    show: Callable[[Event], None]
+    since: float
+    force: bool = False
+    fail_fast: bool = False
+    _events: "SimpleQueue[Event | _Left]" = field(default_factory=SimpleQueue)
+
+    def run(self, planned: list[PlannedTrial]) -> int:
+        """Run what is not finished, or everything if `force`; return how many trials failed."""
+        todo = [item for item in planned if self.force or not item.finished]
+        self.show(Planned(tuple(item.trial for item in todo), len(planned) - len(todo)))
+        agenda = Agenda(
+            _Entry(item, TrialStarted(item.trial, index, len(todo)))
+            for index, item in enumerate(todo, start=1)
+        )
+        workers = self.crew.workers[: len(todo)]
+        for worker in workers:
+            threading.Thread(target=self._work, args=(worker, agenda), daemon=True).start()
+        left = Counter(item.trial.seed for item in todo)
+        failures = 0
+        for event in self._until_left(len(workers)):
+            self.show(event)
+            if isinstance(event, TrialEnded):
+                failures += event.record.status == "failed"
+                self._count(event.started.trial.seed, left, planned)
+                if failures and self.fail_fast:
+                    agenda.close()
+                    self.crew.stop()
+        return failures
+
+    def _until_left(self, workers: int) -> Iterator[Event]:
+        """What happens until all workers have left."""
+        while workers:
+            event = self._events.get()
+            if not isinstance(event, _Left):
+                yield event
+                continue
+            workers -= 1
+            if event.bug is not None:
+                raise event.bug
+
+    def _count(self, seed: int, left: Counter[int], planned: list[PlannedTrial]) -> None:
+        """After the last trial of a seed, tell how it stands."""
+        left[seed] -= 1
+        if not left[seed]:
+            items = (item for item in planned if item.trial.seed == seed)
+            records = (self.store.ended(item.trial, item.run_id) for item in items)
+            finished = (record for record in records if record and record.status == "finished")
+            self.show(SeedEnded(seed, tuple(finished)))
+
+    def _work(self, worker: Worker, agenda: Agenda[_Entry]) -> None:
+        """What one thread does: trial after trial with its worker."""
+        left = _Left()
+        try:
+            while (entry := agenda.take()) is not None:
+                if not self._do(worker, entry):
+                    agenda.put_off(replace(entry, waited_for=True))
+                worker.renew()
+        except WorkerStopped:
+            pass
+        except BaseException as error:
+            left = _Left(error)
+        self._events.put(left)
+
+    def _do(self, worker: Worker, entry: _Entry) -> bool:
+        """Whether the trial has its record; it has none while another runner runs it."""
+        began = []
+
+        def pass_on(report: Report) -> None:
+            match report:
+                case Began():
+                    began.append(report)
+                    self._events.put(entry.started)
+                case EpochReport():
+                    self._events.put(EpochEnded(entry.started, report))
+                case _:
+                    self._events.put(report)
+
+        run_dir = self.store.run_dir(entry.item.run_id)
+        trial, run_id = entry.item.trial, entry.item.run_id
+        request = RunTrial(trial, run_id, run_dir, self.argv, self.since, self.force)
+        record = self._record(worker, request, pass_on)
+        if record is not None:
+            self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not began))
+        elif not entry.waited_for:
+            self._tell(f"{run_id} is being run by another process: waiting for it")
+        return record is not None
+
+    def _record(
+        self, worker: Worker, request: RunTrial, pass_on: Callable[[Report], None]
+    ) -> RunRecord | None:
+        """Have the worker do it; where the worker dies, have another go on, once."""
+        started = datetime.now(UTC)
+        try:
+            try:
+                record: RunRecord | None = worker.ask(request, pass_on)
+            except WorkerDied as error:
+                again = "going on from the last checkpoint in a new one"
+                self._tell(f"{request.run_id}: {error}; {again}")
+                record = worker.ask(request, pass_on)
+            return record
+        except InvolbenchError as error:
+            exit_signal = error.exit_signal if isinstance(error, WorkerDied) else None
+            record = failed(request, str(error), started, exit_signal)
+            try:
+                self.store.write_record(record)
+            except InvolbenchError as second:
+                self._tell(str(second))
+            return record
+
+    def _tell(self, text: str) -> None:
+        self._events.put(Notice(text))

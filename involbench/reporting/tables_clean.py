@@ -1,0 +1,28 @@
+"""What `clean` would remove, as a table 80 columns wide."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from involbench.reporting.tables_list import table
+from involbench.reporting.units import size
+from involbench.results.leftovers import Leftover
+
+
+def leftovers_view(leftovers: Sequence[Leftover], root: Path) -> Iterator[RenderableType]:
+    """A row a leftover, with its path below `root` where it is there, and the sum."""
+    rows = table("left over", "size", "what it is")
+    for leftover in leftovers:
+        inside = leftover.path.is_relative_to(root)
+        name = leftover.path.relative_to(root) if inside else leftover.path
+        rows.add_row(*map(Text, (str(name), size(leftover.size), leftover.why)))
+    yield rows
+    yield Text(f"\n{counted(leftovers)} in {root}")
+
+
+def counted(leftovers: Sequence[Leftover]) -> str:
+    """How many they are and how large together: `3 things, 1.25 MB`."""
+    noun = "thing" if len(leftovers) == 1 else "things"
+    return f"{len(leftovers)} {noun}, {size(sum(leftover.size for leftover in leftovers))}"

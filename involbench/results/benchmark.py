@@ -1,0 +1,130 @@
+"""What the benchmarks measure: single times and sizes, before anything is made of them."""
+
+import math
+from typing import Literal, get_args
+
+from involbench.results.record import Hardware, Record
+
+Part = Literal["forward", "forward_and_gradients"]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""The result alone, or the result and the gradients by both arguments."""
+
+Form = Literal["involution", "patches", "depthwise", "conv3x3"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""Our operator, the published arithmetic, and two convolutions for orientation."""
+
+Network = Literal["patches", "involution", "control"]
+NETWORKS: tuple[Network, ...] = get_args(Network)
+"""The keras.io INN on the published layer, on ours, and with the involutions left out."""
+
+_FLOAT32_BYTES = 4
+
+
+class OperatorShape(Record):
+    """What an involution is applied to."""
+
+    batch: int
+    height: int
+    width: int
+    channels: int
+    kernel_size: int
+    groups: int
+
+    def __str__(self) -> str:
+        """As the command line takes it."""
+        return ",".join(str(value) for value in self.model_dump().values())
+
+    @property
+    def image_bytes(self) -> int:
+        """The images in float32; the result is as large."""
+        return _FLOAT32_BYTES * self.batch * self.height * self.width * self.channels
+
+    @property
+    def kernels_bytes(self) -> int:
+        """The kernels in float32."""
+        taps = self.kernel_size**2
+        return _FLOAT32_BYTES * math.prod((self.batch, self.height, self.width, self.groups, taps))
+
+    @property
+    def patches_bytes(self) -> int:
+        """Every pixel's neighbourhood in float32, which the published arithmetic builds."""
+        return self.image_bytes * self.kernel_size**2
+
+    def weights_bytes(self, form: Form) -> int:
+        """What a form applies to the images, in float32: an involution's kernels, or weights."""
+        match form:
+            case "depthwise":
+                return _FLOAT32_BYTES * self.channels * self.kernel_size**2
+            case "conv3x3":
+                return _FLOAT32_BYTES * 9 * self.channels**2
+            case "involution" | "patches":
+                return self.kernels_bytes
+
+    def floor_bytes(self, form: Form, part: Part) -> int:
+        """What must move at least: every argument and every result once.
+
+        With gradients these are the images, the result, and a gradient of each; the kernels or
+        weights and their gradient.
+        """
+        forward = 2 * self.image_bytes + self.weights_bytes(form)
+        return forward if part == "forward" else 2 * forward
+
+
+class Machine(Record):
+    """Where something was measured."""
+
+    versions: dict[str, str]
+    hardware: Hardware
+
+
+class FormTimes(Record):
+    """One form at one shape."""
+
+    first_call_seconds: float
+    """Forward and gradients for the first time: tracing, compiling, and the call."""
+    seconds: dict[Part, tuple[float, ...]]
+    """One value a repeat."""
+
+
+class OperatorTimes(Record):
+    """All forms at one shape, timed in one process."""
+
+    shape: OperatorShape
+    data_format: str
+    patches: str
+    """How the published arithmetic is written on this backend."""
+    forms: dict[Form, FormTimes]
+    copy_bytes_per_second: tuple[float, ...]
+    """Bytes read and written by a large copy, one value a repeat."""
+    largest_difference: float
+    """Of results and gradients from those of the patches, relative to their largest value."""
+    machine: Machine
+
+
+class OperatorMemory(Record):
+    """The most memory that each form holds at one shape beyond its arguments; results count."""
+
+    peak_bytes: dict[Form, dict[Part, int]]
+    method: str
+    """How it was measured, in words."""
+
+
+class NetworkSteps(Record):
+    """Training steps of one network."""
+
+    first_step_seconds: float
+    seconds: tuple[float, ...]
+    """Of each later step."""
+    losses: tuple[float, ...]
+    """Of every batch, the first included."""
+
+
+class StepTimes(Record):
+    """Training steps of the networks, in alternation in one process."""
+
+    batch_size: int
+    image_shape: tuple[int, int, int]
+    patches: str
+    """How the published arithmetic is written on this backend."""
+    networks: dict[Network, NetworkSteps]
+    machine: Machine

@@ -1,0 +1,144 @@
+"""Every run of an experiment, whatever its state: what `list` and `show` tell of it."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from involbench.errors import ResultsError
+from involbench.results.inventory import Item, items_below, total_size
+from involbench.results.locks import is_held
+from involbench.results.outline import read_outline
+from involbench.results.reading import ResultsTree, read_history, read_run
+from involbench.results.record import RunRecord
+
+_RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
+_CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run folder as it is on disk."""
+
+    experiment: str
+    path: Path
+    status: str
+    """That of the record; or `running` while its lock is held, or `unfinished`."""
+    record: RunRecord | None
+    """None while it runs, and where it was cut off."""
+    epochs_done: int
+    epochs: int | None
+    """How many there are to be; None where that is not known."""
+    updated: datetime
+    """When it ended, or when its files last changed."""
+    items: tuple[Item, ...]
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return total_size(self.items)
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a run folder can have this name: `<model>-seed<k>-<hash8>`."""
+    return _RUN_ID.fullmatch(name) is not None
+
+
+def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], list[str]]:
+    """The runs of an experiment by model and seed, and a warning for each thing left out.
+
+    Raises:
+        ResultsError: The experiment's folder cannot be listed.
+    """
+    found, warnings = [], []
+    planned = read_outline(tree.folder(experiment)).epochs
+    for path in tree.run_folders(experiment):
+        try:
+            found.append(read_entry(experiment, path, planned))
+        except ResultsError as error:
+            warnings.append(f"{error} (skipped)")
+    return sorted(found, key=_order), warnings
+
+
+def read_entry(
+    experiment: str, path: Path, planned: int | None, held: bool | None = None
+) -> RunEntry:
+    """One run folder.
+
+    Args:
+        experiment: The experiment that it is of.
+        path: The folder.
+        planned: How many epochs there are to be, where there is no record that says it.
+        held: Whether a process trains it; default: whether its lock is held.
+
+    Raises:
+        ResultsError: It is no run folder, or its record cannot be used.
+    """
+    has_record = os.path.lexists(path / "run.json")
+    if not has_record and not is_run_id(path.name):
+        raise ResultsError(f"{path}: not a run folder: it has no run.json")
+    record = read_run(path).record if has_record else None
+    status = _status(path, record, held)
+    items = tuple(items_below(path))
+    done = _epochs_done(path, record, items)
+    if planned is not None and planned < done:
+        planned = None  # The spec has changed, or -S set another number.
+    return RunEntry(
+        experiment=experiment,
+        path=path,
+        status=status,
+        record=record,
+        epochs_done=done,
+        epochs=record.trial.training.epochs if record else planned,
+        updated=_updated(path, record if status != "running" else None, items),
+        items=items,
+    )
+
+
+def _status(path: Path, record: RunRecord | None, held: bool | None) -> str:
+    """A run that is finished is not done again while its record is there."""
+    if record is not None and record.status == "finished":
+        return record.status
+    if is_held(path) if held is None else held:
+        return "running"
+    return record.status if record else "unfinished"
+
+
+def _epochs_done(path: Path, record: RunRecord | None, items: tuple[Item, ...]) -> int:
+    if record is not None and record.status == "finished":
+        return record.trial.training.epochs
+    saved = [_CHECKPOINT.fullmatch(item.name) for item in items]
+    epochs = [int(match["epoch"]) for match in saved if match]
+    if epochs or record is None:
+        return max(epochs, default=0)
+    try:
+        return max(map(len, read_history(path).values()), default=0)
+    except ResultsError:
+        return 0
+
+
+def _updated(path: Path, record: RunRecord | None, items: tuple[Item, ...]) -> datetime:
+    try:
+        ended = datetime.fromisoformat(record.ended if record else "")
+        return ended.astimezone(UTC)
+    except (ValueError, OverflowError):
+        changed = [item.modified for item in items if item.name != ".lock"]
+        return datetime.fromtimestamp(max(changed) if changed else _modified(path), UTC)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _order(entry: RunEntry) -> tuple[str, int, str]:
+    match = _RUN_ID.fullmatch(entry.run_id)
+    return (match["model"], int(match["seed"]), match["hash"]) if match else (entry.run_id, 0, "")

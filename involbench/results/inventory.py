@@ -1,0 +1,99 @@
+"""What lies in a run folder: every file with its size, and whether involbench put it there."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+_RUN_FILES = re.compile(
+    r"(run|history|parameters)\.json|history\.csv|predictions\.npz|model\.keras|log\.txt|\.lock"
+    r"|plots/(accuracy|loss)\.(png|svg)|checkpoint/.+"
+)
+_RUN_FOLDERS = re.compile(r"plots|checkpoint(/.+)?")
+_EXPERIMENT_FILES = re.compile(r"spec\.yaml|comparison\.(json|csv)|report\.html")
+_TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8}\.tmp")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file or a folder below a run folder; what a link points to is not looked at."""
+
+    name: str
+    """Relative to the run folder, with "/"."""
+    kind: Literal["file", "folder", "other"]
+    """Other: a link, a device, or a folder that cannot be listed."""
+    size: int
+    """Bytes; 0 for a folder."""
+    modified: float
+    """Seconds since 1970."""
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it is a file of involbench's under the name that it has while it is written."""
+        if self.kind != "file":
+            return False
+        match = _TEMPORARY.fullmatch(self.name)
+        name = match["folder"] + match["name"] if match else ""
+        whole = _RUN_FILES.fullmatch(name) or _EXPERIMENT_FILES.fullmatch(name)
+        return whole is not None or self.name == ".model.tmp.keras"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether involbench writes such a thing into a run folder."""
+        names = _RUN_FOLDERS if self.kind == "folder" else _RUN_FILES
+        known = self.kind != "other" and names.fullmatch(self.name) is not None
+        return known or self.is_temporary
+
+
+def items_below(folder: Path, skip: str = "") -> list[Item]:
+    """Everything below a folder, what lies in a folder after it; empty where it cannot be read.
+
+    Args:
+        folder: The folder, of a run or another.
+        skip: The name of a folder that is not looked into.
+    """
+    found: list[Item] = []
+    pending = [""]
+    while pending:
+        inside = pending.pop()
+        items = _items_in(folder, inside)
+        if items is None:
+            found = [replace(i, kind="other") if i.name == inside else i for i in found]
+            continue
+        found += items
+        pending += [item.name for item in items if item.kind == "folder" and item.name != skip]
+    return found
+
+
+def total_size(items: Iterable[Item]) -> int:
+    """Bytes of all files together."""
+    return sum(item.size for item in items)
+
+
+def _items_in(folder: Path, inside: str) -> list[Item] | None:
+    """None where they cannot be listed. What vanishes meanwhile is left out."""
+    items = []
+    try:
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    items.append(_item(entry, inside))
+    except OSError:
+        return None
+    return items
+
+
+def _item(entry: "os.DirEntry[str]", inside: str) -> Item:
+    status = entry.stat(follow_symlinks=False)
+    kind: Literal["file", "folder", "other"] = "other"
+    if stat.S_ISDIR(status.st_mode):
+        kind = "folder"
+    elif stat.S_ISREG(status.st_mode):
+        kind = "file"
+    name = f"{inside}/{entry.name}" if inside else entry.name
+    size = 0 if kind == "folder" else status.st_size
+    return Item(name, kind, size, status.st_mtime)

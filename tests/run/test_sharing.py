@@ -1,0 +1,134 @@
+"""Several workers, and several runners, on one experiment."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli import involbench, spawn
+
+SPEC = """\
+name: shared
+data: {dataset: digits, train_size: 20}
+models:
+  cnn: {architecture: keras_io_cnn}
+  inn: {architecture: keras_io_inn}
+  control: {architecture: keras_io_control}
+training: {epochs: 1, batch_size: 20}
+seeds: 8
+baseline: cnn
+"""
+FAULTS = Path(__file__).parent / "faults"
+
+
+def faults(**wanted) -> dict[str, str]:
+    path = os.pathsep.join([str(FAULTS), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return {"PYTHONPATH": path, "INVOLBENCH_FAULTS": json.dumps(wanted)}
+
+
+@pytest.fixture
+def spec(tmp_path):
+    path = tmp_path / "shared.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def records(folder: Path) -> dict[str, dict]:
+    found = {}
+    for path in sorted(folder.glob("results/shared/runs/*/run.json")):
+        record = json.loads(path.read_text())
+        found[f"{record['trial']['model']}-seed{record['trial']['seed']}"] = record
+    return found
+
+
+@pytest.mark.parametrize("runners", [2, 4])
+def test_runners_at_once_do_every_trial_exactly_once(spec, runners, tmp_path):
+    environment = faults(log=str(tmp_path / "begun.txt"))
+    processes = [spawn("run", spec, cwd=spec.parent, **environment) for _ in range(runners)]
+    for process in processes:
+        _, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors
+        assert "Traceback" not in errors
+        assert errors.count("test accuracy") == 24, errors  # Each one tells of all.
+    begun = (tmp_path / "begun.txt").read_text().split()
+    assert sorted(begun) == sorted(records(spec.parent))
+    assert len(begun) == 24
+    assert {record["status"] for record in records(spec.parent).values()} == {"finished"}
+
+
+def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path):
+    sick = {"cnn-seed1": "segfault", "inn-seed2": "memory", "control-seed3": "raise"}
+    environment = faults(trials=sick, log=str(tmp_path / "begun.txt"))
+    done = involbench("run", spec, "--seeds", 4, "-j", 2, cwd=spec.parent, **environment)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    found = records(spec.parent)
+    assert {name for name in found if found[name]["status"] == "failed"} == set(sick)
+    assert len(found) == 12
+    assert found["cnn-seed1"]["exit_signal"] == "SIGSEGV"
+    assert "MemoryError" in found["inn-seed2"]["error"]
+    assert "told to fail" in found["control-seed3"]["error"]
+    assert any("told to fail" in line for line in found["control-seed3"]["log_tail"])
+    begun = (tmp_path / "begun.txt").read_text().split()
+    assert begun.count("cnn-seed1") == 2  # Who knows what a process died of: once more.
+    for name in sick:
+        assert name.replace("-seed", " seed ") in done.stderr
+    table = " ".join(done.stdout.split())
+    for words in ("SIGSEGV", "MemoryError", "told to fail"):
+        assert words in table, done.stdout
+
+
+def test_fail_fast_stops_and_the_next_run_does_the_rest(spec):
+    environment = faults(trials={"inn-seed0": "raise"})
+    few = ("--seeds", 2)
+    done = involbench("run", spec, *few, "--fail-fast", cwd=spec.parent, **environment)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    statuses = [record["status"] for record in records(spec.parent).values()]
+    assert sorted(statuses) == ["failed", "finished"]
+    done = involbench("run", spec, *few, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert len(records(spec.parent)) == 6
+
+
+def test_the_number_of_jobs_changes_no_bit(spec):
+    few = ("--seeds", 1, "-S", "data.train_size=400", "-S", "training.epochs=2")
+    histories = []
+    for jobs in (1, 3):
+        where = spec.parent / f"jobs {jobs}"
+        done = involbench("run", spec, *few, "-j", jobs, "--results", where, cwd=spec.parent)
+        assert done.returncode == 0, done.stderr
+        found = [json.loads(p.read_text()) for p in sorted(where.glob("*/runs/*/history.json"))]
+        histories.append([{k: v for k, v in h.items() if k != "seconds"} for h in found])
+    assert len(histories[0]) == 3
+    assert histories[0] == histories[1]
+
+
+def test_truncated_files_of_finished_runs_are_named_and_made_again(spec):
+    few = ("--seeds", 3, "-S", "name=shared")
+    done = involbench("run", spec, *few, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    runs = sorted(spec.parent.glob("results/shared/runs/*"))
+    before = [(run / "history.json").read_text() for run in runs]
+    names = ["run.json", "history.json", "history.csv", "parameters.json", "predictions.npz"]
+    names.append("model.keras")
+    for run, name in zip(runs, names, strict=False):
+        data = (run / name).read_bytes()
+        (run / name).write_bytes(data[: len(data) // 2])
+    (runs[6] / "model.keras").unlink()  # Deleted to save space: nothing is wrong with that.
+    for name in ("comparison.json", "spec.yaml"):
+        (runs[0].parents[1] / name).write_text("{")
+    done = involbench("compare", cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "run.json" in done.stderr
+    done = involbench("run", spec, *few, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    assert "6 trials to run, 3 finished before" in done.stderr
+    for run, name in zip(runs, names, strict=False):
+        assert f"{run.name}" in done.stderr
+        assert name in done.stderr
+    after = [json.loads((run / "history.json").read_text()) for run in runs]
+    for old, new in zip(map(json.loads, before), after, strict=True):
+        assert old["loss"] == new["loss"]
