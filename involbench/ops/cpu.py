@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from keras import ops
 
 from involbench.ops import taps
 from involbench.ops.cpu_memory import empty
+from involbench.ops.cpu_plan import loops, make_plan
 from involbench.ops.geometry import Geometry
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +29,7 @@ _PARTS = 8
 def available() -> bool:
     """Whether numba, which compiles the loops, is installed and fits the other packages."""
     try:
-        _loops()
+        loops("cpu_columns")
     except ImportError:
         return False
     return True
@@ -48,13 +48,6 @@ def adapted(
     x, h = ops.transpose(x, (0, 2, 3, 1)), ops.transpose(h, (0, 3, 4, 1, 2))
     result = function(x, h, replace(geometry, data_format="channels_last"))
     return ops.cast(ops.transpose(result, (0, 3, 1, 2)), inputs.dtype)
-
-
-def _loops() -> ModuleType:
-    # Numba is slow to import, and compiling for a GPU needs none of it.
-    from involbench.ops import cpu_kernels
-
-    return cpu_kernels
 
 
 def forward(inputs: Array, kernels: Array, geometry: Geometry) -> Array:
@@ -83,7 +76,8 @@ def kernels_gradient(inputs: Array, upstream: Array, geometry: Geometry) -> Arra
 def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry: Geometry) -> None:
     """One of the compiled loops, over all images."""
     batch, dtype = shape[0], arrays[0].dtype
-    sizes, lanes = _sizes(shape[1:], geometry, dtype.itemsize)
+    plan = make_plan(shape[1:], geometry, dtype)
+    sizes, lanes = plan.sizes, plan.lanes
     flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
 
     products = math.prod((batch, sizes.out_height, sizes.out_width, shape[3], sizes.taps))
@@ -93,9 +87,9 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
     parts = iter(list(itertools.pairwise(edges)))
 
     def work() -> None:
-        scratch = _scratch(sizes, geometry, dtype)
+        scratch = plan.scratch()
         for first, last in parts:
-            getattr(_loops(), name)(*flat, first, last, scratch, sizes, lanes)
+            getattr(plan.loops, name)(*flat, first, last, scratch, sizes, lanes)
 
     helpers = [_pool().submit(work) for _ in range(threads - 1)]
     work()
@@ -103,56 +97,6 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
         # On a busy machine this thread may have done everything before a helper began.
         if not helper.cancel():
             helper.result()
-
-
-@functools.lru_cache(maxsize=256)
-def _sizes(image: tuple[int, ...], geometry: Geometry, itemsize: int) -> tuple[Any, Any]:
-    """The loops' sizes, and as many zeros as their vectors have lanes."""
-    (height, width, channels), rows, columns = image, geometry.rows, geometry.columns
-    members = channels // geometry.groups
-    lanes = 4 if members <= 4 else 64 // itemsize
-    contiguous = geometry.group_layout == "contiguous" or geometry.groups == 1
-    left = columns.before(width)
-    sizes = _loops().Sizes(
-        height=height,
-        width=width,
-        out_height=rows.out_size(height),
-        out_width=columns.out_size(width),
-        row_strides=rows.strides,
-        column_strides=columns.strides,
-        top=rows.before(height),
-        left=left,
-        groups=geometry.groups,
-        members=members,
-        group_step=members if contiguous else 1,
-        member_step=1 if contiguous or members == 1 else geometry.groups,
-        taps=rows.kernel_size * columns.kernel_size,
-        slot=-(-members // lanes) * lanes,
-        ring_height=rows.offset(rows.kernel_size - 1) + 1,
-        ring_width=max(columns.extent(width), left + width),
-    )
-    return sizes, (0,) * lanes
-
-
-def _scratch(sizes: Any, geometry: Geometry, dtype: Any) -> Any:
-    pixel = sizes.groups * sizes.slot
-    ring = empty((sizes.ring_height * sizes.ring_width * pixel,), dtype)
-    ring[:] = 0
-    line = empty((sizes.out_width * pixel,), dtype)
-    line[:] = 0
-    kernels = empty((sizes.out_width * sizes.groups * sizes.taps + 4,), dtype)
-    return _loops().Scratch(ring, line, kernels, _offsets(sizes, geometry))
-
-
-@functools.lru_cache(maxsize=256)
-def _offsets(sizes: Any, geometry: Geometry) -> Array:
-    """Distances in the ring from a pixel's place to its taps: for every row that may be first."""
-    pixel = sizes.groups * sizes.slot
-    rows = np.array([geometry.rows.offset(row) for row, _ in geometry.taps])
-    columns = np.array([geometry.columns.offset(column) for _, column in geometry.taps])
-    first = np.arange(sizes.ring_height)[:, None]
-    places = (first + rows) % sizes.ring_height * sizes.ring_width + columns
-    return np.pad(places * pixel, ((0, 0), (0, 3)), mode="edge").astype(np.intp).reshape(-1)
 
 
 def _cores() -> int:

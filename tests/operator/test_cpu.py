@@ -88,8 +88,8 @@ def test_many_threads_at_once_get_the_same_as_one():
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    monkeypatch.setitem(sys.modules, "involbench.ops.cpu_kernels", None)
-    monkeypatch.delattr("involbench.ops.cpu_kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "involbench.ops.cpu_channels", None)
+    monkeypatch.delattr("involbench.ops.cpu_channels", raising=False)
     cpu.available.cache_clear()
     yield
     cpu.available.cache_clear()

@@ -13,15 +13,10 @@ Arrays are flat: images (B, H, W, C), kernels (B, H', W', groups, taps). Each fu
 `first` to `last - 1`, and different threads may do different images.
 """
 
-import functools
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
-
-from involbench.ops.cpu_rows import clear, copy, gather, part, read_rows, spread, write_rows
+from involbench.ops.cpu_compiled import cached, part
+from involbench.ops.cpu_slots import clear, copy, gather, read_rows, spread, write_rows
 from involbench.ops.cpu_vectors import add, add_product, get, load, store, sums_of_four, zeros
 
 
@@ -41,8 +36,8 @@ class Sizes(NamedTuple):
     group_step: int  # from a group's first channel to the next group's
     member_step: int  # from a channel to the next one of its group
     taps: int
-    slot: int  # a group's channels in the ring: members, rounded up to whole vectors
     ring_height: int
+    slot: int  # a group's channels in the ring: members, rounded up to whole vectors
     ring_width: int
 
 
@@ -53,23 +48,6 @@ class Scratch(NamedTuple):
     line: Any  # (out_width, groups, slot): one output row
     kernels: Any  # (out_width, groups, taps) and room for one more vector of four
     offsets: Any  # (ring_height, taps + 3): for each row that is the first, the taps' distances
-
-
-def _cached(function: Callable[..., None]) -> Callable[..., None]:
-    """Compiled at its first call, or read from the disk if a process has compiled it before."""
-    # Numba looks for changes in this file only; by this name it finds no others' old parts.
-    function.__qualname__ += f"-{_digest()}"
-    try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:  # Numba found no folder that it may write in.
-        return numba.njit(nogil=True, error_model="numpy")(function)
-
-
-@functools.cache
-def _digest() -> str:
-    """Of the source of all that is compiled."""
-    files = sorted(Path(__file__).parent.glob("cpu_*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
 @part
@@ -126,7 +104,7 @@ def _kernels_row(ring, offsets, tap, kernels, line, s, lanes):
                 store(kernels, kernel + k, sums_of_four(a, b, c, d))
 
 
-@_cached
+@cached
 def forward(inputs, kernels, outputs, first, last, scratch, s, lanes):
     """The result, into `outputs`."""
     for image in range(first, last):
@@ -143,7 +121,7 @@ def forward(inputs, kernels, outputs, first, last, scratch, s, lanes):
             gather(scratch.line, 0, outputs, out * s.members, s.out_width, s, lanes)
 
 
-@_cached
+@cached
 def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, lanes):
     """The gradient by the inputs, into `inputs`."""
     for image in range(first, last):
@@ -161,7 +139,7 @@ def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, lanes):
         clear(scratch.ring, 0, s.ring_height * s.ring_width * s.groups * s.slot, lanes)
 
 
-@_cached
+@cached
 def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, lanes):
     """The gradient by the kernels, into `kernels`."""
     for image in range(first, last):

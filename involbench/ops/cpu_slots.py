@@ -3,20 +3,11 @@
 In an image (B, H, W, C) the channels lie as the group layout says. In slots (columns, groups, slot)
 each group's channels are side by side, and zeros fill the slot up to whole vectors. The ring holds
 the slots of `ring_height` padded rows; row r of the padded image is row r % ring_height of it.
-`s` are `involbench.ops.cpu_kernels.Sizes`.
+`s` are `involbench.ops.cpu_channels.Sizes`.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
-
+from involbench.ops.cpu_compiled import part
 from involbench.ops.cpu_vectors import get, head, load, put, store, zeros
-
-# Called by compiled functions only.
-part: Callable[[Any], Any] = numba.njit(
-    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
 
 
 @part
