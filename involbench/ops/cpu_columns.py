@@ -11,15 +11,7 @@ Arrays are flat: images (B, H, W, C), kernels (B, H', W', groups, taps). Each fu
 from typing import Any, NamedTuple
 
 from involbench.ops.cpu_compiled import cached, part
-from involbench.ops.cpu_planes import (
-    clear_row,
-    read_kernels,
-    read_line,
-    read_rows,
-    write_kernels,
-    write_line,
-    write_rows,
-)
+from involbench.ops.cpu_planes import clear_row, from_planes, read_rows, to_planes, write_rows
 from involbench.ops.cpu_vectors import add_product, get, load, store, zeros
 
 
@@ -44,6 +36,7 @@ class Sizes(NamedTuple):
     taps: int
     ring_height: int
     plane: int  # entries of a channel's plane in the ring; whole vectors
+    phase: int  # entries of all planes of a phase
     front: int  # zeros at the start of a plane of a line: as many as a tap is shifted at most
     line: int  # entries of a plane of a line
 
@@ -62,107 +55,116 @@ class Scratch(NamedTuple):
 
 @part
 def _forward_row(ring, offsets, tap, kernels, line, s, lanes):
-    for channel in range(s.channels):
-        kernel = channel // s.members * s.taps * s.line + s.front
-        at, to = channel * s.plane, channel * s.line + s.front
-        for column in range(0, s.out_width, len(lanes)):
-            total = zeros(ring, lanes)
-            for k in range(s.taps):
-                h = load(kernels, kernel + k * s.line + column, lanes)
-                x = load(ring, at + get(offsets, tap + k) + column, lanes)
-                total = add_product(total, h, x)
-            store(line, to + column, total)
+    for group in range(s.groups):
+        kernel = group * s.taps * s.line + s.front
+        for member in range(s.members):
+            channel = group * s.group_step + member * s.member_step
+            at, to = channel * s.plane, channel * s.line + s.front
+            for column in range(0, s.out_width, len(lanes)):
+                total = zeros(ring, lanes)
+                for k in range(s.taps):
+                    h = load(kernels, kernel + k * s.line + column, lanes)
+                    x = load(ring, at + get(offsets, tap + k) + column, lanes)
+                    total = add_product(total, h, x)
+                store(line, to + column, total)
 
 
 @part
-def _inputs_row(scratch, top, s, lanes):
-    wide = s.taps // s.kernel_height
-    for row in range(s.kernel_height):
-        slot = (top + row * s.row_dilation) % s.ring_height
-        for phase in range(s.column_strides):
-            begin, end = get(scratch.phases, phase), get(scratch.phases, phase + 1)
-            to = (slot * s.column_strides + phase) * s.channels * s.plane
-            for channel in range(s.channels):
-                kernel = (channel // s.members * s.taps + row * wide) * s.line + s.front
-                dy = channel * s.line + s.front
-                _inputs_plane(scratch, to + channel * s.plane, kernel, dy, begin, end, s, lanes)
-
-
-@part
-def _inputs_plane(scratch, to, kernel, upstream, begin, end, s, lanes):
-    for column in range(0, s.plane, len(lanes)):
-        total = load(scratch.ring, to + column, lanes)
-        for k in range(begin, end):
-            at = column - get(scratch.shifts, k)
-            h = load(scratch.kernels, kernel + get(scratch.columns, k) * s.line + at, lanes)
-            dy = load(scratch.line, upstream + at, lanes)
-            total = add_product(total, h, dy)
-        store(scratch.ring, to + column, total)
+def _inputs_row(ring, row, kernels, first, line, phases, columns, shifts, s, lanes):
+    for phase in range(s.column_strides):
+        begin, end = get(phases, phase), get(phases, phase + 1)
+        to = (row * s.column_strides + phase) * s.phase
+        for group in range(s.groups):
+            kernel = (group * s.taps + first) * s.line + s.front
+            for member in range(s.members):
+                channel = group * s.group_step + member * s.member_step
+                at = to + channel * s.plane
+                upstream = channel * s.line + s.front
+                for column in range(0, s.plane, len(lanes)):
+                    total = load(ring, at + column, lanes)
+                    for k in range(begin, end):
+                        shifted = column - get(shifts, k)
+                        h = load(kernels, kernel + get(columns, k) * s.line + shifted, lanes)
+                        dy = load(line, upstream + shifted, lanes)
+                        total = add_product(total, h, dy)
+                    store(ring, at + column, total)
 
 
 @part
 def _kernels_row(ring, offsets, tap, kernels, line, s, lanes):
     for group in range(s.groups):
+        first = group * s.group_step
         for k in range(s.taps):
-            at = group * s.members * s.plane + get(offsets, tap + k)
-            dy = group * s.members * s.line + s.front
             to = (group * s.taps + k) * s.line + s.front
             for column in range(0, s.out_width, len(lanes)):
+                at = first * s.plane + get(offsets, tap + k) + column
+                upstream = first * s.line + s.front + column
                 total = zeros(ring, lanes)
-                for member in range(s.members):
-                    x = load(ring, at + member * s.plane + column, lanes)
-                    total = add_product(total, load(line, dy + member * s.line + column, lanes), x)
+                for _ in range(s.members):
+                    total = add_product(total, load(line, upstream, lanes), load(ring, at, lanes))
+                    upstream += s.member_step * s.line
+                    at += s.member_step * s.plane
                 store(kernels, to + column, total)
+
+
+@part
+def _read(pixels, row, width, planes, s):
+    """A row of outputs or kernels into planes."""
+    start = row * s.out_width * width
+    to_planes(pixels, start, width, s.out_width, width, planes, s.front, s.line)
+
+
+@part
+def _write(planes, pixels, row, width, s):
+    start = row * s.out_width * width
+    from_planes(planes, s.front, s.line, pixels, start, width, s.out_width, width)
 
 
 @cached
 def forward(inputs, kernels, outputs, first, last, scratch, s, lanes):
     """The result, into `outputs`."""
+    ring, line, planes, offsets, _, _, _ = scratch
     for image in range(first, last):
         read = 0
         for row in range(s.out_height):
-            top = row * s.row_strides
-            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
+            top, out = row * s.row_strides, image * s.out_height + row
+            read_rows(inputs, image, max(read, top), top + s.ring_height, ring, s, lanes)
             read = top + s.ring_height
-            out = (image * s.out_height + row) * s.out_width
-            read_kernels(kernels, out * s.groups * s.taps, scratch.kernels, s)
-            tap = top % s.ring_height * s.taps
-            _forward_row(
-                scratch.ring, scratch.offsets, tap, scratch.kernels, scratch.line, s, lanes
-            )
-            write_line(scratch.line, outputs, out * s.channels, s)
+            _read(kernels, out, s.groups * s.taps, planes, s)
+            _forward_row(ring, offsets, top % s.ring_height * s.taps, planes, line, s, lanes)
+            _write(line, outputs, out, s.channels, s)
 
 
 @cached
 def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, lanes):
     """The gradient by the inputs, into `inputs`."""
+    ring, line, planes, _, phases, columns, shifts = scratch
     for image in range(first, last):
         for row in range(s.out_height):
-            top = row * s.row_strides
-            out = (image * s.out_height + row) * s.out_width
-            read_kernels(kernels, out * s.groups * s.taps, scratch.kernels, s)
-            read_line(upstream, out * s.channels, scratch.line, s)
-            _inputs_row(scratch, top, s, lanes)
+            top, out = row * s.row_strides, image * s.out_height + row
+            _read(kernels, out, s.groups * s.taps, planes, s)
+            _read(upstream, out, s.channels, line, s)
+            for tap_row in range(s.kernel_height):
+                slot = (top + tap_row * s.row_dilation) % s.ring_height
+                tap = tap_row * (s.taps // s.kernel_height)
+                _inputs_row(ring, slot, planes, tap, line, phases, columns, shifts, s, lanes)
             end = top + s.row_strides if row + 1 < s.out_height else s.top + s.height
             # Rows that no tap reached are zero: the ring's slot was cleared before.
-            write_rows(scratch.ring, image, top, end, inputs, s, lanes)
+            write_rows(ring, image, top, end, inputs, s, lanes)
         for row in range(s.ring_height):
-            clear_row(scratch.ring, row, s, lanes)
+            clear_row(ring, row, s, lanes)
 
 
 @cached
 def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, lanes):
     """The gradient by the kernels, into `kernels`."""
+    ring, line, planes, offsets, _, _, _ = scratch
     for image in range(first, last):
         read = 0
         for row in range(s.out_height):
-            top = row * s.row_strides
-            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
+            top, out = row * s.row_strides, image * s.out_height + row
+            read_rows(inputs, image, max(read, top), top + s.ring_height, ring, s, lanes)
             read = top + s.ring_height
-            out = (image * s.out_height + row) * s.out_width
-            read_line(upstream, out * s.channels, scratch.line, s)
-            tap = top % s.ring_height * s.taps
-            _kernels_row(
-                scratch.ring, scratch.offsets, tap, scratch.kernels, scratch.line, s, lanes
-            )
-            write_kernels(scratch.kernels, kernels, out * s.groups * s.taps, s)
+            _read(upstream, out, s.channels, line, s)
+            _kernels_row(ring, offsets, top % s.ring_height * s.taps, planes, line, s, lanes)
+            _write(planes, kernels, out, s.groups * s.taps, s)

@@ -10,7 +10,11 @@ import numba
 
 # Called by compiled functions only.
 part: Callable[[Any], Any] = numba.njit(
-    nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+    nogil=True,
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    forceinline=True,
 )
 
 

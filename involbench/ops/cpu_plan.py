@@ -73,6 +73,7 @@ def _over_channels(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Pl
 def _over_columns(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
     width, channels, columns = image[1], image[2], geometry.columns
     common, lanes = _sizes(image, geometry), _LINE_BYTES // dtype.itemsize
+    square = loops("cpu_planes").SQUARE
     step, reach = columns.strides, columns.offset(columns.kernel_size - 1) // columns.strides
     last = (common["left"] + width - 1) // step
     plane = _whole(max(reach + _whole(common["out_width"], lanes), last + 1), lanes)
@@ -82,13 +83,14 @@ def _over_columns(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Pla
         kernel_height=geometry.rows.kernel_size,
         row_dilation=geometry.rows.dilation,
         plane=plane,
+        phase=_whole(channels, square) * plane,
         front=_whole(reach, lanes),
         line=_whole(reach, lanes) + plane,
     )
     shapes = {
-        "ring": sizes.ring_height * step * channels * plane,
-        "line": channels * sizes.line,
-        "kernels": sizes.groups * sizes.taps * sizes.line,
+        "ring": sizes.ring_height * step * sizes.phase,
+        "line": _whole(channels, square) * sizes.line,
+        "kernels": _whole(sizes.groups * sizes.taps, square) * sizes.line,
     }
     tables = _column_tables(sizes, geometry)
     return Plan(loops("cpu_columns"), sizes, (0,) * lanes, dtype, shapes, tables)
@@ -97,7 +99,7 @@ def _over_columns(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Pla
 def _column_tables(sizes: Any, geometry: Geometry) -> dict[str, Any]:
     step = geometry.columns.strides
     row, column = _tap_offsets(geometry)
-    places = (_ring_rows(sizes, row) * step + column % step) * sizes.channels * sizes.plane
+    places = (_ring_rows(sizes, row) * step + column % step) * sizes.phase
     reached = np.array([geometry.columns.offset(k) for k in range(geometry.columns.kernel_size)])
     order = np.argsort(reached % step, kind="stable")
     return {

@@ -147,6 +147,33 @@ def sums_of_four(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return Vector(a.dtype, 4)(a, b, c, d), emit
 
 
+@intrinsic
+def transpose(
+    typing: Any, source: Any, at: Any, step: Any, target: Any, to: Any, target_step: Any
+) -> Any:
+    """target[to + i * target_step + k] = source[at + k * step + i] for i and k from 0 to 3."""
+    vector = Vector(source.dtype, 4)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def rows(array: int, index: Any, stride: Any) -> list[Any]:
+            data = context.make_array(signature.args[array])(context, builder, args[array]).data
+            start = builder.gep(data, [index])
+            strides = [builder.mul(stride, ir.Constant(stride.type, row)) for row in range(4)]
+            kind = context.get_value_type(vector).as_pointer()
+            return [builder.bitcast(builder.gep(start, [stride]), kind) for stride in strides]
+
+        choose, align = _chooser(builder), source.dtype.bitwidth // 8
+        a, b, c, d = (builder.load(row, align=align) for row in rows(0, args[1], args[2]))
+        low, high = (0, 4, 1, 5), (2, 6, 3, 7)
+        ac, bd = (choose(a, c, low), choose(a, c, high)), (choose(b, d, low), choose(b, d, high))
+        columns = [choose(x, y, half) for x, y in zip(ac, bd, strict=True) for half in (low, high)]
+        for column, row in zip(columns, rows(3, args[4], args[5]), strict=True):
+            builder.store(column, row, align=align)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp, target, types.intp, types.intp), emit
+
+
 def _pointer(
     context: Any, builder: Any, signature: Any, args: Any, vector: Any | None = None
 ) -> Any:

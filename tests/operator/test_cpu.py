@@ -88,8 +88,8 @@ def test_many_threads_at_once_get_the_same_as_one():
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    monkeypatch.setitem(sys.modules, "involbench.ops.cpu_channels", None)
-    monkeypatch.delattr("involbench.ops.cpu_channels", raising=False)
+    monkeypatch.setitem(sys.modules, "involbench.ops.cpu_columns", None)
+    monkeypatch.delattr("involbench.ops.cpu_columns", raising=False)
     cpu.available.cache_clear()
     yield
     cpu.available.cache_clear()
@@ -113,7 +113,7 @@ def run_script(script, **environment):
 
 
 def test_a_second_process_compiles_nothing(tmp_path):
-    script = SCRIPT + "stats = cpu._loops().forward.stats\n"
+    script = SCRIPT + "stats = cpu.make_plan((16, 16, 16), geometry, x.dtype).loops.forward.stats\n"
     script += "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
     folder = str(tmp_path)
     assert run_script(script, NUMBA_CACHE_DIR=folder).split() == ["0", "1"]

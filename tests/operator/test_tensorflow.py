@@ -15,7 +15,7 @@ if BACKEND != "tensorflow":
 import tensorflow as tf
 
 from involbench.layers import Involution2D
-from involbench.ops import cpu_channels, involution
+from involbench.ops import cpu_columns, involution
 from involbench.ops import tensorflow as implementation
 
 
@@ -80,12 +80,12 @@ def test_no_size_compiles_anew():
         return involution(x, h, 3)
 
     run(images(1, 5, 5, 2), images(1, 5, 5, 1, 9))
-    compiled = len(cpu_channels.forward.signatures)
+    compiled = len(cpu_columns.forward.signatures)
     for batch, height, width in [(64, 5, 5), (9, 5, 5), (0, 5, 5), (2, 7, 4)]:
         y = run(images(batch, height, width, 2), images(batch, height, width, 1, 9))
         assert y.shape == (batch, height, width, 2)
     assert len(traces) == 1
-    assert len(cpu_channels.forward.signatures) == compiled
+    assert len(cpu_columns.forward.signatures) == compiled
 
 
 @pytest.mark.parametrize("save", ["model.export", "tf.saved_model.save"])
