@@ -24,7 +24,9 @@ def cached(function: Callable[..., None]) -> Callable[..., None]:
     # parts.
     function.__qualname__ += f"-{_digest()}"
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+        return numba.njit(nogil=True, cache=True, error_model="numpy", no_cfunc_wrapper=True)(
+            function
+        )
     except RuntimeError:  # Numba found no folder that it may write in.
         return numba.njit(nogil=True, error_model="numpy")(function)
 
