@@ -28,7 +28,7 @@ def run(
     device: Device = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, help="Trials at a time. [default: 1, or one a GPU]"),
+        typer.Option("-j", "--jobs", min=1, help="Trials at a time; default: 1, or one a GPU."),
     ] = None,
     gpus: Annotated[
         str | None, typer.Option(metavar="I,J,...", help="GPUs to divide among the jobs.")
@@ -41,7 +41,12 @@ def run(
     ] = False,
     keep_going: Annotated[
         bool,
-        typer.Option("-k/", "--keep-going/--fail-fast", help="What to do when a trial fails."),
+        typer.Option(
+            "-k/",
+            "--keep-going/--fail-fast",
+            show_default=False,
+            help="When a trial fails: do the others, as is usual, or stop.",
+        ),
     ] = True,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[
