@@ -59,7 +59,12 @@ def collapsed(tmp_path: Path) -> Path:
 def test_output_is_the_golden_one(collapsed: Path, flags: list[str], golden: str) -> None:
     done = run_compare(collapsed, *flags)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (GOLDEN / golden).read_text(encoding="utf-8")
+    assert rounded(done.stdout) == rounded((GOLDEN / golden).read_text(encoding="utf-8"))
+
+
+def rounded(text: str) -> str:
+    """Without the last digits of long numbers, which differ between processors."""
+    return re.sub(r"\d\.\d{12,}(e-?\d+)?", lambda number: f"{float(number[0]):.9g}", text)
 
 
 def test_text_keeps_to_80_columns_without_escapes(collapsed: Path) -> None:
@@ -115,7 +120,7 @@ def test_json_is_one_strict_document_even_with_warnings(collapsed: Path) -> None
 
 def test_csv_has_a_line_a_model_and_metric(collapsed: Path) -> None:
     rows = list(csv.DictReader(StringIO(run_compare(collapsed, "--csv").stdout)))
-    assert len({(row["model"], row["metric"]) for row in rows}) == len(rows) == 3 * (4 + 7)
+    assert len({(row["model"], row["metric"]) for row in rows}) == len(rows) == 3 * (6 + 7)
     inn = next(r for r in rows if (r["model"], r["metric"]) == ("inn", "test_accuracy"))
     assert (inn["n"], inn["n_collapsed"], inn["n_failed"], inn["pairs"]) == ("3", "1", "1", "3")
     assert float(inn["mean"]) == pytest.approx((0.47 + 0.472 + 0.1) / 3)
