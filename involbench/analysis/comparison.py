@@ -61,6 +61,8 @@ class ParameterCounts(Record):
     non_trainable: int
     by_role: dict[Role, int]
     """Trainable parameters."""
+    operator_layers: tuple[str, ...] = ()
+    """The Keras classes of the layers whose role is the operator."""
 
 
 class ModelResult(Record):

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from involbench.errors import UsageError
-from involbench.spec.wording import suggest
-
 Unit = Literal["percent", "plain", "seconds", "epochs", "bytes", "count"]
 ACCURACY = "test_accuracy"
 
@@ -16,6 +13,8 @@ class Metric:
 
     title: str
     """As it is called in a sentence."""
+    header: str
+    """What stands above a column of it."""
     unit: Unit = "plain"
     better: Literal["higher", "lower"] | None = None
     exact: bool = False
@@ -23,37 +22,32 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    ACCURACY: Metric("test accuracy", "percent", "higher"),
-    "best_val_accuracy": Metric("best validation accuracy", "percent", "higher"),
-    "test_loss": Metric("test loss", "plain", "lower"),
-    "macro_f1": Metric("macro F1", "percent", "higher"),
-    "expected_calibration_error": Metric("expected calibration error", "percent", "lower"),
-    "generalization_gap": Metric("generalization gap", "percent", "lower"),
-    "best_epoch": Metric("best epoch", "epochs"),
-    "epochs_to_target": Metric("epochs to the target accuracy", "epochs", "lower"),
-    "seconds_to_target": Metric("seconds to the target accuracy", "seconds", "lower"),
-    "seconds_per_epoch": Metric("seconds an epoch", "seconds", "lower"),
-    "latency": Metric("latency", "seconds", "lower"),
-    "peak_memory": Metric("peak memory", "bytes", "lower"),
-    "model_size": Metric("size on disk", "bytes", "lower"),
-    "total_parameters": Metric("parameters", "count", "lower", exact=True),
-    "trainable_parameters": Metric("trainable parameters", "count", "lower", exact=True),
-    "operator_parameters": Metric("operator parameters", "count", "lower", exact=True),
-    "macs": Metric("multiply-accumulates", "count", "lower", exact=True),
+    ACCURACY: Metric("test accuracy", "accuracy %", "percent", "higher"),
+    "best_val_accuracy": Metric("best validation accuracy", "best val %", "percent", "higher"),
+    "test_loss": Metric("test loss", "loss", "plain", "lower"),
+    "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
+    "expected_calibration_error": Metric("calibration error", "ECE %", "percent", "lower"),
+    "generalization_gap": Metric("generalization gap", "gap %", "percent", "lower"),
+    "best_epoch": Metric("best epoch", "best epoch", "epochs"),
+    "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),
+    "seconds_to_target": Metric("time to the target", "s to target", "seconds", "lower"),
+    "seconds_per_epoch": Metric("time an epoch", "s/epoch", "seconds", "lower"),
+    "latency": Metric("latency", "latency s", "seconds", "lower"),
+    "peak_memory": Metric("peak memory", "peak memory", "bytes", "lower"),
+    "model_size": Metric("size on disk", "size on disk", "bytes", "lower"),
+    "total_parameters": Metric("number of parameters", "parameters", "count", "lower", exact=True),
+    "trainable_parameters": Metric(
+        "number of trainable parameters", "trainable", "count", "lower", exact=True
+    ),
+    "operator_parameters": Metric(
+        "number of operator parameters", "operator", "count", "lower", exact=True
+    ),
+    "macs": Metric("number of multiply-accumulates", "MACs", "count", "lower", exact=True),
 }
 """The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
 
 
 def metric(name: str) -> Metric:
     """What is known of a metric; one that a record alone knows is a plain number."""
-    return METRICS.get(name) or Metric(name.replace("_", " "))
-
-
-def check_metric(name: str, known: list[str]) -> None:
-    """Refuse a name that no run has.
-
-    Raises:
-        UsageError: `name` is not among `known`; the message offers the nearest.
-    """
-    if name not in known:
-        raise UsageError(f"no run has a metric {name!r}; {suggest(name, known)}")
+    plain = name.replace("_", " ")
+    return METRICS.get(name) or Metric(plain, plain)

@@ -53,6 +53,12 @@ def _parameters(arm: Arm, warnings: list[str]) -> ParameterCounts | None:
         except ResultsError as error:
             warnings.append(str(error))
         else:
-            names = set(ParameterCounts.model_fields)
-            return ParameterCounts(**counts.model_dump(include=names))
+            operators = {row.layer for row in counts.layers if row.role == "operator"}
+            return ParameterCounts(
+                total=counts.total,
+                trainable=counts.trainable,
+                non_trainable=counts.non_trainable,
+                by_role=counts.by_role,
+                operator_layers=tuple(sorted(operators)),
+            )
     return None
