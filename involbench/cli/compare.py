@@ -43,6 +43,17 @@ def compare(
         Path | None,
         typer.Option(metavar="DIR", help="Another results folder: each model then and now."),
     ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GATE",
+            help="Exit with 3 if this holds: 'inn.test_accuracy < 0.4', "
+            "'inn.test_loss > cnn.test_loss', 'inn.test_accuracy drops 0.02 from EXPERIMENT'.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Gates fail on what is undecided too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A line a model and metric.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
@@ -58,7 +69,9 @@ def compare(
     """
     from involbench.cli.comparing import Asked, compared, document, write
     from involbench.cli.experiments import find_experiments
+    from involbench.cli.gates import end_on_failed_gate, gates_of
 
+    gates = gates_of(fail_if or [], strict)
     asked = Asked(
         results,
         baseline,
@@ -69,13 +82,16 @@ def compare(
         against,
         _format(as_json, as_csv, as_md),
         for_screen=output is None,
+        gated=tuple(gate.quantity.metric for gate in gates),
     )
     found = find_experiments(results, experiments or [])
-    text = document(asked, found, compared(asked, found))
+    comparisons = compared(asked, found)
+    text = document(asked, found, comparisons)
     if output is not None:
         write(output, text)
     else:
         typer.echo(text, nl=False)
+    end_on_failed_gate(gates, comparisons, asked, strict)
 
 
 def _format(as_json: bool, as_csv: bool, as_md: bool) -> str:

@@ -33,13 +33,16 @@ class Asked:
     against: Path | None
     format: str
     for_screen: bool
+    gated: tuple[str, ...] = ()
+    """The metrics that gates are about."""
 
     @property
     def needed(self) -> set[str] | None:
         """The metrics that are to be read; None for all."""
         if self.format in ("json", "csv"):
             return None
-        return {*self.metrics, *COSTS, ACCURACY, *([self.sort_by] if self.sort_by else [])}
+        sorting = [self.sort_by] if self.sort_by else []
+        return {*self.metrics, *COSTS, ACCURACY, *sorting, *self.gated}
 
 
 def compared(asked: Asked, found: Found) -> list[Comparison]:
