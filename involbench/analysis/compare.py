@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+from involbench.analysis.claims import judge
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
 from involbench.analysis.fairness import environment_warnings, environments, protocol_warnings
 from involbench.analysis.measure import Wanted
@@ -48,7 +49,7 @@ def compare(
         runs: All its runs.
         baseline: The model to hold the others against; default: the spec's, or the first.
         warnings: What went wrong while the runs were read.
-        outline: The order of the models and the spec's baseline.
+        outline: The order of the models, the spec's baseline and its claims.
         metrics: Those to compare; default: all, for which every run's history and, where its
             record is older, its predictions are read.
         target: The validation accuracy of `epochs_to_target`, a fraction.
@@ -62,13 +63,15 @@ def compare(
     found = environments(arms)
     said = [*warnings, *left_out, *protocol_warnings(arms, chosen)]
     said += environment_warnings(arms, found)
-    wanted = Wanted(None if metrics is None else frozenset(metrics), target, said)
+    claimed = [claim.metric for claim in outline.claims]
+    wanted = Wanted(None if metrics is None else frozenset([*metrics, *claimed]), target, said)
     alone = [result_of(arm, wanted) for arm in arms]
     return Comparison(
         experiment=name,
         baseline=chosen,
         target=target,
         models=tuple(_paired(alone, arms, chosen, said)),
+        claims=tuple(judge(claim, alone) for claim in outline.claims),
         environment=found,
         warnings=tuple(said),
     )

@@ -7,6 +7,7 @@ from involbench.results.record import Record, Role
 COMPARISON_VERSION: Final = 2
 
 Verdict = Literal["higher", "lower", "equal", "undecided", "too few pairs"]
+ClaimVerdict = Literal["supported", "refuted", "undecided"]
 
 
 class Summary(Record):
@@ -90,6 +91,36 @@ class ModelResult(Record):
     """This model minus the baseline; empty where there is no baseline, or other test images."""
 
 
+class ClaimNumbers(Record):
+    """What a claim is judged by, at one sweep point."""
+
+    point: dict[str, Any]
+    greater: float
+    """The mean of the model that is to have more, over the seeds that both have."""
+    lesser: float
+    beyond: Difference
+    """By how much each pair is beyond what is claimed: greater - lesser - difference, or
+    greater - ratio * lesser; above zero speaks for the claim."""
+    verdict: ClaimVerdict
+
+
+class ClaimResult(Record):
+    """A claim of the spec, held against the runs."""
+
+    says: str
+    source: str
+    metric: str
+    greater: str
+    lesser: str
+    ratio: float | None
+    difference: float | None
+    at: dict[str, Any]
+    verdict: ClaimVerdict
+    reason: str
+    """What the verdict rests on, or why there is none."""
+    numbers: tuple[ClaimNumbers, ...]
+
+
 class Comparison(Record):
     """The models of one experiment, side by side."""
 
@@ -100,6 +131,7 @@ class Comparison(Record):
     target: float | None = None
     """The validation accuracy of `epochs_to_target` and `seconds_to_target`, a fraction."""
     models: tuple[ModelResult, ...]
+    claims: tuple[ClaimResult, ...] = ()
     environment: dict[str, tuple[str, ...]]
     """The versions and hardware that the finished runs were made with; several if they differ."""
     warnings: tuple[str, ...]

@@ -50,11 +50,11 @@ def differences(
     """
     if baseline is None or result.model == baseline:
         return None, []
-    wanted = _concerning(result.point, baseline)
+    wanted = concerning(result.point, baseline)
     matching = [
         place
         for place, other in enumerate(results)
-        if other.model == baseline and _concerning(other.point, result.model) == wanted
+        if other.model == baseline and concerning(other.point, result.model) == wanted
     ]
     if not matching:
         return None, []
@@ -82,8 +82,8 @@ def same_images(result: ModelResult, other: ModelResult) -> bool:
     return len(known) < 2
 
 
-def _concerning(point: dict[str, Any], model: str) -> dict[str, Any]:
-    """The coordinates of a point that are no other model's own."""
+def concerning(point: dict[str, Any], model: str) -> dict[str, Any]:
+    """The coordinates of a point that are no other model's own than this one's."""
     own = ["models", model]
     return {
         key: value

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.metrics import ACCURACY
+from involbench.reporting.claims import claim_sentence
 from involbench.reporting.labels import side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.tables_text import result_table, without_equal_columns
@@ -32,10 +33,9 @@ def comparison_view(
                 titles, rows = without_equal_columns(titles, rows)
             yield numbers_table(titles, rows)
             yield Text()
-    said = verdicts(comparison, metrics)
-    yield from map(Text, said)
-    if said:
-        yield Text()
+    for said in (verdicts(comparison, metrics), map(claim_sentence, comparison.claims)):
+        lines = list(map(Text, said))
+        yield from [*lines, Text()] if lines else []
     yield from map(Text, notes(comparison, metrics))
     yield from (Text(f"Plot: {path}", overflow="fold", no_wrap=True) for path in plots)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.metrics import ACCURACY
+from involbench.reporting.claims import claim_sentence
 from involbench.reporting.labels import side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.tables_text import full_table, without_equal_columns
@@ -20,7 +21,8 @@ def comparison_markdown(
             titles, rows = without_equal_columns(titles, rows)
         table = markdown_table(titles, rows)
         parts.append(f"**{_escape(heading)}**\n\n{table}" if heading else table)
-    said = [*verdicts(comparison, metrics), *notes(comparison, metrics)]
+    claims = map(claim_sentence, comparison.claims)
+    said = [*verdicts(comparison, metrics), *claims, *notes(comparison, metrics)]
     parts.append("\n".join(f"- {_escape(line)}" for line in said))
     return "\n\n".join(parts) + "\n"
 
