@@ -134,7 +134,7 @@ def _print_plan(planned: "list[PlannedTrial]") -> None:
 
 
 def _print_comparison(results: Path, experiment: str) -> None:
-    from involbench.cli.compare import tables
+    from involbench.cli.comparing import tables
     from involbench.reporting.experiment import write_comparison
     from involbench.results.reading import ResultsTree
 

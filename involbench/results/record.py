@@ -71,7 +71,8 @@ class RunRecord(Record):
     """UTC, ISO 8601."""
     seconds: float
     metrics: dict[str, float | None] = {}
-    """test_accuracy, test_loss, best_val_accuracy, best_epoch, seconds_per_epoch."""
+    """test_accuracy, test_loss, macro_f1, expected_calibration_error, best_val_accuracy,
+    best_epoch, seconds_per_epoch."""
     collapsed: bool = False
     """The accuracy never left chance."""
     files: dict[str, int] = {}

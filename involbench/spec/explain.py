@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.claims import Claim, Margin
 from involbench.spec.document import Problem
 from involbench.spec.schema import DataSpec, ExperimentSpec, TrainingSpec
 from involbench.spec.wording import KeyPath, describe, nearest, suggest
@@ -20,6 +21,8 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     ("data",): DataSpec,
     ("training",): TrainingSpec,
 }
+_LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
+"""Sections of which there are several, with the key path to them without the places in lists."""
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -97,7 +100,8 @@ def _quoted_number(kind: str, given: Any) -> bool:
 
 def _unknown_key(path: KeyPath, tag: str | None) -> str:
     key = str(path[-1])
-    section = ARCHITECTURES[tag] if tag else _SECTIONS[path[:-1]]
+    around = tuple(part for part in path[:-1] if isinstance(part, str))
+    section = ARCHITECTURES[tag] if tag else {**_SECTIONS, **_LISTED}[around]
     known = [name for name in section.model_fields if name != "architecture" or not tag]
     if tag and not known:
         return f"unknown key; {tag} has no arguments"
