@@ -5,9 +5,11 @@ import math
 import keras
 from keras import layers
 
-from involbench.layers import Involution2D
+from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
 from involbench.results.record import LayerParameters, Parameters, Role
 
+OWN_OPERATORS = (Involution2D, LocalSelfAttention2D, OutlookAttention2D)
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
 NORMALIZATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
 
 
@@ -42,13 +44,14 @@ def _of_layer(layer: layers.Layer) -> LayerParameters:
 def role_of(layer: layers.Layer) -> Role:
     """What a layer is for: the compared operator, normalization, the head, or something else.
 
-    The operator is what sees a neighbourhood: an involution, with all of its kernel generator, or
-    a convolution larger than 1x1.
+    The operator is what sees a neighbourhood: an involution or an attention, with all that makes
+    its kernels, or a convolution larger than 1x1, except that of a stem, which all the networks of
+    a skeleton share.
     """
     if layer.name.startswith("head"):
         return "head"
-    if isinstance(layer, Involution2D):
+    if isinstance(layer, OWN_OPERATORS):
         return "operator"
-    if isinstance(layer, layers.Conv2D) and max(layer.kernel_size) > 1:
-        return "operator"
+    if isinstance(layer, CONVOLUTIONS) and max(layer.kernel_size) > 1:
+        return "other" if layer.name.startswith("stem") else "operator"
     return "normalization" if isinstance(layer, NORMALIZATIONS) else "other"
