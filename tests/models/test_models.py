@@ -52,28 +52,32 @@ def test_parameters_are_those_published(name):
     assert parameters.total == parameters.trainable + parameters.non_trainable
 
 
-# Every architecture with every operator somewhere: the shape and the classes alternate.
+SMALL, OTHER = ((32, 32, 3), 10), ((48, 40, 3), 100)
+_DEEP = {"width": 16, "depth": 26}
 TRAINED = [
-    *(("keras_io_cnn", {}), ("keras_io_inn", {}), ("keras_io_control", {})),
-    *(("pythonguides_cnn", {}), ("pythonguides_inn", {})),
-    *(("plain", {"operator": operator, "widths": (16, 32)}) for operator in OPERATORS),
     *(
-        ("residual_involution", {"operator": operator, "width": 16, "num_layers": 2})
-        for operator in OPERATORS
+        (f"keras_io_{name}", {}, data)
+        for name in ("cnn", "inn", "control")
+        for data in (SMALL, OTHER)
     ),
+    *((f"pythonguides_{name}", {}, data) for name in ("cnn", "inn") for data in (SMALL, OTHER)),
+    # Every operator in every skeleton, with one kind of data in one and the other in the next.
+    *(("plain", {"operator": name, "widths": (16, 32)}, SMALL) for name in OPERATORS),
     *(
-        ("resnet", {"operator": operator, "width": 16, "depth": 26, "stem": "cifar"})
-        for operator in OPERATORS
+        ("residual_involution", {"operator": name, "width": 16, "num_layers": 1}, OTHER)
+        for name in OPERATORS
     ),
-    *(("resnet", {"depth": 18, "width": 16, "operator": name}) for name in ("none", "involution")),
-    ("rednet", {"depth": 26, "width": 32}),
+    *(("resnet", {"operator": name, **_DEEP}, SMALL) for name in OPERATORS),
+    ("resnet", {"depth": 18, "width": 16, "operator": "depthwise"}, OTHER),
+    ("resnet", {**_DEEP, "stem": "cifar"}, OTHER),
+    ("rednet", {"depth": 26, "width": 32, "kernel_size": 3}, OTHER),
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments"), TRAINED, ids=str)
-@pytest.mark.parametrize(("input_shape", "classes"), [((32, 32, 3), 10), ((48, 40, 3), 100)])
-def test_trains_saves_and_loads(name, arguments, input_shape, classes, tmp_path):
+@pytest.mark.parametrize(("name", "arguments", "data"), TRAINED, ids=str)
+def test_trains_saves_and_loads(name, arguments, data, tmp_path):
     keras.utils.set_random_seed(0)
+    input_shape, classes = data
     model = build_model(name, input_shape, classes, **arguments)
     rng = np.random.default_rng(0)
     x, y = rng.random((8, *input_shape), np.float32), rng.integers(0, classes, 8)
