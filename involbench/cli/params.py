@@ -1,15 +1,10 @@
-"""`involbench params`: the parameter counts of a spec's models, without training or data."""
+"""`involbench params`: what a spec's models consist of and compute, without training or data."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from involbench.cli.options import Overrides, SpecPath
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from involbench.results.record import Parameters
 
 
 def params(
@@ -19,15 +14,17 @@ def params(
         bool, typer.Option("--json", help="One JSON document, with every layer.")
     ] = False,
 ) -> None:
-    """Count the parameters of every model of a spec, by what they are for."""
+    """Count parameters and MACs of every model of a spec, by layer and by what they are for."""
     import json
 
     from rich.console import Console
 
+    from involbench.cli.page import rendered
     from involbench.execution.client import Worker
     from involbench.execution.messages import CountParameters
     from involbench.execution.shares import Share
     from involbench.reporting.progress import trial_name
+    from involbench.reporting.tables_params import params_view
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
     from involbench.spec.trial import one_seed_each
@@ -40,19 +37,4 @@ def params(
     if as_json:
         typer.echo(json.dumps({name: p.model_dump(mode="json") for name, p in counted.items()}))
     else:
-        Console().print(_table(counted))
-
-
-def _table(counted: "dict[str, Parameters]") -> "Table":
-    from rich.table import Table
-
-    from involbench.results.record import ROLES
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for title in ("trainable", *ROLES, "non-trainable"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for name, parameters in counted.items():
-        by_role = [f"{parameters.by_role[role]:,}" for role in ROLES]
-        table.add_row(name, f"{parameters.trainable:,}", *by_role, f"{parameters.non_trainable:,}")
-    return table
+        typer.echo(rendered(params_view(counted)), nl=False)

@@ -91,17 +91,28 @@ class LayerParameters(Record):
     role: Role
     trainable: int
     non_trainable: int
+    macs: int | None = None
+    """Multiply-accumulates for one image; None where the layer is not counted, and in records of
+    before they were."""
 
 
 class Parameters(Record):
-    """`parameters.json`: how many weights a model has, and what they are for."""
+    """`parameters.json`: how many weights a model has, what they are for, and what it computes."""
 
     total: int
     trainable: int
     non_trainable: int
     by_role: dict[Role, int]
     """Trainable parameters."""
+    macs: int | None = None
+    """Multiply-accumulates for one image, of the layers that are counted."""
+    macs_by_role: dict[Role, int] = {}
     layers: tuple[LayerParameters, ...]
+
+    @property
+    def not_counted(self) -> tuple[str, ...]:
+        """The layers whose multiply-accumulates are missing from the sums, as `name (class)`."""
+        return tuple(f"{row.name} ({row.layer})" for row in self.layers if row.macs is None)
 
 
 History = dict[str, list[float | None]]

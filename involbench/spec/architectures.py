@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from involbench.spec.operators import OperatorSpec
 from involbench.spec.section import OddInt, PositiveInt, Section
 
 _NAME = "Which network; its other keys are the arguments of this one."
+_SIZE = "Height and width of the operator's neighbourhood; odd."
+_DEPTH = "Number of layers: basic blocks at 18, else bottlenecks."
 
 
 class Architecture(Section):
@@ -46,4 +49,81 @@ class KerasIoControl(Architecture):
     architecture: Literal["keras_io_control"] = Field(description=_NAME)
 
 
-ModelSpec = Annotated[KerasIoCnn | KerasIoInn | KerasIoControl, Field(discriminator="architecture")]
+class PythonguidesCnn(Architecture):
+    """The convolutional network of the Python Guides article on involution."""
+
+    architecture: Literal["pythonguides_cnn"] = Field(description=_NAME)
+
+
+class PythonguidesInn(Architecture):
+    """The involutional network of the Python Guides article, with its layer made to run."""
+
+    architecture: Literal["pythonguides_inn"] = Field(description=_NAME)
+    kernel_size: OddInt = Field(3, description=_SIZE)
+    reduction_ratio: PositiveInt = Field(
+        4,
+        le=32,
+        description="The kernel generator reduces 32 and 64 channels by this; at most 32.",
+    )
+
+
+class Plain(Architecture):
+    """The shape of the keras.io networks, for any operator and any widths."""
+
+    architecture: Literal["plain"] = Field(description=_NAME)
+    operator: OperatorSpec = "convolution"
+    widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = Field(
+        (32, 64, 64), description="Channels of each stage; there is a pooling between each two."
+    )
+    kernel_size: OddInt = Field(3, description=_SIZE)
+
+
+class ResidualInvolution(Architecture):
+    """A deep stack of residual blocks of one operator each, at the full size of the image."""
+
+    architecture: Literal["residual_involution"] = Field(description=_NAME)
+    num_layers: PositiveInt = Field(50, le=1000, description="Number of residual blocks.")
+    operator: OperatorSpec = "involution"
+    kernel_size: OddInt = Field(3, description=_SIZE)
+    width: PositiveInt = Field(64, description="Channels of the blocks.")
+
+
+class Resnet(Architecture):
+    """ResNet, with any operator where it has its 3x3 convolutions."""
+
+    architecture: Literal["resnet"] = Field(description=_NAME)
+    depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
+    operator: OperatorSpec = "convolution"
+    kernel_size: OddInt = Field(3, description=_SIZE)
+    stem: Literal["imagenet", "cifar"] = Field(
+        "imagenet",
+        description="imagenet: 7x7 convolution and max pooling, each with stride 2; cifar: 3x3.",
+    )
+    width: PositiveInt = Field(64, description="Channels of the first stage; each doubles them.")
+
+
+class Rednet(Architecture):
+    """RedNet, as its authors have it: ResNet with 7x7 involutions, and one in the stem."""
+
+    architecture: Literal["rednet"] = Field(description=_NAME)
+    depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
+    kernel_size: OddInt = Field(7, description=_SIZE)
+    width: PositiveInt = Field(
+        64,
+        multiple_of=32,
+        description="Channels of the first stage, a multiple of 32; each stage doubles them.",
+    )
+
+
+ModelSpec = Annotated[
+    KerasIoCnn
+    | KerasIoInn
+    | KerasIoControl
+    | PythonguidesCnn
+    | PythonguidesInn
+    | Plain
+    | ResidualInvolution
+    | Resnet
+    | Rednet,
+    Field(discriminator="architecture"),
+]

@@ -37,6 +37,7 @@ _EXPECTED = {
     "greater_than_equal": "a number of at least {ge}",
     "less_than": "a number below {lt}",
     "less_than_equal": "a number of at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
     "string_pattern_mismatch": "a plain name (a-z, 0-9, - and _, starting with a letter or digit)",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} character",
