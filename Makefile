@@ -42,5 +42,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 $(BACKENDS)/.installed: constraints.txt Makefile
 	$(PYTHON) -m venv $(BACKENDS)
 	$(BACKENDS)/bin/python -m pip install --quiet --constraint constraints.txt \
-		hypothesis jax keras pytest torch
+		hypothesis jax keras numba pytest torch
 	touch $@

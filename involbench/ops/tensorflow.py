@@ -1,142 +1,139 @@
-"""Involution on TensorFlow: compiled regions for the result and for each gradient.
+"""Involution on TensorFlow: compiled loops on the CPU, plain operations elsewhere.
 
-The result and the two gradients are compiled by XLA one by one, each into a few loops that read
-every shifted view where it lies. (Fused into one region they are far slower: XLA's compiler for
-CPUs then rebuilds the same sums at every use.) Where nothing can be compiled for itself, inside
-another compiled function, in an exported model, or for images of unknown size, the same sums run
-as plain operations.
+On the CPU the result and both gradients are computed by `involbench.ops.cpu`, which TensorFlow
+calls as functions of NumPy arrays; no size of a batch or image compiles anything anew. Such a call
+can be no part of what XLA compiles or of a graph that leaves this process: there the sums over
+shifted views run as plain operations. On other devices XLA compiles those, one by one. (Fused into
+one region they can be far slower: XLA then rebuilds the same sums at every use.)
 """
 
+import functools
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.ops import control_flow_util
 
-from involbench.ops import taps
+from involbench.ops import cpu, taps
 from involbench.ops.geometry import Geometry
-from involbench.ops.tensorflow_batches import over_batch
-from involbench.ops.tensorflow_windows import kernels_gradient
 
-_compiled: dict[Any, Callable[..., tf.Tensor]] = {}
+# Who saves a model traces it on the way, and has no other way to tell a layer.
+_EXPORTERS = ("keras.src.export", "tensorflow.python.saved_model")
 
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution`."""
-    if _scattered(inputs, geometry) and compiles(tuple(inputs.shape[1:])):
-        # Loops over the channels of a group are long only where these lie side by side.
-        inputs = _swap_channels(inputs, geometry.groups)
-        result = _involution(inputs, kernels, replace(geometry, group_layout="contiguous"))
-        return _swap_channels(result, inputs.shape[3] // geometry.groups)
-    return _involution(inputs, kernels, geometry)
+    leaves = _in_xla() or _exporting()
+    if not leaves and cpu.available() and _only_cpus():
+        result = cpu.adapted(_forward, inputs, kernels, geometry)
+    else:
+        compiled = not leaves and None not in inputs.shape[1:]
+        result = _as_operations(inputs, kernels, geometry, compiled)
+    return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
 
 
-def _scattered(inputs: tf.Tensor, geometry: Geometry) -> bool:
-    members = (inputs.shape[-1] or 0) // geometry.groups
-    interleaved = geometry.group_layout == "interleaved" and geometry.channels_last
-    return interleaved and geometry.groups > 1 and members > 1
+# The three are each other's gradients: each is linear in both of its tensors.
 
 
-def _swap_channels(x: tf.Tensor, inner: int) -> tf.Tensor:
-    """Channels (C / inner, inner) as (inner, C / inner)."""
-    shape = tf.shape(x)
-    pairs = tf.reshape(x, (*tf.unstack(shape[:3]), x.shape[3] // inner, inner))
-    return tf.reshape(tf.transpose(pairs, (0, 1, 2, 4, 3)), shape)
-
-
-def _involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
-    image = tuple(inputs.shape[1:])
-
+def _forward(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def with_gradient(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
+    def call(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            if not compiles(image):
-                return (
-                    taps.inputs_gradient(keras.ops.shape(inputs), kernels, upstream, geometry),
-                    taps.kernels_gradient(inputs, upstream, geometry),
-                )
-            dx = _callable("inputs_gradient", image, geometry)(kernels, upstream)
-            return dx, _callable("kernels_gradient", image, geometry)(inputs, upstream)
+            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, geometry)
+            dx.set_shape(inputs.shape)
+            return dx, _kernels_gradient(inputs, upstream, geometry)
 
-        if compiles(image):
-            result = _callable("forward", image, geometry)(inputs, kernels)
-        else:
-            result = taps.forward(inputs, kernels, geometry)
-        result = tf.ensure_shape(result, geometry.output_shape(inputs.shape))
+        result = _on_arrays(cpu.forward, geometry, inputs, kernels)
+        result.set_shape(geometry.output_shape(inputs.shape))
         return result, gradient
 
-    return with_gradient(inputs, kernels)
+    return call(inputs, kernels)
 
 
-def compiles(image: tuple[int | None, ...]) -> bool:
-    """Whether regions for images of this shape are to be compiled for themselves."""
-    if None in image or control_flow_util.GraphOrParentsInXlaContext(_graph()):
-        return False
-    return not _exporting()
+def _inputs_gradient(
+    shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor, geometry: Geometry
+) -> tf.Tensor:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def call(kernels: tf.Tensor, upstream: tf.Tensor) -> Any:
+        def gradient(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dkernels = _kernels_gradient(inputs, upstream, geometry)
+            return dkernels, _forward(inputs, kernels, geometry)
+
+        dx = _on_arrays(cpu.inputs_gradient, geometry, shape, kernels, upstream)
+        dx.set_shape((None, None, None, upstream.shape[-1]))
+        return dx, gradient
+
+    return call(kernels, upstream)
 
 
-def _callable(part: str, image: tuple[int, ...], geometry: Geometry) -> Callable[..., tf.Tensor]:
-    """One of the three parts, over batches of any size; made once for each shape of image."""
-    key = (part, image, geometry)
-    if key not in _compiled:
-        plain, compiled = _PARTS[part](image, geometry)
-        _compiled[key] = over_batch(plain, compiled, image, geometry)
-    return _compiled[key]
+def _kernels_gradient(inputs: tf.Tensor, upstream: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def call(inputs: tf.Tensor, upstream: tf.Tensor) -> Any:
+        def gradient(kernels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, geometry)
+            return dx, _forward(inputs, kernels, geometry)
+
+        dkernels = _on_arrays(cpu.kernels_gradient, geometry, inputs, upstream)
+        dkernels.set_shape(geometry.kernels_shape(inputs.shape))
+        return dkernels, gradient
+
+    return call(inputs, upstream)
 
 
-def _forward(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:
-    def plain(inputs: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-        return taps.forward(inputs, kernels, geometry)
-
-    return plain, tf.function(plain, jit_compile=True, autograph=False)
-
-
-def _inputs_gradient(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:
-    def plain(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return taps.inputs_gradient((None, *image), kernels, upstream, geometry)
-
-    def settled(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        # Each padded array is read once a tap; padding it anew at every read costs more.
-        def settle(x: tf.Tensor) -> tf.Tensor:
-            return gen_xla_ops.xla_optimization_barrier([x])[0]
-
-        return taps.inputs_gradient((None, *image), kernels, upstream, geometry, settle)
-
-    return plain, tf.function(settled, jit_compile=True, autograph=False)
+def _on_arrays(function: Callable[..., Any], geometry: Geometry, *tensors: tf.Tensor) -> tf.Tensor:
+    # Not stateful: a gradient that nobody asks for is not computed.
+    call = partial(function, geometry=geometry)
+    return tf.numpy_function(call, tensors, tensors[-1].dtype, stateful=False)
 
 
-def _kernels_gradient(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:
-    def plain(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return taps.kernels_gradient(inputs, upstream, geometry)
+def _as_operations(
+    inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry, compiled: bool
+) -> tf.Tensor:
+    def run(part: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+        return _compiled(part, geometry)(*tensors) if compiled else part(*tensors, geometry)
 
-    if geometry.rows.strides > 1 or geometry.columns.strides > 1:
-        return plain, tf.function(plain, jit_compile=True, autograph=False)
-    return plain, kernels_gradient(image, geometry)
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def call(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dx = run(_plain_inputs_gradient, inputs, kernels, upstream)
+            return dx, run(taps.kernels_gradient, inputs, upstream)
+
+        return run(taps.forward, inputs, kernels), gradient
+
+    return call(inputs, kernels)
 
 
-_PARTS = {
-    "forward": _forward,
-    "inputs_gradient": _inputs_gradient,
-    "kernels_gradient": _kernels_gradient,
-}
+def _plain_inputs_gradient(
+    inputs: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor, geometry: Geometry
+) -> tf.Tensor:
+    return taps.inputs_gradient(keras.ops.shape(inputs), kernels, upstream, geometry)
 
 
-def _graph() -> Any:
-    return tf.compat.v1.get_default_graph()
+@functools.cache
+def _compiled(part: Callable[..., tf.Tensor], geometry: Geometry) -> Callable[..., tf.Tensor]:
+    return tf.function(partial(part, geometry=geometry), jit_compile=True, autograph=False)
+
+
+def _only_cpus() -> bool:
+    return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
+
+
+def _in_xla() -> bool:
+    graph = tf.compat.v1.get_default_graph()
+    return bool(control_flow_util.GraphOrParentsInXlaContext(graph))
 
 
 def _exporting() -> bool:
-    """Whether Keras is tracing a model for export; it has no other way to tell a layer."""
+    """Whether this is traced to be saved."""
     if tf.executing_eagerly():
         return False
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith("keras.src.export"):
+        if frame.f_globals.get("__name__", "").startswith(_EXPORTERS):
             return True
         frame = frame.f_back
     return False

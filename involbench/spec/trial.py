@@ -11,7 +11,7 @@ from involbench.spec.architectures import ModelSpec
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.section import Name, Section, Seed
 
-RESULT_VERSION = 2
+RESULT_VERSION = 3
 """Raised whenever the same trial would give another result than the version before."""
 
 

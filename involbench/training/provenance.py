@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,16 @@ def versions() -> dict[str, str]:
         "backend": backend,
         backend: version(backend),
         "numpy": version("numpy"),
+        **_version_of_numba(),
     }
+
+
+def _version_of_numba() -> dict[str, str]:
+    # The operator runs without it, and then gives other last bits.
+    try:
+        return {"numba": version("numba")}
+    except PackageNotFoundError:
+        return {}
 
 
 def hardware() -> Hardware:

@@ -14,7 +14,7 @@ from tests.cli import COMMAND, TINY
 from tests.compare.factory import make_run
 
 ROOT = Path(__file__).parents[2]
-FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch", "numba")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if BACKEND != "tensorflow":
 import tensorflow as tf
 
 from involbench.layers import Involution2D
-from involbench.ops import involution
+from involbench.ops import cpu_columns, involution
 from involbench.ops import tensorflow as implementation
 
 
@@ -66,40 +66,69 @@ def test_trains_alike_inside_a_compiled_function(jit_compile):
     np.testing.assert_allclose(losses, [eager.train_on_batch(x, x) for _ in range(3)], rtol=1e-4)
 
 
-@pytest.mark.parametrize("batches", [[64, 16], [128, 9, 70]])
-def test_no_batch_size_compiles_anew(batches):
+def test_no_size_compiles_anew():
+    traces = []
+
     @tf.function(
-        input_signature=[tf.TensorSpec((None, 5, 5, 2)), tf.TensorSpec((None, 5, 5, 1, 9))]
+        input_signature=[
+            tf.TensorSpec((None, None, None, 2)),
+            tf.TensorSpec((None, None, None, 1, 9)),
+        ]
     )
     def run(x, h):
+        traces.append(x)
         return involution(x, h, 3)
 
-    shapes = []
-    plain = implementation.taps.forward
-    try:
-        implementation.taps.forward = lambda x, h, g: (
-            shapes.append(tuple(x.shape)) or plain(x, h, g)
-        )
-        implementation._compiled.clear()
-        for batch in batches:
-            assert run(images(batch, 5, 5, 2), images(batch, 5, 5, 1, 9)).shape[0] == batch
-    finally:
-        implementation.taps.forward = plain
-        implementation._compiled.clear()
-    # Traced once for the one chunk that is compiled, once as plain operations.
-    assert sorted(map(str, shapes)) == ["(64, 5, 5, 2)", "(None, 5, 5, 2)"]
+    run(images(1, 5, 5, 2), images(1, 5, 5, 1, 9))
+    compiled = len(cpu_columns.forward.signatures)
+    for batch, height, width in [(64, 5, 5), (9, 5, 5), (0, 5, 5), (2, 7, 4)]:
+        y = run(images(batch, height, width, 2), images(batch, height, width, 1, 9))
+        assert y.shape == (batch, height, width, 2)
+    assert len(traces) == 1
+    assert len(cpu_columns.forward.signatures) == compiled
 
 
-def test_an_exported_model_holds_no_function_of_ours(tmp_path):
+@pytest.mark.parametrize("save", ["model.export", "tf.saved_model.save"])
+def test_a_saved_model_holds_no_function_of_ours(save, tmp_path):
     model = keras.Sequential([keras.Input((6, 6, 4)), Involution2D(3, reduction_ratio=2)])
     x = images(70, 6, 6, 4)
     expected = model.predict(x, verbose=0)
-    model.export(str(tmp_path / "model"), verbose=False)
+    if save == "model.export":
+        model.export(str(tmp_path / "model"), verbose=False)
+    else:
+        tf.saved_model.save(model, str(tmp_path / "model"))
     served = tf.saved_model.load(str(tmp_path / "model"))
-    np.testing.assert_allclose(served.serve(x), expected, rtol=1e-4, atol=1e-5)
-    graph = served.signatures["serving_default"].graph.as_graph_def()
-    compiled = [f for f in graph.library.function if f.attr["_XlaMustCompile"].b]
-    assert not compiled
+    serve = served.signatures["serving_default"]
+    (got,) = serve(
+        **{name: tf.constant(x) for name in serve.structured_input_signature[1]}
+    ).values()
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    graph = serve.graph.as_graph_def()
+    assert not [f for f in graph.library.function if f.attr["_XlaMustCompile"].b]
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    assert not [node.name for node in nodes if "PyFunc" in node.op]
+
+
+def test_second_derivatives_equal_those_of_plain_operations(monkeypatch):
+    x, h = tf.constant(images(2, 5, 4, 6)), tf.constant(images(2, 5, 4, 2, 9))
+
+    def second():
+        with tf.GradientTape() as outer:
+            outer.watch([x, h])
+            with tf.GradientTape() as inner:
+                inner.watch([x, h])
+                y = tf.reduce_sum(involution(x, h, 3, groups=2) ** 3)
+            first = inner.gradient(y, [x, h])
+            total = sum(tf.reduce_sum(gradient**2) for gradient in first)
+        return outer.gradient(total, [x, h])
+
+    for run in (second, tf.function(second)):
+        got = run()
+        with monkeypatch.context() as patch:
+            patch.setattr(implementation.cpu, "available", lambda: False)
+            expected = tf.function(second, jit_compile=True)()
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-2)
 
 
 def test_trains_under_determinism_bit_for_bit():

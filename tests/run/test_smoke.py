@@ -65,7 +65,8 @@ def test_the_record_tells_where_the_result_comes_from(smoke):
         assert record.status == "finished"
         assert record.run_id == record.trial.run_id(record.data.fingerprint)
         assert record.argv[0] == "run"
-        assert {"involbench", "python", "keras", "tensorflow", "numpy"} <= record.versions.keys()
+        made_with = {"involbench", "python", "keras", "tensorflow", "numpy", "numba"}
+        assert made_with <= record.versions.keys()
         assert record.hardware.cores >= 1
         assert len(record.data.fingerprint) == 64
         assert record.data.train_size == 200

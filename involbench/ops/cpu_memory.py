@@ -1,0 +1,47 @@
+"""Memory for results, used again when a result is gone.
+
+A fresh array costs as much as computing what goes into it: the system hands out its pages one by
+one, and clears them.
+"""
+
+import math
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+# A cache line: vectors that begin with one stay within it, and TensorFlow need not copy the array.
+_LINE = 64
+_SMALL = 2**18
+_KEPT_BYTES = 2**26
+
+_kept: list[np.ndarray[Any, Any]] = []
+_lock = threading.Lock()
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    """An array of any content that begins where a cache line does.
+
+    Arrays that nobody refers to any more are used again. At most 64 MiB are kept for that, those
+    used last.
+    """
+    count = math.prod(shape)
+    size = count * np.dtype(dtype).itemsize
+    block = np.empty(size + _LINE, np.uint8) if size < _SMALL else _block(size + _LINE)
+    skip = -block.ctypes.data % _LINE
+    return block[skip : skip + size].view(dtype).reshape(shape)
+
+
+def _block(size: int) -> np.ndarray[Any, Any]:
+    with _lock:
+        for at in reversed(range(len(_kept))):
+            # Two references to a free one: the list's, and that of the question itself.
+            if len(_kept[at]) == size and sys.getrefcount(_kept[at]) == 2:
+                _kept.append(_kept.pop(at))
+                return _kept[-1]
+        _kept.append(np.empty(size, np.uint8))
+        block = _kept[-1]
+        while len(_kept) > 1 and sum(map(len, _kept)) > _KEPT_BYTES:
+            del _kept[0]
+        return block
