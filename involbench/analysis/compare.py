@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 from involbench.analysis.claims import judge
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
+from involbench.analysis.curves import sweep_curves
 from involbench.analysis.fairness import environment_warnings, environments, protocol_warnings
 from involbench.analysis.measure import Wanted
 from involbench.analysis.one_model import result_of
 from involbench.analysis.paired import with_holm
 from involbench.analysis.pairing import choose_baseline, differences
+from involbench.analysis.pareto import fronts
 from involbench.analysis.selection import Arm, select_arms
 from involbench.analysis.trained_pair import trained_pair
 from involbench.results.outline import Outline, read_outline
@@ -66,11 +68,14 @@ def compare(
     claimed = [claim.metric for claim in outline.claims]
     wanted = Wanted(None if metrics is None else frozenset([*metrics, *claimed]), target, said)
     alone = [result_of(arm, wanted) for arm in arms]
+    results = _paired(alone, arms, chosen, said)
     return Comparison(
         experiment=name,
         baseline=chosen,
         target=target,
-        models=tuple(_paired(alone, arms, chosen, said)),
+        models=tuple(results),
+        curves=sweep_curves(results),
+        fronts=fronts(results),
         claims=tuple(judge(claim, alone) for claim in outline.claims),
         environment=found,
         warnings=tuple(said),

@@ -121,6 +121,63 @@ class ClaimResult(Record):
     numbers: tuple[ClaimNumbers, ...]
 
 
+class CurvePoint(Record):
+    """One model at one value of what is swept."""
+
+    x: float
+    n: int
+    """Seeds."""
+    mean: float
+    interval: tuple[float, float] | None
+    """The 95% BCa interval of the mean over seeds; None under three."""
+
+
+class Crossing(Record):
+    """Where a model begins, or ceases, to be above the baseline."""
+
+    low: float
+    """The swept value before it."""
+    high: float
+    """The swept value after it."""
+    at: float
+    """Interpolated between both."""
+    certain: bool
+    """Whether there is a verdict on both sides of it."""
+
+
+class Curve(Record):
+    """One model over one swept number."""
+
+    model: str
+    key: str
+    """What is swept, such as data.train_size."""
+    at: dict[str, Any]
+    """The coordinates of whatever else is swept."""
+    metric: str
+    points: tuple[CurvePoint, ...]
+    crossings: tuple[Crossing, ...]
+    """With the baseline's curve."""
+
+
+class OnFront(Record):
+    """A result that no other beats."""
+
+    model: str
+    point: dict[str, Any]
+    gain: float
+    cost: float
+
+
+class Front(Record):
+    """A Pareto front, by cost."""
+
+    gain: str
+    """The metric of which more is better."""
+    cost: str
+    """The metric of which less is better."""
+    members: tuple[OnFront, ...]
+
+
 class Comparison(Record):
     """The models of one experiment, side by side."""
 
@@ -132,6 +189,9 @@ class Comparison(Record):
     """The validation accuracy of `epochs_to_target` and `seconds_to_target`, a fraction."""
     models: tuple[ModelResult, ...]
     claims: tuple[ClaimResult, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    """Of the test accuracy, over each number that is swept."""
+    fronts: tuple[Front, ...] = ()
     environment: dict[str, tuple[str, ...]]
     """The versions and hardware that the finished runs were made with; several if they differ."""
     warnings: tuple[str, ...]

@@ -17,9 +17,8 @@ _MOST_SENTENCES = 6
 
 def verdicts(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
     """A sentence a comparison, or, where that would be a wall of text, how many came out how."""
-    return [
-        sentence for name in metrics for sentence in _verdicts(comparison, name, name == metrics[0])
-    ]
+    said = [_verdicts(comparison, name, weigh=name == metrics[0]) for name in metrics]
+    return [*(sentence for each in said for sentence in each), *_crossings(comparison)]
 
 
 def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
@@ -77,6 +76,17 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
         shown = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
         said = [f"{len(held)} comparisons in {metric_called(name).title}: {shown}."]
     return [*said, *filter(None, [holm_sentence(differences)])]
+
+
+def _crossings(comparison: Comparison) -> list[str]:
+    """Where a sweep turns the order of two models round."""
+    return [
+        f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
+        f"{curve.key} = {crossing.at:.3g}, between {crossing.low:g} and {crossing.high:g}"
+        + ("." if crossing.certain else " (no verdict on both sides of it).")
+        for curve in comparison.curves
+        for crossing in curve.crossings
+    ]
 
 
 def _failures(comparison: Comparison) -> list[str]:
