@@ -4,7 +4,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-backends torture lint clean
+.PHONY: help run test test-backends torture models-doc lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test-backends: $(BACKENDS)/.installed ## Set up and run the operator's tests on 
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
+
+models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew.
+	$(BIN)/python -m benchmarks.models_doc
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/ruff check
