@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.match import match_fault
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
 from involbench.spec.section import (
     Fraction,
@@ -146,6 +147,16 @@ class ExperimentSpec(Section):
     sweep: dict[str, _Values] = Field(
         {}, description="Key paths, such as training.epochs, each with its values in turn."
     )
+
+    @field_validator("models")
+    @classmethod
+    def _matched_models_exist(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+        matches = {name: getattr(model, "match", None) for name, model in models.items()}
+        faults = {name: match_fault(name, matches) for name in models}
+        wrong = [((name, "match"), fault) for name, fault in faults.items() if fault]
+        if wrong:
+            raise problems_below(wrong)
+        return models
 
     @field_validator(
         "seeds",
