@@ -13,7 +13,11 @@ name: budgets
 data: {dataset: digits, train_size: 100}
 models:
   cnn: {architecture: plain, widths: [16, 32]}
-  inn: {architecture: plain, operator: {name: involution, groups: 2}, match: {MATCH: cnn}}
+  inn:
+    architecture: plain
+    operator: {name: involution, groups: 2}
+    widths: [32, 64]
+    match: {MATCH: cnn}
 training: {epochs: 1, batch_size: 50}
 seeds: 2
 """
