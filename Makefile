@@ -4,7 +4,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-backends test-jax test-torch torture calibrate lint clean
+.PHONY: help run test test-backends test-jax test-torch torture calibrate models-doc lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them 
 
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate
+
+models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew.
+	$(BIN)/python -m benchmarks.models_doc
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/ruff check

@@ -1,10 +1,14 @@
 """`involbench params`: what a spec's models consist of and compute, without training or data."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from involbench.cli.options import Overrides, SpecPath
+
+if TYPE_CHECKING:
+    from involbench.execution.messages import Report
+    from involbench.results.record import Parameters
 
 
 def params(
@@ -15,11 +19,10 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs of every model of a spec, by layer and by what they are for."""
-    import json
-
     from rich.console import Console
 
-    from involbench.cli.page import rendered
+    from involbench.cli.page import print_json, rendered
+    from involbench.execution.budgets import with_widths
     from involbench.execution.client import Worker
     from involbench.execution.messages import CountParameters
     from involbench.execution.shares import Share
@@ -29,12 +32,25 @@ def params(
     from involbench.spec.load import load_spec
     from involbench.spec.trial import one_seed_each
 
-    trials = one_seed_each(expand(load_spec(spec, overrides or [])))
-    names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
+    every = expand(load_spec(spec, overrides or []))
     with Worker(Share("cpu")) as worker, Console(stderr=True).status("starting Keras"):
+        trials = one_seed_each(with_widths(every, worker, _say))
+        names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
         counts = worker.ask(CountParameters(trials), lambda report: None)
     counted = dict(zip(names, counts, strict=True))
     if as_json:
-        typer.echo(json.dumps({name: p.model_dump(mode="json") for name, p in counted.items()}))
+        print_json({name: _document(parameters) for name, parameters in counted.items()})
     else:
         typer.echo(rendered(params_view(counted)), nl=False)
+
+
+def _document(parameters: "Parameters") -> dict[str, Any]:
+    sums = {"macs": parameters.macs, "macs_by_role": parameters.macs_by_role}
+    return {**parameters.model_dump(mode="json"), **sums, "not_counted": parameters.not_counted}
+
+
+def _say(report: "Report") -> None:
+    from involbench.execution.messages import Notice
+
+    if isinstance(report, Notice):
+        typer.echo(report.text, err=True)

@@ -82,6 +82,7 @@ class _Wanted:
 
 def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> int:
     """Do it, print what came of it, and return how many trials failed."""
+    from involbench.execution.budgets import with_widths
     from involbench.execution.crew import Crew
     from involbench.execution.messages import Notice, TrialEnded
     from involbench.execution.plan import check, plan
@@ -94,6 +95,7 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
     store, trials = Store(wanted.results, loaded.spec.name), expand(loaded)
     shares = divide(wanted.device, min(wanted.jobs, len(trials)), wanted.gpus)
     with Crew(shares) as crew, _screen(loaded.spec.baseline, quiet) as screen:
+        trials = with_widths(trials, crew.workers[0], screen.show)
         planned = plan(trials, crew.workers[0], store, screen.show)
         if wanted.dry_run:
             _print_plan(planned)

@@ -19,6 +19,7 @@ from involbench.execution.messages import (
     CheckTrials,
     CountParameters,
     LoadData,
+    MatchWidth,
     MeasureMemory,
     Notice,
     Progress,
@@ -29,6 +30,7 @@ from involbench.execution.messages import (
     TimeSteps,
 )
 from involbench.execution.output import output_to
+from involbench.results.budget import Matched
 from involbench.results.files import write_json
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.store import own, result_at_hand
@@ -73,6 +75,8 @@ class Desk:
                 return self.run(request)
             case CountParameters(trials):
                 return tuple(self.parameters(trial) for trial in trials)
+            case MatchWidth(trial, reference):
+                return self.match(trial, reference)
             case TimeOperator() | MeasureMemory() | TimeSteps():
                 return self.bench(request)
 
@@ -142,6 +146,12 @@ class Desk:
 
         shape, classes = describe_dataset(**_arguments(_source(trial.data)))
         return count_parameters(build(trial, shape, classes))
+
+    def match(self, trial: Any, reference: Any) -> Matched:
+        from involbench.data import describe_dataset
+        from involbench.training.match import match_width
+
+        return match_width(trial, reference, *describe_dataset(**_arguments(_source(trial.data))))
 
     def bench(self, request: Benchmark) -> BenchmarkResult:
         from involbench.bench.memory import measure_memory

@@ -21,10 +21,8 @@ def count_parameters(model: keras.Model) -> Parameters:
     """
     rows = tuple(_of_layer(layer) for layer in model.layers)
     by_role: dict[Role, int] = dict.fromkeys(ROLES, 0)
-    macs_by_role: dict[Role, int] = dict.fromkeys(ROLES, 0)
     for row in rows:
         by_role[row.role] += row.trainable
-        macs_by_role[row.role] += row.macs or 0
     trainable = sum(row.trainable for row in rows)
     non_trainable = sum(row.non_trainable for row in rows)
     return Parameters(
@@ -32,8 +30,6 @@ def count_parameters(model: keras.Model) -> Parameters:
         trainable=trainable,
         non_trainable=non_trainable,
         by_role=by_role,
-        macs=sum(macs_by_role.values()),
-        macs_by_role=macs_by_role,
         layers=rows,
     )
 

@@ -104,10 +104,19 @@ class Parameters(Record):
     non_trainable: int
     by_role: dict[Role, int]
     """Trainable parameters."""
-    macs: int | None = None
-    """Multiply-accumulates for one image, of the layers that are counted."""
-    macs_by_role: dict[Role, int] = {}
     layers: tuple[LayerParameters, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image, of the layers that are counted."""
+        return sum(row.macs or 0 for row in self.layers)
+
+    @property
+    def macs_by_role(self) -> dict[Role, int]:
+        """The same by role."""
+        return {
+            role: sum(row.macs or 0 for row in self.layers if row.role == role) for role in ROLES
+        }
 
     @property
     def not_counted(self) -> tuple[str, ...]:

@@ -4,10 +4,11 @@ The builders are in `involbench.models`, which needs Keras; this is what can be 
 without it. A test holds each class against the signature of the builder of the same name.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from involbench.spec.match import Match
 from involbench.spec.operators import OperatorSpec
 from involbench.spec.section import OddInt, PositiveInt, Section
 
@@ -23,6 +24,25 @@ class Architecture(Section):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of the builder."""
         return self.model_dump(exclude={"architecture"})
+
+
+class Scalable(Architecture):
+    """Base of the architectures whose width can be chosen to match another model's size."""
+
+    match: Match | None = Field(
+        None,
+        description="In place of a width, the model whose size it has, to 2%: {parameters: NAME} "
+        "or {macs: NAME}.",
+    )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the builder."""
+        return self.model_dump(exclude={"architecture", "match"})
+
+    def scaled(self, width: int) -> Self:
+        """The same with a width, and nothing left to match."""
+        return self.model_copy(update={"width": width, "match": None})
 
 
 class KerasIoCnn(Architecture):
@@ -67,7 +87,7 @@ class PythonguidesInn(Architecture):
     )
 
 
-class Plain(Architecture):
+class Plain(Scalable):
     """The shape of the keras.io networks, for any operator and any widths."""
 
     architecture: Literal["plain"] = Field(description=_NAME)
@@ -77,8 +97,13 @@ class Plain(Architecture):
     )
     kernel_size: OddInt = Field(3, description=_SIZE)
 
+    def scaled(self, width: int) -> Self:
+        """The same with a width of the first stage, and the others in proportion."""
+        widths = tuple(max(1, round(width * other / self.widths[0])) for other in self.widths)
+        return self.model_copy(update={"widths": widths, "match": None})
 
-class ResidualInvolution(Architecture):
+
+class ResidualInvolution(Scalable):
     """A deep stack of residual blocks of one operator each, at the full size of the image."""
 
     architecture: Literal["residual_involution"] = Field(description=_NAME)
@@ -88,7 +113,7 @@ class ResidualInvolution(Architecture):
     width: PositiveInt = Field(64, description="Channels of the blocks.")
 
 
-class Resnet(Architecture):
+class Resnet(Scalable):
     """ResNet, with any operator where it has its 3x3 convolutions."""
 
     architecture: Literal["resnet"] = Field(description=_NAME)
@@ -102,7 +127,7 @@ class Resnet(Architecture):
     width: PositiveInt = Field(64, description="Channels of the first stage; each doubles them.")
 
 
-class Rednet(Architecture):
+class Rednet(Scalable):
     """RedNet, as its authors have it: ResNet with 7x7 involutions, and one in the stem."""
 
     architecture: Literal["rednet"] = Field(description=_NAME)

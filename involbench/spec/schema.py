@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from involbench.spec.architectures import ModelSpec
 from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.match import match_fault
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
 from involbench.spec.section import (
     Fraction,
@@ -150,6 +151,16 @@ class ExperimentSpec(Section):
     claims: tuple[Claim, ...] = Field(
         (), strict=False, description="What others say of these models, to be held against data."
     )
+
+    @field_validator("models")
+    @classmethod
+    def _matched_models_exist(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+        matches = {name: getattr(model, "match", None) for name, model in models.items()}
+        faults = {name: match_fault(name, matches) for name in models}
+        wrong = [((name, "match"), fault) for name, fault in faults.items() if fault]
+        if wrong:
+            raise problems_below(wrong)
+        return models
 
     @field_validator(
         "seeds",
