@@ -1,19 +1,21 @@
 """Bootstrap confidence intervals of a mean."""
 
-from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 9999
+"""Fewer for samples of more than 200, whose means are near enough to normal for fewer to do."""
+_FEWEST = 1999
+_MOST_DRAWS = 2**21
 _SEED = 20210310
-_CHUNK = 2**20
 
 Floats = NDArray[np.float64]
 
 
 def bca_interval(
-    samples: Floats, confidence: float = 0.95, resamples: int = RESAMPLES
+    samples: Floats, confidence: float = 0.95, resamples: int | None = None
 ) -> tuple[Floats, Floats]:
     """The bias-corrected and accelerated interval of the mean of each sample.
 
@@ -25,7 +27,7 @@ def bca_interval(
     Args:
         samples: (m, n): m samples of n values; n at least 2.
         confidence: The share of such intervals that are to hold the true mean.
-        resamples: How many resamples of each sample are drawn.
+        resamples: How many resamples of each sample are drawn; default: RESAMPLES.
 
     Returns:
         The lower and the upper ends, (m,) each. Where all values of a sample are equal, both are
@@ -34,7 +36,9 @@ def bca_interval(
     from scipy.special import ndtr, ndtri
 
     means = samples.mean(axis=1, keepdims=True)
-    drawn = _resampled_means(samples, resamples)
+    n = samples.shape[1]
+    resamples = resamples or max(_FEWEST, min(RESAMPLES, _MOST_DRAWS // n))
+    drawn = samples @ _counts(n, resamples).T / n
     # A resample that is the sample in another order has its mean, but for rounding.
     apart, rounding = drawn - means, 1e-12 * np.abs(samples).max(axis=1, keepdims=True)
     below = np.sum(apart < -rounding, axis=1) + np.sum(apart <= rounding, axis=1)
@@ -49,20 +53,12 @@ def bca_interval(
     return low, high
 
 
-def _resampled_means(samples: Floats, resamples: int) -> Floats:
-    n = samples.shape[1]
-    drawn = [samples @ counts.T for counts in _counts(n, resamples)]
-    means: Floats = np.concatenate(drawn, axis=1) / n
-    return means
-
-
-def _counts(n: int, resamples: int) -> Iterator[Floats]:
-    """How often each of n values is in each resample: (chunk, n), rows that sum to n."""
-    rng, chunk = np.random.default_rng(_SEED), max(1, _CHUNK // n)
-    for start in range(0, resamples, chunk):
-        rows = min(chunk, resamples - start)
-        places = rng.integers(0, n, (rows, n)) + n * np.arange(rows)[:, None]
-        yield np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n).astype(float)
+@lru_cache(maxsize=2)
+def _counts(n: int, resamples: int) -> Floats:
+    """How often each of n values is in each resample: (resamples, n), rows that sum to n."""
+    rng, rows = np.random.default_rng(_SEED), n * np.arange(resamples)[:, None]
+    places = (rng.integers(0, n, (resamples, n)) + rows).ravel()
+    return np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
 
 
 def _acceleration(samples: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """From the runs of one experiment to the comparison of its models."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from involbench.analysis.claims import judge
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
@@ -17,19 +18,19 @@ from involbench.results.outline import Outline, read_outline
 from involbench.results.reading import ResultsTree, StoredRun
 
 _NO_OUTLINE = Outline()
+_EVERYTHING = Wanted()
 
 
 def compare_experiment(
     tree: ResultsTree,
     experiment: str,
     baseline: str | None = None,
-    metrics: Collection[str] | None = None,
-    target: float | None = None,
+    wanted: Wanted = _EVERYTHING,
 ) -> Comparison:
     """Read the runs of an experiment and compare its models; see `compare`."""
     runs, warnings = tree.runs(experiment)
     outline = read_outline(tree.folder(experiment))
-    return compare(experiment, runs, baseline, warnings, outline, metrics, target)
+    return compare(experiment, runs, baseline, warnings, outline, wanted)
 
 
 def compare(
@@ -38,8 +39,7 @@ def compare(
     baseline: str | None = None,
     warnings: Sequence[str] = (),
     outline: Outline = _NO_OUTLINE,
-    metrics: Collection[str] | None = None,
-    target: float | None = None,
+    wanted: Wanted = _EVERYTHING,
 ) -> Comparison:
     """Compare the models of one experiment, paired by seed.
 
@@ -52,9 +52,8 @@ def compare(
         baseline: The model to hold the others against; default: the spec's, or the first.
         warnings: What went wrong while the runs were read.
         outline: The order of the models, the spec's baseline and its claims.
-        metrics: Those to compare; default: all, for which every run's history and, where its
-            record is older, its predictions are read.
-        target: The validation accuracy of `epochs_to_target`, a fraction.
+        wanted: The metrics; default: all, for which every run's history and, where its record
+            is older, its predictions are read.
 
     Raises:
         UsageError: No run is of the model `baseline`.
@@ -65,14 +64,15 @@ def compare(
     found = environments(arms)
     said = [*warnings, *left_out, *protocol_warnings(arms, chosen)]
     said += environment_warnings(arms, found)
-    claimed = [claim.metric for claim in outline.claims]
-    wanted = Wanted(None if metrics is None else frozenset([*metrics, *claimed]), target, said)
-    alone = [result_of(arm, wanted) for arm in arms]
-    results = _paired(alone, arms, chosen, said)
+    claimed = frozenset(claim.metric for claim in outline.claims)
+    if wanted.metrics is not None:
+        wanted = replace(wanted, metrics=wanted.metrics | claimed)
+    alone = [result_of(arm, wanted, said) for arm in arms]
+    results = _paired(alone, arms, chosen, wanted, said)
     return Comparison(
         experiment=name,
         baseline=chosen,
-        target=target,
+        target=wanted.target,
         models=tuple(results),
         curves=sweep_curves(results),
         fronts=fronts(results),
@@ -83,12 +83,16 @@ def compare(
 
 
 def _paired(
-    alone: Sequence[ModelResult], arms: Sequence[Arm], baseline: str | None, warnings: list[str]
+    alone: Sequence[ModelResult],
+    arms: Sequence[Arm],
+    baseline: str | None,
+    wanted: Wanted,
+    warnings: list[str],
 ) -> list[ModelResult]:
     """Each result held against the baseline's at its sweep point."""
     rows: list[dict[str, Difference]] = []
     for result, arm in zip(alone, arms, strict=True):
-        other, unpaired = differences(result, alone, baseline)
+        other, unpaired = differences(result, alone, baseline, wanted.compared)
         warnings += unpaired
         rows.append(other.against if other else {})
         accuracy = rows[-1].get("test_accuracy")

@@ -53,6 +53,11 @@ class Difference(Summary):
     trained_pair: TrainedPair | None = None
     """Of the test accuracy, where there is only one pair."""
 
+    @property
+    def all_equal(self) -> bool:
+        """Whether there are pairs, and no difference in any of them."""
+        return self.n > 0 and not any(self.by_seed.values())
+
 
 class ParameterCounts(Record):
     """How many weights a model has."""

@@ -1,6 +1,6 @@
 """One finished run -> its value of every metric."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from involbench.analysis.comparison import ParameterCounts
 from involbench.errors import ResultsError
@@ -19,23 +19,26 @@ class Wanted:
 
     metrics: frozenset[str] | None = None
     """None for all."""
+    compared: frozenset[str] | None = None
+    """Those whose differences from the baseline are wanted too; None for all."""
     target: float | None = None
-    """A validation accuracy to be reached, a fraction."""
-    warnings: list[str] = field(default_factory=list)
-    """Filled with what went wrong."""
+    """A validation accuracy to be reached, a fraction: that of `epochs_to_target`."""
 
     def asks(self, *names: str) -> bool:
         """Whether one of these is wanted."""
         return self.metrics is None or not self.metrics.isdisjoint(names)
 
 
-def measure(run: StoredRun, parameters: ParameterCounts | None, wanted: Wanted) -> Values:
+def measure(
+    run: StoredRun, parameters: ParameterCounts | None, wanted: Wanted, warnings: list[str]
+) -> Values:
     """Every metric of a finished run that is wanted and can be had.
 
     Args:
         run: The run.
         parameters: The counts of its model.
         wanted: Which metrics.
+        warnings: Gathers what could not be read.
 
     Returns:
         Metric -> value; a metric that was not measured is missing or None, never 0.
@@ -49,7 +52,7 @@ def measure(run: StoredRun, parameters: ParameterCounts | None, wanted: Wanted) 
     if wanted.asks(*_FROM_HISTORY):
         values |= _from_history(run, wanted.target)
     if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
-        values |= _from_predictions(run, wanted.warnings)
+        values |= _from_predictions(run, warnings)
     return {
         name: value for name, value in values.items() if value is not None and wanted.asks(name)
     }

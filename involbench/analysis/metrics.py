@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal["percent", "plain", "seconds", "epochs", "bytes", "count"]
-ACCURACY = "test_accuracy"
+ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ METRICS: dict[str, Metric] = {
     "peak_memory": Metric("peak memory", "peak memory", "bytes", "lower"),
     "model_size": Metric("size on disk", "size on disk", "bytes", "lower"),
     "total_parameters": Metric("number of parameters", "parameters", "count", "lower", exact=True),
-    "trainable_parameters": Metric(
-        "number of trainable parameters", "trainable", "count", "lower", exact=True
-    ),
+    SIZE: Metric("number of trainable parameters", "trainable", "count", "lower", exact=True),
     "operator_parameters": Metric(
         "number of operator parameters", "operator", "count", "lower", exact=True
     ),

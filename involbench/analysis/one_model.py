@@ -11,14 +11,14 @@ _ALWAYS = ("test_accuracy", "best_val_accuracy", "test_loss", "seconds_per_epoch
 """Metrics that every comparison names, measured or not."""
 
 
-def result_of(arm: Arm, wanted: Wanted) -> ModelResult:
-    """What is known of one arm; `wanted` gathers what could not be read."""
+def result_of(arm: Arm, wanted: Wanted, warnings: list[str]) -> ModelResult:
+    """What is known of one arm; `warnings` gathers what could not be read."""
     finished = {run.record.trial.seed: run for run in arm.finished}
     failed = [run.record for run in arm.runs if run.record.status != "finished"]
     collapsed = tuple(seed for seed, run in finished.items() if run.record.collapsed)
     data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
-    parameters = _parameters(arm, wanted.warnings)
-    values = {seed: measure(run, parameters, wanted) for seed, run in finished.items()}
+    parameters = _parameters(arm, warnings)
+    values = {seed: measure(run, parameters, wanted, warnings) for seed, run in finished.items()}
     return ModelResult(
         model=arm.model,
         point=arm.point,

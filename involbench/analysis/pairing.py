@@ -1,6 +1,6 @@
 """Which result each model is held against, and by how much it differs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -39,7 +39,10 @@ class Held:
 
 
 def differences(
-    result: ModelResult, results: Sequence[ModelResult], baseline: str | None
+    result: ModelResult,
+    results: Sequence[ModelResult],
+    baseline: str | None,
+    metrics: Collection[str] | None = None,
 ) -> tuple[Held | None, list[str]]:
     """Each metric of a result minus the baseline's, paired by seed, at the same sweep point.
 
@@ -64,15 +67,17 @@ def differences(
         return None, [f"{name} has no difference: {baseline} has {count} sweep points to it"]
     if not same_images(result, other):
         return None, [f"{name} has no difference: its images are not those of {baseline}"]
-    return Held(matching[0], metric_differences(result, other)), []
+    return Held(matching[0], metric_differences(result, other, metrics)), []
 
 
-def metric_differences(result: ModelResult, other: ModelResult) -> dict[str, Difference]:
-    """Each metric that both have, the result's minus the other's."""
+def metric_differences(
+    result: ModelResult, other: ModelResult, metrics: Collection[str] | None = None
+) -> dict[str, Difference]:
+    """Each of the metrics, or all, that both have: the result's minus the other's."""
     return {
         metric: paired_difference(summary, other.metrics[metric], metric)
         for metric, summary in result.metrics.items()
-        if metric in other.metrics
+        if metric in other.metrics and (metrics is None or metric in metrics)
     }
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 EXACT_UP_TO = 14
 """Pairs; beyond, 2^14 sign patterns are drawn instead of all 2^n."""
 _SEED = 20210310
-_CHUNK = 2**22
+_CHUNK = 2**21
 
 
 def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -24,15 +24,14 @@ def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         p, (m,). Where patterns are drawn, the one seen counts as one of them, so that p is never 0.
     """
-    signs = _signs(differences.shape[1])
-    seen = np.abs(differences.sum(axis=1, keepdims=True)) * (1 - 1e-9)  # for ties in rounding
-    rows = max(1, _CHUNK // len(signs))
-    hits = [
-        np.count_nonzero(np.abs(part @ signs.T) >= seen[start : start + rows], axis=1)
-        for start in range(0, len(differences), rows)
-        for part in [differences[start : start + rows]]
-    ]
-    return np.concatenate(hits).astype(np.float64) / len(signs)
+    pairs = differences.shape[1]
+    signs, seen = _signs(pairs), np.abs(differences.sum(axis=1, keepdims=True))
+    seen *= 1 - 1e-9  # for ties in rounding
+    rows, hits = max(1, _CHUNK // max(differences.shape)), np.zeros(len(differences))
+    for start in range(0, len(signs), rows):
+        flipped = differences @ signs[start : start + rows].T.astype(np.float64)
+        hits += np.count_nonzero(np.abs(flipped) >= seen, axis=1)
+    return hits / len(signs)
 
 
 def smallest_p(pairs: int) -> float:
@@ -41,11 +40,12 @@ def smallest_p(pairs: int) -> float:
 
 
 @lru_cache(maxsize=4)
-def _signs(pairs: int) -> NDArray[np.float64]:
+def _signs(pairs: int) -> NDArray[np.int8]:
     """All 2^n patterns of -1 and 1, or the one of only 1 and 2^14 - 1 that are drawn."""
     if pairs <= EXACT_UP_TO:
-        bits = np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1
+        bits = (np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1).astype(np.int8)
     else:
-        bits = np.random.default_rng(_SEED).integers(0, 2, (2**EXACT_UP_TO, pairs))
+        shape = (2**EXACT_UP_TO, pairs)
+        bits = np.random.default_rng(_SEED).integers(0, 2, shape, dtype=np.int8)
         bits[0] = 0
-    return np.where(bits == 0, 1.0, -1.0)
+    return 1 - 2 * bits

@@ -26,13 +26,14 @@ def claims(
     A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`.
     """
     from involbench.analysis.compare import compare_experiment
+    from involbench.analysis.measure import Wanted
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import print_json, rendered, warn
     from involbench.reporting.claims import claims_view
 
     found = {}
     for tree, name in find_experiments(results, experiments or [], published=True):
-        comparison = compare_experiment(tree, name, metrics=())
+        comparison = compare_experiment(tree, name, wanted=Wanted(frozenset(), frozenset()))
         if comparison.claims:
             found[name] = comparison.claims
             for warning in comparison.warnings:

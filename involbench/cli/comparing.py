@@ -9,7 +9,8 @@ import typer
 from involbench.analysis.arrange import only_changed, sort_models
 from involbench.analysis.compare import compare_experiment
 from involbench.analysis.comparison import Comparison
-from involbench.analysis.metrics import ACCURACY, METRICS
+from involbench.analysis.measure import Wanted
+from involbench.analysis.metrics import ACCURACY, METRICS, SIZE
 from involbench.cli.page import rendered, warn
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables_text import COSTS
@@ -37,12 +38,14 @@ class Asked:
     """The metrics that gates are about."""
 
     @property
-    def needed(self) -> set[str] | None:
-        """The metrics that are to be read; None for all."""
+    def wanted(self) -> Wanted:
+        """What is to be read, and compared."""
         if self.format in ("json", "csv"):
-            return None
+            return Wanted(target=self.target)
+        compared = frozenset([*self.metrics, ACCURACY, SIZE])
         sorting = [self.sort_by] if self.sort_by else []
-        return {*self.metrics, *COSTS, ACCURACY, *sorting, *self.gated}
+        metrics = compared.union(COSTS, sorting, self.gated)
+        return Wanted(metrics, compared, self.target)
 
 
 def compared(asked: Asked, found: Found) -> list[Comparison]:
@@ -54,8 +57,7 @@ def compared(asked: Asked, found: Found) -> list[Comparison]:
     if asked.target is not None and not 0 < asked.target <= 1:
         raise UsageError(f"--target {asked.target:g}: expected a fraction, such as 0.7")
     comparisons = [
-        compare_experiment(tree, name, asked.baseline, asked.needed, asked.target)
-        for tree, name in found
+        compare_experiment(tree, name, asked.baseline, asked.wanted) for tree, name in found
     ]
     _check_metrics(asked, comparisons)
     for comparison in comparisons:
@@ -117,7 +119,7 @@ def _arranged(asked: Asked, comparison: Comparison) -> Comparison:
     if asked.sort_by:
         comparison = sort_models(comparison, asked.sort_by)
     if asked.only_changed and asked.against is None:
-        comparison, left_out = only_changed(comparison, [*asked.metrics, "trainable_parameters"])
+        comparison, left_out = only_changed(comparison, [*asked.metrics, SIZE])
         for model in left_out:
             typer.echo(
                 f"{comparison.experiment}: {model} left out: equal to {comparison.baseline}",
@@ -157,7 +159,7 @@ def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comp
     for (_, name), now in zip(found, comparisons, strict=True):
         if not is_folder(tree.folder(name) / "runs"):
             raise UsageError(f"--against {other}: it has no experiment {name}")
-        then = compare_experiment(tree, name, None, asked.needed, asked.target)
+        then = compare_experiment(tree, name, None, asked.wanted)
         pair = compare_trees(now, then, str(other))
         _warn(name, pair.warnings[len(now.warnings) :])
         pairs.append(pair.without_equals(asked.metrics) if asked.only_changed else pair)

@@ -38,7 +38,7 @@ def end_on_failed_gate(
 
     def lookup(name: str) -> Comparison:
         ((tree, found),) = find_experiments(asked.results, [name])
-        return compare_experiment(tree, found, None, asked.needed, asked.target)
+        return compare_experiment(tree, found, None, asked.wanted)
 
     outcomes = check_gates(gates, comparisons, lookup, strict)
     for outcome in outcomes:

@@ -52,9 +52,9 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
     n = f"{difference.n} seed{'' if difference.n == 1 else 's'}"
     apart = _apart(this, that, mean, name)
+    if difference.all_equal:
+        return f"{this} and {that} are equal in {metric.title}, {n}"
     if difference.verdict == "undecided":
-        if not mean and any("every pair" in note for note in difference.notes):
-            return f"{this} and {that} are equal in {metric.title} on every one of {n}"
         signed = _amount(mean, metric, plus=True)
         return (
             f"{this} and {that} cannot be told apart in {metric.title}: "

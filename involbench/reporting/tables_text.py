@@ -19,6 +19,7 @@ Row = tuple[str, ...]
 COSTS = ("trainable_parameters", "operator_parameters", "seconds_per_epoch")
 """What stands beside every metric."""
 
+_DIFFERENCE = "difference [95%]"
 _SIZES = ("trainable", "operator", "norm.", "head", "other", "frozen")
 
 
@@ -29,9 +30,7 @@ def result_table(
 
     Each metric with its difference from the baseline, then what a model costs.
     """
-    titles = [
-        title for name in metrics for title in (metric_called(name).header, "difference [95%]")
-    ]
+    titles = [title for name in metrics for title in (metric_called(name).header, _DIFFERENCE)]
     costs = [name for name in COSTS if name not in metrics]
     rows = []
     for result in results:
@@ -57,7 +56,11 @@ def full_table(
 
 def without_equal_columns(titles: Row, rows: Sequence[Row]) -> tuple[Row, list[Row]]:
     """Only the columns in which some row differs, and the names."""
-    kept = [0, *(k for k in range(1, len(titles)) if len({row[k] for row in rows}) > 1)]
+    kept = [0]
+    for k in range(1, len(titles)):
+        value = k - 1 if titles[k] == _DIFFERENCE else k  # of which the column is a difference
+        if len({row[value] for row in rows}) > 1:
+            kept.append(k)
     return tuple(titles[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
 
 

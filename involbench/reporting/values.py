@@ -44,11 +44,11 @@ def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -
 
 
 def sign(difference: Difference, metric: Metric) -> str:
-    """Better, worse, no verdict; a space where neither way is better."""
+    """Better, worse, no verdict, equal; a space where neither way is better."""
+    if difference.all_equal:
+        return "="
     if difference.verdict in ("undecided", "too few pairs"):
         return UNDECIDED
-    if difference.verdict == "equal":
-        return "="
     if metric.better is None:
         return " "
     return BETTER if difference.verdict == metric.better else WORSE

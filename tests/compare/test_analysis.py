@@ -11,6 +11,7 @@ import pytest
 from involbench.analysis.collapse import never_left_chance
 from involbench.analysis.compare import compare_experiment
 from involbench.analysis.comparison import Comparison
+from involbench.analysis.measure import Wanted
 from involbench.analysis.paired import paired_difference
 from involbench.analysis.summary import mean_curve, sample_sd, summarize
 from involbench.errors import UsageError
@@ -161,15 +162,19 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
                 }
             )
         )
-    everything = compare_experiment(ResultsTree(tmp_path), "digits", target=0.45)
+    everything = compare_experiment(ResultsTree(tmp_path), "digits", wanted=Wanted(target=0.45))
     inn = everything.models[1].metrics
     assert inn["generalization_gap"].by_seed == pytest.approx({0: 0.43, 1: 0.428})
     assert inn["epochs_to_target"].mean == 2
     assert inn["seconds_to_target"].mean == 5
     assert inn["operator_parameters"].by_seed == {0: 66, 1: 66}
-    never = compare_experiment(ResultsTree(tmp_path), "digits", target=0.46).models[1]
+    never = compare_experiment(ResultsTree(tmp_path), "digits", wanted=Wanted(target=0.46)).models[
+        1
+    ]
     assert "epochs_to_target" not in never.metrics
-    few = compare_experiment(ResultsTree(tmp_path), "digits", metrics=["test_loss"]).models[1]
+    few = compare_experiment(
+        ResultsTree(tmp_path), "digits", wanted=Wanted(frozenset(["test_loss"]))
+    ).models[1]
     assert few.metrics["test_loss"].n == 2
     assert "generalization_gap" not in few.metrics
 

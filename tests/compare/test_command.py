@@ -283,3 +283,12 @@ def test_two_trees_show_each_model_then_and_now(tmp_path: Path) -> None:
     shown = run_compare(tmp_path, "--results", "new", "--against", "old", "--only-changed", "--md")
     assert "| cnn |" not in shown.stdout
     assert "| inn | 6/6 |" in shown.stdout
+
+
+def test_equal_models_are_called_equal(tmp_path: Path) -> None:
+    for model in ("cnn", "inn"):
+        for seed in range(2):
+            make_run(tmp_path / "results", model, seed, accuracy=0.5)
+    done = run_compare(tmp_path)
+    assert "= +0.00" in done.stdout
+    assert "inn and cnn are equal in test accuracy, 2 seeds; it has 24 times" in done.stdout
