@@ -1,4 +1,4 @@
-"""Write the tables of docs/models.md: what every architecture consists of and computes.
+"""Write the tables of docs/models.md, and print them: the architectures' sizes.
 
 Run: python -m benchmarks.models_doc
 """
@@ -45,11 +45,16 @@ PUBLISHED: dict[tuple[str, int], tuple[float, float | None]] = {
 def document() -> str:
     """docs/models.md with its tables made anew."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    for name, lines in (("small", _small()), ("slot", _slot()), ("imagenet", _imagenet())):
+    for name, lines in tables().items():
         before, _, rest = text.partition(_BEGIN.format(name))
         _, _, after = rest.partition(_END)
         text = f"{before}{_BEGIN.format(name)}\n" + "\n".join(lines) + f"\n{_END}{after}"
     return text
+
+
+def tables() -> dict[str, list[str]]:
+    """The lines of each table."""
+    return {"small": [*_small()], "slot": [*_slot()], "imagenet": [*_imagenet()]}
 
 
 def _small() -> Iterator[str]:
@@ -121,5 +126,6 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(document(), encoding="utf-8")
-    print(f"wrote {DOCUMENT.name}")
+    made = document()
+    DOCUMENT.write_text(made, encoding="utf-8")
+    print("\n".join(line for line in made.splitlines() if line.startswith("|")))

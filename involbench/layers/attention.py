@@ -61,9 +61,26 @@ class Attention2D(keras.layers.Layer):
         )
 
     def _pooled(self, outputs: Any) -> Any:
+        """The mean of each window of `strides` pixels, of those inside the image.
+
+        Keras's own pooling places windows of 3 and more differently on each backend.
+        """
         if max(self.strides) == 1:
             return outputs
-        return keras.ops.average_pool(outputs, self.strides, self.strides, "same", "channels_last")
+        sizes = zip(keras.ops.shape(outputs)[1:3], self.strides, strict=True)
+        margins = [(0, -size % step) for size, step in sizes]
+        inside = keras.ops.ones_like(outputs[:1, :, :, :1])
+        sums, counts = (
+            keras.ops.average_pool(
+                keras.ops.pad(array, ((0, 0), *margins, (0, 0))),
+                self.strides,
+                self.strides,
+                "valid",
+                "channels_last",
+            )
+            for array in (outputs, inside)
+        )
+        return sums / counts
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = zip(input_shape[1:3], self.strides, strict=True)

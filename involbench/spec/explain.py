@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from involbench.spec.architectures import ModelSpec
 from involbench.spec.claims import Claim, Margin
 from involbench.spec.document import Problem
+from involbench.spec.match import Match
 from involbench.spec.schema import DataSpec, ExperimentSpec, TrainingSpec
 from involbench.spec.wording import KeyPath, describe, nearest, suggest
 
@@ -103,6 +104,8 @@ def _unknown_key(path: KeyPath, tag: str | None) -> str:
     key = str(path[-1])
     around = tuple(part for part in path[:-1] if isinstance(part, str))
     section = ARCHITECTURES[tag] if tag else {**_SECTIONS, **_LISTED}[around]
+    if tag and len(path) > 3:  # The one mapping that architectures have.
+        section = Match
     known = [name for name in section.model_fields if name != "architecture" or not tag]
     if tag and not known:
         return f"unknown key; {tag} has no arguments"

@@ -12,19 +12,12 @@ def softmax(scores):
 
 
 def pooled(image, strides):
-    """The mean over windows of `strides` pixels, of what lies inside; windows as TensorFlow's SAME
-    places them."""
+    """The mean over windows of `strides` pixels, of what lies inside."""
     height, width, channels = image.shape
-    out = -(-height // strides), -(-width // strides)
-    result = np.zeros((*out, channels))
-    starts = [
-        max((n - 1) * strides + strides - size, 0) // 2
-        for n, size in zip(out, (height, width), strict=True)
-    ]
-    for h, w in np.ndindex(*out):
-        top, left = h * strides - starts[0], w * strides - starts[1]
-        window = image[max(top, 0) : top + strides, max(left, 0) : left + strides]
-        result[h, w] = window.mean(axis=(0, 1))
+    result = np.zeros((-(-height // strides), -(-width // strides), channels))
+    for h, w in np.ndindex(*result.shape[:2]):
+        top, left = h * strides, w * strides
+        result[h, w] = image[top : top + strides, left : left + strides].mean(axis=(0, 1))
     return result
 
 

@@ -23,7 +23,10 @@ def test_a_match_names_a_model(tmp_path: Path) -> None:
         ("{macs: inn}", "models.inn.match: a model cannot match itself"),
         ("{parameters: cnn, macs: cnn}", "models.inn.match: expected one key, parameters or macs"),
         ("{}", "models.inn.match: expected one key, parameters or macs"),
-        ("{flops: cnn}", "models.inn.match.flops: unknown key; "),
+        (
+            "{parameter: cnn}",
+            "models.inn.match.parameter: unknown key; did you mean 'parameters'?",
+        ),
         ("cnn", "models.inn.match: expected a mapping, got the text 'cnn'"),
         ("{parameters: }", "models.inn.match.parameters: expected text, got nothing"),
     ],
