@@ -70,8 +70,13 @@ def inputs_gradient(
     return ops.cast(join_groups(x, geometry), upstream.dtype)
 
 
-def kernels_gradient(inputs: Any, upstream: Any, geometry: Geometry) -> Any:
-    """The gradient by the kernels."""
+def kernels_gradient(
+    inputs: Any,
+    upstream: Any,
+    geometry: Geometry,
+    sum_over: Callable[[Any, int], Any] = ops.sum,
+) -> Any:
+    """The gradient by the kernels; `sum_over` sums an array over an axis."""
     height, width = geometry.spatial(ops.shape(inputs))
     x, dy = split_groups(wide(inputs), geometry), split_groups(wide(upstream), geometry)
     rows, columns = geometry.rows, geometry.columns
@@ -87,7 +92,7 @@ def kernels_gradient(inputs: Any, upstream: Any, geometry: Geometry) -> Any:
         at_row = (rows.offset(row), out[0], rows.strides)
         at_column = (columns.offset(column), out[1], columns.strides)
         view = window(x, at_row, at_column, geometry)
-        sums.append(ops.sum(view * dy, axis=member_axis(geometry)))
+        sums.append(sum_over(view * dy, member_axis(geometry)))
     tap_axis = 4 if geometry.channels_last else 2
     return ops.cast(ops.stack(sums, axis=tap_axis), upstream.dtype)
 

@@ -15,13 +15,7 @@ from tests.operator.backends import BACKEND, as_float64, values_and_gradients
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 1e-2, "float16": 1e-2}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _double_precision():
-    """JAX has float64 only where asked for."""
-    if BACKEND == "jax":
-        import jax
-
-        jax.config.update("jax_enable_x64", True)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 @st.composite

@@ -77,6 +77,7 @@ def test_returns_the_kernels_it_applied():
     np.testing.assert_allclose(sums, 1, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16", "float64"])
 def test_works_under_dtype_policies(policy):
     layer = make(dtype=policy)
