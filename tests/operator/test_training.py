@@ -10,9 +10,9 @@ from involbench.layers import Involution2D
 from involbench.ops import involution
 from tests.operator import reference
 from tests.operator.backends import BACKEND, values_and_gradients
-from tests.operator.test_involution import _double_precision, arguments, arrays, cases
+from tests.operator.test_involution import arguments, arrays, cases
 
-__all__ = ["_double_precision"]
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 POLICIES = ["float32", "mixed_float16", "mixed_bfloat16", "bfloat16", "float16", "float64"]
 
