@@ -29,7 +29,7 @@ assert cpu.forward(x, h, geometry)[0, 1, 1, 0] == 9
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("layout", ["contiguous", "interleaved"])
-@pytest.mark.parametrize("members", [1, 4, 5, 16, 17, 33])
+@pytest.mark.parametrize("members", [1, 2, 4, 5, 7, 8, 16, 17, 33])
 def test_any_number_of_channels_fills_the_vectors(members, layout, dtype):
     case = reference.Case((2, 3, 4, 2 * members), (3, 3), groups=2, layout=layout)
     check(case, "channels_last", dtype, 0, in_graph)
@@ -166,3 +166,23 @@ def test_results_that_are_gone_leave_their_memory_to_the_next(monkeypatch):
     held = [cpu.forward(x, h, geometry) for _ in range(5)]
     assert len(addresses) == 1
     assert len({array.ctypes.data for array in held}) == 5
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (32, 2)])
+def test_no_number_of_cores_changes_a_bit(monkeypatch, channels, groups):
+    geometry = make_geometry(5, 1, 2, groups, data_format="channels_last")
+    rng = np.random.default_rng(0)
+    x, dy = (rng.normal(size=(21, 13, 19, channels)).astype("float32") for _ in range(2))
+    h = rng.normal(size=(21, 13, 19, groups, 25)).astype("float32")
+
+    def results(cores):
+        monkeypatch.setattr(cpu, "_cores", lambda: cores)
+        return (
+            cpu.forward(x, h, geometry),
+            cpu.inputs_gradient(x.shape, h, dy, geometry),
+            cpu.kernels_gradient(x, dy, geometry),
+        )
+
+    alone = [array.tobytes() for array in results(1)]
+    for cores in (2, 3, 16, 64):
+        assert [array.tobytes() for array in results(cores)] == alone
