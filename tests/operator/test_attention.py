@@ -6,26 +6,19 @@ import pytest
 
 from involbench.layers import LocalSelfAttention2D, OutlookAttention2D
 from tests.operator import attention
-from tests.operator.backends import BACKEND, values_and_gradients
+from tests.operator.backends import values_and_gradients
 
 LAYERS = {
     LocalSelfAttention2D: attention.local_self_attention,
     OutlookAttention2D: attention.outlook_attention,
 }
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 OPTIONS = [
     {"filters": 4, "kernel_size": 3, "heads": 2},
     {"filters": 6, "kernel_size": (1, 3), "heads": 2, "strides": 2},
     {"filters": 3, "kernel_size": (5, 3), "heads": 1, "strides": 3},
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _double_precision():
-    """JAX has float64 only where asked for."""
-    if BACKEND == "jax":
-        import jax
-
-        jax.config.update("jax_enable_x64", True)
 
 
 def slow(kind, options, x, *weights):
