@@ -4,7 +4,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-backends test-jax test-torch torture lint clean
+.PHONY: help run test test-backends test-jax test-torch torture calibrate models-doc lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ test-jax test-torch: test-%: $(BACKENDS)/.installed
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
+
+calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
+	$(BIN)/python -m benchmarks.calibrate
+
+models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew.
+	$(BIN)/python -m benchmarks.models_doc
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/ruff check

@@ -1,26 +1,36 @@
 """From the runs of one experiment to the comparison of its models."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from involbench.analysis.comparison import METRICS, Comparison, ModelResult, ParameterCounts
+from involbench.analysis.claims import judge
+from involbench.analysis.comparison import Comparison, Difference, ModelResult
+from involbench.analysis.curves import sweep_curves
 from involbench.analysis.fairness import environment_warnings, environments, protocol_warnings
+from involbench.analysis.measure import Wanted
+from involbench.analysis.one_model import result_of
+from involbench.analysis.paired import with_holm
 from involbench.analysis.pairing import choose_baseline, differences
+from involbench.analysis.pareto import fronts
 from involbench.analysis.selection import Arm, select_arms
-from involbench.analysis.summary import summarize
-from involbench.errors import ResultsError
+from involbench.analysis.trained_pair import trained_pair
 from involbench.results.outline import Outline, read_outline
 from involbench.results.reading import ResultsTree, StoredRun
 
 _NO_OUTLINE = Outline()
+_EVERYTHING = Wanted()
 
 
 def compare_experiment(
-    tree: ResultsTree, experiment: str, baseline: str | None = None
+    tree: ResultsTree,
+    experiment: str,
+    baseline: str | None = None,
+    wanted: Wanted = _EVERYTHING,
 ) -> Comparison:
     """Read the runs of an experiment and compare its models; see `compare`."""
     runs, warnings = tree.runs(experiment)
     outline = read_outline(tree.folder(experiment))
-    return compare(experiment, runs, baseline, warnings, outline)
+    return compare(experiment, runs, baseline, warnings, outline, wanted)
 
 
 def compare(
@@ -29,6 +39,7 @@ def compare(
     baseline: str | None = None,
     warnings: Sequence[str] = (),
     outline: Outline = _NO_OUTLINE,
+    wanted: Wanted = _EVERYTHING,
 ) -> Comparison:
     """Compare the models of one experiment, paired by seed.
 
@@ -40,7 +51,9 @@ def compare(
         runs: All its runs.
         baseline: The model to hold the others against; default: the spec's, or the first.
         warnings: What went wrong while the runs were read.
-        outline: The order of the models and the spec's baseline.
+        outline: The order of the models, the spec's baseline and its claims.
+        wanted: The metrics; default: all, for which every run's history and, where its record
+            is older, its predictions are read.
 
     Raises:
         UsageError: No run is of the model `baseline`.
@@ -51,53 +64,47 @@ def compare(
     found = environments(arms)
     said = [*warnings, *left_out, *protocol_warnings(arms, chosen)]
     said += environment_warnings(arms, found)
-    alone = [_result(arm, _parameters(arm, said)) for arm in arms]
-    paired = []
-    for result in alone:
-        against, unpaired = differences(result, alone, chosen)
-        said += unpaired
-        paired.append(result.model_copy(update={"differences": against}))
+    claimed = frozenset(claim.metric for claim in outline.claims)
+    if wanted.metrics is not None:
+        wanted = replace(wanted, metrics=wanted.metrics | claimed)
+    alone = [result_of(arm, wanted, said) for arm in arms]
+    results = _paired(alone, arms, chosen, wanted, said)
     return Comparison(
         experiment=name,
         baseline=chosen,
-        models=tuple(paired),
+        target=wanted.target,
+        models=tuple(results),
+        curves=sweep_curves(results),
+        fronts=fronts(results),
+        claims=tuple(judge(claim, alone) for claim in outline.claims),
         environment=found,
         warnings=tuple(said),
     )
 
 
-def _result(arm: Arm, parameters: ParameterCounts | None) -> ModelResult:
-    """One arm over its seeds, not yet held against another."""
-    finished = {run.record.trial.seed: run.record for run in arm.finished}
-    failed = [run.record for run in arm.runs if run.record.status != "finished"]
-    collapsed = tuple(seed for seed, record in finished.items() if record.collapsed)
-    data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
-    return ModelResult(
-        model=arm.model,
-        point=arm.point,
-        n_finished=len(finished),
-        n_collapsed=len(collapsed),
-        n_failed=len(failed),
-        runs={seed: record.run_id for seed, record in finished.items()},
-        collapsed_seeds=collapsed,
-        failures={record.trial.seed: record.error or "no reason given" for record in failed},
-        chance=data.chance if data else None,
-        metrics={
-            metric: summarize({seed: r.metrics.get(metric) for seed, r in finished.items()})
-            for metric in METRICS
-        },
-        parameters=parameters,
-        differences={},
-    )
-
-
-def _parameters(arm: Arm, warnings: list[str]) -> ParameterCounts | None:
-    """The counts of the first run that has them; the runs of an arm do not differ in them."""
-    for run in arm.finished:
-        try:
-            counts = run.parameters()
-        except ResultsError as error:
-            warnings.append(str(error))
-        else:
-            return ParameterCounts(**counts.model_dump(exclude={"layers"}))
-    return None
+def _paired(
+    alone: Sequence[ModelResult],
+    arms: Sequence[Arm],
+    baseline: str | None,
+    wanted: Wanted,
+    warnings: list[str],
+) -> list[ModelResult]:
+    """Each result held against the baseline's at its sweep point."""
+    rows: list[dict[str, Difference]] = []
+    for result, arm in zip(alone, arms, strict=True):
+        other, unpaired = differences(result, alone, baseline, wanted.compared)
+        warnings += unpaired
+        rows.append(other.against if other else {})
+        accuracy = rows[-1].get("test_accuracy")
+        if other and accuracy and accuracy.n == 1:
+            (seed,) = accuracy.by_seed
+            pair = trained_pair(arm, arms[other.place], seed, warnings)
+            rows[-1]["test_accuracy"] = accuracy.model_copy(update={"trained_pair": pair})
+    for metric in dict.fromkeys(name for row in rows for name in row):
+        having = [row for row in rows if metric in row]
+        for row, corrected in zip(having, with_holm([r[metric] for r in having]), strict=True):
+            row[metric] = corrected
+    return [
+        result.model_copy(update={"differences": row})
+        for result, row in zip(alone, rows, strict=True)
+    ]

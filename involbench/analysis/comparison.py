@@ -4,10 +4,10 @@ from typing import Any, Final, Literal
 
 from involbench.results.record import Record, Role
 
-COMPARISON_VERSION: Final = 1
+COMPARISON_VERSION: Final = 2
 
-METRICS = ("test_accuracy", "best_val_accuracy", "test_loss", "seconds_per_epoch")
-"""The keys of `RunRecord.metrics` that are summarized over seeds."""
+Verdict = Literal["higher", "lower", "equal", "undecided", "too few pairs"]
+ClaimVerdict = Literal["supported", "refuted", "undecided"]
 
 
 class Summary(Record):
@@ -21,6 +21,44 @@ class Summary(Record):
     by_seed: dict[int, float | None]
 
 
+class TrainedPair(Record):
+    """Two trained networks on the same test images: this trained pair only, not their kinds."""
+
+    images: int
+    only_this_right: int
+    only_baseline_right: int
+    p: float
+    """Of McNemar's exact test, two-sided."""
+
+
+class Difference(Summary):
+    """One model minus another, paired by seed."""
+
+    missing_seeds: tuple[int, ...] = ()
+    """Seeds that one of the two has measured and the other has not."""
+    interval: tuple[float, float] | None = None
+    """The 95% BCa interval of the mean difference; None under three pairs, and for counts."""
+    p: float | None = None
+    """Of the sign-flip test, two-sided."""
+    p_holm: float | None = None
+    """Corrected for the number of comparisons of this metric in the experiment."""
+    smallest_p: float | None = None
+    """The smallest p that so many pairs can reach."""
+    superiority: float | None = None
+    """The share of pairs in which this model has the better value, or the higher one where
+    neither way is better; a tie counts half."""
+    verdict: Verdict = "too few pairs"
+    """Whether this model's value is higher or lower than the baseline's."""
+    notes: tuple[str, ...] = ()
+    trained_pair: TrainedPair | None = None
+    """Of the test accuracy, where there is only one pair."""
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether there are pairs, and no difference in any of them."""
+        return self.n > 0 and not any(self.by_seed.values())
+
+
 class ParameterCounts(Record):
     """How many weights a model has."""
 
@@ -29,6 +67,8 @@ class ParameterCounts(Record):
     non_trainable: int
     by_role: dict[Role, int]
     """Trainable parameters."""
+    operator_layers: tuple[str, ...] = ()
+    """The Keras classes of the layers whose role is the operator."""
 
 
 class ModelResult(Record):
@@ -48,20 +88,115 @@ class ModelResult(Record):
     """What each failed seed failed of."""
     chance: float | None
     """Share of the most frequent class in the test set."""
+    fingerprint: str | None
+    """SHA-256 of the dataset."""
     metrics: dict[str, Summary]
     parameters: ParameterCounts | None
-    differences: dict[str, Summary]
-    """This model minus the baseline, paired by seed; empty where there is no baseline."""
+    differences: dict[str, Difference]
+    """This model minus the baseline; empty where there is no baseline, or other test images."""
+
+
+class ClaimNumbers(Record):
+    """What a claim is judged by, at one sweep point."""
+
+    point: dict[str, Any]
+    greater: float
+    """The mean of the model that is to have more, over the seeds that both have."""
+    lesser: float
+    beyond: Difference
+    """By how much each pair is beyond what is claimed: greater - lesser - difference, or
+    greater - ratio * lesser; above zero speaks for the claim."""
+    verdict: ClaimVerdict
+
+
+class ClaimResult(Record):
+    """A claim of the spec, held against the runs."""
+
+    says: str
+    source: str
+    metric: str
+    greater: str
+    lesser: str
+    ratio: float | None
+    difference: float | None
+    at: dict[str, Any]
+    verdict: ClaimVerdict
+    reason: str
+    """What the verdict rests on, or why there is none."""
+    numbers: tuple[ClaimNumbers, ...]
+
+
+class CurvePoint(Record):
+    """One model at one value of what is swept."""
+
+    x: float
+    n: int
+    """Seeds."""
+    mean: float
+    interval: tuple[float, float] | None
+    """The 95% BCa interval of the mean over seeds; None under three."""
+
+
+class Crossing(Record):
+    """Where a model begins, or ceases, to be above the baseline."""
+
+    low: float
+    """The swept value before it."""
+    high: float
+    """The swept value after it."""
+    at: float
+    """Interpolated between both."""
+    certain: bool
+    """Whether there is a verdict on both sides of it."""
+
+
+class Curve(Record):
+    """One model over one swept number."""
+
+    model: str
+    key: str
+    """What is swept, such as data.train_size."""
+    at: dict[str, Any]
+    """The coordinates of whatever else is swept."""
+    metric: str
+    points: tuple[CurvePoint, ...]
+    crossings: tuple[Crossing, ...]
+    """With the baseline's curve."""
+
+
+class OnFront(Record):
+    """A result that no other beats."""
+
+    model: str
+    point: dict[str, Any]
+    gain: float
+    cost: float
+
+
+class Front(Record):
+    """A Pareto front, by cost."""
+
+    gain: str
+    """The metric of which more is better."""
+    cost: str
+    """The metric of which less is better."""
+    members: tuple[OnFront, ...]
 
 
 class Comparison(Record):
     """The models of one experiment, side by side."""
 
-    schema_version: Literal[1] = COMPARISON_VERSION
+    schema_version: Literal[2] = COMPARISON_VERSION
     experiment: str
     baseline: str | None
     """The model that the others are held against; None where there are no runs."""
+    target: float | None = None
+    """The validation accuracy of `epochs_to_target` and `seconds_to_target`, a fraction."""
     models: tuple[ModelResult, ...]
+    claims: tuple[ClaimResult, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    """Of the test accuracy, over each number that is swept."""
+    fronts: tuple[Front, ...] = ()
     environment: dict[str, tuple[str, ...]]
     """The versions and hardware that the finished runs were made with; several if they differ."""
     warnings: tuple[str, ...]

@@ -29,17 +29,6 @@ def summarize(by_seed: Mapping[int, float | None]) -> Summary:
     return Summary(n=len(measured), mean=mean(measured), sd=sample_sd(measured), by_seed=clean)
 
 
-def paired_difference(these: Summary, baseline: Summary) -> Summary:
-    """These minus the baseline, seed by seed, over the seeds that both have measured."""
-    return summarize(
-        {
-            seed: value - other
-            for seed, value in these.by_seed.items()
-            if value is not None and (other := baseline.by_seed.get(seed)) is not None
-        }
-    )
-
-
 def mean_curve(curves: Iterable[Sequence[float | None]]) -> list[float | None]:
     """The mean at each epoch over the curves that have a value there; None where none has."""
     kept = list(curves)

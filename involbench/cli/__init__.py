@@ -36,6 +36,7 @@ def _root(
 
 def _register_commands() -> None:
     from involbench.cli.bench import bench
+    from involbench.cli.claims import claims
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
     from involbench.cli.init import init
@@ -49,7 +50,7 @@ def _register_commands() -> None:
     app.command()(run)
     app.command()(compare)
     app.command("list")(list_runs)
-    for command in (show, clean, params, validate, schema, init):
+    for command in (claims, show, clean, params, validate, schema, init):
         app.command()(command)
     app.add_typer(bench)
 

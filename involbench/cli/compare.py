@@ -1,17 +1,11 @@
 """`involbench compare`: how the models of each experiment differ."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from involbench.cli.options import Results
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from involbench.analysis.comparison import Comparison
-    from involbench.results.reading import ResultsTree
 
 
 def compare(
@@ -26,6 +20,40 @@ def compare(
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),
     ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m", "--metric", metavar="NAME", help="What to compare. [default: test_accuracy]"
+        ),
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ACCURACY",
+            help="Validation accuracy, as a fraction, of epochs_to_target and seconds_to_target.",
+        ),
+    ] = None,
+    sort_by: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="The best first; default: as in the spec.")
+    ] = None,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Only rows and columns in which models differ.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Another results folder: each model then and now."),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GATE",
+            help="Exit with 3 if this holds: 'inn.test_accuracy < 0.4', "
+            "'inn.test_loss > cnn.test_loss', 'inn.test_accuracy drops 0.02 from EXPERIMENT'.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Gates fail on what is undecided too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A line a model and metric.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
@@ -34,25 +62,36 @@ def compare(
         typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead."),
     ] = None,
 ) -> None:
-    """Compare the models of each experiment: accuracy, loss, parameters, time.
+    """Compare the models of each experiment, paired by seed, and say how sure the answer is.
 
-    Runs are paired by seed. A run whose accuracy never left chance is counted and named.
+    A run whose accuracy never left chance is counted and named. Fewer than six seeds give an
+    estimate but no verdict.
     """
-    from involbench.analysis.compare import compare_experiment
+    from involbench.cli.comparing import Asked, compared, document, write
     from involbench.cli.experiments import find_experiments
-    from involbench.cli.page import warn
+    from involbench.cli.gates import end_on_failed_gate, gates_of
 
-    chosen = _format(as_json, as_csv, as_md)
+    gates = gates_of(fail_if or [], strict)
+    asked = Asked(
+        results,
+        baseline,
+        tuple(dict.fromkeys(metrics or ["test_accuracy"])),
+        target,
+        sort_by,
+        only_changed,
+        against,
+        _format(as_json, as_csv, as_md),
+        for_screen=output is None,
+        gated=tuple(gate.quantity.metric for gate in gates),
+    )
     found = find_experiments(results, experiments or [])
-    comparisons = [compare_experiment(tree, name, baseline) for tree, name in found]
-    for comparison in comparisons:
-        for warning in comparison.warnings:
-            warn(f"{comparison.experiment}: {warning}")
-    text = _text(chosen, comparisons, found, for_screen=output is None)
+    comparisons = compared(asked, found)
+    text = document(asked, found, comparisons)
     if output is not None:
-        _write(output, text)
+        write(output, text)
     else:
         typer.echo(text, nl=False)
+    end_on_failed_gate(gates, comparisons, asked, strict)
 
 
 def _format(as_json: bool, as_csv: bool, as_md: bool) -> str:
@@ -63,50 +102,3 @@ def _format(as_json: bool, as_csv: bool, as_md: bool) -> str:
         flags = " and ".join(f"--{name}" for name in wanted)
         raise UsageError(f"{flags} exclude each other: choose one")
     return wanted[0] if wanted else "text"
-
-
-def _write(output: Path, text: str) -> None:
-    from involbench.errors import ResultsError, UsageError
-    from involbench.results.files import write_atomic
-
-    try:
-        write_atomic(output, text.encode())
-    except ResultsError as error:
-        raise UsageError(f"--output: {error}") from error
-    typer.echo(f"written: {output}", err=True)
-
-
-def _text(
-    chosen: str,
-    comparisons: "list[Comparison]",
-    found: "list[tuple[ResultsTree, str]]",
-    for_screen: bool,
-) -> str:
-    """The whole document in the format chosen."""
-    if chosen == "json":
-        from involbench.reporting.tables_json import comparison_json
-
-        return comparison_json(comparisons)
-    if chosen == "csv":
-        from involbench.reporting.tables_csv import comparison_csv
-
-        return comparison_csv(comparisons)
-    if chosen == "md":
-        from involbench.reporting.tables_markdown import comparison_markdown
-
-        return "\n".join(map(comparison_markdown, comparisons))
-    return tables(comparisons, found, for_screen)
-
-
-def tables(
-    comparisons: "list[Comparison]", found: "list[tuple[ResultsTree, str]]", for_screen: bool
-) -> str:
-    """A page of tables for each experiment."""
-    from involbench.cli.page import rendered
-    from involbench.reporting.tables import comparison_view
-
-    parts: list[RenderableType] = []
-    for comparison, (tree, name) in zip(comparisons, found, strict=True):
-        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
-        parts += [*comparison_view(comparison, plots), ""]
-    return rendered(parts, for_screen)

@@ -1,14 +1,13 @@
-"""`involbench params`: the parameter counts of a spec's models, without training or data."""
+"""`involbench params`: what a spec's models consist of and compute, without training or data."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from involbench.cli.options import Overrides, SpecPath
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from involbench.execution.messages import Report
     from involbench.results.record import Parameters
 
 
@@ -19,40 +18,39 @@ def params(
         bool, typer.Option("--json", help="One JSON document, with every layer.")
     ] = False,
 ) -> None:
-    """Count the parameters of every model of a spec, by what they are for."""
-    import json
-
+    """Count parameters and MACs of every model of a spec, by layer and by what they are for."""
     from rich.console import Console
 
+    from involbench.cli.page import print_json, rendered
+    from involbench.execution.budgets import with_widths
     from involbench.execution.client import Worker
     from involbench.execution.messages import CountParameters
     from involbench.execution.shares import Share
     from involbench.reporting.progress import trial_name
+    from involbench.reporting.tables_params import params_view
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
     from involbench.spec.trial import one_seed_each
 
-    trials = one_seed_each(expand(load_spec(spec, overrides or [])))
-    names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
+    every = expand(load_spec(spec, overrides or []))
     with Worker(Share("cpu")) as worker, Console(stderr=True).status("starting Keras"):
+        trials = one_seed_each(with_widths(every, worker, _say))
+        names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
         counts = worker.ask(CountParameters(trials), lambda report: None)
     counted = dict(zip(names, counts, strict=True))
     if as_json:
-        typer.echo(json.dumps({name: p.model_dump(mode="json") for name, p in counted.items()}))
+        print_json({name: _document(parameters) for name, parameters in counted.items()})
     else:
-        Console().print(_table(counted))
+        typer.echo(rendered(params_view(counted)), nl=False)
 
 
-def _table(counted: "dict[str, Parameters]") -> "Table":
-    from rich.table import Table
+def _document(parameters: "Parameters") -> dict[str, Any]:
+    sums = {"macs": parameters.macs, "macs_by_role": parameters.macs_by_role}
+    return {**parameters.model_dump(mode="json"), **sums, "not_counted": parameters.not_counted}
 
-    from involbench.results.record import ROLES
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for title in ("trainable", *ROLES, "non-trainable"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for name, parameters in counted.items():
-        by_role = [f"{parameters.by_role[role]:,}" for role in ROLES]
-        table.add_row(name, f"{parameters.trainable:,}", *by_role, f"{parameters.non_trainable:,}")
-    return table
+def _say(report: "Report") -> None:
+    from involbench.execution.messages import Notice
+
+    if isinstance(report, Notice):
+        typer.echo(report.text, err=True)

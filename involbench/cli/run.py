@@ -28,7 +28,7 @@ def run(
     device: Device = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, help="Trials at a time. [default: 1, or one a GPU]"),
+        typer.Option("-j", "--jobs", min=1, help="Trials at a time; default: 1, or one a GPU."),
     ] = None,
     gpus: Annotated[
         str | None, typer.Option(metavar="I,J,...", help="GPUs to divide among the jobs.")
@@ -41,7 +41,12 @@ def run(
     ] = False,
     keep_going: Annotated[
         bool,
-        typer.Option("-k/", "--keep-going/--fail-fast", help="What to do when a trial fails."),
+        typer.Option(
+            "-k/",
+            "--keep-going/--fail-fast",
+            show_default=False,
+            help="When a trial fails: do the others, as is usual, or stop.",
+        ),
     ] = True,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[
@@ -77,6 +82,7 @@ class _Wanted:
 
 def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> int:
     """Do it, print what came of it, and return how many trials failed."""
+    from involbench.execution.budgets import with_widths
     from involbench.execution.crew import Crew
     from involbench.execution.messages import Notice, TrialEnded
     from involbench.execution.plan import check, plan
@@ -89,6 +95,7 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
     store, trials = Store(wanted.results, loaded.spec.name), expand(loaded)
     shares = divide(wanted.device, min(wanted.jobs, len(trials)), wanted.gpus)
     with Crew(shares) as crew, _screen(loaded.spec.baseline, quiet) as screen:
+        trials = with_widths(trials, crew.workers[0], screen.show)
         planned = plan(trials, crew.workers[0], store, screen.show)
         if wanted.dry_run:
             _print_plan(planned)
@@ -129,7 +136,7 @@ def _print_plan(planned: "list[PlannedTrial]") -> None:
 
 
 def _print_comparison(results: Path, experiment: str) -> None:
-    from involbench.cli.compare import tables
+    from involbench.cli.comparing import tables
     from involbench.reporting.experiment import write_comparison
     from involbench.results.reading import ResultsTree
 

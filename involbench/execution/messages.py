@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
+from involbench.results.budget import Matched
 from involbench.results.progress import EpochReport
 from involbench.results.record import Parameters, RunRecord
 from involbench.spec.schema import DataSpec
@@ -50,6 +51,14 @@ class CountParameters:
 
 
 @dataclass(frozen=True)
+class MatchWidth:
+    """Find the width that gives a model the size of another; the result is a Matched."""
+
+    trial: Trial
+    reference: Trial
+
+
+@dataclass(frozen=True)
 class TimeOperator:
     """Time the operator and other forms at one shape; the result is an OperatorTimes."""
 
@@ -76,8 +85,8 @@ class TimeSteps:
 
 Benchmark = TimeOperator | MeasureMemory | TimeSteps
 BenchmarkResult = OperatorTimes | OperatorMemory | StepTimes
-Request = LoadData | CheckTrials | RunTrial | CountParameters | Benchmark
-Result = str | None | RunRecord | tuple[Parameters, ...] | BenchmarkResult
+Request = LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Benchmark
+Result = str | None | RunRecord | tuple[Parameters, ...] | Matched | BenchmarkResult
 
 
 @dataclass(frozen=True)

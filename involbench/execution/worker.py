@@ -1,49 +1,17 @@
-"""The worker process: the one place where the light half meets Keras.
-
-Everything of the heavy half is imported inside the functions, when a request first needs it.
-"""
+"""The worker process: it takes requests from a pipe until the runner hangs up."""
 
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from involbench.errors import InvolbenchError, UsageError
-from involbench.execution.failure import failed
-from involbench.execution.messages import (
-    Began,
-    Benchmark,
-    BenchmarkResult,
-    CheckTrials,
-    CountParameters,
-    Done,
-    Failure,
-    LoadData,
-    MeasureMemory,
-    Notice,
-    Progress,
-    Request,
-    Result,
-    RunTrial,
-    TimeOperator,
-    TimeSteps,
-)
-from involbench.results.files import write_json
-from involbench.results.record import Parameters, RunRecord
-from involbench.results.store import own, result_at_hand
-from involbench.spec.schema import DataSpec
-
-if TYPE_CHECKING:
-    from involbench.data import Dataset
+from involbench.errors import UsageError
+from involbench.execution.desk import Desk, said
+from involbench.execution.messages import Done, Failure, Request
+from involbench.execution.output import output_to
 
 
 def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> None:
@@ -56,11 +24,11 @@ def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> N
     """
     if cores is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)  # The libraries' threads, which come later, inherit it.
-    desk = _Desk(connection)
+    desk = Desk(connection)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
     signal.signal(signal.SIGTERM, desk.asked_to_stop)
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
-    with _output_to(log):
+    with output_to(log):
         while True:
             try:
                 request = connection.recv()
@@ -80,165 +48,9 @@ def _end_with_the_runner() -> None:
         os._exit(1)
 
 
-def _answer(desk: "_Desk", request: Request) -> Done | Failure:
+def _answer(desk: Desk, request: Request) -> Done | Failure:
     try:
         return Done(desk.handle(request))
     except Exception as error:
         mendable = isinstance(error, UsageError | ModuleNotFoundError)
-        return Failure(_said(error), mendable, traceback.format_exc())
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, InvolbenchError):
-        return str(error)
-    if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; install it, or choose another KERAS_BACKEND"
-    return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
-
-
-@dataclass
-class _Desk:
-    """Handles one request after another, and keeps the last dataset loaded."""
-
-    connection: Connection
-    datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
-    training: bool = False
-    stopping: bool = False
-
-    def asked_to_stop(self, *_: object) -> None:
-        """End a training after its step, with its state saved; else end at once."""
-        self.stopping = True
-        if not self.training:
-            os._exit(1)
-
-    def handle(self, request: Request) -> Result:
-        match request:
-            case LoadData(data):
-                return self.load(data).fingerprint
-            case CheckTrials(trials, device):
-                self.check(trials, device)
-                return None
-            case RunTrial():
-                return self.run(request)
-            case CountParameters(trials):
-                return tuple(self.parameters(trial) for trial in trials)
-            case TimeOperator() | MeasureMemory() | TimeSteps():
-                return self.bench(request)
-
-    def load(self, data: DataSpec) -> "Dataset":
-        from involbench.data import load_dataset
-
-        source = _source(data)
-        if source not in self.datasets:
-            self.datasets.clear()  # One at a time: a dataset may be large.
-            self.datasets[source] = load_dataset(
-                **_arguments(source),
-                notify=lambda text: self.connection.send(Notice(text)),
-                progress=lambda *state: self.connection.send(Progress(*state)),
-            )
-        return self.datasets[source]
-
-    def check(self, trials: tuple[Any, ...], device: str) -> None:
-        from involbench.training.device import require_device
-        from involbench.training.preflight import check_trial
-
-        require_device(device)
-        for trial in trials:
-            check_trial(trial, self.load(trial.data))
-
-    def run(self, request: RunTrial) -> RunRecord | None:
-        run_dir, started = request.run_dir, datetime.now(UTC)
-        with own(run_dir) as owned:
-            if not owned:
-                return None
-            known = result_at_hand(run_dir, request.trial, request.since, request.force)
-            if known is not None:
-                return known
-            self.connection.send(Began())
-            try:
-                with _output_to(run_dir / "log.txt"):
-                    return self._train(request)
-            except Exception as error:  # A trial that fails must not take the worker with it.
-                if self.stopping:
-                    raise
-                record = failed(request, _said(error), started)
-                write_json(run_dir / "run.json", record.model_dump(mode="json"))
-                return record
-
-    def _train(self, request: RunTrial) -> RunRecord:
-        from involbench.training.trial import run_trial
-
-        self.training = True
-        try:
-            return run_trial(
-                request.trial,
-                self.load(request.trial.data),
-                request.run_dir,
-                request.argv,
-                on_epoch=self.connection.send,
-                stop=lambda: self.stopping,
-            )
-        except Exception:
-            traceback.print_exc()  # Into the run's log; the record gets the message.
-            raise
-        finally:
-            self.training = False
-
-    def parameters(self, trial: Any) -> Parameters:
-        from involbench.data import describe_dataset
-        from involbench.profiling import count_parameters
-        from involbench.training.fit import build
-
-        shape, classes = describe_dataset(**_arguments(_source(trial.data)))
-        return count_parameters(build(trial, shape, classes))
-
-    def bench(self, request: Benchmark) -> BenchmarkResult:
-        from involbench.bench.memory import measure_memory
-        from involbench.bench.operator import time_operator
-        from involbench.bench.step import time_steps
-        from involbench.training.device import require_device
-
-        def progress(done: int, total: int) -> None:
-            self.connection.send(Progress("repeat", done, total))
-
-        require_device(request.device)
-        match request:
-            case TimeOperator(shape, repeats):
-                return time_operator(shape, repeats, progress)
-            case MeasureMemory(shape):
-                return measure_memory(shape)
-            case TimeSteps(repeats):
-                return time_steps(repeats, progress)
-
-
-def _source(data: DataSpec) -> DataSpec:
-    """What of a data spec decides which images are loaded."""
-    return DataSpec(
-        dataset=data.dataset,
-        path=data.path,
-        image_size=data.image_size,
-        test_fraction=data.test_fraction,
-    )
-
-
-def _arguments(source: DataSpec) -> dict[str, Any]:
-    return source.model_dump(include={"dataset", "path", "image_size", "test_fraction"})
-
-
-@contextmanager
-def _output_to(path: Path) -> Iterator[None]:
-    """Send what this process and its libraries print, in C too, to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = [os.dup(1), os.dup(2)]
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, copy in zip((1, 2), saved, strict=True):
-            os.dup2(copy, descriptor)
-            os.close(copy)
+        return Failure(said(error), mendable, traceback.format_exc())

@@ -98,8 +98,8 @@ class KernelGenerator(keras.layers.Layer):
             filters,
             1,
             use_bias=use_bias,
-            kernel_initializer=_fresh(self.kernel_initializer),
-            bias_initializer=_fresh(self.bias_initializer),
+            kernel_initializer=fresh(self.kernel_initializer),
+            bias_initializer=fresh(self.bias_initializer),
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,
             kernel_constraint=self.kernel_constraint,
@@ -171,6 +171,6 @@ def _split_taps(flat: Any, geometry: Geometry) -> Any:
     return kernels if contiguous else keras.ops.swapaxes(kernels, *axes)
 
 
-def _fresh(initializer: Any) -> Any:
+def fresh(initializer: Any) -> Any:
     """An equal initializer of its own, so that two weights do not share one's seed."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer

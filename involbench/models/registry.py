@@ -5,12 +5,18 @@ from typing import Any
 
 import keras
 
-from involbench.models import keras_io
+from involbench.models import keras_io, plain, pythonguides, residual_involution, resnet
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     "keras_io_cnn": keras_io.keras_io_cnn,
     "keras_io_inn": keras_io.keras_io_inn,
     "keras_io_control": keras_io.keras_io_control,
+    "pythonguides_cnn": pythonguides.pythonguides_cnn,
+    "pythonguides_inn": pythonguides.pythonguides_inn,
+    "plain": plain.plain,
+    "residual_involution": residual_involution.residual_involution,
+    "resnet": resnet.resnet,
+    "rednet": resnet.rednet,
 }
 
 

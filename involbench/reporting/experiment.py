@@ -6,9 +6,10 @@ from pathlib import Path
 from involbench.analysis.compare import compare
 from involbench.analysis.comparison import Comparison, ModelResult
 from involbench.errors import ResultsError
+from involbench.reporting.labels import label
+from involbench.reporting.notes import collapses
 from involbench.reporting.plots import plot_experiment, plot_run, save_figure
 from involbench.reporting.tables_csv import comparison_csv
-from involbench.reporting.tables_text import collapses, label
 from involbench.results.files import write_atomic, write_json
 from involbench.results.outline import read_outline
 from involbench.results.reading import ResultsTree, StoredRun, read_history

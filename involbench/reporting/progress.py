@@ -38,6 +38,8 @@ class Standing:
     clock: Callable[[], float] = time.monotonic
     todo: dict[int, Trial] = field(default_factory=dict)
     """What has not ended, by its number."""
+    is_over: bool = False
+    """Whether there was something to do and all of it has ended."""
     running: dict[int, Running] = field(default_factory=dict)
     """By the trial's number."""
     _seconds: dict[str, float] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Standing:
             case TrialEnded():
                 self.running.pop(event.started.index, None)
                 self.todo.pop(event.started.index, None)
+                self.is_over = not self.todo
 
     def seconds_left(self) -> float | None:
         """Estimate for all trials; models not seen yet are taken for the mean of those seen."""

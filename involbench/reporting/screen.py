@@ -106,7 +106,9 @@ class LiveScreen(PlainScreen):
             bar = ProgressBar(self._loading.total, self._loading.done, width=30)
             return Group(Text(f"{self._loading.what}: {self._loading.done} images"), bar)
         if not self._standing.running:
-            return Group(Text("preparing ...", "dim"))
+            return Group(
+                Text("drawing plots ..." if self._standing.is_over else "preparing ...", "dim")
+            )
         return Group(self._table())
 
     def _table(self) -> Table:

@@ -9,28 +9,34 @@ from rich.table import Table
 from rich.text import Text
 
 from involbench.analysis.comparison import Comparison
-from involbench.reporting.tables_text import (
-    RESULT_COLUMNS,
-    SIZE_COLUMNS,
-    notes,
-    result_cells,
-    side_by_side,
-    size_cells,
-)
+from involbench.analysis.metrics import ACCURACY
+from involbench.reporting.claims import claim_sentence
+from involbench.reporting.labels import side_by_side
+from involbench.reporting.notes import notes, verdicts
+from involbench.reporting.tables_text import result_table, without_equal_columns
 
 
-def comparison_view(comparison: Comparison, plots: Sequence[Path] = ()) -> Iterator[RenderableType]:
-    """What `compare` prints of one experiment: results, parameters by role, notes, plots."""
+def comparison_view(
+    comparison: Comparison,
+    plots: Sequence[Path] = (),
+    metrics: Sequence[str] = (ACCURACY,),
+    only_changed: bool = False,
+) -> Iterator[RenderableType]:
+    """What `compare` prints of one experiment: a table a metric, verdicts, notes, plots."""
     yield Text(comparison.experiment, style="bold")
     for heading, results in side_by_side(comparison):
         if heading:
             yield Text(heading, style="italic")
-        rows = [result_cells(result, comparison.baseline) for result in results]
-        yield numbers_table(RESULT_COLUMNS, rows)
-        yield Text()
-        yield numbers_table(SIZE_COLUMNS, [size_cells(result) for result in results])
-        yield Text()
-    yield from map(Text, notes(comparison))
+        for metric in metrics:
+            titles, rows = result_table(comparison, results, [metric])
+            if only_changed:
+                titles, rows = without_equal_columns(titles, rows)
+            yield numbers_table(titles, rows)
+            yield Text()
+    for said in (verdicts(comparison, metrics), map(claim_sentence, comparison.claims)):
+        lines = list(map(Text, said))
+        yield from [*lines, Text()] if lines else []
+    yield from map(Text, notes(comparison, metrics))
     yield from (Text(f"Plot: {path}", overflow="fold", no_wrap=True) for path in plots)
 
 
@@ -41,5 +47,5 @@ def numbers_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Tabl
     for column in columns[1:]:
         table.add_column(column, justify="right", no_wrap=True)
     for name, *cells in rows:
-        table.add_row(Text(name), *cells)
+        table.add_row(Text(name), *map(Text, cells))
     return table

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from io import StringIO
 
-from involbench.analysis.comparison import Comparison, ModelResult, Summary
+from involbench.analysis.comparison import Comparison, Difference, ModelResult
 
 _COLUMNS = (
     "experiment",
@@ -22,8 +22,14 @@ _COLUMNS = (
     "pairs",
     "difference",
     "difference_sd",
+    "interval_low",
+    "interval_high",
+    "p",
+    "p_holm",
+    "superiority",
+    "verdict",
 )
-_NOTHING = Summary(n=0, mean=None, sd=None, by_seed={})
+_NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
 
 def comparison_csv(comparisons: Iterable[Comparison]) -> str:
@@ -47,17 +53,22 @@ def _about(comparison: Comparison, result: ModelResult) -> list[object]:
 
 def _metric_rows(result: ModelResult) -> Iterator[list[object]]:
     for metric, summary in result.metrics.items():
+        if metric.endswith("_parameters"):
+            continue  # The rows of the parameters have them, by role.
         difference = result.differences.get(metric, _NOTHING)
         measured = [metric, summary.n, summary.mean, summary.sd]
         pairs = difference.n if result.differences else None
-        yield [*measured, pairs, difference.mean, difference.sd]
+        low, high = difference.interval or (None, None)
+        tested = [low, high, difference.p, difference.p_holm, difference.superiority]
+        verdict = difference.verdict if difference.n else None
+        yield [*measured, pairs, difference.mean, difference.sd, *tested, verdict]
 
 
 def _parameter_rows(result: ModelResult) -> Iterator[list[object]]:
     """Counts are no sample: they have neither n nor spread."""
     if result.parameters is None:
         return
-    counts = result.parameters.model_dump(exclude={"by_role"})
+    counts = result.parameters.model_dump(exclude={"by_role", "operator_layers"})
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
-        yield [f"parameters_{name}", None, count, None, None, None, None]
+        yield [f"parameters_{name}", None, count, *[None] * 10]

@@ -3,34 +3,35 @@
 from collections.abc import Sequence
 
 from involbench.analysis.comparison import Comparison
-from involbench.reporting.tables_text import (
-    RESULT_COLUMNS,
-    SIZE_COLUMNS,
-    notes,
-    result_cells,
-    side_by_side,
-    size_cells,
-)
+from involbench.analysis.metrics import ACCURACY
+from involbench.reporting.claims import claim_sentence
+from involbench.reporting.labels import side_by_side
+from involbench.reporting.notes import notes, verdicts
+from involbench.reporting.tables_text import full_table, without_equal_columns
 
 
-def comparison_markdown(comparison: Comparison) -> str:
-    """A heading, one table a sweep point, and the notes as a list."""
+def comparison_markdown(
+    comparison: Comparison, metrics: Sequence[str] = (ACCURACY,), only_changed: bool = False
+) -> str:
+    """A heading, one table a sweep point, the verdicts and the notes as a list."""
     parts = [f"### {comparison.experiment}"]
     for heading, results in side_by_side(comparison):
-        rows = [
-            (*result_cells(result, comparison.baseline), *size_cells(result)[1:])
-            for result in results
-        ]
-        table = _table((*RESULT_COLUMNS, *SIZE_COLUMNS[1:]), rows)
+        titles, rows = full_table(comparison, results, metrics)
+        if only_changed:
+            titles, rows = without_equal_columns(titles, rows)
+        table = markdown_table(titles, rows)
         parts.append(f"**{_escape(heading)}**\n\n{table}" if heading else table)
-    parts.append("\n".join(f"- {_escape(note)}" for note in notes(comparison)))
+    claims = map(claim_sentence, comparison.claims)
+    said = [*verdicts(comparison, metrics), *claims, *notes(comparison, metrics)]
+    parts.append("\n".join(f"- {_escape(line)}" for line in said))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Names to the left, numbers to the right."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(_escape, cells))} |" for cells in lines)
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|")
+    return text.replace("|", "\\|").replace("~", "\\~")

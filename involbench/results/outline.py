@@ -1,14 +1,18 @@
 """What can be said of an experiment's spec without validating it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from involbench.errors import ResultsError
 from involbench.results.files import read_bytes
+from involbench.spec.claims import Claim
 from involbench.spec.schema import TrainingSpec
+from involbench.spec.yaml_source import NotYaml, parse
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Outline:
     baseline: str | None = None
     epochs: int | None = None
     """None where they are not the same for all trials."""
+    claims: tuple[Claim, ...] = ()
+    """Those that are valid in themselves."""
 
 
 def read_outline(experiment: Path) -> Outline:
@@ -28,7 +34,8 @@ def read_outline(experiment: Path) -> Outline:
     version costs nothing but the order of the rows: the outline is then empty.
     """
     try:
-        content = yaml.safe_load(read_bytes(experiment / "spec.yaml").decode())
+        text = read_bytes(experiment / "spec.yaml").decode()
+        content = yaml.safe_load(text)
     except (ResultsError, ValueError, yaml.YAMLError, RecursionError):
         return Outline()
     if not isinstance(content, dict):
@@ -38,7 +45,21 @@ def read_outline(experiment: Path) -> Outline:
         tuple(str(name) for name in models) if isinstance(models, dict) else (),
         baseline if isinstance(baseline, str) else None,
         _epochs(content),
+        _claims(text) if content.get("claims") else (),
     )
+
+
+def _claims(text: str) -> tuple[Claim, ...]:
+    """Read as a spec is read, in which `1e1` is a number."""
+    claims = []
+    try:
+        given = parse(text).value.get("claims")
+    except NotYaml:
+        return ()
+    for item in given if isinstance(given, list) else []:
+        with suppress(ValidationError):
+            claims.append(Claim.model_validate(item))
+    return tuple(claims)
 
 
 def _epochs(content: dict[Any, Any]) -> int | None:

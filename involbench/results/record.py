@@ -71,7 +71,8 @@ class RunRecord(Record):
     """UTC, ISO 8601."""
     seconds: float
     metrics: dict[str, float | None] = {}
-    """test_accuracy, test_loss, best_val_accuracy, best_epoch, seconds_per_epoch."""
+    """test_accuracy, test_loss, macro_f1, expected_calibration_error, best_val_accuracy,
+    best_epoch, seconds_per_epoch."""
     collapsed: bool = False
     """The accuracy never left chance."""
     files: dict[str, int] = {}
@@ -90,10 +91,13 @@ class LayerParameters(Record):
     role: Role
     trainable: int
     non_trainable: int
+    macs: int | None = None
+    """Multiply-accumulates for one image; None where the layer is not counted, and in records of
+    before they were."""
 
 
 class Parameters(Record):
-    """`parameters.json`: how many weights a model has, and what they are for."""
+    """`parameters.json`: how many weights a model has, what they are for, and what it computes."""
 
     total: int
     trainable: int
@@ -101,6 +105,23 @@ class Parameters(Record):
     by_role: dict[Role, int]
     """Trainable parameters."""
     layers: tuple[LayerParameters, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image, of the layers that are counted."""
+        return sum(row.macs or 0 for row in self.layers)
+
+    @property
+    def macs_by_role(self) -> dict[Role, int]:
+        """The same by role."""
+        return {
+            role: sum(row.macs or 0 for row in self.layers if row.role == role) for role in ROLES
+        }
+
+    @property
+    def not_counted(self) -> tuple[str, ...]:
+        """The layers whose multiply-accumulates are missing from the sums, as `name (class)`."""
+        return tuple(f"{row.name} ({row.layer})" for row in self.layers if row.macs is None)
 
 
 History = dict[str, list[float | None]]

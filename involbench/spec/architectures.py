@@ -4,13 +4,17 @@ The builders are in `involbench.models`, which needs Keras; this is what can be 
 without it. A test holds each class against the signature of the builder of the same name.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from involbench.spec.match import Match
+from involbench.spec.operators import OperatorSpec
 from involbench.spec.section import OddInt, PositiveInt, Section
 
 _NAME = "Which network; its other keys are the arguments of this one."
+_SIZE = "Height and width of the operator's neighbourhood; odd."
+_DEPTH = "Number of layers: basic blocks at 18, else bottlenecks."
 
 
 class Architecture(Section):
@@ -20,6 +24,25 @@ class Architecture(Section):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of the builder."""
         return self.model_dump(exclude={"architecture"})
+
+
+class Scalable(Architecture):
+    """Base of the architectures whose width can be chosen to match another model's size."""
+
+    match: Match | None = Field(
+        None,
+        description="In place of a width, the model whose size it has, to 2%: {parameters: NAME} "
+        "or {macs: NAME}.",
+    )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the builder."""
+        return self.model_dump(exclude={"architecture", "match"})
+
+    def scaled(self, width: int) -> Self:
+        """The same with a width, and nothing left to match."""
+        return self.model_copy(update={"width": width, "match": None})
 
 
 class KerasIoCnn(Architecture):
@@ -46,4 +69,86 @@ class KerasIoControl(Architecture):
     architecture: Literal["keras_io_control"] = Field(description=_NAME)
 
 
-ModelSpec = Annotated[KerasIoCnn | KerasIoInn | KerasIoControl, Field(discriminator="architecture")]
+class PythonguidesCnn(Architecture):
+    """The convolutional network of the Python Guides article on involution."""
+
+    architecture: Literal["pythonguides_cnn"] = Field(description=_NAME)
+
+
+class PythonguidesInn(Architecture):
+    """The involutional network of the Python Guides article, with its layer made to run."""
+
+    architecture: Literal["pythonguides_inn"] = Field(description=_NAME)
+    kernel_size: OddInt = Field(3, description=_SIZE)
+    reduction_ratio: PositiveInt = Field(
+        4,
+        le=32,
+        description="The kernel generator reduces 32 and 64 channels by this; at most 32.",
+    )
+
+
+class Plain(Scalable):
+    """The shape of the keras.io networks, for any operator and any widths."""
+
+    architecture: Literal["plain"] = Field(description=_NAME)
+    operator: OperatorSpec = "convolution"
+    widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = Field(
+        (32, 64, 64), description="Channels of each stage; there is a pooling between each two."
+    )
+    kernel_size: OddInt = Field(3, description=_SIZE)
+
+    def scaled(self, width: int) -> Self:
+        """The same with a width of the first stage, and the others in proportion."""
+        widths = tuple(max(1, round(width * other / self.widths[0])) for other in self.widths)
+        return self.model_copy(update={"widths": widths, "match": None})
+
+
+class ResidualInvolution(Scalable):
+    """A deep stack of residual blocks of one operator each, at the full size of the image."""
+
+    architecture: Literal["residual_involution"] = Field(description=_NAME)
+    num_layers: PositiveInt = Field(50, le=1000, description="Number of residual blocks.")
+    operator: OperatorSpec = "involution"
+    kernel_size: OddInt = Field(3, description=_SIZE)
+    width: PositiveInt = Field(64, description="Channels of the blocks.")
+
+
+class Resnet(Scalable):
+    """ResNet, with any operator where it has its 3x3 convolutions."""
+
+    architecture: Literal["resnet"] = Field(description=_NAME)
+    depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
+    operator: OperatorSpec = "convolution"
+    kernel_size: OddInt = Field(3, description=_SIZE)
+    stem: Literal["imagenet", "cifar"] = Field(
+        "imagenet",
+        description="imagenet: 7x7 convolution and max pooling, each with stride 2; cifar: 3x3.",
+    )
+    width: PositiveInt = Field(64, description="Channels of the first stage; each doubles them.")
+
+
+class Rednet(Scalable):
+    """RedNet, as its authors have it: ResNet with 7x7 involutions, and one in the stem."""
+
+    architecture: Literal["rednet"] = Field(description=_NAME)
+    depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
+    kernel_size: OddInt = Field(7, description=_SIZE)
+    width: PositiveInt = Field(
+        64,
+        multiple_of=32,
+        description="Channels of the first stage, a multiple of 32; each stage doubles them.",
+    )
+
+
+ModelSpec = Annotated[
+    KerasIoCnn
+    | KerasIoInn
+    | KerasIoControl
+    | PythonguidesCnn
+    | PythonguidesInn
+    | Plain
+    | ResidualInvolution
+    | Resnet
+    | Rednet,
+    Field(discriminator="architecture"),
+]

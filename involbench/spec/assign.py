@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from involbench.spec.operators import operator_spelled_out
 from involbench.spec.optimizers import spelled_out
 from involbench.spec.wording import KeyPath, describe, dotted
 
@@ -33,6 +34,8 @@ def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[
         below = inner.get(part)
         if path[:depth] == _OPTIMIZER:
             below = spelled_out(below)
+        elif depth == 3 and path[0] == "models" and part == "operator":
+            below = operator_spelled_out(below)
         if not isinstance(below, dict | None):
             raise ValueError(f"{dotted(path[:depth])} is {describe(below)}, which has no keys")
         inner[part] = dict(below or {})

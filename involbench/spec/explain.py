@@ -7,7 +7,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.claims import Claim, Margin
 from involbench.spec.document import Problem
+from involbench.spec.match import Match
 from involbench.spec.schema import DataSpec, ExperimentSpec, TrainingSpec
 from involbench.spec.wording import KeyPath, describe, nearest, suggest
 
@@ -20,6 +22,8 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     ("data",): DataSpec,
     ("training",): TrainingSpec,
 }
+_LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
+"""Sections of which there are several, with the key path to them without the places in lists."""
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -34,6 +38,7 @@ _EXPECTED = {
     "greater_than_equal": "a number of at least {ge}",
     "less_than": "a number below {lt}",
     "less_than_equal": "a number of at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
     "string_pattern_mismatch": "a plain name (a-z, 0-9, - and _, starting with a letter or digit)",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} character",
@@ -97,7 +102,10 @@ def _quoted_number(kind: str, given: Any) -> bool:
 
 def _unknown_key(path: KeyPath, tag: str | None) -> str:
     key = str(path[-1])
-    section = ARCHITECTURES[tag] if tag else _SECTIONS[path[:-1]]
+    around = tuple(part for part in path[:-1] if isinstance(part, str))
+    section = ARCHITECTURES[tag] if tag else {**_SECTIONS, **_LISTED}[around]
+    if tag and len(path) > 3:  # The one mapping that architectures have.
+        section = Match
     known = [name for name in section.model_fields if name != "architecture" or not tag]
     if tag and not known:
         return f"unknown key; {tag} has no arguments"

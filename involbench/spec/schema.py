@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.match import match_fault
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
 from involbench.spec.section import (
     Fraction,
@@ -146,6 +148,19 @@ class ExperimentSpec(Section):
     sweep: dict[str, _Values] = Field(
         {}, description="Key paths, such as training.epochs, each with its values in turn."
     )
+    claims: tuple[Claim, ...] = Field(
+        (), strict=False, description="What others say of these models, to be held against data."
+    )
+
+    @field_validator("models")
+    @classmethod
+    def _matched_models_exist(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+        matches = {name: getattr(model, "match", None) for name, model in models.items()}
+        faults = {name: match_fault(name, matches) for name in models}
+        wrong = [((name, "match"), fault) for name, fault in faults.items() if fault]
+        if wrong:
+            raise problems_below(wrong)
+        return models
 
     @field_validator(
         "seeds",
@@ -183,6 +198,18 @@ class ExperimentSpec(Section):
         if fault:
             raise problem(fault)
         return value or next(iter(models), "")
+
+    @field_validator("claims")
+    @classmethod
+    def _claims_are_about_the_models(
+        cls, value: tuple[Claim, ...], info: ValidationInfo
+    ) -> tuple[Claim, ...]:
+        known = info.data
+        if "models" in known and "sweep" in known:
+            faults = claim_faults(value, known["models"], known["sweep"])
+            if faults:
+                raise problems_below(faults)
+        return value
 
 
 def baseline_fault(baseline: str, models: list[str]) -> str | None:

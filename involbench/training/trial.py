@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from involbench.analysis.collapse import never_left_chance
+from involbench.analysis.predictions import expected_calibration_error, macro_f1
 from involbench.data import Dataset
 from involbench.profiling import count_parameters
 from involbench.results.progress import EpochReport
@@ -122,6 +124,10 @@ def _metrics(history: History, predictions: Predictions) -> dict[str, list[float
     return {
         "test_accuracy": [predictions.accuracy],
         "test_loss": [predictions.loss],
+        "macro_f1": [macro_f1(predictions.labels, predictions.predicted)],
+        "expected_calibration_error": [
+            expected_calibration_error(predictions.labels, np.exp(predictions.log_probabilities))
+        ],
         "best_val_accuracy": [best],
         "best_epoch": [accuracies.index(best) + 1],
         "seconds_per_epoch": [statistics.median(seconds)],

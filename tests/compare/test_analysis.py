@@ -1,15 +1,19 @@
 """From records to a comparison, computed on known numbers."""
 
+import json
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from involbench.analysis.collapse import never_left_chance
 from involbench.analysis.compare import compare_experiment
 from involbench.analysis.comparison import Comparison
-from involbench.analysis.summary import mean_curve, paired_difference, sample_sd, summarize
+from involbench.analysis.measure import Wanted
+from involbench.analysis.paired import paired_difference
+from involbench.analysis.summary import mean_curve, sample_sd, summarize
 from involbench.errors import UsageError
 from involbench.results.reading import ResultsTree
 
@@ -116,10 +120,6 @@ def test_the_settings_that_ended_last_are_kept(tmp_path: Path) -> None:
             "inn is not made like cnn: data.train_size 500, not default",
         ),
         (
-            {"fingerprint": "cd" * 32},
-            "inn is not made like cnn: dataset fingerprint cdcdcdcdcdcd, not ab12ab12ab12",
-        ),
-        (
             {"versions": {**VERSIONS, "keras": "3.9.0"}},
             "runs made in different environments: keras 3.12.0 (cnn); 3.9.0 (inn)",
         ),
@@ -137,6 +137,64 @@ def test_unlike_models_are_compared_with_a_warning(
     comparison = compared(tmp_path)
     assert comparison.warnings == (warning,)
     assert comparison.models[1].differences["test_accuracy"].n == 1
+
+
+def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) -> None:
+    make_run(tmp_path, "cnn", 0)
+    make_run(tmp_path, "inn", 0, fingerprint="cd" * 32)
+    comparison = compared(tmp_path)
+    assert comparison.warnings == (
+        "inn is not made like cnn: dataset fingerprint cdcdcdcdcdcd, not ab12ab12ab12",
+        "inn has no difference: its images are not those of cnn",
+    )
+    assert comparison.models[1].differences == {}
+
+
+def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    make_experiment(tmp_path, seeds=2)
+    for folder in tmp_path.glob("digits/runs/*"):
+        (folder / "history.json").write_text(
+            json.dumps(
+                {
+                    "accuracy": [0.3, 0.9],
+                    "val_accuracy": [0.2, 0.45],
+                    "seconds": [2.0, 3.0],
+                }
+            )
+        )
+    everything = compare_experiment(ResultsTree(tmp_path), "digits", wanted=Wanted(target=0.45))
+    inn = everything.models[1].metrics
+    assert inn["generalization_gap"].by_seed == pytest.approx({0: 0.43, 1: 0.428})
+    assert inn["epochs_to_target"].mean == 2
+    assert inn["seconds_to_target"].mean == 5
+    assert inn["operator_parameters"].by_seed == {0: 66, 1: 66}
+    never = compare_experiment(ResultsTree(tmp_path), "digits", wanted=Wanted(target=0.46)).models[
+        1
+    ]
+    assert "epochs_to_target" not in never.metrics
+    few = compare_experiment(
+        ResultsTree(tmp_path), "digits", wanted=Wanted(frozenset(["test_loss"]))
+    ).models[1]
+    assert few.metrics["test_loss"].n == 2
+    assert "generalization_gap" not in few.metrics
+
+
+def test_one_seed_is_compared_by_its_predictions(tmp_path: Path) -> None:
+    for model, right in (("cnn", 9), ("inn", 4)):
+        folder = make_run(tmp_path, model, 0)
+        labels = np.zeros(10, np.int64)
+        predicted = np.where(np.arange(10) < right, 0, 1)
+        both = np.full((10, 2), 0.5, np.float16)
+        np.savez(folder / "predictions.npz", labels=labels, predicted=predicted, probabilities=both)
+    comparison = compared(tmp_path)
+    pair = comparison.models[1].differences["test_accuracy"].trained_pair
+    assert pair is not None
+    assert (pair.only_this_right, pair.only_baseline_right, pair.p) == (0, 5, 0.0625)
+    assert comparison.models[0].metrics["macro_f1"].mean == pytest.approx(18 / 19 / 2)
+    (folder / "predictions.npz").write_bytes(b"PK")
+    damaged = compared(tmp_path)
+    assert damaged.models[1].differences["test_accuracy"].trained_pair is None
+    assert "predictions.npz: damaged" in damaged.warnings[0]
 
 
 def test_an_environment_that_changed_between_seeds_names_them(tmp_path: Path) -> None:

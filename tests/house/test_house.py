@@ -37,7 +37,14 @@ def test_the_poison_works(poisoned):
     "arguments",
     [
         *(["--help"], ["run", "--help"], ["--version"], ["validate", "tiny.yaml"], ["schema"]),
-        *(["init"], ["list"], ["show", "cnn-seed0"], ["clean", "--dry-run"], ["compare"]),
+        *(
+            ["init"],
+            ["list"],
+            ["show", "cnn-seed0"],
+            ["clean", "--dry-run"],
+            ["compare"],
+            ["claims"],
+        ),
         ["bench", "operator", "--help"],
     ],
     ids=" ".join,

@@ -25,11 +25,14 @@ def test_counts_every_model_and_sweep_point_without_data(tmp_path):
     assert not (tmp_path / "datasets").exists()
 
 
-def test_prints_a_table_by_role(tmp_path):
+def test_prints_tables_by_layer_and_by_role(tmp_path):
     (tmp_path / "spec.yaml").write_text(TINY)
     done = involbench("params", "spec.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert ["conv_1", "(Conv2D)", "32x32x32", "operator", "896", "884,736"] in lines
+    assert ["inv_2", "(Involution2D)", "16x16x3", "operator", "26", "9,984"] in lines
+    rows = {cells[0]: cells[1:] for cells in lines if len(cells) == 7}
     assert rows["model"] == [
         "trainable",
         "operator",
@@ -39,6 +42,8 @@ def test_prints_a_table_by_role(tmp_path):
         "non-trainable",
     ]
     assert rows["inn"] == ["13,074", "72", "0", "13,002", "0", "6"]
+    macs = {cells[0]: cells[1:] for cells in lines if len(cells) == 6}
+    assert macs["cnn"] == ["8,225,408", "7,962,624", "0", "262,784", "0"]
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -75,6 +76,13 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+def wait_for_the_end_of(children):
+    deadline = time.monotonic() + 30
+    while any(alive(child) for child in children):
+        assert time.monotonic() < deadline, children
+        time.sleep(0.05)
+
+
 def test_ctrl_c_in_a_terminal_reaches_the_worker_too(spec):
     process = spawn("run", spec, "-S", "training.epochs=200", cwd=spec.parent)
     wait_for(lambda: any(spec.parent.glob("results/tiny/runs/*/log.txt")), process)
@@ -83,10 +91,24 @@ def test_ctrl_c_in_a_terminal_reaches_the_worker_too(spec):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    deadline = time.monotonic() + 30
-    while any(alive(child) for child in children):
-        assert time.monotonic() < deadline, children
-        time.sleep(0.05)
+    wait_for_the_end_of(children)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_running_step(spec):
+    process = spawn("run", spec, "-S", "training.epochs=200", "-j", 2, cwd=spec.parent)
+    wait_for(lambda: len(list(spec.parent.glob("results/tiny/runs/*/log.txt"))) > 1, process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    for child in children:
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.suspend()  # Its step does not end.
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    wait_for_the_end_of(children)
 
 
 def test_a_killed_worker_costs_nothing_but_a_new_one(spec):

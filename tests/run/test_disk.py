@@ -42,6 +42,20 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(undisturbed
     assert outcome(spec.parent) == undisturbed
 
 
+@pytest.mark.skipif(not may_mount(), reason="a read-only folder takes the right to mount one")
+def test_a_read_only_folder_is_found_before_training(tmp_path):
+    spec = prepared(tmp_path / "b")
+    (spec.parent / "results").mkdir()
+    script = 'mount -t tmpfs -o ro none results && "$@"'
+    command = [*UNSHARE, "sh", "-c", script, "sh", *COMMAND, "run", str(spec)]
+    done = subprocess.run(command, cwd=spec.parent, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, done.stderr
+    assert "Read-only file system" in done.stderr
+    assert "--results" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "epoch 1" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["schema", "compare --help", "params"])
 def test_a_reader_who_leaves_is_no_error(tmp_path, command):
     shell = f'set -o pipefail; {sys.executable} -m involbench {command} | true; echo "$?"'

@@ -173,3 +173,16 @@ def test_compare_reads_the_tree(smoke):
     text = json.dumps(json.loads(done.stdout))
     for record in records(folder):
         assert str(record.metrics["test_accuracy"])[:6] in text
+
+
+def test_a_gate_on_the_run_passes_and_fails(smoke):
+    folder, _ = smoke
+    sized = "cnn.trainable_parameters < inn.trainable_parameters"
+    for gate, code in (("inn.test_accuracy < 0.0", 0), ("inn.test_accuracy <= 1.0", 3), (sized, 0)):
+        done = involbench("compare", "smoke", "--fail-if", gate, cwd=folder)
+        assert done.returncode == code, done.stderr
+        assert f"gate {'failed' if code else 'passed'}: {gate}" in done.stderr
+    again = involbench(
+        "compare", "smoke", "--fail-if", "inn.macro_f1 drops 0.0 from smoke", cwd=folder
+    )
+    assert (again.returncode, "on average (2 seeds)" in again.stderr) == (0, True)

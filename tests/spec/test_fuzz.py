@@ -15,6 +15,8 @@ from tests.spec.helpers import GOOD
 RICH = GOOD + (
     "  optimizer: {name: sgd, learning_rate: 1e-2}\nseeds: [1, 2]\nbaseline: inn\n"
     "sweep:\n  models.inn.kernel_size: [3, 5]\n  data.train_size: [100]\n"
+    "claims:\n- {says: a, source: b, metric: test_loss, greater: inn, lesser: cnn, "
+    "by: {ratio: 2}, at: {data.train_size: 100}}\n"
 )
 WORDS = sorted(
     {*RICH.replace(":", " ").split(), "null", "-1", "0", ".nan", "&a", "*a", "!!set", "a/b", "''"}

@@ -6,7 +6,10 @@ import pytest
 
 from tests.spec.helpers import GOOD, complaint, heads
 
-NAMES = "keras_io_cnn, keras_io_inn, keras_io_control"
+NAMES = (
+    "keras_io_cnn, keras_io_inn, keras_io_control, pythonguides_cnn, pythonguides_inn, plain, "
+    "residual_involution, resnet, rednet"
+)
 PLAIN = "a plain name (a-z, 0-9, - and _, starting with a letter or digit)"
 
 # What replaces a piece of GOOD, and the first line of the message.
@@ -83,6 +86,44 @@ CASES = {
         "zzz",
         "x.yaml:5:23: models.cnn.architecture: unknown architecture 'zzz'; "
         f"expected one of {NAMES}",
+    ),
+    "unknown operator": (
+        "keras_io_cnn",
+        "plain, operator: involutoin",
+        "x.yaml:5:40: models.cnn.operator: unknown operator 'involutoin'; did you mean "
+        "'involution'?",
+    ),
+    "unknown operator in a mapping": (
+        "keras_io_cnn",
+        "plain, operator: {name: involutoin}",
+        "x.yaml:5:47: models.cnn.operator.name: unknown operator 'involutoin'; did you mean "
+        "'involution'?",
+    ),
+    "unknown argument of an operator": (
+        "keras_io_cnn",
+        "plain, operator: {name: involution, group: 5}",
+        "x.yaml:5:59: models.cnn.operator.group: unknown key; did you mean 'groups'?",
+    ),
+    "argument of an operator without any": (
+        "keras_io_cnn",
+        "plain, operator: {name: none, heads: 2}",
+        "x.yaml:5:53: models.cnn.operator.heads: unknown key; this operator has no arguments",
+    ),
+    "wrong argument of an operator": (
+        "keras_io_cnn",
+        "plain, operator: {name: involution, groups: two}",
+        "x.yaml:5:67: models.cnn.operator.groups: expected a whole number above 0, got the text "
+        "'two'",
+    ),
+    "no operator": (
+        "keras_io_cnn",
+        "plain, operator:",
+        "x.yaml:5:39: models.cnn.operator: expected an operator's name or a mapping, got nothing",
+    ),
+    "width that does not fit": (
+        "keras_io_cnn",
+        "rednet, width: 48",
+        "x.yaml:5:38: models.cnn.width: expected a multiple of 32, got 48",
     ),
     "no architecture": (
         "architecture: keras_io_cnn",

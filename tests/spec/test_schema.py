@@ -48,6 +48,8 @@ def test_every_key_has_a_description() -> None:
         assert key.get("description") or target.get("description"), name
 
 
+CLAIM = "{says: a, source: b, metric: test_loss, greater: inn, lesser: cnn"
+
 # Each pair of values replaces the text of a good spec, and both judges must agree about it.
 CHANGES = [
     ("epochs: 2", "optimizer: sgd"),
@@ -75,6 +77,35 @@ CHANGES = [
     ("kernel_size: 3", "reduction_ratio: 4"),
     ("keras_io_cnn", "keras_io_cmm"),
     ("architecture: keras_io_cnn", ""),
+    ("epochs: 2", f"epochs: 2\nclaims: [{CLAIM}}}]"),
+    ("epochs: 2", f"epochs: 2\nclaims: [{CLAIM}, by: {{ratio: 10}}}}]"),
+    ("epochs: 2", f"epochs: 2\nclaims: [{CLAIM}, by: {{ratio: 10, difference: 1}}}}]"),
+    ("epochs: 2", f"epochs: 2\nclaims: [{CLAIM}, by: {{}}}}]"),
+    ("epochs: 2", f"epochs: 2\nclaims: [{CLAIM}, by: {{ratio: 0}}}}]"),
+    ("epochs: 2", f"epochs: 2\nclaims: [{CLAIM}, bye: 3}}]"),
+    ("epochs: 2", "epochs: 2\nclaims: [{says: a}]"),
+    *(
+        ("architecture: keras_io_cnn", f"architecture: resnet, {arguments}")
+        for arguments in (
+            "operator: involution",
+            "operator: involutoin",
+            "operator: [involution]",
+            "operator: {name: involution, reduction_ratio: 2, normalization: null}",
+            "operator: {name: involution, heads: 2}",
+            "operator: {name: local_self_attention, heads: 2}",
+            "operator: {name: none, heads: 2}",
+            "operator: {name: involution, groups: 0}",
+            "operator: {name: involution, momentum: 1, use_span_bias: 1}",
+            "operator: {heads: 2}",
+            "depth: 26, stem: cifar, width: 16",
+            "depth: 34",
+            "stem: tiny",
+        )
+    ),
+    ("architecture: keras_io_cnn", "architecture: rednet, width: 48"),
+    ("architecture: keras_io_cnn", "architecture: plain, widths: [8, 16]"),
+    ("architecture: keras_io_cnn", "architecture: plain, widths: []"),
+    ("architecture: keras_io_cnn", "architecture: plain, widths: [8, 1.5]"),
     ("dataset: digits", "dataset: digit"),
     ("dataset: digits", "dataset: folder\n  path: a\n  image_size: 32"),
     ("dataset: digits", "dataset: folder\n  path: a\n  image_size: [32, 48]"),

@@ -1,0 +1,131 @@
+"""Write the tables of docs/models.md, and print them: the architectures' sizes.
+
+Run: python -m benchmarks.models_doc
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
+_BEGIN, _END = "<!-- made by `make models-doc`: {} -->", "<!-- end -->"
+
+Model = tuple[str, dict[str, Any]]
+
+SMALL: tuple[Model, ...] = (
+    ("keras_io_cnn", {}),
+    ("keras_io_inn", {}),
+    ("keras_io_control", {}),
+    ("pythonguides_cnn", {}),
+    ("pythonguides_inn", {}),
+    ("residual_involution", {}),
+    ("residual_involution", {"operator": "convolution"}),
+)
+OPERATORS = (
+    "convolution",
+    "involution",
+    "depthwise",
+    "local_self_attention",
+    "outlook_attention",
+    "none",
+)
+PUBLISHED: dict[tuple[str, int], tuple[float, float | None]] = {
+    ("rednet", 26): (9.23, 1.73),
+    ("rednet", 38): (12.39, 2.22),
+    ("rednet", 50): (15.54, 2.71),
+    ("rednet", 101): (25.65, 4.74),
+    ("rednet", 152): (33.99, 6.79),
+    ("resnet", 50): (25.56, None),
+    ("resnet", 101): (44.55, None),
+    ("resnet", 152): (60.19, None),
+}
+"""Millions of parameters and G of multiply-accumulates, by the authors and torchvision."""
+
+
+def document() -> str:
+    """docs/models.md with its tables made anew."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, lines in tables().items():
+        before, _, rest = text.partition(_BEGIN.format(name))
+        _, _, after = rest.partition(_END)
+        text = f"{before}{_BEGIN.format(name)}\n" + "\n".join(lines) + f"\n{_END}{after}"
+    return text
+
+
+def tables() -> dict[str, list[str]]:
+    """The lines of each table."""
+    return {"small": [*_small()], "slot": [*_slot()], "imagenet": [*_imagenet()]}
+
+
+def _small() -> Iterator[str]:
+    columns = ("model", "parameters", "trainable", "operator", "norm.", "head", "other", "MACs")
+    yield from _head(columns)
+    for name, arguments in SMALL:
+        yield _row(_called(name, arguments), *_sizes(name, (32, 32, 3), 10, arguments))
+
+
+def _slot() -> Iterator[str]:
+    columns = ("operator", "parameters", "trainable", "operator", "norm.", "head", "other", "MACs")
+    yield from _head(columns)
+    for operator in OPERATORS:
+        arguments = {"depth": 26, "stem": "cifar", "operator": operator}
+        yield _row(f"`{operator}`", *_sizes("resnet", (32, 32, 3), 10, arguments))
+
+
+def _imagenet() -> Iterator[str]:
+    columns = ("model", "trainable", "million", "published", "MACs", "G", "published")
+    yield from _head(columns)
+    for (name, depth), (millions, giga) in PUBLISHED.items():
+        counted = _counted(name, (224, 224, 3), 1000, {"depth": depth})
+        cells = (
+            f"{counted.trainable:,}",
+            f"{counted.trainable / 1e6:.2f}",
+            f"{millions:.2f}",
+            f"{counted.macs:,}",
+            f"{counted.macs / 1e9:.2f}",
+            "" if giga is None else f"{giga:.2f}",
+        )
+        yield _row(_called(name, {"depth": depth}), *cells)
+
+
+def _sizes(
+    name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
+) -> tuple[str, ...]:
+    counted = _counted(name, shape, classes, arguments)
+    assert not counted.not_counted, counted.not_counted
+    by_role = counted.by_role.values()
+    numbers = (counted.total, counted.trainable, *by_role, counted.macs)
+    return tuple(f"{number:,}" for number in numbers)
+
+
+def _counted(
+    name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
+) -> Any:
+    import keras
+
+    from involbench.models import build_model
+    from involbench.profiling import count_parameters
+
+    counted = count_parameters(build_model(name, shape, classes, **arguments))
+    keras.backend.clear_session()
+    return counted
+
+
+def _called(name: str, arguments: dict[str, Any]) -> str:
+    settings = ", ".join(f"{key}: {value}" for key, value in arguments.items())
+    return f"`{name}`" + (f", `{settings}`" if settings else "")
+
+
+def _head(columns: Sequence[str]) -> Iterator[str]:
+    yield _row(*columns)
+    yield _row("---", *["---:"] * (len(columns) - 1))
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    made = document()
+    DOCUMENT.write_text(made, encoding="utf-8")
+    print("\n".join(line for line in made.splitlines() if line.startswith("|")))

@@ -1,0 +1,79 @@
+"""Bootstrap confidence intervals of a mean."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 9999
+"""Fewer for samples of more than 200, whose means are near enough to normal for fewer to do."""
+_FEWEST = 1999
+_MOST_DRAWS = 2**21
+_SEED = 20210310
+
+Floats = NDArray[np.float64]
+
+
+def bca_interval(
+    samples: Floats, confidence: float = 0.95, resamples: int | None = None
+) -> tuple[Floats, Floats]:
+    """The bias-corrected and accelerated interval of the mean of each sample.
+
+    Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). The same numbers as
+    `scipy.stats.bootstrap(..., method="BCa")` gives for the same resamples, without the second
+    that importing `scipy.stats` takes, and for thousands of samples at once. The resamples are
+    drawn with a fixed seed, so that the same runs give the same interval.
+
+    Args:
+        samples: (m, n): m samples of n values; n at least 2.
+        confidence: The share of such intervals that are to hold the true mean.
+        resamples: How many resamples of each sample are drawn; default: RESAMPLES.
+
+    Returns:
+        The lower and the upper ends, (m,) each. Where all values of a sample are equal, both are
+        that value: there is nothing to resample.
+    """
+    from scipy.special import ndtr, ndtri
+
+    means = samples.mean(axis=1, keepdims=True)
+    n = samples.shape[1]
+    resamples = resamples or max(_FEWEST, min(RESAMPLES, _MOST_DRAWS // n))
+    drawn = samples @ _counts(n, resamples).T / n
+    # A resample that is the sample in another order has its mean, but for rounding.
+    apart, rounding = drawn - means, 1e-12 * np.abs(samples).max(axis=1, keepdims=True)
+    below = np.sum(apart < -rounding, axis=1) + np.sum(apart <= rounding, axis=1)
+    drawn.sort(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bias = ndtri(below / (2 * resamples))
+        tails = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))[:, None]
+        shifted = bias + tails
+        levels = ndtr(bias + shifted / (1 - _acceleration(samples) * shifted))
+    equal = np.ptp(samples, axis=1) <= 1e-9 * np.abs(samples).max(axis=1)
+    low, high = (np.where(equal, means[:, 0], _quantile(drawn, level)) for level in levels)
+    return low, high
+
+
+@lru_cache(maxsize=2)
+def _counts(n: int, resamples: int) -> Floats:
+    """How often each of n values is in each resample: (resamples, n), rows that sum to n."""
+    rng, rows = np.random.default_rng(_SEED), n * np.arange(resamples)[:, None]
+    places = (rng.integers(0, n, (resamples, n)) + rows).ravel()
+    return np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+
+
+def _acceleration(samples: Floats) -> Floats:
+    """How fast the standard error changes with the mean, from the jackknife: (m,)."""
+    apart = samples - samples.mean(axis=1, keepdims=True)
+    acceleration: Floats = (apart**3).sum(axis=1) / (6 * ((apart**2).sum(axis=1)) ** 1.5)
+    return acceleration
+
+
+def _quantile(ordered: Floats, level: Floats) -> Floats:
+    """The quantile of each ordered row at a level of its own, interpolated linearly."""
+    last = ordered.shape[1] - 1
+    place = np.nan_to_num(level) * last
+    under = np.floor(place).astype(int)
+    over = np.minimum(under + 1, last)
+    low, high = (np.take_along_axis(ordered, k[:, None], 1)[:, 0] for k in (under, over))
+    between: Floats = low + (high - low) * (place - under)
+    return between

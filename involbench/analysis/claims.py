@@ -1,0 +1,134 @@
+"""A claim, held against the results."""
+
+from collections.abc import Sequence
+
+from involbench.analysis.comparison import (
+    ClaimNumbers,
+    ClaimResult,
+    ClaimVerdict,
+    Difference,
+    ModelResult,
+    Summary,
+)
+from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.paired import paired_difference
+from involbench.analysis.pairing import concerning, same_images
+from involbench.analysis.summary import mean, summarize
+from involbench.spec.claims import Claim
+
+_REASONS = {
+    "too few pairs": "fewer than six pairs give an estimate but no verdict",
+    "undecided": "the interval crosses what is claimed, or p is above 0.05",
+}
+
+
+def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
+    """The verdict on a claim, and the numbers that it rests on.
+
+    At each sweep point that the claim is about, the pairs are held against what is claimed by
+    the same rule as any comparison; counts, which have no spread, directly. The claim is supported
+    where it is at every point, and refuted where it is at one.
+
+    Args:
+        claim: The claim.
+        results: All models of the experiment at all points of its sweep.
+    """
+    numbers, missing = _numbers(claim, results)
+    verdicts = [each.verdict for each in numbers]
+    verdict: ClaimVerdict = "undecided"
+    if "refuted" in verdicts:
+        verdict = "refuted"
+    elif verdicts and not missing and set(verdicts) == {"supported"}:
+        verdict = "supported"
+    return ClaimResult(
+        says=claim.says,
+        source=claim.source,
+        metric=claim.metric,
+        greater=claim.greater,
+        lesser=claim.lesser,
+        ratio=_given(claim, "ratio"),
+        difference=_given(claim, "difference"),
+        at=claim.at,
+        verdict=verdict,
+        reason=missing or _reason(numbers),
+        numbers=tuple(numbers),
+    )
+
+
+def _given(claim: Claim, key: str) -> float | None:
+    given = claim.by is not None and key in claim.by.model_fields_set
+    return getattr(claim.by, key) if given else None
+
+
+def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNumbers], str]:
+    """What there is at each point, and what is missing, if anything is."""
+    found, missing = [], ""
+    sides = {
+        name: [r for r in results if r.model == name and _is_at(r, claim)]
+        for name in (claim.greater, claim.lesser)
+    }
+    for name, side in sides.items():
+        if not any(_values(result, claim.metric) for result in side):
+            return [], f"no run of {name} has measured {claim.metric}"
+    for greater in sides[claim.greater]:
+        for lesser in sides[claim.lesser]:
+            if concerning(greater.point, claim.lesser) != concerning(lesser.point, claim.greater):
+                continue
+            values = [_values(result, claim.metric) for result in (greater, lesser)]
+            if not same_images(greater, lesser):
+                missing = f"{claim.greater} and {claim.lesser} saw different images"
+            elif values[0] and values[1] and set(values[0].by_seed) & set(values[1].by_seed):
+                point = {**lesser.point, **greater.point}
+                found.append(_at_point(claim, point, values[0], values[1]))
+            else:
+                missing = f"{claim.greater} and {claim.lesser} have no seed in common"
+    return found, missing or ("" if found else "the two are at no point of the sweep together")
+
+
+def _at_point(
+    claim: Claim, point: dict[str, object], greater: Summary, lesser: Summary
+) -> ClaimNumbers:
+    ratio, difference = _given(claim, "ratio") or 1.0, _given(claim, "difference") or 0.0
+    pairs = {
+        seed: (value, other)
+        for seed, value in greater.by_seed.items()
+        if value is not None and (other := lesser.by_seed.get(seed)) is not None
+    }
+    beyond = summarize(
+        {s: value - ratio * other - difference for s, (value, other) in pairs.items()}
+    )
+    zeros = summarize(dict.fromkeys(pairs, 0.0))
+    found = paired_difference(beyond, zeros, claim.metric)
+    return ClaimNumbers(
+        point=point,
+        greater=mean([value for value, _ in pairs.values()]) or 0.0,
+        lesser=mean([other for _, other in pairs.values()]) or 0.0,
+        beyond=found,
+        verdict=_verdict(found, claim),
+    )
+
+
+def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
+    if metric_called(claim.metric).exact and beyond.verdict == "equal":
+        return "supported" if claim.by else "refuted"
+    if beyond.verdict == "higher":
+        return "supported"
+    return "refuted" if beyond.verdict == "lower" else "undecided"
+
+
+def _reason(numbers: Sequence[ClaimNumbers]) -> str:
+    for each in numbers:
+        if each.beyond.verdict in _REASONS:
+            return _REASONS[each.beyond.verdict]
+    return ""
+
+
+def _values(result: ModelResult, metric: str) -> Summary | None:
+    summary = result.metrics.get(metric)
+    return summary if summary is not None and summary.n else None
+
+
+def _is_at(result: ModelResult, claim: Claim) -> bool:
+    """Whether the claim is about its point, as far as the point's coordinates concern it."""
+    about = concerning(claim.at, result.model)
+    return all(result.point.get(key) == value for key, value in about.items())

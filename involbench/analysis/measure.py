@@ -1,0 +1,99 @@
+"""One finished run -> its value of every metric."""
+
+from dataclasses import dataclass
+
+from involbench.analysis.comparison import ParameterCounts
+from involbench.errors import ResultsError
+from involbench.results.reading import StoredRun
+from involbench.results.record import History
+
+Values = dict[str, float | None]
+
+_FROM_HISTORY = {"generalization_gap", "epochs_to_target", "seconds_to_target"}
+_FROM_PREDICTIONS = {"macro_f1", "expected_calibration_error"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which metrics are asked for: a run's larger files are read only where they are needed."""
+
+    metrics: frozenset[str] | None = None
+    """None for all."""
+    compared: frozenset[str] | None = None
+    """Those whose differences from the baseline are wanted too; None for all."""
+    target: float | None = None
+    """A validation accuracy to be reached, a fraction: that of `epochs_to_target`."""
+
+    def asks(self, *names: str) -> bool:
+        """Whether one of these is wanted."""
+        return self.metrics is None or not self.metrics.isdisjoint(names)
+
+
+def measure(
+    run: StoredRun, parameters: ParameterCounts | None, wanted: Wanted, warnings: list[str]
+) -> Values:
+    """Every metric of a finished run that is wanted and can be had.
+
+    Args:
+        run: The run.
+        parameters: The counts of its model.
+        wanted: Which metrics.
+        warnings: Gathers what could not be read.
+
+    Returns:
+        Metric -> value; a metric that was not measured is missing or None, never 0.
+    """
+    record = run.record
+    values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
+    if parameters is not None:
+        values["total_parameters"] = parameters.total
+        values["trainable_parameters"] = parameters.trainable
+        values["operator_parameters"] = parameters.by_role.get("operator", 0)
+    if wanted.asks(*_FROM_HISTORY):
+        values |= _from_history(run, wanted.target)
+    if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
+        values |= _from_predictions(run, warnings)
+    return {
+        name: value for name, value in values.items() if value is not None and wanted.asks(name)
+    }
+
+
+def _from_history(run: StoredRun, target: float | None) -> Values:
+    try:
+        history = run.history()
+    except ResultsError:
+        return {}  # The plots, which cannot be without it, say so.
+    values: Values = {}
+    train, test = history.get("accuracy", [])[-1:], run.record.metrics.get("test_accuracy")
+    if train and train[0] is not None and test is not None:
+        values["generalization_gap"] = train[0] - test
+    return values | (_to_target(history, target) if target is not None else {})
+
+
+def _to_target(history: History, target: float) -> Values:
+    """When validation first reached the target; nothing where it never did."""
+    accuracies = history.get("val_accuracy", [])
+    first = next((i for i, a in enumerate(accuracies, 1) if a is not None and a >= target), None)
+    if first is None:
+        return {}
+    seconds = history.get("seconds", [])[:first]
+    known = [second for second in seconds if second is not None]
+    taken = sum(known) if len(known) == first else None
+    return {"epochs_to_target": first, "seconds_to_target": taken}
+
+
+def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:
+    from involbench.analysis.predictions import expected_calibration_error, macro_f1
+    from involbench.results.predictions import read_predictions
+
+    if not (run.path / "predictions.npz").exists():
+        return {}
+    try:
+        found = read_predictions(run.path)
+    except ResultsError as error:
+        warnings.append(str(error))
+        return {}
+    return {
+        "macro_f1": macro_f1(found.labels, found.predicted),
+        "expected_calibration_error": expected_calibration_error(found.labels, found.probabilities),
+    }

@@ -1,0 +1,51 @@
+"""What is compared: the metrics, which way is better, and how a person reads them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["percent", "plain", "seconds", "epochs", "bytes", "count"]
+ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that every run of a model has, or would have if it were measured."""
+
+    title: str
+    """As it is called in a sentence."""
+    header: str
+    """What stands above a column of it."""
+    unit: Unit = "plain"
+    better: Literal["higher", "lower"] | None = None
+    exact: bool = False
+    """The same in every run of an arm, as a count is: a difference in it needs no statistics."""
+
+
+METRICS: dict[str, Metric] = {
+    ACCURACY: Metric("test accuracy", "accuracy %", "percent", "higher"),
+    "best_val_accuracy": Metric("best validation accuracy", "best val %", "percent", "higher"),
+    "test_loss": Metric("test loss", "loss", "plain", "lower"),
+    "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
+    "expected_calibration_error": Metric("calibration error", "ECE %", "percent", "lower"),
+    "generalization_gap": Metric("generalization gap", "gap %", "percent", "lower"),
+    "best_epoch": Metric("best epoch", "best epoch", "epochs"),
+    "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),
+    "seconds_to_target": Metric("time to the target", "s to target", "seconds", "lower"),
+    "seconds_per_epoch": Metric("time an epoch", "s/epoch", "seconds", "lower"),
+    "latency": Metric("latency", "latency s", "seconds", "lower"),
+    "peak_memory": Metric("peak memory", "peak memory", "bytes", "lower"),
+    "model_size": Metric("size on disk", "size on disk", "bytes", "lower"),
+    "total_parameters": Metric("number of parameters", "parameters", "count", "lower", exact=True),
+    SIZE: Metric("number of trainable parameters", "trainable", "count", "lower", exact=True),
+    "operator_parameters": Metric(
+        "number of operator parameters", "operator", "count", "lower", exact=True
+    ),
+    "macs": Metric("number of multiply-accumulates", "MACs", "count", "lower", exact=True),
+}
+"""The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
+
+
+def metric(name: str) -> Metric:
+    """What is known of a metric; one that a record alone knows is a plain number."""
+    plain = name.replace("_", " ")
+    return METRICS.get(name) or Metric(plain, plain)

@@ -1,0 +1,89 @@
+"""One model against another, paired by seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from involbench.analysis.bootstrap import bca_interval
+from involbench.analysis.comparison import Difference, Summary, Verdict
+from involbench.analysis.holm import holm
+from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.sign_flip import EXACT_UP_TO, sign_flip_p, smallest_p
+from involbench.analysis.summary import summarize
+from involbench.analysis.verdict import verdict
+
+_FEWEST_FOR_AN_INTERVAL = 3
+
+
+def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Difference:
+    """These minus the baseline, seed by seed, over the seeds that both have measured.
+
+    Args:
+        these: One model's values.
+        baseline: Those that they are held against.
+        metric: The metric's name, which says whether it is a count and which way is better.
+    """
+    pairs = {
+        seed: value - other
+        for seed, value in these.by_seed.items()
+        if value is not None and (other := baseline.by_seed.get(seed)) is not None
+    }
+    measured = {s for side in (these, baseline) for s, v in side.by_seed.items() if v is not None}
+    summary = summarize(pairs)
+    values = [value for value in summary.by_seed.values() if value is not None]
+    known, missing = metric_called(metric), tuple(sorted(measured - set(pairs)))
+    about = {**summary.model_dump(), "missing_seeds": missing}
+    if known.exact or not values:
+        return Difference(**about, verdict=_of_counts(summary.mean))
+    better = [-value for value in values] if known.better == "lower" else values
+    return Difference(**about, superiority=_superiority(better), **_inference(values))
+
+
+def with_holm(differences: Sequence[Difference]) -> list[Difference]:
+    """The same, each with its p corrected for how many there are."""
+    tested = [difference.p for difference in differences if difference.p is not None]
+    adjusted = iter(holm(tested))
+    return [
+        difference
+        if difference.p is None
+        else difference.model_copy(update={"p_holm": next(adjusted)})
+        for difference in differences
+    ]
+
+
+def _inference(values: Sequence[float]) -> dict[str, object]:
+    """Interval, p and verdict, and what is unusual about them."""
+    sample = np.asarray([values])
+    pairs, mean, p = len(values), float(sample.mean()), float(sign_flip_p(sample)[0])
+    found: dict[str, object] = {"p": p, "smallest_p": smallest_p(pairs)}
+    if pairs < _FEWEST_FOR_AN_INTERVAL:
+        return {**found, "verdict": "too few pairs", "notes": ()}
+    low, high = (float(end[0]) for end in bca_interval(sample))
+    decided = verdict(pairs, mean, low, high, p)
+    return {
+        **found,
+        "interval": (low, high),
+        "verdict": decided,
+        "notes": _notes(values, low, high),
+    }
+
+
+def _notes(values: Sequence[float], low: float, high: float) -> tuple[str, ...]:
+    said = []
+    if not any(values):
+        said.append("every pair is equal: there is nothing to tell apart")
+    elif low == high:
+        said.append("all differences are equal: the interval has no width")
+    if len(values) > EXACT_UP_TO:
+        said.append(f"p from {2**EXACT_UP_TO:,} sign patterns drawn with a fixed seed")
+    return tuple(said)
+
+
+def _superiority(better: Sequence[float]) -> float:
+    return sum(1.0 if value > 0 else 0.5 if value == 0 else 0.0 for value in better) / len(better)
+
+
+def _of_counts(difference: float | None) -> Verdict:
+    if difference is None:
+        return "too few pairs"
+    return "equal" if difference == 0 else "higher" if difference > 0 else "lower"

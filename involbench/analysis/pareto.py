@@ -1,0 +1,52 @@
+"""Which models no other beats at what they cost."""
+
+from collections.abc import Sequence
+
+from involbench.analysis.comparison import Front, ModelResult, OnFront
+from involbench.analysis.metrics import ACCURACY
+
+COSTS = ("trainable_parameters", "macs", "latency")
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """The places of the points that no other is at least as good as in both and better in one.
+
+    Args:
+        points: (gain, cost) each: of the gain more is better, of the cost less.
+
+    Returns:
+        Places in `points`, by cost; of equal points, all or none.
+    """
+    front = [
+        place
+        for place, (gain, cost) in enumerate(points)
+        if not any(g >= gain and c <= cost and (g > gain or c < cost) for g, c in points)
+    ]
+    return sorted(front, key=lambda place: points[place][1])
+
+
+def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:
+    """Mean test accuracy against each cost that at least two results have measured."""
+    found = []
+    for cost in COSTS:
+        having = [
+            (result, gain, paid)
+            for result in results
+            if (gain := _mean(result, ACCURACY)) is not None
+            and (paid := _mean(result, cost)) is not None
+        ]
+        if len(having) < 2:
+            continue
+        places = pareto_front([(gain, paid) for _, gain, paid in having])
+        on_it = [having[place] for place in places]
+        members = tuple(
+            OnFront(model=result.model, point=result.point, gain=gain, cost=paid)
+            for result, gain, paid in on_it
+        )
+        found.append(Front(gain=ACCURACY, cost=cost, members=members))
+    return tuple(found)
+
+
+def _mean(result: ModelResult, metric: str) -> float | None:
+    summary = result.metrics.get(metric)
+    return summary.mean if summary else None

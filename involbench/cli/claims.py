@@ -1,0 +1,51 @@
+"""`involbench claims`: what others say, and what the results say of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+
+def claims(
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPERIMENT...]",
+            help="Names or folders of experiments; default: all, the published ones too.",
+        ),
+    ] = None,
+    results: Results = Path("results"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every number, as one JSON document.")
+    ] = False,
+) -> None:
+    """List the claims of all specs in the results tree: source, verdict and numbers.
+
+    A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`.
+    """
+    from involbench.analysis.compare import compare_experiment
+    from involbench.analysis.measure import Wanted
+    from involbench.cli.experiments import find_experiments
+    from involbench.cli.page import print_json, rendered, warn
+    from involbench.reporting.claims import claims_view
+
+    found = {}
+    for tree, name in find_experiments(results, experiments or [], published=True):
+        comparison = compare_experiment(tree, name, wanted=Wanted(frozenset(), frozenset()))
+        if comparison.claims:
+            found[name] = comparison.claims
+            for warning in comparison.warnings:
+                warn(f"{name}: {warning}")
+    if as_json:
+        listed = [
+            {"experiment": name, **claim.model_dump(mode="json")}
+            for name, judged in found.items()
+            for claim in judged
+        ]
+        print_json({"schema_version": 1, "claims": listed})
+    elif found:
+        typer.echo(rendered(claims_view(found)), nl=False)
+    else:
+        typer.echo("No claims: a spec states them under `claims:`.")

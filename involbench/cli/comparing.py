@@ -1,0 +1,176 @@
+"""What `involbench compare` does with its options."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from involbench.analysis.arrange import only_changed, sort_models
+from involbench.analysis.compare import compare_experiment
+from involbench.analysis.comparison import Comparison
+from involbench.analysis.measure import Wanted
+from involbench.analysis.metrics import ACCURACY, METRICS, SIZE
+from involbench.cli.page import rendered, warn
+from involbench.errors import ResultsError, UsageError
+from involbench.reporting.tables_text import COSTS
+from involbench.results.files import is_folder, write_atomic
+from involbench.results.reading import ResultsTree
+from involbench.spec.wording import suggest
+
+Found = Sequence[tuple[ResultsTree, str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of `compare`."""
+
+    results: Path
+    baseline: str | None
+    metrics: tuple[str, ...]
+    target: float | None
+    sort_by: str | None
+    only_changed: bool
+    against: Path | None
+    format: str
+    for_screen: bool
+    gated: tuple[str, ...] = ()
+    """The metrics that gates are about."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be read, and compared."""
+        if self.format in ("json", "csv"):
+            return Wanted(target=self.target)
+        compared = frozenset([*self.metrics, ACCURACY, SIZE])
+        sorting = [self.sort_by] if self.sort_by else []
+        metrics = compared.union(COSTS, sorting, self.gated)
+        return Wanted(metrics, compared, self.target)
+
+
+def compared(asked: Asked, found: Found) -> list[Comparison]:
+    """The comparisons, arranged as asked; what is unfair about them is said on stderr.
+
+    Raises:
+        UsageError: No run is of the baseline, or has the metric.
+    """
+    if asked.target is not None and not 0 < asked.target <= 1:
+        raise UsageError(f"--target {asked.target:g}: expected a fraction, such as 0.7")
+    comparisons = [
+        compare_experiment(tree, name, asked.baseline, asked.wanted) for tree, name in found
+    ]
+    _check_metrics(asked, comparisons)
+    for comparison in comparisons:
+        _warn(comparison.experiment, comparison.warnings)
+    return [_arranged(asked, comparison) for comparison in comparisons]
+
+
+def document(asked: Asked, found: Found, comparisons: Sequence[Comparison]) -> str:
+    """The whole text in the format asked for."""
+    if asked.against is not None:
+        return _against(asked, asked.against, found, comparisons)
+    if asked.format == "json":
+        from involbench.reporting.tables_json import comparison_json
+
+        return comparison_json(comparisons)
+    if asked.format == "csv":
+        from involbench.reporting.tables_csv import comparison_csv
+
+        return comparison_csv(comparisons)
+    if asked.format == "md":
+        from involbench.reporting.tables_markdown import comparison_markdown
+
+        pages = (comparison_markdown(c, asked.metrics, asked.only_changed) for c in comparisons)
+        return "\n".join(pages)
+    return tables(comparisons, found, asked.for_screen, asked.metrics, asked.only_changed)
+
+
+def tables(
+    comparisons: Sequence[Comparison],
+    found: Found,
+    for_screen: bool,
+    metrics: Sequence[str] = (ACCURACY,),
+    only_changed: bool = False,
+) -> str:
+    """A page for each experiment."""
+    from involbench.reporting.tables import comparison_view
+
+    parts = []
+    for comparison, (tree, name) in zip(comparisons, found, strict=True):
+        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
+        parts += [*comparison_view(comparison, plots, metrics, only_changed), ""]
+    return rendered(parts, for_screen)
+
+
+def write(output: Path, text: str) -> None:
+    """Write the text to a file, and say so.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        write_atomic(output, text.encode())
+    except ResultsError as error:
+        raise UsageError(f"--output: {error}") from error
+    typer.echo(f"written: {output}", err=True)
+
+
+def _arranged(asked: Asked, comparison: Comparison) -> Comparison:
+    if asked.sort_by:
+        comparison = sort_models(comparison, asked.sort_by)
+    if asked.only_changed and asked.against is None:
+        comparison, left_out = only_changed(comparison, [*asked.metrics, SIZE])
+        for model in left_out:
+            typer.echo(
+                f"{comparison.experiment}: {model} left out: equal to {comparison.baseline}",
+                err=True,
+            )
+    return comparison
+
+
+def _check_metrics(asked: Asked, comparisons: Sequence[Comparison]) -> None:
+    """Refuse a metric that nothing has been measured of, where there is something."""
+    results = [result for comparison in comparisons for result in comparison.models]
+    if not any(result.n_finished for result in results):
+        return
+    known = {name for r in results for name, summary in r.metrics.items() if summary.n}
+    for flag, name in [
+        *(("--metric", name) for name in asked.metrics),
+        *([("--sort-by", asked.sort_by)] if asked.sort_by else []),
+    ]:
+        if name in known:
+            continue
+        if name.endswith("_to_target") and asked.target is None:
+            raise UsageError(f"{flag} {name}: say to which accuracy, such as --target 0.7")
+        reason = "no run reached it" if name.endswith("_to_target") else "no run has that metric"
+        hint = "" if name in METRICS else f"; {suggest(name, [*METRICS])}"
+        raise UsageError(f"{flag} {name}: {reason}{hint}")
+
+
+def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
+    """Each experiment against itself in another results folder."""
+    from involbench.analysis.two_trees import compare_trees
+    from involbench.reporting.tables_json import trees_json
+    from involbench.reporting.tables_trees import trees_markdown, trees_view
+
+    if asked.format == "csv":
+        raise UsageError("--against has no CSV; use --json or --md")
+    tree, pairs = ResultsTree(other), []
+    for (_, name), now in zip(found, comparisons, strict=True):
+        if not is_folder(tree.folder(name) / "runs"):
+            raise UsageError(f"--against {other}: it has no experiment {name}")
+        then = compare_experiment(tree, name, None, asked.wanted)
+        pair = compare_trees(now, then, str(other))
+        _warn(name, pair.warnings[len(now.warnings) :])
+        pairs.append(pair.without_equals(asked.metrics) if asked.only_changed else pair)
+    if asked.format == "json":
+        return trees_json(pairs)
+    if asked.format == "md":
+        return "\n".join(trees_markdown(pair, asked.metrics) for pair in pairs)
+    pages = [[*trees_view(pair, asked.metrics), ""] for pair in pairs]
+    return rendered([part for page in pages for part in page], asked.for_screen)
+
+
+def _warn(experiment: str, warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        warn(f"{experiment}: {warning}")

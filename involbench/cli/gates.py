@@ -1,0 +1,48 @@
+"""`--fail-if`: a comparison as a gate of a CI job."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from involbench.analysis.comparison import Comparison
+
+if TYPE_CHECKING:
+    from involbench.analysis.gate_grammar import Gate
+    from involbench.cli.comparing import Asked
+
+_FAILED = 3
+
+
+def gates_of(texts: Sequence[str], strict: bool) -> "list[Gate]":
+    """The gates, read before anything is printed.
+
+    Raises:
+        UsageError: One of them does not parse, or there is none to be strict about.
+    """
+    from involbench.analysis.gate_grammar import parse_gate
+    from involbench.errors import UsageError
+
+    if strict and not texts:
+        raise UsageError("--strict is for gates: give --fail-if too")
+    return [parse_gate(text) for text in texts]
+
+
+def end_on_failed_gate(
+    gates: "Sequence[Gate]", comparisons: Sequence[Comparison], asked: "Asked", strict: bool
+) -> None:
+    """Say what came of each gate on stderr, and exit with 3 where one failed."""
+    from involbench.analysis.compare import compare_experiment
+    from involbench.analysis.gates import check_gates
+    from involbench.cli.experiments import find_experiments
+
+    def lookup(name: str) -> Comparison:
+        ((tree, found),) = find_experiments(asked.results, [name])
+        return compare_experiment(tree, found, None, asked.wanted)
+
+    outcomes = check_gates(gates, comparisons, lookup, strict)
+    for outcome in outcomes:
+        state = "failed" if outcome.failed else "passed"
+        typer.echo(f"gate {state}: {outcome.gate.text}: {outcome.reason}", err=True)
+    if any(outcome.failed for outcome in outcomes):
+        raise typer.Exit(_FAILED)

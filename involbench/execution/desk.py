@@ -1,0 +1,186 @@
+"""What a worker process does with a request: the one place where the light half meets Keras.
+
+Everything of the heavy half is imported inside the functions, when a request first needs it.
+"""
+
+import os
+import traceback
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from involbench.errors import InvolbenchError
+from involbench.execution.failure import failed
+from involbench.execution.messages import (
+    Began,
+    Benchmark,
+    BenchmarkResult,
+    CheckTrials,
+    CountParameters,
+    LoadData,
+    MatchWidth,
+    MeasureMemory,
+    Notice,
+    Progress,
+    Request,
+    Result,
+    RunTrial,
+    TimeOperator,
+    TimeSteps,
+)
+from involbench.execution.output import output_to
+from involbench.results.budget import Matched
+from involbench.results.files import write_json
+from involbench.results.record import Parameters, RunRecord
+from involbench.results.store import own, result_at_hand
+from involbench.spec.schema import DataSpec
+
+if TYPE_CHECKING:
+    from involbench.data import Dataset
+
+
+def said(error: Exception) -> str:
+    """What to tell of an error, in one line."""
+    if isinstance(error, InvolbenchError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed; install it, or choose another KERAS_BACKEND"
+    return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+
+
+@dataclass
+class Desk:
+    """Handles one request after another, and keeps the last dataset loaded."""
+
+    connection: Connection
+    datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
+    training: bool = False
+    stopping: bool = False
+
+    def asked_to_stop(self, *_: object) -> None:
+        """End a training after its step, with its state saved; else end at once."""
+        self.stopping = True
+        if not self.training:
+            os._exit(1)
+
+    def handle(self, request: Request) -> Result:
+        match request:
+            case LoadData(data):
+                return self.load(data).fingerprint
+            case CheckTrials(trials, device):
+                self.check(trials, device)
+                return None
+            case RunTrial():
+                return self.run(request)
+            case CountParameters(trials):
+                return tuple(self.parameters(trial) for trial in trials)
+            case MatchWidth(trial, reference):
+                return self.match(trial, reference)
+            case TimeOperator() | MeasureMemory() | TimeSteps():
+                return self.bench(request)
+
+    def load(self, data: DataSpec) -> "Dataset":
+        from involbench.data import load_dataset
+
+        source = _source(data)
+        if source not in self.datasets:
+            self.datasets.clear()  # One at a time: a dataset may be large.
+            self.datasets[source] = load_dataset(
+                **_arguments(source),
+                notify=lambda text: self.connection.send(Notice(text)),
+                progress=lambda *state: self.connection.send(Progress(*state)),
+            )
+        return self.datasets[source]
+
+    def check(self, trials: tuple[Any, ...], device: str) -> None:
+        from involbench.training.device import require_device
+        from involbench.training.preflight import check_trial
+
+        require_device(device)
+        for trial in trials:
+            check_trial(trial, self.load(trial.data))
+
+    def run(self, request: RunTrial) -> RunRecord | None:
+        run_dir, started = request.run_dir, datetime.now(UTC)
+        with own(run_dir) as owned:
+            if not owned:
+                return None
+            known = result_at_hand(run_dir, request.trial, request.since, request.force)
+            if known is not None:
+                return known
+            self.connection.send(Began())
+            try:
+                with output_to(run_dir / "log.txt"):
+                    return self._train(request)
+            except Exception as error:  # A trial that fails must not take the worker with it.
+                if self.stopping:
+                    raise
+                record = failed(request, said(error), started)
+                write_json(run_dir / "run.json", record.model_dump(mode="json"))
+                return record
+
+    def _train(self, request: RunTrial) -> RunRecord:
+        from involbench.training.trial import run_trial
+
+        self.training = True
+        try:
+            return run_trial(
+                request.trial,
+                self.load(request.trial.data),
+                request.run_dir,
+                request.argv,
+                on_epoch=self.connection.send,
+                stop=lambda: self.stopping,
+            )
+        except Exception:
+            traceback.print_exc()  # Into the run's log; the record gets the message.
+            raise
+        finally:
+            self.training = False
+
+    def parameters(self, trial: Any) -> Parameters:
+        from involbench.data import describe_dataset
+        from involbench.profiling import count_parameters
+        from involbench.training.fit import build
+
+        shape, classes = describe_dataset(**_arguments(_source(trial.data)))
+        return count_parameters(build(trial, shape, classes))
+
+    def match(self, trial: Any, reference: Any) -> Matched:
+        from involbench.data import describe_dataset
+        from involbench.training.match import match_width
+
+        return match_width(trial, reference, *describe_dataset(**_arguments(_source(trial.data))))
+
+    def bench(self, request: Benchmark) -> BenchmarkResult:
+        from involbench.bench.memory import measure_memory
+        from involbench.bench.operator import time_operator
+        from involbench.bench.step import time_steps
+        from involbench.training.device import require_device
+
+        def progress(done: int, total: int) -> None:
+            self.connection.send(Progress("repeat", done, total))
+
+        require_device(request.device)
+        match request:
+            case TimeOperator(shape, repeats):
+                return time_operator(shape, repeats, progress)
+            case MeasureMemory(shape):
+                return measure_memory(shape)
+            case TimeSteps(repeats):
+                return time_steps(repeats, progress)
+
+
+def _source(data: DataSpec) -> DataSpec:
+    """What of a data spec decides which images are loaded."""
+    return DataSpec(
+        dataset=data.dataset,
+        path=data.path,
+        image_size=data.image_size,
+        test_fraction=data.test_fraction,
+    )
+
+
+def _arguments(source: DataSpec) -> dict[str, Any]:
+    return source.model_dump(include={"dataset", "path", "image_size", "test_fraction"})

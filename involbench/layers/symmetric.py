@@ -1,0 +1,101 @@
+"""Keras's convolutions with the same zeros on both sides at every stride, as PyTorch pads them.
+
+Keras's `padding="same"` puts an odd number of zeros mostly after the image, so that a strided
+convolution would look at other pixels than a strided involution, or a strided 1x1 convolution.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+Shape = tuple[int | None, ...]
+
+_UNPADDED = {"padding": "valid", "data_format": "channels_last"}
+
+
+class SymmetricPadding:
+    """For a channels-last convolution: `kernel_size // 2` zeros, times dilation, on every side."""
+
+    if TYPE_CHECKING:
+        kernel_size: Sequence[int]
+        dilation_rate: Sequence[int]
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Zeros above and below, and left and right."""
+        rows, columns = (
+            dilation * (size // 2)
+            for size, dilation in zip(self.kernel_size, self.dilation_rate, strict=True)
+        )
+        return rows, columns
+
+    def call(self, inputs: Any) -> Any:
+        rows, columns = self.margins
+        padded = keras.ops.pad(inputs, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+        return super().call(padded)  # type: ignore[misc]
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        rows, columns = self.margins
+        batch, height, width, channels = input_shape
+        padded = (
+            batch,
+            None if height is None else height + 2 * rows,
+            None if width is None else width + 2 * columns,
+            channels,
+        )
+        return super().compute_output_shape(padded)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable(package="involbench")
+class SymmetricConv2D(SymmetricPadding, keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, padded alike on both sides.
+
+    `y[b,h,w,c] = sum_k W[k,:,c] . x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), :]`
+
+    Args:
+        filters: Integer, channels of the output.
+        kernel_size: Odd integer, or two.
+        **kwargs: As for `keras.layers.Conv2D`; `padding` and `data_format` are of no effect.
+
+    Input shape:
+        `(batch_size, height, width, channels)`.
+
+    Output shape:
+        `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
+
+    Example:
+
+    >>> SymmetricConv2D(8, 3, strides=2)(np.ones((1, 5, 6, 4))).shape
+    (1, 3, 3, 8)
+    """
+
+    def __init__(self, filters: int, kernel_size: int | Sequence[int], **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, **(kwargs | _UNPADDED))
+
+
+@keras.saving.register_keras_serializable(package="involbench")
+class SymmetricDepthwiseConv2D(SymmetricPadding, keras.layers.DepthwiseConv2D):
+    """`keras.layers.DepthwiseConv2D`, padded alike on both sides.
+
+    `y[b,h,w,c] = sum_k W[k,c] * x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), c]`
+
+    Args:
+        kernel_size: Odd integer, or two.
+        **kwargs: As for `keras.layers.DepthwiseConv2D`; `padding` and `data_format` are of no
+            effect.
+
+    Input shape:
+        `(batch_size, height, width, channels)`.
+
+    Output shape:
+        `(batch_size, ceil(height / strides), ceil(width / strides), channels)`.
+
+    Example:
+
+    >>> SymmetricDepthwiseConv2D(3, strides=2)(np.ones((1, 5, 6, 4))).shape
+    (1, 3, 3, 4)
+    """
+
+    def __init__(self, kernel_size: int | Sequence[int], **kwargs: Any) -> None:
+        super().__init__(kernel_size, **(kwargs | _UNPADDED))

@@ -1,0 +1,54 @@
+"""The keras.io tutorial's shape, for any operator and any widths."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from involbench.models.slot import Operator, operate
+
+
+def plain(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    operator: Operator = "convolution",
+    widths: Sequence[int] = (32, 64, 64),
+    kernel_size: int = 3,
+) -> keras.Model:
+    """One operator a stage, ReLU, max pooling between the stages, and the tutorial's head.
+
+    With the defaults it is the tutorial's CNN, of 319,178 trainable parameters for 32x32x3 images
+    and 10 classes. An operator that keeps the channels gets a 1x1 convolution in front where the
+    width changes, so that networks of equal width exist of every operator.
+
+    Args:
+        input_shape: (height, width, channels) of the images.
+        num_classes: Number of classes.
+        operator: A name, or a mapping with a name and the operator's own arguments.
+        widths: Channels of each stage.
+        kernel_size: Height and width of the operator's neighbourhood; odd.
+
+    Returns:
+        A model from images to logits (B, num_classes).
+
+    Raises:
+        ValueError: There is no stage, the images are too small for the poolings, or the operator's
+            arguments do not fit.
+    """
+    if not widths:
+        raise ValueError(f"`widths` must name at least one stage. Received: widths={widths}")
+    if min(input_shape[:2]) >> (len(widths) - 1) == 0:
+        raise ValueError(
+            f"`widths` has {len(widths)} stages, with a pooling between each two, too many for "
+            f"images of {input_shape[0]}x{input_shape[1]} pixels. Received: widths={widths}"
+        )
+    inputs = x = keras.Input(input_shape)
+    for stage, width in enumerate(widths, start=1):
+        x = operate(x, operator, width, kernel_size, 1, f"operator_{stage}", presets={})
+        x = layers.ReLU(name=f"relu_{stage}")(x)
+        if stage < len(widths):
+            x = layers.MaxPooling2D(name=f"pool_{stage}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(64, activation="relu", name="head_hidden")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="head_logits")(x)
+    return keras.Model(inputs, logits, name="plain")

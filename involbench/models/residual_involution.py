@@ -1,0 +1,54 @@
+"""A deep stack of residual involutions between two convolutions, as published and as it can run."""
+
+import keras
+from keras import layers
+
+from involbench.models.slot import Operator, operate
+
+_PRESETS = {"involution": {"use_reduce_bias": True}}
+
+
+def residual_involution(
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    num_layers: int = 50,
+    operator: Operator = "involution",
+    kernel_size: int = 3,
+    width: int = 64,
+) -> keras.Model:
+    """A 3x3 convolution to `width` channels, residual operators, a 3x3 convolution to 3, a head.
+
+    The published network has 50 involutions of 64 channels, 16 a group, with kernels of 3x3,
+    reduction ratio 4, a bias on the reduce convolution and no stride; its twin is this one with
+    `operator="convolution"`.
+
+    The printed code is cut off and cannot run. What is repaired: the residual block is completed as
+    `relu(x + norm(operator(x)))`, since 50 sums without normalization grow beyond all bounds; both
+    convolutions keep the image's size, so that the head fits images of any size, where the printed
+    one fits 32x32; the hidden layer of 500 units and both convolutions have ReLUs.
+
+    Args:
+        input_shape: (height, width, channels) of the images.
+        num_classes: Number of classes.
+        num_layers: Number of residual blocks.
+        operator: A name, or a mapping with a name and the operator's own arguments.
+        kernel_size: Height and width of the operator's neighbourhood; odd.
+        width: Channels of the blocks.
+
+    Returns:
+        A model from images to logits (B, num_classes).
+
+    Raises:
+        ValueError: The operator's arguments do not fit.
+    """
+    inputs = keras.Input(input_shape)
+    x = layers.Conv2D(width, 3, padding="same", activation="relu", name="stem_conv")(inputs)
+    for block in range(1, num_layers + 1):
+        y = operate(x, operator, width, kernel_size, 1, f"operator_{block}", _PRESETS)
+        y = layers.BatchNormalization(name=f"norm_{block}")(y)
+        x = layers.ReLU(name=f"relu_{block}")(layers.Add(name=f"add_{block}")([x, y]))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu", name="head_conv")(x)
+    x = layers.Flatten(name="head_flatten")(x)
+    x = layers.Dense(500, activation="relu", name="head_hidden")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="head_logits")(x)
+    return keras.Model(inputs, logits, name="residual_involution")

@@ -1,0 +1,62 @@
+"""Where a skeleton puts the operator that is compared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import layers
+
+from involbench.layers.operators import KEEPS_CHANNELS, make_operator
+
+Operator = str | Mapping[str, Any]
+"""An operator's name, or a mapping with its `name` and its own arguments."""
+
+
+def named(operator: Operator) -> tuple[str, dict[str, Any]]:
+    """An operator's name and its own arguments.
+
+    Raises:
+        ValueError: It is a mapping without a name.
+    """
+    if isinstance(operator, str):
+        return operator, {}
+    if "name" not in operator:
+        raise ValueError(f"`operator` must have a name. Received: operator={dict(operator)}")
+    return operator["name"], {key: value for key, value in operator.items() if key != "name"}
+
+
+def operate(
+    x: keras.KerasTensor,
+    operator: Operator,
+    filters: int,
+    kernel_size: int,
+    strides: int,
+    name: str,
+    presets: Mapping[str, Mapping[str, Any]],
+) -> keras.KerasTensor:
+    """Apply an operator, behind a 1x1 convolution to `filters` channels if it must have as many.
+
+    Args:
+        x: Features (B, H, W, channels).
+        operator: Its name, or a mapping with its name and its own arguments.
+        filters: Channels of the result.
+        kernel_size: Height and width of the neighbourhood; odd.
+        strides: Distance between output pixels.
+        name: Of the operator's layer; the convolution's is `<name>_widen`.
+        presets: By operator, the skeleton's own defaults of its arguments.
+
+    Returns:
+        Features (B, ceil(H / strides), ceil(W / strides), filters).
+
+    Raises:
+        ValueError: The operator is unknown, or an argument is out of range.
+    """
+    kind, arguments = named(operator)
+    settings = {**presets.get(kind, {}), **arguments}
+    if kind in KEEPS_CHANNELS and x.shape[-1] != filters:
+        x = layers.Conv2D(filters, 1, name=f"{name}_widen")(x)
+    try:
+        layer = make_operator(kind, filters, kernel_size, strides, name, **settings)
+    except TypeError as error:
+        raise ValueError(f"`operator` {kind}: {error}. Received: operator={operator}") from error
+    return layer(x)

@@ -1,0 +1,70 @@
+"""Claims and their verdicts, as a person reads them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from involbench.analysis.comparison import ClaimNumbers, ClaimResult, ClaimVerdict
+from involbench.analysis.metrics import Metric
+from involbench.analysis.metrics import metric as metric_called
+from involbench.reporting.sentences import p_value
+from involbench.reporting.values import number
+from involbench.results.wording import excerpt
+
+_MOST_POINTS = 4
+
+
+def claim_sentence(claim: ClaimResult) -> str:
+    """The verdict, who says what, and the numbers."""
+    said = f"{claim.verdict.capitalize()}: {_said(claim)} ({excerpt(claim.source)})"
+    return f"{said}: {claim_numbers(claim)}."
+
+
+def claims_view(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[RenderableType]:
+    """A sentence a claim, under its experiment; how many came out how.
+
+    Args:
+        claims: Experiment -> its claims.
+    """
+    for experiment, listed in claims.items():
+        yield Text(experiment, style="bold")
+        yield from (Text(claim_sentence(claim)) for claim in listed)
+        yield Text()
+    counts = Counter(claim.verdict for listed in claims.values() for claim in listed)
+    yield Text(", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict)) + ".")
+
+
+def claim_numbers(claim: ClaimResult) -> str:
+    """Both means, what is claimed, and why there is no verdict where there is none."""
+    metric = metric_called(claim.metric)
+    shown = [_point(each, claim, metric) for each in claim.numbers[:_MOST_POINTS]]
+    if len(claim.numbers) > _MOST_POINTS:
+        shown.append(f"and {len(claim.numbers) - _MOST_POINTS} points more")
+    return "; ".join([*shown, *filter(None, [_margin(claim), claim.reason])])
+
+
+def _said(claim: ClaimResult) -> str:
+    return excerpt(claim.says).rstrip(".")
+
+
+def _margin(claim: ClaimResult) -> str | None:
+    if claim.ratio is not None:
+        return f"claimed: at least {claim.ratio:g} times as much"
+    return None if claim.difference is None else f"claimed: at least {claim.difference:g} more"
+
+
+def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
+    sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
+    unit = "%" if metric.unit == "percent" else ""
+    values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
+    where = "".join(f", {key} = {value}" for key, value in each.point.items())
+    text = f"{metric.title}{where}: {values}"
+    if each.lesser > 0 and claim.ratio is not None:
+        text += f" ({each.greater / each.lesser:.3g} times)"
+    if each.beyond.p is None:
+        return text
+    seeds = f"{each.beyond.n} seed{'' if each.beyond.n == 1 else 's'}"
+    return f"{text}, {seeds}, p {p_value(each.beyond.p)}"

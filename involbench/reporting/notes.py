@@ -1,0 +1,124 @@
+"""What must be said under the table of a comparison."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from involbench.analysis.comparison import Comparison
+from involbench.analysis.metrics import ACCURACY
+from involbench.analysis.metrics import metric as metric_called
+from involbench.reporting.labels import label
+from involbench.reporting.sentences import holm_sentence, verdict_sentence
+from involbench.reporting.tables_text import baseline_of
+from involbench.reporting.values import BETTER, UNDECIDED, WORSE, sign
+from involbench.results.wording import excerpt
+
+_MOST_SENTENCES = 6
+
+
+def verdicts(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
+    """A sentence a comparison, or, where that would be a wall of text, how many came out how."""
+    said = [_verdicts(comparison, name, weigh=name == metrics[0]) for name in metrics]
+    return [*(sentence for each in said for sentence in each), *_crossings(comparison)]
+
+
+def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
+    """Collapsed and failed runs, how to read the table, what the runs were made with."""
+    if not any(result.n_finished for result in comparison.models):
+        return ["No finished run: nothing to compare yet.", *_failures(comparison)]
+    said = [f"{line}; it counts in the means." for line in collapses(comparison)]
+    legend = _legend(comparison, metrics)
+    return [
+        *said,
+        *_failures(comparison),
+        *_unequal(comparison, metrics),
+        legend,
+        made_with(comparison),
+    ]
+
+
+def collapses(comparison: Comparison) -> list[str]:
+    """A phrase for each run whose accuracy never left chance."""
+    said = []
+    for result in comparison.models:
+        accuracies = result.metrics.get(ACCURACY)
+        for seed in result.collapsed_seeds:
+            accuracy = accuracies.by_seed.get(seed) if accuracies else None
+            value = "" if accuracy is None else f" ({100 * accuracy:.1f}%)"
+            name = label(result.model, result.point)
+            said.append(f"{name} seed {seed} collapsed: its accuracy never left chance{value}")
+    return said
+
+
+def made_with(comparison: Comparison) -> str:
+    """Versions and hardware."""
+    found = comparison.environment
+    versions = [
+        f"{key} {' / '.join(values)}"
+        for key, values in found.items()
+        if key not in ("cpu", "device")
+    ]
+    where = f" on {' / '.join(found['device'])}" if "device" in found else ""
+    machine = f" ({' / '.join(found['cpu'])})" if "cpu" in found else ""
+    return f"Made with {', '.join(versions)}{where}{machine}."
+
+
+def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
+    held = [
+        (result, other)
+        for result in comparison.models
+        if name in result.differences and (other := baseline_of(comparison, result))
+    ]
+    differences = [result.differences[name] for result, _ in held]
+    if len(held) <= _MOST_SENTENCES:
+        said = [verdict_sentence(result, other, name, weigh) for result, other in held]
+    else:
+        counts = Counter(sign(each, metric_called(name)) for each in differences)
+        shown = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
+        said = [f"{len(held)} comparisons in {metric_called(name).title}: {shown}."]
+    return [*said, *filter(None, [holm_sentence(differences)])]
+
+
+def _crossings(comparison: Comparison) -> list[str]:
+    """Where a sweep turns the order of two models round."""
+    return [
+        f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
+        f"{curve.key} = {crossing.at:.3g}, between {crossing.low:g} and {crossing.high:g}"
+        + ("." if crossing.certain else " (no verdict on both sides of it).")
+        for curve in comparison.curves
+        for crossing in curve.crossings
+    ]
+
+
+def _failures(comparison: Comparison) -> list[str]:
+    return [
+        f"{label(result.model, result.point)} seed {seed} failed: {excerpt(reason)}"
+        for result in comparison.models
+        for seed, reason in result.failures.items()
+    ]
+
+
+def _unequal(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
+    """Seeds of which only one of two models has a value."""
+    said = []
+    for result in comparison.models:
+        found = [result.differences[name] for name in metrics if name in result.differences]
+        missing = sorted({seed for difference in found for seed in difference.missing_seeds})
+        if missing:
+            seeds = f"seed{'' if len(missing) == 1 else 's'} {', '.join(map(str, missing))}"
+            name = label(result.model, result.point)
+            said.append(f"Not paired, for want of one's value: {name} and the baseline, {seeds}.")
+    return said
+
+
+def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
+    """How many seeds there are, and how to read the signs."""
+    counts = sorted({result.n_finished for result in comparison.models})
+    seeds = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
+    text = f"n = finished seeds ({seeds}); ± = standard deviation over seeds"
+    if not any(result.differences for result in comparison.models):
+        return f"{text}."
+    points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
+    return (
+        f"{text}; difference from {comparison.baseline}{points}, paired by seed: "
+        f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
+    )

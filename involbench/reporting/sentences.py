@@ -1,0 +1,133 @@
+"""What a comparison shows, in sentences that a person would say."""
+
+from collections.abc import Sequence
+
+from involbench.analysis.comparison import Difference, ModelResult, ParameterCounts
+from involbench.analysis.metrics import ACCURACY, Metric
+from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.verdict import LEVEL
+from involbench.reporting.labels import label
+from involbench.reporting.values import number
+
+_OPERATORS = {"Involution2D": "involution", "Conv2D": "convolution"}
+
+
+def verdict_sentence(
+    result: ModelResult, baseline: ModelResult, name: str = ACCURACY, weigh: bool = True
+) -> str:
+    """One model against the baseline in one metric, and how many parameters it has."""
+    difference, this = result.differences.get(name), label(result.model, result.point)
+    that = label(baseline.model, baseline.point)
+    if difference is None or difference.mean is None:
+        return f"{this} and {that}: no seed of which both have a {metric_called(name).title}."
+    sentence = _difference(this, that, difference, name)
+    weight = _parameters(result.parameters, baseline.parameters) if weigh else None
+    return f"{sentence}; it has {weight}." if weight else f"{sentence}."
+
+
+def change_sentence(model: str, difference: Difference, name: str) -> str:
+    """One model now against itself then."""
+    return f"{_difference(f'{model} now', f'{model} then', difference, name)}."
+
+
+def holm_sentence(differences: Sequence[Difference]) -> str | None:
+    """What several comparisons at once take away from their verdicts; None where nothing."""
+    bold = [d for d in differences if d.verdict in ("higher", "lower") and d.p_holm is not None]
+    worst = max((d.p_holm or 0 for d in bold), default=0)
+    if worst <= LEVEL:
+        return None
+    tested = sum(d.p is not None for d in differences)
+    return (
+        f"Each verdict is for its own comparison; among the {tested} here, p is up to "
+        f"{p_value(worst)} (Holm)."
+    )
+
+
+def p_value(p: float) -> str:
+    """Two significant digits; `< 0.001` below that."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def _difference(this: str, that: str, difference: Difference, name: str) -> str:
+    metric, mean = metric_called(name), difference.mean or 0.0
+    n = f"{difference.n} seed{'' if difference.n == 1 else 's'}"
+    apart = _apart(this, that, mean, name)
+    if difference.all_equal:
+        return f"{this} and {that} are equal in {metric.title}, {n}"
+    if difference.verdict == "undecided":
+        signed = _amount(mean, metric, plus=True)
+        return (
+            f"{this} and {that} cannot be told apart in {metric.title}: "
+            f"{signed}, 95% interval {_interval(difference, metric, 1)}, {n}"
+        )
+    if difference.trained_pair is not None:
+        pair = difference.trained_pair
+        return (
+            f"{apart} in this trained pair only: of {pair.images:,} test images "
+            f"{pair.only_this_right:,} are right by {this} alone and {pair.only_baseline_right:,} "
+            f"by {that} alone (McNemar p {p_value(pair.p)})"
+        )
+    if difference.interval is None:
+        return apart if metric.exact else f"{apart} in {n}: too few to say more"
+    direction = -1 if mean < 0 else 1
+    text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
+    few = difference.verdict == "too few pairs"
+    return f"{text}: an estimate, no verdict under six" if few else text
+
+
+def _apart(this: str, that: str, mean: float, name: str) -> str:
+    """`inn is 26.8 points less accurate than cnn`."""
+    metric = metric_called(name)
+    amount = _amount(abs(mean), metric)
+    if name == ACCURACY:
+        return f"{this} is {amount} {'less' if mean < 0 else 'more'} accurate than {that}"
+    way = "lower" if mean < 0 else "higher"
+    if " " in this:  # a name with its coordinates, or with a time
+        return f"{this}: the {metric.title} is {amount} {way} than that of {that}"
+    return f"{this}'s {metric.title} is {amount} {way} than {that}'s"
+
+
+def _interval(difference: Difference, metric: Metric, direction: int) -> str:
+    assert difference.interval is not None
+    low, high = sorted(direction * end for end in difference.interval)
+    return f"{_short(low, metric)} to {_short(high, metric)}"
+
+
+def _amount(value: float, metric: Metric, plus: bool = False) -> str:
+    unit = {"percent": " points", "seconds": " s", "epochs": " epochs"}.get(metric.unit, "")
+    return f"{_short(value, metric, plus)}{unit}"
+
+
+def _short(value: float, metric: Metric, plus: bool = False) -> str:
+    """One decimal is enough for points, unless it would hide that there is a difference."""
+    if metric.unit == "percent" and (value == 0 or abs(value) >= 0.001):
+        return f"{100 * value:{'+' if plus else ''}.1f}"
+    return number(value, metric, plus)
+
+
+def _parameters(these: ParameterCounts | None, those: ParameterCounts | None) -> str | None:
+    if these is None or those is None or not these.trainable or not those.trainable:
+        return None
+    return f"{_ratio(these.trainable, those.trainable)} parameters{_of_which(these)}"
+
+
+def _ratio(these: int, those: int) -> str:
+    if these == those:
+        return "as many"
+    ratio = max(these, those) / min(these, those)
+    fewer = these < those
+    if ratio < 1.95:
+        share = 100 * abs(these / those - 1)
+        return f"{share:.{0 if share >= 9.5 else 1}f}% {'fewer' if fewer else 'more'}"
+    times = f"{ratio:,.{0 if ratio >= 9.95 else 1}f} times"
+    return f"{times} fewer" if fewer else f"{times} as many"
+
+
+def _of_which(counts: ParameterCounts) -> str:
+    operator, head = counts.by_role.get("operator", 0), counts.by_role.get("head", 0)
+    if not operator:
+        return ", none of them the operator's"
+    kinds = {_OPERATORS.get(layer, "the operator's") for layer in counts.operator_layers}
+    kind = kinds.pop() if len(kinds) == 1 else "the operator's"
+    more = f" and {head:,} the head's" if head > operator else ""
+    return f", of which {operator:,} are {kind}{more}"

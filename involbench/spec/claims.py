@@ -1,0 +1,74 @@
+"""A claim: what somebody says of the models, in a form that results can be held against."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from involbench.spec.section import Name, PositiveFloat, Section, problem
+from involbench.spec.wording import KeyPath, describe, suggest
+
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+_Metric = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+
+
+class Margin(Section):
+    """By how much."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    ratio: PositiveFloat = Field(1.0, description="At least this many times as much.")
+    difference: PositiveFloat = Field(
+        1.0, description="At least this much more, in the metric's unit; accuracies are fractions."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Margin":
+        if len(self.model_fields_set) != 1:
+            raise problem("expected either ratio or difference")
+        return self
+
+
+class Claim(Section):
+    """That one model has more of a metric than another."""
+
+    says: _Text = Field(description="The claim, in the words of its source.")
+    source: _Text = Field(description="Who says it: an address or a reference.")
+    metric: _Metric = Field(description="Of which metric, such as test_accuracy.")
+    greater: Name = Field(description="The model that is to have more of it.")
+    lesser: Name = Field(description="The model that is to have less of it.")
+    by: Margin | None = Field(None, description="By how much; default: anything above 0.")
+    at: dict[str, Any] = Field(
+        {}, description="The points of the sweep that it is about, such as data.train_size: 500."
+    )
+
+
+def claim_faults(
+    claims: Sequence[Claim], models: Iterable[str], sweep: Mapping[str, Sequence[Any]]
+) -> list[tuple[KeyPath, str]]:
+    """What is wrong with claims about models and points that there are not.
+
+    Args:
+        claims: Each valid in itself.
+        models: The names of the spec's models.
+        sweep: The spec's sweep.
+    """
+    names, found = list(models), list[tuple[KeyPath, str]]()
+    for index, claim in enumerate(claims):
+        for key, name in (("greater", claim.greater), ("lesser", claim.lesser)):
+            if name not in names:
+                text = f"{name!r} is not one of the models; {suggest(name, names)}"
+                found.append(((index, key), text))
+        if claim.greater == claim.lesser:
+            found.append(((index, "lesser"), "the same model as in greater"))
+        for key, value in claim.at.items():
+            if key not in sweep:
+                found.append(((index, "at", key), f"not swept; {_swept(key, sweep)}"))
+            elif value not in sweep[key]:
+                text = f"expected one of the sweep's values, got {describe(value)}"
+                found.append(((index, "at", key), text))
+    return found
+
+
+def _swept(key: str, sweep: Mapping[str, Sequence[Any]]) -> str:
+    return suggest(key, list(sweep)) if sweep else "this spec has no sweep"

@@ -1,0 +1,141 @@
+"""The operators that an architecture's slot may hold, with their arguments.
+
+The layers are in `involbench.layers`, which needs Keras; a test holds this table against their
+signatures. What is not given has the layer's default, or the architecture's own.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from involbench.spec.section import problem, problems_below
+from involbench.spec.wording import describe, suggest
+
+Kind = Literal["whole", "number", "switch", "text"] | tuple[str | None, ...]
+"""Whole numbers and numbers are above 0; text may be null; else one of these."""
+
+_INVOLUTION: dict[str, Kind] = {
+    "dilation_rate": "whole",
+    "groups": "whole",
+    "group_channels": "whole",
+    "group_layout": ("contiguous", "interleaved"),
+    "reduction_ratio": "whole",
+    "reduce_filters": "whole",
+    "padding": ("same", "keras_io"),
+    "normalization": ("batch", "layer", "group", None),
+    "momentum": "number",
+    "epsilon": "number",
+    "activation": "text",
+    "kernel_activation": "text",
+    "use_reduce_bias": "switch",
+    "use_span_bias": "switch",
+    "kernel_initializer": "text",
+    "bias_initializer": "text",
+    "kernel_regularizer": "text",
+    "bias_regularizer": "text",
+    "activity_regularizer": "text",
+    "kernel_constraint": "text",
+    "bias_constraint": "text",
+}
+OPERATORS: dict[str, dict[str, Kind]] = {
+    "convolution": {"dilation_rate": "whole", "groups": "whole", "use_bias": "switch"},
+    "involution": _INVOLUTION,
+    "depthwise": {"dilation_rate": "whole", "use_bias": "switch"},
+    "local_self_attention": {"heads": "whole"},
+    "outlook_attention": {"heads": "whole"},
+    "none": {},
+}
+"""The arguments of each operator, without its size and strides, which the architecture sets."""
+
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "whole": {"type": "integer", "exclusiveMinimum": 0},
+    "number": {"type": "number", "exclusiveMinimum": 0},
+    "switch": {"type": "boolean"},
+    "text": {"type": ["string", "null"]},
+}
+_EXPECTED = {
+    "whole": "a whole number above 0",
+    "number": "a number above 0",
+    "switch": "true or false",
+    "text": "text",
+}
+
+
+def operator_spelled_out(value: Any) -> Any:
+    """`involution` as `{"name": "involution"}`; anything but a name as it is."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _checked(value: Any) -> Any:
+    """The operator, as its name alone where it has no arguments, so that equal trials are equal."""
+    given = operator_spelled_out(value)
+    if not isinstance(given, dict):
+        raise problem(f"expected an operator's name or a mapping, got {describe(value)}")
+    name = given.get("name")
+    if not isinstance(name, str) or name not in OPERATORS:
+        raise problems_below([(("name",) if value is given else (), _wrong_name(given))])
+    taken, rest = OPERATORS[name], {key: item for key, item in given.items() if key != "name"}
+    wrong = [((key,), fault) for key, item in rest.items() if (fault := _fault(key, item, taken))]
+    if wrong:
+        raise problems_below(wrong)
+    for key, item in rest.items():  # 1 and 1.0 are the same setting, so the same trial
+        rest[key] = float(item) if taken[key] == "number" else item
+    return {"name": name, **rest} if rest else name
+
+
+def _wrong_name(given: dict[str, Any]) -> str:
+    names, name = list(OPERATORS), given.get("name")
+    if "name" not in given:
+        return f"missing; this key is required: one of {', '.join(names)}"
+    if not isinstance(name, str):
+        return f"expected one of {', '.join(names)}, got {describe(name)}"
+    return f"unknown operator {name!r}; {suggest(name, names)}"
+
+
+def _fault(key: Any, value: Any, taken: dict[str, Kind]) -> str | None:
+    if key not in taken:
+        what = suggest(str(key), list(taken)) if taken else "this operator has no arguments"
+        return f"unknown key; {what}"
+    kind = taken[key]
+    if isinstance(kind, tuple):
+        names = ", ".join("null" if choice is None else choice for choice in kind)
+        return None if value in kind else f"expected one of {names}, got {describe(value)}"
+    fine = {
+        "whole": type(value) is int and 0 < value < 2**31,
+        "number": type(value) in (int, float) and 0 < value < float("inf"),
+        "switch": type(value) is bool,
+        "text": value is None or isinstance(value, str),
+    }[kind]
+    return None if fine else f"expected {_EXPECTED[kind]}, got {describe(value)}"
+
+
+def _schema() -> dict[str, Any]:
+    with_arguments = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": name, "description": "The operator."},
+                **{key: _kind_schema(taken[key], name) for key in taken},
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        }
+        for name, taken in OPERATORS.items()
+    ]
+    return {"anyOf": [{"type": "string", "enum": list(OPERATORS)}, *with_arguments]}
+
+
+def _kind_schema(kind: Kind, operator: str) -> dict[str, Any]:
+    rule = {"enum": list(kind)} if isinstance(kind, tuple) else _SCHEMAS[kind]
+    return {"description": f"Argument of the layer for {operator}; see docs/models.md.", **rule}
+
+
+OperatorSpec = Annotated[
+    str | dict[str, Any],
+    BeforeValidator(_checked),
+    WithJsonSchema(_schema()),
+    Field(
+        description="What looks at the neighbourhood of each pixel: a name, or a mapping with its "
+        "name and its arguments, such as {name: involution, reduction_ratio: 2}."
+    ),
+]

@@ -1,0 +1,184 @@
+"""Claims: from the spec through `compare`, `comparison.json` and `involbench claims`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from involbench.analysis.compare import compare_experiment
+from involbench.analysis.comparison import ClaimResult
+from involbench.reporting.experiment import write_comparison
+from involbench.results.reading import ResultsTree
+from involbench.spec.expand import expand
+from involbench.spec.load import load_spec
+from tests.cli import called
+from tests.spec.helpers import GOOD, complaint, heads, written
+
+from .factory import make_experiment, make_run
+
+CLAIM = {
+    "says": "bigger",
+    "source": "someone (2021)",
+    "metric": "test_accuracy",
+    "greater": "cnn",
+    "lesser": "inn",
+}
+TEXT = "claims:\n  - says: bigger\n    source: x\n    metric: test_loss\n    greater: cnn\n"
+
+
+def claimed(results: Path, *claims: dict[str, Any]) -> tuple[ClaimResult, ...]:
+    """The verdicts on claims about the experiment `digits`."""
+    spec = {"models": {"cnn": {}, "inn": {}, "control": {}}, "claims": claims}
+    (results / "digits" / "spec.yaml").write_text(json.dumps(spec))
+    return compare_experiment(ResultsTree(results), "digits").claims
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """cnn, inn and control at 73, 47 and 42% with 319,178, 13,074 and 13,002 parameters."""
+    make_experiment(tmp_path / "results", seeds=6)
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({}, "supported"),
+        ({"greater": "inn", "lesser": "cnn"}, "refuted"),
+        ({"by": {"difference": 0.25}}, "supported"),
+        ({"by": {"difference": 0.27}}, "refuted"),
+        ({"by": {"ratio": 1.5}}, "supported"),
+        ({"by": {"ratio": 1.6}}, "refuted"),
+        ({"metric": "trainable_parameters", "by": {"ratio": 10}}, "supported"),
+        ({"metric": "trainable_parameters", "by": {"ratio": 25}}, "refuted"),
+        ({"metric": "trainable_parameters", "lesser": "cnn"}, "refuted"),
+        ({"metric": "trainable_parameters", "lesser": "cnn", "by": {"ratio": 1}}, "supported"),
+    ],
+)
+def test_a_claim_is_held_against_the_pairs(
+    results: Path, change: dict[str, Any], verdict: str
+) -> None:
+    (claim,) = claimed(results, {**CLAIM, **change})
+    assert claim.verdict == verdict
+    assert claim.numbers[0].greater in (pytest.approx(0.735), pytest.approx(0.475), 319178)
+
+
+def test_what_the_results_cannot_tell_is_undecided_and_says_why(results: Path) -> None:
+    unmeasured, unknown = claimed(
+        results, {**CLAIM, "metric": "macs"}, {**CLAIM, "greater": "resnet"}
+    )
+    assert (unmeasured.verdict, unmeasured.reason) == (
+        "undecided",
+        "no run of cnn has measured macs",
+    )
+    assert (unknown.verdict, unknown.numbers) == ("undecided", ())
+    for run in results.glob("digits/runs/inn-seed[3-5]*"):
+        (run / "run.json").unlink()
+    (few,) = claimed(results, CLAIM)
+    assert (few.verdict, few.numbers[0].beyond.n) == ("undecided", 3)
+    assert few.reason == "fewer than six pairs give an estimate but no verdict"
+
+
+def test_a_claim_of_a_sweep_holds_where_it_says_or_everywhere(tmp_path: Path) -> None:
+    for size, gain in ((500, -0.1), (5000, 0.1)):
+        data, point = {"dataset": "digits", "train_size": size}, {"data.train_size": size}
+        for seed in range(6):
+            for model, accuracy in (("cnn", 0.5), ("inn", 0.5 + gain)):
+                make_run(tmp_path, model, seed, accuracy=accuracy, data=data, point=point)
+    better = {**CLAIM, "greater": "inn", "lesser": "cnn"}
+    everywhere, small, large = claimed(
+        tmp_path,
+        better,
+        {**better, "at": {"data.train_size": 500}},
+        {**better, "at": {"data.train_size": 5000}},
+    )
+    assert [claim.verdict for claim in (everywhere, small, large)] == [
+        "refuted",
+        "refuted",
+        "supported",
+    ]
+    assert len(everywhere.numbers) == 2
+    assert large.numbers[0].point == {"data.train_size": 5000}
+
+
+def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path) -> None:
+    claimed(results, {**CLAIM, "by": {"ratio": 1.5}}, {**CLAIM, "metric": "macs"})
+    shown = called("compare", cwd=results.parent)
+    assert (
+        "Supported: bigger (someone (2021)): test accuracy: cnn 73.50%, inn 47.50% (1.55 times), "
+        "6 seeds, p 0.031; claimed: at least 1.5 times as much."
+    ) in " ".join(shown.stdout.split())
+    write_comparison(ResultsTree(results), "digits")
+    stored = json.loads((results / "digits" / "comparison.json").read_text())
+    assert [claim["verdict"] for claim in stored["claims"]] == ["supported", "undecided"]
+    listed = called("claims", "--json", cwd=results.parent)
+    document = json.loads(listed.stdout)
+    assert [claim["experiment"] for claim in document["claims"]] == ["digits", "digits"]
+    assert {k: v for k, v in document["claims"][0].items() if k != "experiment"} == (
+        stored["claims"][0]
+    )
+    table = called("claims", cwd=results.parent).stdout
+    assert max(map(len, table.splitlines())) <= 80
+    assert table.startswith("digits\nSupported: bigger (someone (2021)): test accuracy:")
+    assert table.endswith("\n\n1 supported, 0 refuted, 1 undecided.\n")
+
+
+def test_no_claims_is_said(results: Path) -> None:
+    done = called("claims", cwd=results.parent)
+    assert (done.returncode, done.stdout) == (0, "No claims: a spec states them under `claims:`.\n")
+
+
+def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
+    plain, claiming = (
+        expand(load_spec(written(tmp_path, GOOD + text)))
+        for text in ("", TEXT + "    lesser: inn\n")
+    )
+    assert plain == claiming
+    assert [t.run_id("ab") for t in plain] == [t.run_id("ab") for t in claiming]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            TEXT + "    lesser: in\n",
+            "x.yaml:14:13: claims[0].lesser: 'in' is not one of the models; did you mean 'inn'?",
+        ),
+        (
+            TEXT + "    lesser: cnn\n",
+            "x.yaml:14:13: claims[0].lesser: the same model as in greater",
+        ),
+        (TEXT, "x.yaml:10:5: claims[0].lesser: missing; this key is required"),
+        (
+            TEXT + "    lesser: inn\n    form: x\n",
+            "x.yaml:15:5: claims[0].form: unknown key; expected one of says, source, metric, "
+            "greater, lesser, by, at",
+        ),
+        (
+            TEXT + "    lesser: inn\n    by: {ration: 3}\n",
+            "x.yaml:15:10: claims[0].by.ration: unknown key; did you mean 'ratio'?",
+        ),
+        (
+            TEXT + "    lesser: inn\n    by: {ratio: 3, difference: 1}\n",
+            "x.yaml:15:9: claims[0].by: expected either ratio or difference",
+        ),
+        (
+            TEXT + "    lesser: inn\n    by: {ratio: -3}\n",
+            "x.yaml:15:17: claims[0].by.ratio: expected a number above 0.0, got -3",
+        ),
+        (
+            TEXT + "    lesser: inn\n    at: {data.train_size: 5}\n",
+            "x.yaml:15:27: claims[0].at.data.train_size: not swept; this spec has no sweep",
+        ),
+        (
+            "sweep: {data.train_size: [7, 9]}\n"
+            + TEXT
+            + "    lesser: inn\n    at: {data.train_size: 5}\n",
+            "x.yaml:16:27: claims[0].at.data.train_size: expected one of the sweep's values, got 5",
+        ),
+        ("claims: {}\n", "x.yaml:9:9: claims: expected a list, got a mapping"),
+    ],
+)
+def test_a_wrong_claim_is_explained_at_its_line(tmp_path: Path, text: str, message: str) -> None:
+    assert heads(complaint(tmp_path, GOOD + text))[0] == message

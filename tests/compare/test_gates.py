@@ -1,0 +1,108 @@
+"""`--fail-if` through its front door."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli import called
+
+from .factory import make_experiment, make_run
+
+NOTHING_MORE = "expected nothing more; give --fail-if again for another gate"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """cnn, inn and control at 73, 47 and 42%, eight seeds, and inn four points worse before."""
+    make_experiment(tmp_path / "results", seeds=8)
+    for seed in range(8):
+        noise = 0.03 * (-1) ** seed
+        for name, accuracy in (("better", 0.51), ("like", 0.47 + noise)):
+            make_run(tmp_path / "results", "inn", seed, experiment=name, accuracy=accuracy)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("gate", "code", "reason"),
+    [
+        ("inn.test_accuracy < 0.40", 0, "inn.test_accuracy is 0.477 (8 seeds)"),
+        ("inn.test_accuracy < 0.5", 3, "inn.test_accuracy is 0.477 (8 seeds)"),
+        ("inn.trainable_parameters>=13074", 3, "is 13074 (8 seeds)"),
+        ("inn.test_accuracy < cnn.test_accuracy", 3, "over it by +0.26 on average (8 seeds)"),
+        ("inn.test_accuracy > cnn.test_accuracy", 0, "over it by -0.26"),
+        ("inn.trainable_parameters >= cnn.trainable_parameters", 0, "over it by -306104"),
+        ("inn.test_accuracy drops 0.02 from better", 3, "over it by +0.013 on average"),
+        ("inn.test_accuracy drops 0.04 from better", 0, "over it by -0.007"),
+        ("inn.test_accuracy rises 0.04 from better", 0, "over it by -0.073"),
+        ("inn.test_accuracy rises 0 from like", 0, "on average (8 seeds), undecided"),
+    ],
+)
+def test_a_gate_passes_or_fails_with_its_reason(
+    results: Path, gate: str, code: int, reason: str
+) -> None:
+    done = called("compare", "digits", "--fail-if", gate, cwd=results)
+    assert done.returncode == code
+    assert f"gate {'failed' if code else 'passed'}: {gate}: " in done.stderr
+    assert reason in done.stderr
+    assert done.stdout.startswith("digits\n")
+
+
+def test_what_is_undecided_fails_only_when_strict(results: Path) -> None:
+    gate = ["--fail-if", "inn.test_accuracy rises 0.0 from like"]
+    assert called("compare", "digits", *gate, cwd=results).returncode == 0
+    strict = called("compare", "digits", *gate, "--strict", cwd=results)
+    assert (strict.returncode, "undecided" in strict.stderr) == (3, True)
+
+
+def test_one_of_several_gates_is_enough(results: Path) -> None:
+    gates = ["--fail-if", "inn.test_accuracy<0.1", "--fail-if", "cnn.test_accuracy > .1"]
+    done = called("compare", "digits", *gates, "--json", "-o", "x.json", cwd=results)
+    assert done.returncode == 3
+    assert done.stderr.count("gate passed") == done.stderr.count("gate failed") == 1
+    assert (results / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("gate", "message", "column"),
+    [
+        ("", "expected MODEL.METRIC, such as inn.test_accuracy", 1),
+        ("inn < 0.4", "expected MODEL.METRIC, such as inn.test_accuracy", 0),
+        ("inn.test_accuracy == 0.4", "expected one of <=, >=, <, >, drops, rises", 18),
+        ("inn.test_accuracy", "expected one of <=, >=, <, >, drops, rises", 18),
+        ("inn.test_accuracy < 40%", "expected a number or MODEL.METRIC", 20),
+        ("inn.test_accuracy < 0.4 and 1", NOTHING_MORE, 24),
+        ("a.b < c.d", "expected b, the metric of the left side", 6),
+        ("inn.test_accuracy drops from x", "expected a number, such as 0.4", 24),
+        ("inn.test_accuracy drops -1 from x", "expected how much, a number of at least 0", 24),
+        ("inn.test_accuracy drops 0.1 to x", "expected 'from' and an experiment", 28),
+        ("inn.test_accuracy drops 0.1 from", "expected an experiment, by name or folder", 33),
+        ("__import__('os').system('x') < 1", "expected MODEL.METRIC", 0),
+    ],
+)
+def test_a_gate_that_does_not_parse_gets_a_caret_under_the_place(
+    results: Path, gate: str, message: str, column: int
+) -> None:
+    done = called("compare", "digits", "--fail-if", gate, cwd=results)
+    assert (done.returncode, done.stdout) == (2, "")
+    said, shown, caret = done.stderr.splitlines()
+    assert said.startswith(f"error: --fail-if: {message}")
+    assert shown == f"  {gate}"
+    assert caret == f"  {' ' * column}^"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fail-if", "in.test_loss < 1"], "no experiment has a model 'in'; did you mean 'inn'?"),
+        (["--fail-if", "inn.test_los < 1"], "has no inn.test_los; did you mean 'test_loss'?"),
+        (["--fail-if", "inn.test_loss drops 1 from bettr"], "did you mean better?"),
+        (["--fail-if", "cnn.test_loss drops 1 from better"], "better has no results to hold cnn"),
+        (["--strict"], "--strict is for gates: give --fail-if too"),
+    ],
+)
+def test_a_gate_about_nothing_is_bad_usage(
+    results: Path, arguments: list[str], message: str
+) -> None:
+    done = called("compare", "digits", *arguments, cwd=results)
+    assert done.returncode == 2
+    assert message in done.stderr

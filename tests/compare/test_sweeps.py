@@ -1,0 +1,83 @@
+"""Sweeps as curves that cross, and Pareto fronts."""
+
+from pathlib import Path
+
+import pytest
+
+from involbench.analysis.compare import compare_experiment
+from involbench.analysis.pareto import pareto_front
+from involbench.results.reading import ResultsTree
+from tests.cli import called
+
+from .factory import make_experiment, make_run
+
+
+def sweep(results: Path, gains: dict[int, float], seeds: int = 6) -> None:
+    """cnn, and inn with so much more accuracy, at sizes of the training set."""
+    for size, gain in gains.items():
+        for seed in range(seeds):
+            for model, more in (("cnn", 0.0), ("inn", gain)):
+                make_run(
+                    results,
+                    model,
+                    seed,
+                    accuracy=0.5 + more + 0.001 * seed * (model == "inn"),
+                    data={"dataset": "digits", "train_size": size},
+                    point={"data.train_size": size},
+                )
+
+
+def test_a_sweep_gives_a_curve_a_model_with_intervals(tmp_path: Path) -> None:
+    sweep(tmp_path, {4000: -0.1, 250: 0.1, 1000: 0.1})
+    cnn, inn = compare_experiment(ResultsTree(tmp_path), "digits").curves
+    assert (cnn.model, inn.key, cnn.crossings) == ("cnn", "data.train_size", ())
+    assert [point.x for point in inn.points] == [250, 1000, 4000]
+    assert [point.mean for point in inn.points] == pytest.approx([0.6025, 0.6025, 0.4025])
+    low, high = inn.points[0].interval or (0, 0)
+    assert low < 0.6025 < high
+    (crossing,) = inn.crossings
+    assert (crossing.low, crossing.high, crossing.certain) == (1000, 4000, True)
+    assert crossing.at == pytest.approx(1000 * 4 ** (0.1025 / (0.1025 + 0.0975)))
+
+
+def test_a_crossing_is_said_and_whether_it_is_certain(tmp_path: Path) -> None:
+    sweep(tmp_path / "results", {100: 0.1, 120: -0.1}, seeds=3)
+    said = " ".join(called("compare", cwd=tmp_path).stdout.split())
+    assert (
+        "inn and cnn cross in test accuracy at about data.train_size = 110, between 100 and 120 "
+        "(no verdict on both sides of it)."
+    ) in said
+
+
+def test_no_sweep_gives_no_curve(tmp_path: Path) -> None:
+    make_experiment(tmp_path)
+    assert compare_experiment(ResultsTree(tmp_path), "digits").curves == ()
+
+
+def test_a_sweep_of_one_model_is_its_curve_alone(tmp_path: Path) -> None:
+    make_run(tmp_path, "cnn", 0, accuracy=0.5)
+    for kernel, accuracy in ((3, 0.4), (5, 0.6)):
+        make_run(
+            tmp_path,
+            "inn",
+            0,
+            accuracy=accuracy,
+            point={"models.inn.kernel_size": kernel},
+            architecture={"architecture": "keras_io_inn", "kernel_size": kernel},
+        )
+    (curve,) = compare_experiment(ResultsTree(tmp_path), "digits").curves
+    assert (curve.model, curve.points[0].interval) == ("inn", None)
+    assert curve.crossings[0].at == pytest.approx(4)
+
+
+def test_the_pareto_front_is_what_no_other_beats() -> None:
+    points = [(0.9, 100), (0.8, 10), (0.7, 10), (0.85, 120), (0.5, 1), (0.9, 100)]
+    assert pareto_front(points) == [4, 1, 0, 5]
+    assert pareto_front([]) == []
+
+
+def test_the_fronts_are_of_the_costs_that_were_measured(tmp_path: Path) -> None:
+    make_experiment(tmp_path)
+    (front,) = compare_experiment(ResultsTree(tmp_path), "digits").fronts
+    assert (front.gain, front.cost) == ("test_accuracy", "trainable_parameters")
+    assert [member.model for member in front.members] == ["control", "inn", "cnn"]

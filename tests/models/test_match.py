@@ -1,0 +1,99 @@
+"""Budgets: the width that gives a model the size of another."""
+
+import json
+
+import pytest
+
+from involbench.errors import SpecError
+from involbench.training.match import nearest_width
+from tests.cli import involbench
+
+SPEC = """\
+name: budgets
+data: {dataset: digits, train_size: 100}
+models:
+  cnn: {architecture: plain, widths: [16, 32]}
+  inn:
+    architecture: plain
+    operator: {name: involution, groups: 2}
+    widths: [32, 64]
+    match: {MATCH: cnn}
+training: {epochs: 1, batch_size: 50}
+seeds: 2
+"""
+
+
+@pytest.mark.parametrize("step", [1, 2, 16])
+@pytest.mark.parametrize("budget", [1, 90, 1000, 1001, 70_000])
+def test_the_nearest_width_is_found(step, budget):
+    asked = []
+
+    def size(width):
+        asked.append(width)
+        if width % step or width < 4:
+            raise SpecError("cannot be built")
+        return 3 * width**2 + width
+
+    widths = [width for width in range(4, 400) if width % step == 0]
+    best = min(widths, key=lambda width: abs(size(width) - budget))
+    asked.clear()
+    width, count = nearest_width(size, budget)
+    assert (width, count) == (best, size(best))
+    assert len(asked) < 60
+
+
+def test_what_can_never_be_built_says_why():
+    def size(width):
+        raise SpecError(f"width {width} does not fit")
+
+    with pytest.raises(SpecError, match="width 64 does not fit"):
+        nearest_width(size, 100)
+
+
+@pytest.mark.parametrize("what", ["parameters", "macs"])
+def test_params_shows_the_matched_width(what, tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", what))
+    done = involbench("params", "spec.yaml", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    key = "trainable" if what == "parameters" else "macs"
+    cnn, inn = counts["cnn"][key], counts["inn"][key]
+    assert abs(inn / cnn - 1) < 0.02
+    assert f"{inn:,}" in done.stderr and f"{cnn:,}" in done.stderr
+    assert "inn: width " in done.stderr
+
+
+def test_run_trains_at_the_matched_width_and_records_it(tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
+    done = involbench("run", "spec.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("inn: width ") == 1
+    runs = sorted((tmp_path / "results" / "budgets" / "runs").glob("inn-*"))
+    assert len(runs) == 2
+    for run in runs:
+        architecture = json.loads((run / "run.json").read_text())["trial"]["architecture"]
+        parameters = json.loads((run / "parameters.json").read_text())
+        assert architecture["match"] is None
+        assert f"width {architecture['widths'][0]} has {parameters['trainable']:,}" in done.stderr
+    again = involbench("run", "spec.yaml", "-n", cwd=tmp_path)
+    assert again.stdout.count("finished") == 4
+
+
+def test_an_impossible_budget_is_refused_with_the_nearest(tmp_path):
+    text = SPEC.replace("MATCH", "parameters").replace("groups: 2", "group_channels: 64")
+    (tmp_path / "spec.yaml").write_text(text)
+    for command in ("params", "run"):
+        done = involbench(command, "spec.yaml", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "models.inn.match: no width comes within 2% of cnn; the nearest" in done.stderr
+        assert "inn: width 64 has" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_swept_reference_is_refused(tmp_path):
+    text = SPEC.replace("MATCH", "macs") + "sweep: {models.cnn.kernel_size: [3, 5]}\n"
+    (tmp_path / "spec.yaml").write_text(text)
+    done = involbench("params", "spec.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cnn is swept, so that there is not one size to match" in done.stderr
