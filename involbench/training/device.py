@@ -43,9 +43,9 @@ def make_reproducible(seed: int, deterministic: bool = True) -> None:
     """Seed every generator; if `deterministic`, let no operation depend on its threads' order."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+        from tensorflow.python.framework import config  # Only switching it on is public.
 
         if deterministic:
-            tf.config.experimental.enable_op_determinism()
+            config.enable_op_determinism()
         else:
-            tf.config.experimental.disable_op_determinism()
+            config.disable_op_determinism()
