@@ -55,7 +55,6 @@ def spawn(*arguments: object, cwd: Path, **environment: str) -> subprocess.Popen
 
 def called(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
     """Run one command to its end in this process, where thousands are wanted."""
-    app.registered_commands.clear()  # `main` registers them.
     out, err = io.StringIO(), io.StringIO()
     argv, sys.argv = sys.argv, ["involbench", *map(str, arguments)]
     try:

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from functools import cache
 
 import typer
 
@@ -34,6 +35,7 @@ def _root(
     pass
 
 
+@cache
 def _register_commands() -> None:
     from involbench.cli.bench import bench
     from involbench.cli.claims import claims

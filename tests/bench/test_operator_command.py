@@ -6,7 +6,7 @@ from statistics import geometric_mean, median, quantiles
 import pytest
 
 from involbench.analysis.benchmark_operator import OperatorBenchmark
-from involbench.cli.page import page
+from involbench.cli.page import rendered
 from involbench.reporting.tables_operator import operator_view
 from involbench.results.benchmark import FORMS, PARTS
 from tests.cli import involbench
@@ -128,7 +128,7 @@ def test_a_wide_shape_stays_on_its_line(benchmark):
     shown = OperatorBenchmark.model_validate_json(
         json.dumps({**benchmark, "shapes": [{**first, "shape": shape}]})
     )
-    lines = page(operator_view(shown), for_screen=False).splitlines()
+    lines = rendered(operator_view(shown), for_screen=False).splitlines()
     assert max(map(len, lines)) <= 80
     assert len([line for line in lines if line.split()[:1] == [wide]]) == 3
 

@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from involbench.analysis.benchmark_step import StepBenchmark
-from involbench.cli.page import page
+from involbench.cli.page import rendered
 from involbench.reporting.tables_step import step_view
 from involbench.results.benchmark import NETWORKS
 from tests.cli import involbench, spawn
@@ -38,7 +38,7 @@ def test_steps_of_the_same_network_on_both_layers(printed):
 
 
 def test_its_table_has_every_network_and_fits_80_columns(printed):
-    shown = page(step_view(StepBenchmark.model_validate_json(printed)), for_screen=False)
+    shown = rendered(step_view(StepBenchmark.model_validate_json(printed)), for_screen=False)
     assert max(map(len, shown.splitlines())) <= 80
     for name in ("published layer", "our layer", "no involution"):
         assert f"\n {name} " in shown

@@ -9,7 +9,7 @@ import pytest
 from tests.cli import COMMAND, called
 from tests.compare.factory import make_run
 
-from .tree import ended_as, held, snapshot, unfinished
+from .tree import ended_as, held, make_old, snapshot, unfinished
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def tree(tmp_path: Path) -> Path:
     )
     history = {"loss": [2.0] * 4, "seconds": [1.0] * 4}
     (diverged / "history.json").write_text(json.dumps(history))
-    unfinished(results, "control", 0)
+    for item in unfinished(results, "control", 0).rglob("*"):
+        make_old(item)
     (results / "digits" / "spec.yaml").write_text("training: {epochs: 20}")
     make_run(results, "cnn", 0, experiment="other")
     make_run(results, "cnn", 0, experiment="reference/cifar10-jpeg")
@@ -79,7 +80,7 @@ def test_the_table_of_runs_says_the_same(tree: Path) -> None:
     found = {name.rpartition("-")[0]: cells for name, cells in rows(done.stdout).items()}
     assert found["cnn-seed2"][0] == "20/20"
     assert found["cnn-seed2"][-2:] == ["finished,", "collapsed"]
-    assert found["control-seed0"] == ["7/20", "0", "s", "2.01", "kB", "unfinished"]
+    assert found["control-seed0"] == ["7/20", "3", "h", "2.01", "kB", "unfinished"]
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
