@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from involbench.cli import app, main
+from involbench.cli import main
 
 COMMAND = [sys.executable, "-m", "involbench"]
 
