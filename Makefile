@@ -1,4 +1,5 @@
 PYTHON ?= python3
+ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
@@ -13,12 +14,12 @@ run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models
 	$(BIN)/involbench run
 
 test: $(INSTALLED) ## Set up and run the tests.
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	$(BIN)/pytest $(ON_ALL_CORES)
 
 test-backends: test-jax test-torch ## Set up and run the operator's tests on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest tests/operator
+	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
@@ -48,5 +49,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 $(BACKENDS)/.installed: constraints.txt Makefile
 	$(PYTHON) -m venv $(BACKENDS)
 	$(BACKENDS)/bin/python -m pip install --quiet --constraint constraints.txt \
-		hypothesis jax keras numba pytest torch
+		filelock hypothesis jax keras numba pytest pytest-xdist torch
 	touch $@

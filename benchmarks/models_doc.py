@@ -35,6 +35,7 @@ PUBLISHED: dict[tuple[str, int], tuple[float, float | None]] = {
     ("rednet", 50): (15.54, 2.71),
     ("rednet", 101): (25.65, 4.74),
     ("rednet", 152): (33.99, 6.79),
+    ("resnet", 18): (11.69, None),
     ("resnet", 50): (25.56, None),
     ("resnet", 101): (44.55, None),
     ("resnet", 152): (60.19, None),

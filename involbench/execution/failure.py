@@ -21,7 +21,7 @@ def failed(
     """
     now = datetime.now(UTC)
     return RunRecord(
-        run_id=request.run_id,
+        run_id=request.run_dir.name,
         status="failed",
         error=error,
         exit_signal=exit_signal,

@@ -33,8 +33,8 @@ class RunTrial:
     """Train and test; the result is a RunRecord, or None while another process owns the run."""
 
     trial: Trial
-    run_id: str
     run_dir: Path
+    """Named by the run's id."""
     argv: tuple[str, ...]
     since: float
     """When the runner started, in seconds since 1970: what was begun later is another runner's,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
 from involbench.execution.messages import CheckTrials, LoadData, Notice, Report
-from involbench.results.store import Store
+from involbench.results.store import Store, ended
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each
 
@@ -35,7 +35,7 @@ def plan(
 
     def planned(trial: Trial) -> PlannedTrial:
         run_id = trial.run_id(fingerprints[trial.data])
-        record = store.ended(trial, run_id, lambda text: show(Notice(text)))
+        record = ended(store.run_dir(run_id), trial, lambda text: show(Notice(text)))
         return PlannedTrial(trial, run_id, record is not None)
 
     return [planned(trial) for trial in trials]

@@ -27,7 +27,7 @@ from involbench.execution.messages import (
 from involbench.execution.plan import PlannedTrial
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
-from involbench.results.store import Store
+from involbench.results.store import Store, ended
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Runner:
         left[seed] -= 1
         if not left[seed]:
             items = (item for item in planned if item.trial.seed == seed)
-            records = (self.store.ended(item.trial, item.run_id) for item in items)
+            records = (ended(self.store.run_dir(item.run_id), item.trial) for item in items)
             finished = (record for record in records if record and record.status == "finished")
             self.show(SeedEnded(seed, tuple(finished)))
 
@@ -130,26 +130,26 @@ class Runner:
 
     def _do(self, worker: Worker, entry: _Entry) -> bool:
         """Whether the trial has its record; it has none while another runner runs it."""
-        began = []
+        began: list[Began] = []
 
         def pass_on(report: Report) -> None:
             match report:
                 case Began():
+                    if not began:
+                        self._events.put(entry.started)
                     began.append(report)
-                    self._events.put(entry.started)
                 case EpochReport():
                     self._events.put(EpochEnded(entry.started, report))
                 case _:
                     self._events.put(report)
 
         run_dir = self.store.run_dir(entry.item.run_id)
-        trial, run_id = entry.item.trial, entry.item.run_id
-        request = RunTrial(trial, run_id, run_dir, self.argv, self.since, self.force)
+        request = RunTrial(entry.item.trial, run_dir, self.argv, self.since, self.force)
         record = self._record(worker, request, pass_on)
         if record is not None:
             self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not began))
         elif not entry.waited_for:
-            self._tell(f"{run_id} is being run by another process: waiting for it")
+            self._tell(f"{run_dir.name} is being run by another process: waiting for it")
         return record is not None
 
     def _record(
@@ -162,10 +162,11 @@ class Runner:
                 record: RunRecord | None = worker.ask(request, pass_on)
             except WorkerDied as error:
                 again = "going on from the last checkpoint in a new one"
-                self._tell(f"{request.run_id}: {error}; {again}")
+                self._tell(f"{request.run_dir.name}: {error}; {again}")
                 record = worker.ask(request, pass_on)
             return record
         except InvolbenchError as error:
+            pass_on(Began())  # Its worker may not have come so far, but the try was this runner's.
             exit_signal = error.exit_signal if isinstance(error, WorkerDied) else None
             record = failed(request, str(error), started, exit_signal)
             try:

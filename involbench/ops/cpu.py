@@ -81,7 +81,7 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
     flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
 
     products = math.prod((batch, sizes.out_height, sizes.out_width, shape[3], sizes.taps))
-    threads = min(_cores(), batch) if products > _FEW_PRODUCTS else 1
+    threads = min(_threads(), batch) if products > _FEW_PRODUCTS else 1
     count = min(threads * _PARTS, batch) if threads > 1 else 1
     edges = [batch * i // count for i in range(count + 1)]
     parts = iter(list(itertools.pairwise(edges)))
@@ -99,16 +99,16 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
             helper.result()
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _threads() -> int:
+    """As many as numba would take: the cores that this process may use, or NUMBA_NUM_THREADS."""
+    from numba import config
+
+    return int(config.NUMBA_NUM_THREADS)
 
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="involution")
+    return ThreadPoolExecutor(_threads(), thread_name_prefix="involution")
 
 
 # A child has none of its parent's threads.

@@ -44,12 +44,6 @@ class Store:
         """The folder of one run, whether it exists or not."""
         return self.folder / "runs" / run_id
 
-    def ended(
-        self, trial: Trial, run_id: str, warn: Callable[[str], None] = lambda text: None
-    ) -> RunRecord | None:
-        """See `ended`."""
-        return ended(self.run_dir(run_id), trial, warn)
-
     def write_record(self, record: RunRecord) -> None:
         """Write the run.json of a run that could not, unless another process owns it."""
         run_dir = self.run_dir(record.run_id)

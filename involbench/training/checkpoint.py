@@ -50,7 +50,6 @@ def state_of(model: keras.Model) -> tuple[NDArray[Any], ...]:
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> bool:
     """Give a compiled model the variables of a checkpoint; False where they do not fit it."""
-    model.optimizer.build(model.trainable_variables)
     return assign(_variables(model), checkpoint.variables)
 
 

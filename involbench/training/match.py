@@ -34,7 +34,7 @@ def match_width(
     what = architecture.match.what
 
     def size(of: Trial) -> int:
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)  # Collecting takes longer than building.
         counted = count_parameters(build(of, input_shape, num_classes))
         return counted.trainable if what == "parameters" else counted.macs
 

@@ -16,12 +16,14 @@ FLOAT = 4
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory):
-    flags = [flag for shape in SHAPES for flag in ("--shape", shape)]
-    arguments = ("bench", "operator", *flags, "--repeats", 3, "--json")
-    done = involbench(*arguments, cwd=tmp_path_factory.mktemp("bench"))
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def printed(once):
+    def run(folder):
+        flags = [flag for shape in SHAPES for flag in ("--shape", shape)]
+        done = involbench("bench", "operator", *flags, "--repeats", 3, "--json", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (folder / "operator.json").write_text(done.stdout)
+
+    return (once("bench operator", run) / "operator.json").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import sys
 import pytest
 
 from tests.cli import COMMAND
-from tests.run.test_resume import outcome, prepared, undisturbed
 
-__all__ = ["undisturbed"]
+from .resumable import outcome, prepared
 
 IN_A_SMALL_DISK = """\
 mount -t tmpfs -o size=1500k none results || exit 99

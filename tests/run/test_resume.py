@@ -3,51 +3,16 @@
 import contextlib
 import json
 import os
-import random
 import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
-from tests.cli import TINY, involbench, spawn
+from tests.cli import involbench, spawn
 
-SPEC = TINY.replace("epochs: 2", "epochs: 12, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
-# Augmentation and the held-out part must be drawn alike, too.
-SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmentation: [crop]")
-
-
-def prepared(folder: Path) -> Path:
-    folder.mkdir()
-    path = folder / "tiny.yaml"
-    path.write_text(SPEC)
-    return path
-
-
-def outcome(folder: Path) -> dict[str, object]:
-    """What must not depend on interruptions, of each run."""
-    found = {}
-    for run in sorted(folder.glob("results/tiny/runs/*")):
-        record = json.loads((run / "run.json").read_text())
-        history = json.loads((run / "history.json").read_text())
-        del history["seconds"], record["metrics"]["seconds_per_epoch"]
-        with np.load(run / "predictions.npz") as arrays:
-            predictions = {name: arrays[name].tobytes() for name in arrays.files}
-        found[run.name] = (record["status"], record["metrics"], history, predictions)
-        assert not (run / "checkpoint").exists()
-    return found
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    spec = prepared(tmp_path_factory.mktemp("undisturbed") / "a b")
-    done = involbench("run", spec, cwd=spec.parent)
-    assert done.returncode == 0, done.stderr
-    found = outcome(spec.parent)
-    assert len(found) == 2
-    return found
+from .resumable import outcome, prepared
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -71,20 +36,6 @@ def start_and_stop(spec: Path, sent: int, when) -> int:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.wait(timeout=30)
     return process.returncode
-
-
-def test_killed_and_resumed_equals_never_killed(undisturbed, tmp_path):
-    spec, rng = prepared(tmp_path / "b"), random.Random(0)
-    for number in range(4):
-        wanted = time.monotonic() + 6 + rng.random() * 6
-        known = set(checkpoints(spec.parent))
-        fresh = lambda known=known: set(checkpoints(spec.parent)) - known  # noqa: E731
-        start_and_stop(
-            spec, signal.SIGKILL, fresh if number % 2 else lambda w=wanted: time.monotonic() > w
-        )
-    done = involbench("run", spec, cwd=spec.parent)
-    assert done.returncode == 0, done.stderr
-    assert outcome(spec.parent) == undisturbed
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -12,12 +12,12 @@ SPEC = """\
 name: shared
 data: {dataset: digits, train_size: 20}
 models:
-  cnn: {architecture: keras_io_cnn}
-  inn: {architecture: keras_io_inn}
-  control: {architecture: keras_io_control}
+  a: {architecture: keras_io_control}
+  b: {architecture: keras_io_control}
+  c: {architecture: keras_io_control}
 training: {epochs: 1, batch_size: 20}
 seeds: 8
-baseline: cnn
+baseline: a
 """
 FAULTS = Path(__file__).parent / "faults"
 
@@ -58,7 +58,7 @@ def test_runners_at_once_do_every_trial_exactly_once(spec, runners, tmp_path):
 
 
 def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path):
-    sick = {"cnn-seed1": "segfault", "inn-seed2": "memory", "control-seed3": "raise"}
+    sick = {"a-seed1": "segfault", "b-seed2": "memory", "c-seed3": "raise"}
     environment = faults(trials=sick, log=str(tmp_path / "begun.txt"))
     done = involbench("run", spec, "--seeds", 4, "-j", 2, cwd=spec.parent, **environment)
     assert done.returncode == 1, done.stderr
@@ -66,12 +66,12 @@ def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path)
     found = records(spec.parent)
     assert {name for name in found if found[name]["status"] == "failed"} == set(sick)
     assert len(found) == 12
-    assert found["cnn-seed1"]["exit_signal"] == "SIGSEGV"
-    assert "MemoryError" in found["inn-seed2"]["error"]
-    assert "told to fail" in found["control-seed3"]["error"]
-    assert any("told to fail" in line for line in found["control-seed3"]["log_tail"])
+    assert found["a-seed1"]["exit_signal"] == "SIGSEGV"
+    assert "MemoryError" in found["b-seed2"]["error"]
+    assert "told to fail" in found["c-seed3"]["error"]
+    assert any("told to fail" in line for line in found["c-seed3"]["log_tail"])
     begun = (tmp_path / "begun.txt").read_text().split()
-    assert begun.count("cnn-seed1") == 2  # Who knows what a process died of: once more.
+    assert begun.count("a-seed1") == 2  # Who knows what a process died of: once more.
     for name in sick:
         assert name.replace("-seed", " seed ") in done.stderr
     table = " ".join(done.stdout.split())
@@ -80,7 +80,7 @@ def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path)
 
 
 def test_fail_fast_stops_and_the_next_run_does_the_rest(spec):
-    environment = faults(trials={"inn-seed0": "raise"})
+    environment = faults(trials={"b-seed0": "raise"})
     few = ("--seeds", 2)
     done = involbench("run", spec, *few, "--fail-fast", cwd=spec.parent, **environment)
     assert done.returncode == 1, done.stderr
@@ -94,6 +94,7 @@ def test_fail_fast_stops_and_the_next_run_does_the_rest(spec):
 
 def test_the_number_of_jobs_changes_no_bit(spec):
     few = ("--seeds", 1, "-S", "data.train_size=400", "-S", "training.epochs=2")
+    few += ("-S", "models.a.architecture=keras_io_cnn", "-S", "models.b.architecture=keras_io_inn")
     histories = []
     for jobs in (1, 3):
         where = spec.parent / f"jobs {jobs}"

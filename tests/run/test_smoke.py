@@ -3,6 +3,7 @@
 import json
 import shutil
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +27,26 @@ RUN_FILES = {
 METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
 
 
+@dataclass(frozen=True)
+class Printed:
+    """What the run printed."""
+
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
+def smoke(once):
     """The folder where experiments/smoke.yaml was run, and what the run printed."""
-    folder = tmp_path_factory.mktemp("smoke run")  # A path with a space, as users have.
-    done = involbench("run", EXPERIMENTS / "smoke.yaml", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, done
+
+    def run(folder):
+        done = involbench("run", EXPERIMENTS / "smoke.yaml", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout.txt").write_text(done.stdout)
+        (folder / "stderr.txt").write_text(done.stderr)
+
+    folder = once("smoke run", run)  # A path with a space, as users have.
+    return folder, Printed(*((folder / f"{name}.txt").read_text() for name in ("stdout", "stderr")))
 
 
 def records(folder):

@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 from tests.cli import involbench, spawn
-from tests.run.test_resume import outcome, prepared, undisturbed
 
-__all__ = ["undisturbed"]
+from .resumable import outcome, prepared
 
 KILLS = int(os.environ.get("INVOLBENCH_KILLS", "10"))
 

@@ -1,0 +1,27 @@
+"""Fixtures of all tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+
+@pytest.fixture(scope="session")
+def once(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str, Callable[[Path], None]], Path]:
+    """`once(name, fill)`: a folder that `fill` has filled, once for all of pytest's processes."""
+    session = tmp_path_factory.getbasetemp()
+    shared = session.parent if hasattr(request.config, "workerinput") else session
+
+    def folder(name: str, fill: Callable[[Path], None]) -> Path:
+        path = shared / name
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                unfinished = tmp_path_factory.mktemp(name)
+                fill(unfinished)
+                unfinished.rename(path)
+        return path
+
+    return folder

@@ -1,0 +1,33 @@
+"""An experiment to be cut off, and what must come of it all the same."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tests.cli import TINY
+
+SPEC = TINY.replace("epochs: 2", "epochs: 12, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
+# Augmentation and the held-out part must be drawn alike, too.
+SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmentation: [crop]")
+
+
+def prepared(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "tiny.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def outcome(folder: Path) -> dict[str, object]:
+    """What must not depend on interruptions, of each run."""
+    found = {}
+    for run in sorted(folder.glob("results/tiny/runs/*")):
+        record = json.loads((run / "run.json").read_text())
+        history = json.loads((run / "history.json").read_text())
+        del history["seconds"], record["metrics"]["seconds_per_epoch"]
+        with np.load(run / "predictions.npz") as arrays:
+            predictions = {name: arrays[name].tobytes() for name in arrays.files}
+        found[run.name] = (record["status"], record["metrics"], history, predictions)
+        assert not (run / "checkpoint").exists()
+    return found
