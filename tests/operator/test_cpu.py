@@ -159,7 +159,7 @@ def test_a_result_that_is_still_used_is_not_overwritten():
 
 
 def test_results_that_are_gone_leave_their_memory_to_the_next(monkeypatch):
-    monkeypatch.setattr(cpu, "_cores", lambda: 1)
+    monkeypatch.setattr(cpu, "_threads", lambda: 1)
     geometry = make_geometry(3, data_format="channels_last")
     x, h = np.ones((64, 32, 32, 4), "float32"), np.ones((64, 32, 32, 1, 9), "float32")
     addresses = {cpu.forward(x, h, geometry).ctypes.data for _ in range(5)}
@@ -176,7 +176,7 @@ def test_no_number_of_cores_changes_a_bit(monkeypatch, channels, groups):
     h = rng.normal(size=(21, 13, 19, groups, 25)).astype("float32")
 
     def results(cores):
-        monkeypatch.setattr(cpu, "_cores", lambda: cores)
+        monkeypatch.setattr(cpu, "_threads", lambda: cores)
         return (
             cpu.forward(x, h, geometry),
             cpu.inputs_gradient(x.shape, h, dy, geometry),
