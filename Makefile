@@ -5,13 +5,15 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-backends test-jax test-torch torture calibrate models-doc lint clean
+.PHONY: help run environments test test-backends test-jax test-torch torture calibrate models-doc lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models.
 	$(BIN)/involbench run
+
+environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 
 test: $(INSTALLED) ## Set up and run the tests.
 	$(BIN)/pytest $(ON_ALL_CORES)

@@ -13,14 +13,17 @@ from tests.cli import involbench
 
 SHAPES = ("4,32,32,16,7,2", "1,6,7,2,1,1")
 FLOAT = 4
+OPTIONS = ("--repeats", 3, "--device", "cpu", "--json")
 
 
 @pytest.fixture(scope="module")
 def printed(once):
     def run(folder):
         flags = [flag for shape in SHAPES for flag in ("--shape", shape)]
-        done = involbench("bench", "operator", *flags, "--repeats", 3, "--json", cwd=folder)
+        done = involbench("bench", "operator", *flags, *OPTIONS, cwd=folder)
         assert done.returncode == 0, done.stderr
+        assert f"[2/2] {SHAPES[1]}" in done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
         (folder / "operator.json").write_text(done.stdout)
 
     return (once("bench operator", run) / "operator.json").read_text()
@@ -109,18 +112,14 @@ def test_peak_memory_sees_the_patches(benchmark):
     assert 0 < peaks["involution"] <= patches / 3
 
 
-def test_the_tables_are_plain_and_80_columns_wide(tmp_path):
-    done = involbench(
-        "bench", "operator", "--shape", SHAPES[1], "--repeats", 2, "--device", "cpu", cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+def test_the_tables_are_plain_and_80_columns_wide(printed):
+    text = rendered(operator_view(OperatorBenchmark.model_validate_json(printed)), for_screen=False)
+    lines = text.splitlines()
     assert max(map(len, lines)) <= 80
-    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" not in text
     assert len([line for line in lines if line.split()[:1] == [SHAPES[1]]]) == 3
-    assert "Median of 2 repeats" in done.stdout
-    assert "on CPU (" in done.stdout
-    assert f"[1/1] {SHAPES[1]}" in done.stderr
+    assert "Median of 3 repeats" in text
+    assert "on CPU (" in text
 
 
 def test_a_wide_shape_stays_on_its_line(benchmark):

@@ -27,7 +27,8 @@ def shorter(command: str) -> str:
     if command.startswith("involbench bench"):
         return " --repeats 2" + (" --shape 2,8,8,4,3,2" if "operator" in command else "")
     if command.startswith("involbench run") and "--dry-run" not in command:
-        return ("" if "--seeds" in command else " --seeds 1") + " -S training.epochs=1"
+        few = "" if "data.path" in command else " -S data.train_size=100"
+        return ("" if "--seeds" in command else " --seeds 1") + few + " -S training.epochs=1"
     return ""
 
 

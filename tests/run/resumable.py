@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.cli import TINY
 
-SPEC = TINY.replace("epochs: 2", "epochs: 12, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
+SPEC = TINY.replace("epochs: 2", "epochs: 8, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
 # Augmentation and the held-out part must be drawn alike, too.
 SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmentation: [crop]")
 

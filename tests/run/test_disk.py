@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.cli import COMMAND
+from tests.cli import COMMAND, TINY
 
 from .resumable import outcome, prepared
 
@@ -66,10 +66,11 @@ def test_a_reader_who_leaves_is_no_error(tmp_path, command):
 
 
 def test_a_run_whose_messages_nobody_reads_goes_on(tmp_path):
-    spec = prepared(tmp_path / "b")
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(TINY)
     shell = f"set -o pipefail; {sys.executable} -m involbench run {spec.name} 2>&1 | true; echo $?"
     done = subprocess.run(
         ["bash", "-c", shell], cwd=spec.parent, capture_output=True, text=True, timeout=300
     )
     assert done.stdout == "0\n"
-    assert len(outcome(spec.parent)) == 2
+    assert len(outcome(tmp_path)) == 4

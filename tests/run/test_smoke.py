@@ -200,10 +200,3 @@ def test_a_gate_on_the_run_passes_and_fails(smoke):
         "compare", "smoke", "--fail-if", "inn.macro_f1 drops 0.0 from smoke", cwd=folder
     )
     assert (again.returncode, "on average (2 seeds)" in again.stderr) == (0, True)
-
-
-def test_determinism_can_be_switched_off(tmp_path):
-    switch = ["-S", "training.deterministic=false", "--seeds", 1, "-S", "training.epochs=1"]
-    done = involbench("run", EXPERIMENTS / "smoke.yaml", *switch, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert {record.status for record in records(tmp_path)} == {"finished"}
