@@ -18,7 +18,9 @@ KILLS = int(os.environ.get("INVOLBENCH_KILLS", "10"))
 
 def listing(folder: Path) -> frozenset[str]:
     """Every path below, temporary files and locks included."""
-    return frozenset(str(path) for path in folder.rglob("*"))
+    # Folders go while they are looked at, which only `os.walk` takes as it comes.
+    walk = os.walk(folder)
+    return frozenset(os.path.join(at, name) for at, *names in walk for name in sum(names, []))
 
 
 def kill_at_a_random_moment(spec: Path, rng: random.Random) -> bool:
