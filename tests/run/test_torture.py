@@ -20,7 +20,7 @@ def listing(folder: Path) -> frozenset[str]:
     """Every path below, temporary files and locks included."""
     # Folders go while they are looked at, which only `os.walk` takes as it comes.
     walk = os.walk(folder)
-    return frozenset(os.path.join(at, name) for at, *names in walk for name in sum(names, []))
+    return frozenset(f"{at}/{name}" for at, below, files in walk for name in (*below, *files))
 
 
 def kill_at_a_random_moment(spec: Path, rng: random.Random) -> bool:
