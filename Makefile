@@ -18,10 +18,10 @@ environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 test: $(INSTALLED) ## Set up and run the tests.
 	$(BIN)/pytest $(ON_ALL_CORES)
 
-test-backends: test-jax test-torch ## Set up and run the operator's tests on JAX and PyTorch.
+test-backends: test-jax test-torch ## Set up and run the tests of operator and models on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator
+	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator tests/models/test_models.py
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
@@ -51,5 +51,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 $(BACKENDS)/.installed: constraints.txt Makefile
 	$(PYTHON) -m venv $(BACKENDS)
 	$(BACKENDS)/bin/python -m pip install --quiet --constraint constraints.txt \
-		filelock hypothesis jax keras numba pytest pytest-xdist torch
+		filelock hypothesis jax keras numba pydantic pytest pytest-xdist pyyaml torch
 	touch $@

@@ -1,6 +1,7 @@
 """The architectures: published parameter counts, one registry, and saving."""
 
 import inspect
+import os
 
 import keras
 import numpy as np
@@ -58,6 +59,21 @@ TRAINED = [
     ("resnet", {**_DEEP, "stem": "cifar"}, OTHER),
     ("rednet", {"depth": 26, "width": 32, "kernel_size": 3}, OTHER),
 ]
+
+
+def few(cases):
+    """Without what is deep, large, or tried as a layer too: compiling takes JAX far longer."""
+    return [
+        (name, arguments, data)
+        for name, arguments, data in cases
+        if data == SMALL
+        and not name.startswith("re")
+        and arguments.get("operator") in (None, "involution")
+    ]
+
+
+if keras.backend.backend() == "jax" and "INVOLBENCH_CASES" not in os.environ:
+    TRAINED = few(TRAINED)
 
 
 @pytest.mark.parametrize(("name", "arguments", "data"), TRAINED, ids=str)
