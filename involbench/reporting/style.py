@@ -54,18 +54,19 @@ def line_styles(count: int) -> list[LineStyle]:
     return [_style(model, model // len(_COLOURS)) for model in range(count)]
 
 
-def styles_of(lines: Iterable[tuple[str, str]]) -> Styles:
+def styles_of(lines: Iterable[tuple[str, str]], models: Iterable[str] = ()) -> Styles:
     """A style for each line of several models: the colour is the model's, whatever is drawn.
 
     Args:
         lines: (name of the line, its model) each, such as `("inn kernel_size=5", "inn")`.
+        models: All models in their order, where not all of them have lines.
     """
-    models: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {model: [] for model in models}
     for line, model in lines:
-        models.setdefault(model, []).append(line)
+        named.setdefault(model, []).append(line)
     return {
         line: _style(place, place // len(_COLOURS) + turn)
-        for place, names in enumerate(models.values())
+        for place, names in enumerate(named.values())
         for turn, line in enumerate(names)
     }
 
