@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from involbench.analysis.summary import mean_curve
 from involbench.reporting.style import GREY, LineStyle, Styles, styles_of
@@ -111,9 +111,9 @@ def legend_below(figure: Figure, axes: Axes, handle: float = 5) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=handle)
 
 
-def percent() -> PercentFormatter:
-    """Ticks of a fraction in percent; the axis' label has the sign."""
-    return PercentFormatter(xmax=1, symbol="")
+def percent() -> FuncFormatter:
+    """Ticks of a fraction in percent, such as `45` and `45.5`; the axis' label has the sign."""
+    return FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}")
 
 
 def counts() -> FuncFormatter:

@@ -53,7 +53,7 @@ def plot_confusion_difference(shares: NDArray[np.float64], class_names: Sequence
 
 
 def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.1 * WIDTH), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(visible=False)
     axes.spines[:].set_visible(True)

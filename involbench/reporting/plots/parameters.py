@@ -1,10 +1,10 @@
 """Numbers of parameters by role -> dots on a logarithmic scale."""
 
 from collections.abc import Mapping
+from math import ceil, log10
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from involbench.reporting.plots.axes import Look, counts, own_styles
 from involbench.reporting.plots.rows import row_figure
@@ -39,8 +39,9 @@ def plot_parameters(
                 text = f"{role} {count:,}"
                 beside: Look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(text, (count, height), xytext=(7, 0), **beside)
-        axes.set_xlim(-0.4, max(10, largest) ** 1.5)
-        axes.xaxis.set_major_locator(LogLocator(numticks=7))
+        decades = max(1, ceil(log10(largest)))
+        axes.set_xlim(-0.4, 10 ** (1.5 * decades))
+        axes.set_xticks([0, *(10**k for k in range(0, decades + 1, 1 + decades // 5))])
         axes.xaxis.set_major_formatter(counts())
         axes.xaxis.minorticks_off()
         axes.set_xlabel("trainable parameters (logarithmic)")

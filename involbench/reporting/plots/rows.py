@@ -21,7 +21,7 @@ def row_figure(names: Sequence[str], row_height: float) -> tuple[Figure, Axes]:
     height = 0.8 + row_height * max(1, len(names))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_ylim(len(names) - 0.45, -0.6)
+    axes.set_ylim(max(1, len(names)) - 0.4, -0.6)
     axes.set_yticks([])
     axes.spines.left.set_visible(False)
     axes.grid(axis="y", visible=False)
