@@ -1,5 +1,6 @@
 """The predictions of all seeds of a model, added up."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -51,7 +52,7 @@ def judged_of(
         name = label(result.model, result.point)
         for seed, run_id in result.runs.items():
             run = by_id[run_id]
-            if not (run.path / "predictions.npz").exists():
+            if not os.path.lexists(run.path / "predictions.npz"):
                 missing += 1
                 continue
             try:

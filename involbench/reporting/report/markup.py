@@ -10,7 +10,11 @@ from involbench.reporting.plots import drawn
 from involbench.reporting.style import INK
 
 _LARGEST_SVG = 150_000
-_AS_TEXT = {"savefig.transparent": True, "svg.fonttype": "none"}
+_AS_TEXT = {
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
+    "savefig.transparent": True,
+    "svg.fonttype": "none",
+}
 """The page's background is seen, and text can be selected and is drawn in the reader's fonts."""
 _LINK = "{http://www.w3.org/1999/xlink}href"
 

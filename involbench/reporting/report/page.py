@@ -109,14 +109,15 @@ def _address(source: str) -> str:
 
 def _files(folder: Path, link: Link) -> Iterator[tuple[str, str]]:
     for name in _BESIDE_THE_RUNS:
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name):
             yield name, link(folder / name)
 
 
 def _links_from(output: Path) -> Link:
-    start = output.resolve().parent
+    start = os.path.realpath(output.parent)
 
     def link(path: Path) -> str:
-        return quote(os.fsencode(os.path.relpath(path.resolve(), start)))
+        folder = os.path.relpath(os.path.realpath(path.parent), start)
+        return quote(os.fsencode(os.path.normpath(os.path.join(folder, path.name))))
 
     return link
