@@ -6,16 +6,14 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import (
-    WIDTH,
     Look,
     counts,
     legend_below,
     own_styles,
-    percent,
     say_empty,
     short,
 )
-from involbench.reporting.plots.points import Point, draw_point, is_wide
+from involbench.reporting.plots.points import Point, draw_point, is_wide, panel
 from involbench.reporting.style import GREY, RC, Styles
 
 
@@ -37,8 +35,7 @@ def plot_front(
     """
     styles = own_styles(points, styles)
     with rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
-        axes = figure.add_subplot()
+        figure, axes = panel(gain)
         steps = sorted(points[name] for name in front)
         if len(steps) > 1:
             line: Look = {
@@ -58,7 +55,5 @@ def plot_front(
             cost = f"{cost}, logarithmic"
         axes.xaxis.set_major_formatter(counts())
         axes.set_xlabel(cost)
-        axes.yaxis.set_major_formatter(percent())
-        axes.set_ylabel(f"{gain} (%)")
         legend_below(figure, axes, handle=2)
     return figure

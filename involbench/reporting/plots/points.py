@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import Interval
+from involbench.reporting.plots.axes import WIDTH, Interval, percent
 from involbench.reporting.style import LineStyle
 
 _LOG_SCALE_FROM = 10
@@ -34,6 +35,15 @@ def draw_point(axes: Axes, point: Point, style: LineStyle, label: str = "") -> N
         linestyle="",
         label=label or "_point",
     )
+
+
+def panel(quantity: str) -> tuple[Figure, Axes]:
+    """A figure of one panel over which a fraction is drawn, in percent."""
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.yaxis.set_major_formatter(percent())
+    axes.set_ylabel(f"{quantity} (%)")
+    return figure, axes
 
 
 def is_wide(values: list[float]) -> bool:

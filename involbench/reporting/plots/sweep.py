@@ -3,20 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import (
-    WIDTH,
     Look,
     counts,
     legend_below,
     own_styles,
-    percent,
     say_empty,
     short,
 )
-from involbench.reporting.plots.points import Point, draw_point, is_wide
+from involbench.reporting.plots.points import Point, draw_point, is_wide, panel
 from involbench.reporting.style import GREY, RC, Styles
+
+_MOST_TICKS = 8
 
 
 def plot_sweep(
@@ -37,8 +38,7 @@ def plot_sweep(
     """
     styles = own_styles(lines, styles)
     with rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
-        axes = figure.add_subplot()
+        figure, axes = panel(quantity)
         for name, points in lines.items():
             colour, dash, marker = styles[name]
             look: Look = {
@@ -52,17 +52,19 @@ def plot_sweep(
                 draw_point(axes, point, styles[name])
         for place in crossings:
             axes.axvline(place, color=GREY, linestyle=":", linewidth=1.2)
-        values = sorted({point.x for points in lines.values() for point in points})
-        if not values:
-            say_empty(axes)
-        elif is_wide(values):
-            axes.set_xscale("log")
-        if 0 < len(values) <= 8:
-            axes.set_xticks(values)
-            axes.minorticks_off()
-        axes.xaxis.set_major_formatter(counts())
+        _scale(axes, sorted({point.x for points in lines.values() for point in points}))
         axes.set_xlabel(swept)
-        axes.yaxis.set_major_formatter(percent())
-        axes.set_ylabel(f"{quantity} (%)")
         legend_below(figure, axes)
     return figure
+
+
+def _scale(axes: Axes, values: list[float]) -> None:
+    """A tick at each value, where they are few."""
+    if not values:
+        say_empty(axes)
+    elif is_wide(values):
+        axes.set_xscale("log")
+    if 0 < len(values) <= _MOST_TICKS:
+        axes.set_xticks(values)
+        axes.minorticks_off()
+    axes.xaxis.set_major_formatter(counts())

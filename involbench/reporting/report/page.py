@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from involbench import __version__
 from involbench.analysis.comparison import Comparison
@@ -42,14 +42,7 @@ def report_page(material: Material, drawn: list[Section], output: Path) -> str:
         output: Where the page will be: links to the runs' files are relative to its folder.
     """
     comparison, link = material.comparison, _links_from(output)
-    environment = Environment(
-        loader=PackageLoader("involbench.reporting.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(
+    return _template().render(
         experiment=comparison.experiment,
         question=material.question,
         spec=material.spec,
@@ -68,6 +61,17 @@ def report_page(material: Material, drawn: list[Section], output: Path) -> str:
         files=list(_files(material.folder, link)),
         version=__version__,
     )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("involbench.reporting.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
 
 
 def _answers(comparison: Comparison) -> list[str]:
@@ -118,6 +122,6 @@ def _links_from(output: Path) -> Link:
 
     def link(path: Path) -> str:
         folder = os.path.relpath(os.path.realpath(path.parent), start)
-        return quote(os.fsencode(os.path.normpath(os.path.join(folder, path.name))))
+        return quote(os.fsencode(Path(folder, path.name)))
 
     return link
