@@ -33,10 +33,13 @@ def plot_parameters(
         for row, (model, by_role) in enumerate(parameters.items()):
             colour, _, marker = styles[model]
             for lane, role in enumerate(roles, 1):
-                count, height = by_role.get(role, 0), row - 0.5 + (lane + 0.4) / lanes
+                count, height = (
+                    float(max(by_role.get(role, 0), 0)),
+                    row - 0.5 + (lane + 0.4) / lanes,
+                )
                 axes.hlines(height, 0, count, colors=colour, linewidth=1.2, alpha=0.6)
                 axes.plot([count], [height], marker, color=colour, markersize=6)
-                text = f"{role} {count:,}"
+                text = f"{role} {count:,.0f}"
                 beside: Look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(text, (count, height), xytext=(7, 0), **beside)
         decades = max(1, ceil(log10(largest)))

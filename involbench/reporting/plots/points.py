@@ -48,4 +48,4 @@ def panel(quantity: str) -> tuple[Figure, Axes]:
 
 def is_wide(values: list[float]) -> bool:
     """Whether a logarithmic scale shows these values better."""
-    return bool(values) and min(values) > 0 and max(values) >= _LOG_SCALE_FROM * min(values)
+    return bool(values) and min(values) > 1e-12 and max(values) >= _LOG_SCALE_FROM * min(values)
