@@ -1,4 +1,4 @@
-"""What the panels of a figure are made of: curves, limits, labels, the legend."""
+"""What the panels of a figure are made of: curves, limits, labels."""
 
 from collections.abc import Iterable, Sequence
 from math import nan
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from involbench.analysis.summary import mean_curve
+from involbench.reporting.plots.words import counts, percent, short
 from involbench.reporting.style import GREY, LineStyle, Styles, styles_of
 
 Curve = Sequence[float | None]
@@ -21,11 +21,8 @@ WIDTH = 5.4
 """Inches: its text can be read on a phone."""
 
 _LABELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy loss (nats)"}
-_LONGEST_NAME = 40
 _LOG_SCALE_FROM = 30
 """A loss that spans this factor hides its small values on a linear scale."""
-_ROWS_WITH_ROOM = 2
-"""So many rows of a legend fit below every figure."""
 
 
 def own_styles(names: Iterable[str], styles: Styles | None) -> Styles:
@@ -93,46 +90,20 @@ def say_empty(axes: Axes) -> None:
     axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", color=GREY)
 
 
-def legend_below(figure: Figure, axes: Axes, handle: float = 5) -> None:
-    """One legend for all panels, in as many columns as the names leave room for.
-
-    Args:
-        figure: Grows where the legend has many rows.
-        axes: The panel whose lines are named.
-        handle: How long a line is drawn beside its name.
-    """
-    handles, labels = axes.get_legend_handles_labels()
-    if not labels:
+def draw_chance(panels: Sequence[Axes], chance: float) -> None:
+    """A dotted line at the accuracy of a guess, unless it would squeeze the curves together."""
+    low, high = panels[0].get_ylim()
+    if not is_near(chance, low, high):
         return
-    room = int(11 * figure.get_figwidth())
-    columns = max(1, min(len(labels), room // (max(map(len, labels)) + 4 + int(handle))))
-    rows = -(-len(labels) // columns)
-    figure.set_figheight(figure.get_figheight() + 0.2 * max(0, rows - _ROWS_WITH_ROOM))
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=handle)
+    for axes in panels:
+        label = f"chance ({100 * chance:.3g}%)"
+        axes.axhline(chance, color=GREY, linestyle=":", linewidth=1.2, label=label)
+        axes.set_ylim(min(low, chance - 0.05 * (high - chance)), high)
 
 
-def percent() -> FuncFormatter:
-    """Ticks of a fraction in percent, such as `45` and `45.5`; the axis' label has the sign."""
-    return FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}")
-
-
-def counts() -> FuncFormatter:
-    """Ticks of a count: `500`, `10k`, `2.5M`."""
-    return FuncFormatter(lambda value, _: _count(value))
-
-
-def short(name: str, longest: int = _LONGEST_NAME) -> str:
-    """Without its middle if it is long: names often differ at the end."""
-    end = longest * 3 // 10
-    return name if len(name) <= longest else f"{name[: longest - end - 1]}…{name[-end:]}"
-
-
-def _count(value: float) -> str:
-    for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= power:
-            scale = 1e3 if letter == "k" else power
-            return f"{value / scale:g}{letter}"
-    return f"{value:g}"
+def is_near(chance: float, low: float, high: float) -> bool:
+    """Whether there is room to show chance beside values between low and high."""
+    return low - (high - low) <= chance <= high
 
 
 def _set_heights(panels: Sequence[Axes], metric: str, low: float, high: float) -> None:

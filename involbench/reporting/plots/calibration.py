@@ -6,7 +6,8 @@ from typing import NamedTuple
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import WIDTH, Look, legend_below, own_styles, percent, short
+from involbench.reporting.plots.axes import WIDTH, Look, own_styles
+from involbench.reporting.plots.words import legend_below, percent, short
 from involbench.reporting.style import GREY, RC, Styles
 
 

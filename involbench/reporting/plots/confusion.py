@@ -10,7 +10,8 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from involbench.reporting.plots.axes import WIDTH, Look, percent, short
+from involbench.reporting.plots.axes import WIDTH, Look
+from involbench.reporting.plots.words import percent, short
 from involbench.reporting.style import RC
 
 _MOST_WRITTEN = 12

@@ -5,15 +5,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import (
-    Look,
-    counts,
-    legend_below,
-    own_styles,
-    say_empty,
-    short,
-)
+from involbench.reporting.plots.axes import Look, own_styles, say_empty
 from involbench.reporting.plots.points import Point, draw_point, is_wide, panel
+from involbench.reporting.plots.words import counts, legend_below, short
 from involbench.reporting.style import GREY, RC, Styles
 
 

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import (
     WIDTH,
+    draw_chance,
     draw_mean,
     draw_seeds,
     finish,
-    legend_below,
     own_styles,
 )
-from involbench.reporting.style import GREY, RC, Styles, line_styles
+from involbench.reporting.plots.words import legend_below
+from involbench.reporting.style import RC, Styles, line_styles
 from involbench.results.record import History
 
 METRICS = ("accuracy", "loss")
@@ -88,9 +89,7 @@ def _experiment_figure(
             axes.set_title(name)
         finish(panels, metric)
         if chance is not None:
-            for axes in panels:
-                label = f"chance ({100 * chance:.3g}%)"
-                axes.axhline(chance, color=GREY, linestyle=":", linewidth=1.2, label=label)
+            draw_chance(panels, chance)
         if title:
             figure.suptitle(title, fontsize=11)
         legend_below(figure, panels[0])

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from math import ceil, log10
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import Look, counts, own_styles
+from involbench.reporting.plots.axes import Look, own_styles
 from involbench.reporting.plots.rows import row_figure
+from involbench.reporting.plots.words import counts
 from involbench.reporting.style import RC, Styles
 
 
@@ -42,10 +44,14 @@ def plot_parameters(
                 text = f"{role} {count:,.0f}"
                 beside: Look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(text, (count, height), xytext=(7, 0), **beside)
-        decades = max(1, ceil(log10(largest)))
-        axes.set_xlim(-0.4, 10 ** (1.5 * decades))
-        axes.set_xticks([0, *(10**k for k in range(0, decades + 1, 1 + decades // 5))])
-        axes.xaxis.set_major_formatter(counts())
-        axes.xaxis.minorticks_off()
-        axes.set_xlabel("trainable parameters (logarithmic)")
+        _scale(axes, max(1, ceil(log10(largest))))
     return figure
+
+
+def _scale(axes: Axes, decades: int) -> None:
+    """Ticks at powers of ten, with room for the numbers beside the dots."""
+    axes.set_xlim(-0.4, 10 ** (1.5 * decades))
+    axes.set_xticks([0, *(10**k for k in range(0, decades + 1, 1 + decades // 5))])
+    axes.xaxis.set_major_formatter(counts())
+    axes.xaxis.minorticks_off()
+    axes.set_xlabel("trainable parameters (logarithmic)")

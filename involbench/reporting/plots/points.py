@@ -5,7 +5,8 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import WIDTH, Interval, percent
+from involbench.reporting.plots.axes import WIDTH, Interval
+from involbench.reporting.plots.words import percent
 from involbench.reporting.style import LineStyle
 
 _LOG_SCALE_FROM = 10

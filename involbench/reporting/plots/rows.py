@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import WIDTH, Look, say_empty, short
+from involbench.reporting.plots.axes import WIDTH, Look, say_empty
+from involbench.reporting.plots.words import short
 
 _LONGEST = 58
 """Letters that fit above a row."""

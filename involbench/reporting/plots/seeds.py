@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import Interval, own_styles, percent
+from involbench.reporting.plots.axes import Interval, is_near, own_styles
 from involbench.reporting.plots.rows import row_figure
+from involbench.reporting.plots.words import percent
 from involbench.reporting.style import GREY, RC, Styles
 
 _LANES = (0.0, 0.05, -0.05, 0.1, -0.1)
@@ -42,8 +43,8 @@ def plot_seeds(
             if (interval := intervals.get(name)) is not None:
                 axes.hlines(row + 0.36, *interval, colors=colour, linewidth=2.2)
         drawn = [value for found in values.values() for value in found]
-        if chance is not None and drawn and min(drawn) - chance <= max(drawn) - min(drawn):
-            axes.axvline(chance, color=GREY, linestyle=":", linewidth=1.2)
+        if chance is not None and drawn and is_near(chance, min(drawn), max(drawn)):
+            axes.axvline(chance, color=GREY, linestyle=":", linewidth=1.2, zorder=0)
             at_the_foot = axes.get_xaxis_transform()
             axes.text(chance, 0.01, " chance", color=GREY, fontsize=8, transform=at_the_foot)
         axes.margins(x=0.06)

@@ -6,15 +6,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import (
-    Look,
-    counts,
-    legend_below,
-    own_styles,
-    say_empty,
-    short,
-)
+from involbench.reporting.plots.axes import Look, own_styles, say_empty
 from involbench.reporting.plots.points import Point, draw_point, is_wide, panel
+from involbench.reporting.plots.words import counts, legend_below, short
 from involbench.reporting.style import GREY, RC, Styles
 
 _MOST_TICKS = 8
@@ -24,6 +18,7 @@ def plot_sweep(
     lines: Mapping[str, Sequence[Point]],
     swept: str,
     crossings: Iterable[float] = (),
+    levels: Mapping[str, float] | None = None,
     styles: Styles | None = None,
     quantity: str = "test accuracy",
 ) -> Figure:
@@ -33,10 +28,12 @@ def plot_sweep(
         lines: Model -> its points, in order of x; y is a fraction.
         swept: What x is.
         crossings: Where the order of two models turns round.
+        levels: Model of which nothing is swept -> its y, drawn from side to side.
         styles: Model -> its style; default: by the order of the models.
         quantity: What y is.
     """
-    styles = own_styles(lines, styles)
+    levels = levels or {}
+    styles = own_styles([*lines, *levels], styles)
     with rc_context(RC):
         figure, axes = panel(quantity)
         for name, points in lines.items():
@@ -50,6 +47,9 @@ def plot_sweep(
             axes.plot([p.x for p in points], [p.y for p in points], linewidth=2, **look)
             for point in points:
                 draw_point(axes, point, styles[name])
+        for name, height in levels.items():
+            colour, dash, _ = styles[name]
+            axes.axhline(height, color=colour, linestyle=dash, linewidth=2, label=short(name))
         for place in crossings:
             axes.axvline(place, color=GREY, linestyle=":", linewidth=1.2)
         _scale(axes, sorted({point.x for points in lines.values() for point in points}))

@@ -62,7 +62,7 @@ def _seeds_table(measured: dict[str, ModelResult]) -> Table:
         for name, each in measured.items()
         for seed, value in each.metrics[ACCURACY].by_seed.items()
     )
-    return Table("Test accuracy, %, of each seed", ("model", "seed", "%", "run", ""), rows)
+    return Table("Test accuracy, %, of each seed", ("model", "seed", "%", "run", "note"), rows)
 
 
 def _note(result: ModelResult, seed: int) -> str:
@@ -81,13 +81,27 @@ def _sweeps(material: Material) -> Iterator[Chart]:
             for name, each in curves.items()
         }
         crossings = [crossing.at for each in curves.values() for crossing in each.crossings]
-        styles = material.styles([(name, each.model) for name, each in curves.items()])
+        levels = _levels(material, key)
+        named = [(name, each.model) for name, each in curves.items()]
+        styles = material.styles([*named, *((name, name) for name in levels)])
         says = "Means over seeds, with their 95% BCa interval where there are three."
+        if levels:
+            says += " The level line is the baseline, of which this is not swept."
         if crossings:
             says += " A dotted line is where a model and the baseline cross."
-        figure = plot_sweep(lines, key, crossings, styles)
+        figure = plot_sweep(lines, key, crossings, levels, styles)
         title = f"Test accuracy over {key}"
         yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves),))
+
+
+def _levels(material: Material, key: str) -> dict[str, float]:
+    """The baseline's mean, where it is one value whatever is swept of the others."""
+    baseline = material.comparison.baseline
+    found = [each for each in material.comparison.models if each.model == baseline]
+    if len(found) != 1 or key in found[0].point:
+        return {}
+    mean = _mean(found[0], ACCURACY)
+    return {} if mean is None else {found[0].model: mean}
 
 
 def _sweep_table(key: str, curves: dict[str, Curve]) -> Table:
@@ -121,8 +135,8 @@ def _fronts(material: Material) -> Iterator[Chart]:
         yield Chart(
             f"front-{front.cost}",
             f"Test accuracy against the {metric_called(front.cost).title}",
-            "Up and to the left is better. The dotted line joins the models that no other beats "
-            "in both; upright bars are 95% intervals of the mean.",
+            "Up and to the left is better. Upright bars are 95% intervals of the mean."
+            + " The dotted line joins the models that no other beats in both." * (len(best) > 1),
             plot_front(points, best, cost, styles),
             (_front_table(front, cost, points, best),),
         )
