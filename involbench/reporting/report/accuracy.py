@@ -91,7 +91,7 @@ def _sweeps(material: Material) -> Iterator[Chart]:
             says += " A dotted line is where a model and the baseline cross."
         figure = plot_sweep(lines, key, crossings, levels, styles)
         title = f"Test accuracy over {key}"
-        yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves),))
+        yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves, levels),))
 
 
 def _levels(material: Material, key: str) -> dict[str, float]:
@@ -104,14 +104,15 @@ def _levels(material: Material, key: str) -> dict[str, float]:
     return {} if mean is None else {found[0].model: mean}
 
 
-def _sweep_table(key: str, curves: dict[str, Curve]) -> Table:
+def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
     rows = tuple(
         (name, plain(p.x, 8), count(p.n), *map(percent, (p.mean, *(p.interval or (None, None)))))
         for name, each in curves.items()
         for p in each.points
     )
+    flat = tuple((name, "any", "", percent(mean), "", "") for name, mean in levels.items())
     titles = ("model", key, "seeds", "mean", "interval from", "to")
-    return Table(f"Test accuracy, %, over {key}", titles, rows)
+    return Table(f"Test accuracy, %, over {key}", titles, (*rows, *flat))
 
 
 def _fronts(material: Material) -> Iterator[Chart]:
