@@ -59,7 +59,9 @@ def test_it_says_what_compare_says(published):
     assert len(lines) == 4
     for line in lines:
         assert line.replace("\\", "") in published.root.text
-    assert "as well as one of convolutions?" in published.all("header")[0].text
+    header = published.all("header")[0].text
+    assert "as well as one of convolutions?" in header
+    assert "Cost" not in header
 
 
 def test_its_tables_hold_the_numbers_of_compare(published):
@@ -96,6 +98,19 @@ def test_the_numbers_of_a_curve_are_those_of_the_history(published):
     rows = table_rows(table)
     assert [row["inn seed 1 validation"] for row in rows] == history["val_accuracy"]
     assert [row["inn seed 1 train"] for row in rows] == history["accuracy"]
+
+
+def test_images_that_only_one_gets_right_are_counted(published):
+    rows = table_rows(published.by_id("classes").all("table")[-1])
+    assert [(row["model"], row["seed"]) for row in rows[:4]] == [
+        *(("inn", seed) for seed in range(3)),
+        ("control", 0),
+    ]
+    for row in rows:
+        assert sum(row[k] for k in ("both right", "only model", "only baseline", "none")) == 10000
+    accuracy = (rows[1]["both right"] + rows[1]["only model"]) / 10000
+    (run,) = (ROOT / "results" / REFERENCE).glob("runs/inn-seed1-*/run.json")
+    assert accuracy == json.loads(run.read_text())["metrics"]["test_accuracy"]
 
 
 def test_each_chart_has_a_picture_and_its_numbers_folded(published):
@@ -278,6 +293,24 @@ def test_a_sweep_has_its_curve_and_models_keep_their_colours(tmp_path):
             "#0072b2",
             "#d55e00",
         }
+
+
+def test_a_sweep_of_one_model_is_drawn_against_the_baseline(tmp_path):
+    make_run(tmp_path / "results", "cnn", 0, accuracy=0.5)
+    for size, accuracy in ((3, 0.4), (5, 0.6)):
+        make_run(
+            tmp_path / "results",
+            "inn",
+            0,
+            accuracy=accuracy,
+            architecture={"architecture": "keras_io_inn", "kernel_size": size},
+            point={"models.inn.kernel_size": size},
+        )
+    chart = report(tmp_path).by_id("chart-sweep-0")
+    rows = table_rows(chart.all("table")[0])
+    swept = [(row["model"], row["models.inn.kernel_size"], row["mean"]) for row in rows]
+    assert swept == [("inn", 3, 0.4), ("inn", 5, 0.6), ("cnn", "any", 0.5)]
+    assert "cnn" in chart.all("svg")[0].text
 
 
 def test_one_run_of_one_epoch_and_a_hundred_classes(tmp_path):

@@ -15,7 +15,7 @@ from involbench.reporting.plots import (
 )
 from involbench.reporting.report.judged import Judged
 from involbench.reporting.report.material import Material
-from involbench.reporting.report.parts import Cell, Chart, Section, Table, count, percent
+from involbench.reporting.report.parts import Cell, Chart, Number, Section, Table, count, percent
 from involbench.reporting.tables_text import baseline_of
 
 _MOST_MATRICES = 12
@@ -38,7 +38,13 @@ def classes(material: Material) -> Section | None:
         if left > 0
         else ""
     )
-    return Section("classes", "Classes and confidence", tuple(filter(None, [says])), tuple(charts))
+    return Section(
+        "classes",
+        "Classes and confidence",
+        tuple(filter(None, [says])),
+        tuple(charts),
+        tuple(_image_by_image(material)),
+    )
 
 
 def _calibrations(material: Material) -> Iterator[Chart]:
@@ -80,6 +86,25 @@ def _calibration_table(models: dict[str, list[Bin]]) -> Table:
     return Table("Confidence and accuracy in each bin, %", titles, rows)
 
 
+def _image_by_image(material: Material) -> Iterator[Table]:
+    """How many test images only one of two networks gets right, seed by seed."""
+    rows = []
+    for result in material.comparison.models:
+        judged = material.judged.get(label(result.model, result.point))
+        other = _other(material, result)
+        if judged is None or other is None or not np.array_equal(judged.labels, other[1].labels):
+            continue
+        for seed in sorted(judged.hits.keys() & other[1].hits.keys()):
+            this, that = judged.hits[seed], other[1].hits[seed]
+            cells = (this & that, this & ~that, that & ~this, ~this & ~that)
+            numbers = (count(int(each.sum())) for each in cells)
+            pair = label(result.model, result.point), other[0]
+            rows.append((*pair, Number(str(seed), seed), *numbers))
+    if rows:
+        titles = ("model", "baseline", "seed", "both right", "only model", "only baseline", "none")
+        yield Table("Test images that both, one or none gets right", titles, tuple(rows))
+
+
 def _confusions(material: Material) -> Iterator[Chart]:
     results = {label(each.model, each.point): each for each in material.comparison.models}
     drawn = list(material.judged.items())[:_MOST_MATRICES]
@@ -115,9 +140,10 @@ def _other(material: Material, result: ModelResult) -> tuple[str, Judged] | None
 
 
 def _seeds(judged: Judged) -> str:
-    images = int(judged.confusion.sum()) // len(judged.seeds)
-    count = len(judged.seeds)
-    return f"{images:,} images, " + (f"sum of {count} seeds" if count > 1 else "one seed")
+    count = len(judged.hits)
+    return f"{len(judged.labels):,} images, " + (
+        f"sum of {count} seeds" if count > 1 else "one seed"
+    )
 
 
 def _table(caption: str, judged: Judged, shares: NDArray[np.float64]) -> Table:

@@ -29,7 +29,10 @@ class Judged:
     """(classes, classes): row by true, column by predicted class, summed over the seeds."""
     bins: NDArray[np.float64]
     """As `confidence_bins`, summed over the seeds."""
-    seeds: tuple[int, ...]
+    labels: NDArray[np.int64]
+    """The true classes, (images,)."""
+    hits: dict[int, NDArray[np.bool_]]
+    """Seed -> whether each image was right, (images,)."""
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -81,19 +84,20 @@ def _judged(run: StoredRun, seed: int) -> Judged:
         tuple(excerpt(name, 60) for name in names),
         confusion(predictions.labels, predictions.predicted, classes),
         confidence_bins(predictions.labels, predictions.probabilities),
-        (seed,),
+        predictions.labels,
+        {seed: predictions.labels == predictions.predicted},
     )
 
 
 def _together(these: Judged, one: Judged) -> Judged:
-    if these.confusion.shape != one.confusion.shape:
-        raise ResultsError(
-            f"seed {one.seeds[0]} knows {len(one.confusion)} classes, "
-            f"seed {these.seeds[0]} {len(these.confusion)}"
-        )
+    same = these.confusion.shape == one.confusion.shape
+    if not same or not np.array_equal(these.labels, one.labels):
+        seeds = " and ".join(str(next(iter(each.hits))) for each in (one, these))
+        raise ResultsError(f"the predictions of seeds {seeds} are of other images or classes")
     return Judged(
         these.class_names,
         these.confusion + one.confusion,
         these.bins + one.bins,
-        (*these.seeds, *one.seeds),
+        these.labels,
+        these.hits | one.hits,
     )

@@ -46,6 +46,8 @@ class Section:
     title: str
     says: tuple[str, ...]
     charts: tuple[Chart, ...]
+    tables: tuple[Table, ...] = ()
+    """Folded below the charts."""
 
 
 def percent(value: float | None) -> Cell:
