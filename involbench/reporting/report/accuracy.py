@@ -9,7 +9,7 @@ from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.labels import label
 from involbench.reporting.plots import Point, plot_front, plot_seeds, plot_sweep
 from involbench.reporting.report.material import Material
-from involbench.reporting.report.parts import Chart, Number, Section, Table, count, percent, plain
+from involbench.reporting.report.parts import Chart, Number, Section, Table, amount, count, percent
 
 _COSTS = {"latency": "latency (s)", "macs": "multiply-accumulates an image", SIZE: ""}
 
@@ -106,7 +106,7 @@ def _levels(material: Material, key: str) -> dict[str, float]:
 
 def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
     rows = tuple(
-        (name, plain(p.x, 8), count(p.n), *map(percent, (p.mean, *(p.interval or (None, None)))))
+        (name, amount(p.x), count(p.n), *map(percent, (p.mean, *(p.interval or (None, None)))))
         for name, each in curves.items()
         for p in each.points
     )
@@ -145,7 +145,7 @@ def _fronts(material: Material) -> Iterator[Chart]:
 
 def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[str]) -> Table:
     rows = tuple(
-        (name, plain(point.x, 8), percent(point.y), "yes" if name in best else "no")
+        (name, amount(point.x), percent(point.y), "yes" if name in best else "no")
         for name, point in points.items()
     )
     caption = f"Test accuracy, %, against {cost}"

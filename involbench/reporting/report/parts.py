@@ -24,6 +24,14 @@ class Table:
     titles: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def columns(self) -> list[tuple[str, bool]]:
+        """Each title, and whether there are numbers below it."""
+        return [
+            (title, any(isinstance(row[place], Number) for row in self.rows))
+            for place, title in enumerate(self.titles)
+        ]
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -55,9 +63,14 @@ def percent(value: float | None) -> Cell:
     return "n/a" if value is None else Number(f"{100 * value:.2f}", value)
 
 
-def plain(value: float | None, digits: int = 4) -> Cell:
-    """A number with so many digits."""
-    return "n/a" if value is None else Number(f"{value:.{digits}g}", value)
+def plain(value: float | None) -> Cell:
+    """A number with four digits."""
+    return "n/a" if value is None else Number(f"{value:.4g}", value)
+
+
+def amount(value: float) -> Number:
+    """Whole numbers whole, with commas; others with six digits."""
+    return Number(f"{value:,.0f}" if value.is_integer() else f"{value:.6g}", value)
 
 
 def count(value: int) -> Cell:
