@@ -10,10 +10,9 @@ from tests.cli import called
 from tests.compare.factory import make_experiment, make_run
 from tests.results.tree import unfinished
 
+from .conftest import REFERENCE, ROOT
 from .page import Page, table_rows
 
-ROOT = Path(__file__).parents[2]
-REFERENCE = "reference/cifar10-jpeg"
 CLASSES = tuple("0123456789")
 
 
@@ -40,17 +39,6 @@ def report(cwd: Path, *arguments: object) -> Page:
     done = called("report", *arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return Page((cwd / done.stdout.splitlines()[0]).read_text())
-
-
-@pytest.fixture
-def published(once, tmp_path):
-    """The report of the published results, made once."""
-
-    def make(folder):
-        done = called("report", REFERENCE, "-o", folder / "report.html", cwd=ROOT)
-        assert (done.returncode, done.stderr) == (0, "")
-
-    return Page((once("published-report", make) / "report.html").read_text())
 
 
 def test_it_says_what_compare_says(published):
