@@ -1,4 +1,4 @@
-"""Labels and probabilities -> macro F1 and calibration."""
+"""Labels and probabilities -> macro F1, confusion and calibration."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +41,43 @@ def expected_calibration_error(
     """
     if not np.isfinite(probabilities).all():
         return float("nan")
+    _, confidence, right = confidence_bins(labels, probabilities)
+    return float(np.abs(right - confidence).sum() / len(labels))
+
+
+def confidence_bins(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What calibration is judged by, in 15 bins of equal width of the highest probability.
+
+    Args:
+        labels: True classes, (N,).
+        probabilities: (N, classes), finite, rows that sum to 1.
+
+    Returns:
+        (3, 15): of each bin the number of images, the sum of their highest probabilities, and how
+        many were right. Those of several runs can be added up.
+    """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     # A bin holds its upper end, as in the authors' code.
     bins = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    sums = [np.bincount(bins, weights=each, minlength=_BINS) for each in (confidence, right)]
+    return np.stack([np.bincount(bins, minlength=_BINS).astype(float), *sums])
+
+
+def confusion(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """How many images of each class were taken for each class.
+
+    Args:
+        labels: True classes, (N,).
+        predicted: Predicted classes, (N,).
+        classes: How many there are.
+
+    Returns:
+        (classes, classes): row by true, column by predicted class.
+    """
+    pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return pairs.reshape(classes, classes)

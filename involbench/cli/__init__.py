@@ -44,6 +44,7 @@ def _register_commands() -> None:
     from involbench.cli.init import init
     from involbench.cli.list import list_runs
     from involbench.cli.params import params
+    from involbench.cli.report import report
     from involbench.cli.run import run
     from involbench.cli.schema import schema
     from involbench.cli.show import show
@@ -51,6 +52,7 @@ def _register_commands() -> None:
 
     app.command()(run)
     app.command()(compare)
+    app.command()(report)
     app.command("list")(list_runs)
     for command in (claims, show, clean, params, validate, schema, init):
         app.command()(command)

@@ -1,19 +1,19 @@
 """The files that stand beside the runs: comparison.json, comparison.csv and the plots."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from involbench.analysis.compare import compare
-from involbench.analysis.comparison import Comparison, ModelResult
+from involbench.analysis.comparison import Comparison
 from involbench.errors import ResultsError
+from involbench.reporting.histories import histories_of, single_chance
 from involbench.reporting.labels import label
 from involbench.reporting.notes import collapses
 from involbench.reporting.plots import plot_experiment, plot_run, save_figure
+from involbench.reporting.style import styles_of
 from involbench.reporting.tables_csv import comparison_csv
 from involbench.results.files import write_atomic, write_json
 from involbench.results.outline import read_outline
-from involbench.results.reading import ResultsTree, StoredRun, read_history
-from involbench.results.record import History
+from involbench.results.reading import ResultsTree, read_history
 
 
 def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
@@ -28,14 +28,15 @@ def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
     comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
-    curves, unread = _curves(comparison.models, runs)
+    histories, unread = histories_of(comparison.models, runs)
     comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *unread)})
     write_json(folder / "comparison.json", comparison.model_dump(mode="json"))
     write_atomic(folder / "comparison.csv", comparison_csv([comparison]).encode())
     title = "\n".join([experiment, *_collapsed(comparison)])
-    chances = {result.chance for result in comparison.models}
-    chance = chances.pop() if len(chances) == 1 else None
-    for name, figure in plot_experiment(curves, title, chance).items():
+    curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
+    styles = styles_of((label(each.model, each.point), each.model) for each in comparison.models)
+    chance = single_chance(comparison.models)
+    for name, figure in plot_experiment(curves, title, chance, styles).items():
         save_figure(figure, _plots(folder) / name)
     return comparison
 
@@ -56,23 +57,6 @@ def _collapsed(comparison: Comparison) -> list[str]:
     if len(said) > 2:
         return [f"{len(said)} runs collapsed: their accuracy never left chance"]
     return said
-
-
-def _curves(
-    results: Sequence[ModelResult], runs: Sequence[StoredRun]
-) -> tuple[dict[str, list[History]], list[str]]:
-    """The histories behind each row of the comparison, and what could not be read."""
-    by_id = {run.record.run_id: run for run in runs}
-    curves: dict[str, list[History]] = {}
-    unread = []
-    for result in results:
-        curve = curves.setdefault(label(result.model, result.point), [])
-        for run_id in result.runs.values():
-            try:
-                curve.append(by_id[run_id].history())
-            except ResultsError as error:
-                unread.append(f"{error} (left out of the plots)")
-    return curves, unread
 
 
 def _plots(folder: Path) -> Path:

@@ -24,12 +24,12 @@ def verdicts(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> li
 def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
     """Collapsed and failed runs, how to read the table, what the runs were made with."""
     if not any(result.n_finished for result in comparison.models):
-        return ["No finished run: nothing to compare yet.", *_failures(comparison)]
+        return ["No finished run: nothing to compare yet.", *failures(comparison)]
     said = [f"{line}; it counts in the means." for line in collapses(comparison)]
     legend = _legend(comparison, metrics)
     return [
         *said,
-        *_failures(comparison),
+        *failures(comparison),
         *_unequal(comparison, metrics),
         legend,
         made_with(comparison),
@@ -89,7 +89,8 @@ def _crossings(comparison: Comparison) -> list[str]:
     ]
 
 
-def _failures(comparison: Comparison) -> list[str]:
+def failures(comparison: Comparison) -> list[str]:
+    """What each failed run failed of."""
     return [
         f"{label(result.model, result.point)} seed {seed} failed: {excerpt(reason)}"
         for result in comparison.models

@@ -7,7 +7,7 @@ from io import StringIO
 
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
 
-_COLUMNS = (
+COLUMNS = (
     "experiment",
     "model",
     "point",
@@ -36,13 +36,18 @@ def comparison_csv(comparisons: Iterable[Comparison]) -> str:
     """The text of the file; what was not measured is empty. Fractions and seconds, not percent."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(COLUMNS)
     for comparison in comparisons:
-        for result in comparison.models:
-            about = _about(comparison, result)
-            writer.writerows([*about, *row] for row in _metric_rows(result))
-            writer.writerows([*about, *row] for row in _parameter_rows(result))
+        writer.writerows(comparison_rows(comparison))
     return text.getvalue()
+
+
+def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:
+    """The values below `COLUMNS`, as numbers and text; None where there is none."""
+    for result in comparison.models:
+        about = _about(comparison, result)
+        yield from ([*about, *row] for row in _metric_rows(result))
+        yield from ([*about, *row] for row in _parameter_rows(result))
 
 
 def _about(comparison: Comparison, result: ModelResult) -> list[object]:

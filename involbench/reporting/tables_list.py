@@ -25,7 +25,7 @@ def experiments_view(
     for name, entries in experiments.items():
         newest = [age(now - max(entry.updated for entry in entries))] if entries else ["-"]
         total = size(sum(entry.size for entry in entries))
-        cells = [name, str(len(entries)), _epochs(entries), *newest, total, _statuses(entries)]
+        cells = [name, str(len(entries)), _epochs(entries), *newest, total, statuses(entries)]
         rows.add_row(*map(Text, cells))
     yield rows
 
@@ -70,7 +70,8 @@ def status(entry: RunEntry) -> str:
     return f"{entry.status}, collapsed" if collapsed else entry.status
 
 
-def _statuses(entries: Sequence[RunEntry]) -> str:
+def statuses(entries: Sequence[RunEntry]) -> str:
+    """How many runs have which status; the status alone where all have the same."""
     counts = Counter(map(status, entries))
     if len(counts) == 1:
         return next(iter(counts))

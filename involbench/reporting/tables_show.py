@@ -28,24 +28,25 @@ def run_view(
     entry: RunEntry, parameters: Parameters | None, now: datetime
 ) -> Iterator[RenderableType]:
     """What the run is, how it ended, its metrics, settings, provenance and files."""
-    record = entry.record
     yield Text(f"{entry.experiment}/{entry.run_id}", style="bold")
     yield _grid(_ending(entry, now))
     for line in log_lines(entry):
         yield Text(f"  | {printable(line)}", overflow="fold")
-    sections: dict[str, Rows] = {"files": _files(entry)}
-    if record is not None:
-        sections = {
-            "metrics": _metrics(record),
-            "parameters": _parameters(parameters),
-            "settings": _settings(record),
-            "provenance": _provenance(record),
-            **sections,
-        }
-    for title, rows in sections.items():
+    sections = record_sections(entry.record, parameters) if entry.record else {}
+    for title, rows in {**sections, "files": _files(entry)}.items():
         if lines := list(rows):
             yield Text(f"\n{title}", style="bold")
             yield _grid(lines)
+
+
+def record_sections(record: RunRecord, parameters: Parameters | None = None) -> dict[str, Rows]:
+    """What is known of a run that has ended: (name, value) each, as one line of text."""
+    return {
+        "metrics": _metrics(record),
+        "parameters": _parameters(parameters),
+        "settings": _settings(record),
+        "provenance": _provenance(record),
+    }
 
 
 def run_document(entry: RunEntry, parameters: Parameters | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What can be said of an experiment's spec without validating it."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from involbench.results.files import read_bytes
 from involbench.spec.claims import Claim
 from involbench.spec.schema import TrainingSpec
 from involbench.spec.yaml_source import NotYaml, parse
+
+_NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,20 @@ def read_outline(experiment: Path) -> Outline:
         _epochs(content),
         _claims(text) if content.get("claims") else (),
     )
+
+
+def read_question(experiment: Path) -> str:
+    """What `spec.yaml` of an experiment folder says above its first key; empty where it is silent.
+
+    A spec opens with its question, then its cost and its commands, which are left out.
+    """
+    try:
+        lines = read_bytes(experiment / "spec.yaml").decode().splitlines()
+    except (ResultsError, ValueError):
+        return ""
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    said = takewhile(lambda line: not _NO_QUESTION.match(line), comment)
+    return " ".join(line.lstrip("# ").strip() for line in said).strip()
 
 
 def _claims(text: str) -> tuple[Claim, ...]:

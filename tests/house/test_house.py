@@ -44,6 +44,7 @@ def test_the_poison_works(poisoned):
             ["clean", "--dry-run"],
             ["compare"],
             ["claims"],
+            ["report"],
         ),
         ["bench", "operator", "--help"],
     ],

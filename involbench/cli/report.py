@@ -1,0 +1,124 @@
+"""`involbench report`: one experiment as a page to look at."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+if TYPE_CHECKING:
+    from involbench.reporting.report.parts import Section
+    from involbench.results.reading import ResultsTree
+
+
+def report(
+    experiments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="Its name or folder; can be left out where there is only one.",
+        ),
+    ] = None,
+    results: Results = Path("results"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Where to write it; default: report.html in the experiment's folder.",
+        ),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Write each chart as a file too: png, svg or pdf, beside the report.",
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write one HTML file that shows an experiment: verdicts, table, charts, every run.
+
+    It needs nothing else: no network, no script, no other file. Charts that want a run's history
+    or predictions are drawn of the runs that have them; what is missing is said.
+    """
+    from involbench.cli.page import warn
+    from involbench.reporting.report.material import gather
+    from involbench.reporting.report.page import report_page, sections
+
+    kinds = _checked(formats or [])
+    tree, name = _one_experiment(results, experiments or [])
+    path = output or tree.folder(name) / "report.html"
+    material = gather(tree, name)
+    drawn = sections(material)
+    _write(path, report_page(material, drawn, path))
+    for warning in material.warnings:
+        warn(f"{name}: {warning}")
+    typer.echo(path)
+    if kinds:
+        typer.echo(_write_charts(path, drawn, kinds))
+    if open_it:
+        _open(path)
+
+
+def _one_experiment(results: Path, names: list[str]) -> "tuple[ResultsTree, str]":
+    from involbench.cli.experiments import find_experiments
+    from involbench.errors import UsageError
+
+    found = find_experiments(results, names)
+    if len(found) > 1:
+        those = ", ".join(name for _, name in found)
+        reason = "a report is of one experiment" if names else "say which experiment"
+        raise UsageError(f"{reason}: {those}")
+    return found[0]
+
+
+def _checked(formats: list[str]) -> list[str]:
+    from involbench.errors import UsageError
+    from involbench.reporting.plots import FORMATS
+
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(f"--format {name}: expected one of {', '.join(FORMATS)}")
+    return formats
+
+
+def _write(path: Path, page: str) -> None:
+    from involbench.errors import ResultsError, UsageError
+    from involbench.results.files import is_folder, write_atomic
+
+    if is_folder(path):
+        raise UsageError(f"{path} is a folder: name a file with --output FILE")
+    try:
+        # A folder's name may hold bytes that are no text.
+        write_atomic(path, page.encode(errors="replace"))
+    except ResultsError as error:
+        raise UsageError(f"{error}; name another file with --output FILE") from error
+
+
+def _write_charts(path: Path, drawn: "list[Section]", kinds: list[str]) -> Path:
+    from involbench.errors import ResultsError, UsageError
+    from involbench.reporting.plots import save_figure
+    from involbench.results.files import make_folder
+
+    folder = path.with_name(f"{path.stem}-charts")
+    try:
+        make_folder(folder)
+        for section in drawn:
+            for chart in section.charts:
+                save_figure(chart.figure, folder / chart.name, kinds)
+    except ResultsError as error:
+        raise UsageError(f"--format: {error}") from error
+    return folder
+
+
+def _open(path: Path) -> None:
+    import webbrowser
+
+    from involbench.cli.page import warn
+
+    if not webbrowser.open(path.resolve().as_uri()):
+        warn(f"--open: found no browser; open {path} in one")

@@ -1,0 +1,37 @@
+"""Plain data -> matplotlib figures, for the commands and for a notebook.
+
+Every function takes names and numbers and returns a `matplotlib.figure.Figure`, or several by
+name. Nothing is drawn on a screen, and no global state of pyplot is used.
+
+Example:
+    >>> from involbench.reporting.plots import plot_seeds, save_figure
+    >>> figure = plot_seeds({"cnn": [0.72, 0.71], "inn": [0.45, 0.44]}, chance=0.1)
+    >>> save_figure(figure, Path("accuracy"), ["pdf"])
+"""
+
+from involbench.reporting.plots.calibration import Bin, plot_calibration
+from involbench.reporting.plots.confusion import plot_confusion, plot_confusion_difference
+from involbench.reporting.plots.front import plot_front
+from involbench.reporting.plots.history import plot_experiment, plot_run
+from involbench.reporting.plots.parameters import plot_parameters
+from involbench.reporting.plots.points import Point
+from involbench.reporting.plots.saving import FORMATS, drawn, save_figure
+from involbench.reporting.plots.seeds import plot_seeds
+from involbench.reporting.plots.sweep import plot_sweep
+
+__all__ = [
+    "FORMATS",
+    "Bin",
+    "Point",
+    "drawn",
+    "plot_calibration",
+    "plot_confusion",
+    "plot_confusion_difference",
+    "plot_experiment",
+    "plot_front",
+    "plot_parameters",
+    "plot_run",
+    "plot_seeds",
+    "plot_sweep",
+    "save_figure",
+]

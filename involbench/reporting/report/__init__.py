@@ -1,0 +1,1 @@
+"""`report.html`: one experiment on one page that needs nothing else."""

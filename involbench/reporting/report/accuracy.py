@@ -1,0 +1,157 @@
+"""What came out: the accuracy of each seed, over what is swept, and against what it costs."""
+
+from collections.abc import Iterator
+
+from involbench.analysis.comparison import Curve, Front, ModelResult
+from involbench.analysis.curves import interval_of_mean
+from involbench.analysis.metrics import ACCURACY, SIZE
+from involbench.analysis.metrics import metric as metric_called
+from involbench.reporting.labels import label
+from involbench.reporting.plots import Point, plot_front, plot_seeds, plot_sweep
+from involbench.reporting.report.material import Material
+from involbench.reporting.report.parts import Chart, Number, Section, Table, amount, count, percent
+
+_COSTS = {"latency": "latency (s)", "macs": "multiply-accumulates an image", SIZE: ""}
+
+
+def accuracy(material: Material) -> Section | None:
+    """Dots, sweeps and fronts; None where nothing has been measured."""
+    charts = [*_seeds(material), *_sweeps(material), *_fronts(material)]
+    return Section("accuracy", "Test accuracy", (), tuple(charts)) if charts else None
+
+
+def _seeds(material: Material) -> Iterator[Chart]:
+    measured = {
+        label(each.model, each.point): each
+        for each in material.comparison.models
+        if each.metrics[ACCURACY].n
+    }
+    if not measured:
+        return
+    values = {
+        name: [value for value in each.metrics[ACCURACY].by_seed.values() if value is not None]
+        for name, each in measured.items()
+    }
+    intervals = {name: interval_of_mean(each.metrics[ACCURACY]) for name, each in measured.items()}
+    styles = material.styles([(name, each.model) for name, each in measured.items()])
+    yield Chart(
+        "seeds",
+        "Test accuracy of each seed",
+        "A dot is a seed; the upright bar is their mean, the level one below it the 95% BCa "
+        "interval of the mean, which takes three seeds.",
+        plot_seeds(values, intervals, material.chance, styles),
+        (_means_table(measured, intervals), _seeds_table(measured)),
+    )
+
+
+def _means_table(
+    measured: dict[str, ModelResult], intervals: dict[str, tuple[float, float] | None]
+) -> Table:
+    titles = ("model", "seeds", "mean", "standard deviation", "interval from", "to")
+    rows = []
+    for name, each in measured.items():
+        summary, ends = each.metrics[ACCURACY], intervals[name] or (None, None)
+        shares = (summary.mean, summary.sd, *ends)
+        rows.append((name, count(summary.n), *map(percent, shares)))
+    return Table("Test accuracy, %, over seeds", titles, tuple(rows))
+
+
+def _seeds_table(measured: dict[str, ModelResult]) -> Table:
+    rows = tuple(
+        (name, Number(str(seed), seed), percent(value), each.runs.get(seed, ""), _note(each, seed))
+        for name, each in measured.items()
+        for seed, value in each.metrics[ACCURACY].by_seed.items()
+    )
+    return Table("Test accuracy, %, of each seed", ("model", "seed", "%", "run", "note"), rows)
+
+
+def _note(result: ModelResult, seed: int) -> str:
+    return "collapsed" if seed in result.collapsed_seeds else ""
+
+
+def _sweeps(material: Material) -> Iterator[Chart]:
+    for place, key in enumerate(dict.fromkeys(each.key for each in material.comparison.curves)):
+        curves = {
+            label(each.model, each.at): each
+            for each in material.comparison.curves
+            if each.key == key
+        }
+        lines = {
+            name: [Point(point.x, point.mean, point.interval) for point in each.points]
+            for name, each in curves.items()
+        }
+        crossings = [crossing.at for each in curves.values() for crossing in each.crossings]
+        levels = _levels(material, key)
+        named = [(name, each.model) for name, each in curves.items()]
+        styles = material.styles([*named, *((name, name) for name in levels)])
+        says = "Means over seeds, with their 95% BCa interval where there are three."
+        if levels:
+            says += " The level line is the baseline, of which this is not swept."
+        if crossings:
+            says += " A dotted line is where a model and the baseline cross."
+        figure = plot_sweep(lines, key, crossings, levels, styles)
+        title = f"Test accuracy over {key}"
+        yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves, levels),))
+
+
+def _levels(material: Material, key: str) -> dict[str, float]:
+    """The baseline's mean, where it is one value whatever is swept of the others."""
+    baseline = material.comparison.baseline
+    found = [each for each in material.comparison.models if each.model == baseline]
+    if len(found) != 1 or key in found[0].point:
+        return {}
+    mean = _mean(found[0], ACCURACY)
+    return {} if mean is None else {found[0].model: mean}
+
+
+def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
+    rows = tuple(
+        (name, amount(p.x), count(p.n), *map(percent, (p.mean, *(p.interval or (None, None)))))
+        for name, each in curves.items()
+        for p in each.points
+    )
+    flat = tuple((name, "any", "", percent(mean), "", "") for name, mean in levels.items())
+    titles = ("model", key, "seeds", "mean", "interval from", "to")
+    return Table(f"Test accuracy, %, over {key}", titles, (*rows, *flat))
+
+
+def _fronts(material: Material) -> Iterator[Chart]:
+    for front in material.comparison.fronts:
+        having = {
+            label(each.model, each.point): each
+            for each in material.comparison.models
+            if _mean(each, front.gain) is not None and _mean(each, front.cost) is not None
+        }
+        points = {
+            name: Point(
+                _mean(each, front.cost) or 0.0,
+                _mean(each, front.gain) or 0.0,
+                interval_of_mean(each.metrics[front.gain]),
+            )
+            for name, each in having.items()
+        }
+        styles = material.styles([(name, each.model) for name, each in having.items()])
+        best = [label(member.model, member.point) for member in front.members]
+        cost = _COSTS.get(front.cost) or metric_called(front.cost).title
+        yield Chart(
+            f"front-{front.cost}",
+            f"Test accuracy against the {metric_called(front.cost).title}",
+            "Up and to the left is better. Upright bars are 95% intervals of the mean."
+            + " The dotted line joins the models that no other beats in both." * (len(best) > 1),
+            plot_front(points, best, cost, styles),
+            (_front_table(front, cost, points, best),),
+        )
+
+
+def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[str]) -> Table:
+    rows = tuple(
+        (name, amount(point.x), percent(point.y), "yes" if name in best else "no")
+        for name, point in points.items()
+    )
+    caption = f"Test accuracy, %, against {cost}"
+    return Table(caption, ("model", metric_called(front.cost).title, "%", "on the front"), rows)
+
+
+def _mean(result: ModelResult, name: str) -> float | None:
+    summary = result.metrics.get(name)
+    return summary.mean if summary else None

@@ -1,0 +1,81 @@
+"""All that the report of an experiment is made from, read from the results tree."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from involbench.analysis.compare import compare
+from involbench.analysis.comparison import Comparison, ModelResult
+from involbench.errors import ResultsError
+from involbench.reporting.histories import Histories, histories_of, single_chance
+from involbench.reporting.labels import label, own_point, side_by_side
+from involbench.reporting.report.judged import Judged, judged_of
+from involbench.reporting.style import Styles, styles_of
+from involbench.results.catalog import RunEntry, read_entries
+from involbench.results.files import read_bytes
+from involbench.results.outline import read_outline, read_question
+from involbench.results.reading import ResultsTree
+
+
+@dataclass(frozen=True)
+class Material:
+    """One experiment."""
+
+    folder: Path
+    question: str
+    """Empty where the spec does not say it."""
+    spec: str
+    """Its text; empty where there is none that can be read."""
+    comparison: Comparison
+    histories: Histories
+    judged: dict[str, Judged]
+    """Model with its coordinates -> what its networks said of the test images."""
+    entries: list[RunEntry]
+    warnings: tuple[str, ...]
+    """What could not be read, and what makes the comparison less fair than it looks."""
+
+    @property
+    def chance(self) -> float | None:
+        """The accuracy of a guess, where it is the same for all models."""
+        return single_chance(self.comparison.models)
+
+    def styles(self, lines: list[tuple[str, str]]) -> Styles:
+        """The styles of lines, (name, model) each: a model's colour is the same in all charts."""
+        return styles_of(lines, dict.fromkeys(each.model for each in self.comparison.models))
+
+    def places(self) -> list[tuple[str, dict[str, ModelResult]]]:
+        """The results of each sweep point by their names there, and what is swept, if it is."""
+        return [
+            (heading, {label(each.model, own_point(each)): each for each in results})
+            for heading, results in side_by_side(self.comparison)
+        ]
+
+
+def gather(tree: ResultsTree, experiment: str) -> Material:
+    """Read an experiment. What is damaged or missing is a warning.
+
+    Raises:
+        ResultsError: The experiment's folder cannot be listed.
+    """
+    folder = tree.folder(experiment)
+    runs, damaged = tree.runs(experiment)
+    comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
+    histories, unread = histories_of(comparison.models, runs)
+    judged, unjudged = judged_of(comparison.models, runs)
+    entries, skipped = read_entries(tree, experiment)
+    return Material(
+        folder,
+        read_question(folder),
+        _text(folder / "spec.yaml"),
+        comparison,
+        histories,
+        judged,
+        entries,
+        tuple(dict.fromkeys([*comparison.warnings, *unread, *unjudged, *skipped])),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path).decode(errors="replace")
+    except ResultsError:
+        return ""

@@ -1,0 +1,127 @@
+"""An experiment -> the text of its report."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from involbench import __version__
+from involbench.analysis.comparison import Comparison
+from involbench.reporting.claims import claim_sentence
+from involbench.reporting.labels import side_by_side
+from involbench.reporting.notes import notes, verdicts
+from involbench.reporting.report.accuracy import accuracy
+from involbench.reporting.report.classes import classes
+from involbench.reporting.report.markup import inline
+from involbench.reporting.report.material import Material
+from involbench.reporting.report.parts import Cell, Number, Section, Table
+from involbench.reporting.report.runs import Link, missing_files, run_rows, sick_runs
+from involbench.reporting.report.sizes import sizes
+from involbench.reporting.report.training import training
+from involbench.reporting.tables_csv import COLUMNS, comparison_rows
+from involbench.reporting.tables_list import statuses
+from involbench.reporting.tables_text import result_table
+
+_BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
+
+
+def sections(material: Material) -> list[Section]:
+    """What is drawn, in the order of the page."""
+    made = (make(material) for make in (training, accuracy, sizes, classes))
+    return [section for section in made if section is not None]
+
+
+def report_page(material: Material, drawn: list[Section], output: Path) -> str:
+    """One HTML document that loads nothing from elsewhere and runs no script.
+
+    Args:
+        material: The experiment.
+        drawn: What is drawn of it.
+        output: Where the page will be: links to the runs' files are relative to its folder.
+    """
+    comparison, link = material.comparison, _links_from(output)
+    return _template().render(
+        experiment=comparison.experiment,
+        question=material.question,
+        spec=material.spec,
+        run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
+        statuses=statuses(material.entries) if material.entries else "",
+        answers=_answers(comparison),
+        claims=[(claim_sentence(each), _address(each.source)) for each in comparison.claims],
+        cautions=[*sick_runs(material.entries), *material.warnings],
+        missing=list(missing_files(material.entries)),
+        tables=list(_tables(comparison)),
+        notes=notes(comparison),
+        metrics=_metrics(comparison),
+        sections=drawn,
+        inline=inline,
+        runs=run_rows(material.entries, link),
+        files=list(_files(material.folder, link)),
+        version=__version__,
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("involbench.reporting.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
+
+
+def _answers(comparison: Comparison) -> list[str]:
+    """The verdicts, or why there are none."""
+    said = verdicts(comparison)
+    finished = sum(1 for each in comparison.models if each.n_finished)
+    if said or finished == 0:
+        return said or notes(comparison)[:1]
+    if finished == 1:
+        return ["Only one model has finished runs: there is nothing to compare it with."]
+    return ["The models cannot be held against each other: the notes below the table say why."]
+
+
+def _tables(comparison: Comparison) -> Iterator[Table]:
+    """As `compare` prints them."""
+    for heading, results in side_by_side(comparison):
+        titles, rows = result_table(comparison, results)
+        yield Table(heading, titles, tuple(rows))
+
+
+def _metrics(comparison: Comparison) -> Table:
+    """Every number of comparison.csv."""
+    rows = (tuple(map(_cell, row[1:])) for row in comparison_rows(comparison))
+    return Table("Every metric; fractions and seconds", COLUMNS[1:], tuple(rows))
+
+
+def _cell(value: object) -> Cell:
+    if isinstance(value, int):
+        return Number(f"{value:,}", value)
+    if isinstance(value, float):
+        return Number(f"{value:.6g}", value)
+    return "" if value is None else str(value)
+
+
+def _address(source: str) -> str:
+    """Where a claim's source can be read; empty where it is no address."""
+    return source if source.startswith(("https://", "http://")) else ""
+
+
+def _files(folder: Path, link: Link) -> Iterator[tuple[str, str]]:
+    for name in _BESIDE_THE_RUNS:
+        if os.path.lexists(folder / name):
+            yield name, link(folder / name)
+
+
+def _links_from(output: Path) -> Link:
+    start = os.path.realpath(output.parent)
+
+    def link(path: Path) -> str:
+        folder = os.path.relpath(os.path.realpath(path.parent), start)
+        return quote(os.fsencode(Path(folder, path.name)))
+
+    return link

@@ -1,0 +1,78 @@
+"""What a report consists of, before it is HTML."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+
+class Number(NamedTuple):
+    """A number in a table: as it is read, and as it is."""
+
+    text: str
+    value: float
+
+
+Cell = str | Number
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers, with what they are above each column; the first column names the row."""
+
+    caption: str
+    titles: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def columns(self) -> list[tuple[str, bool]]:
+        """Each title, and whether there are numbers below it."""
+        return [
+            (title, any(isinstance(row[place], Number) for row in self.rows))
+            for place, title in enumerate(self.titles)
+        ]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture with its numbers."""
+
+    name: str
+    """Of its file, unique on the page: a-z, 0-9, - and _."""
+    title: str
+    says: str
+    """What is drawn, and how to read it."""
+    figure: Figure
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, what there is to say, and charts."""
+
+    name: str
+    title: str
+    says: tuple[str, ...]
+    charts: tuple[Chart, ...]
+    tables: tuple[Table, ...] = ()
+    """Folded below the charts."""
+
+
+def percent(value: float | None) -> Cell:
+    """A fraction in percent, with two decimals."""
+    return "n/a" if value is None else Number(f"{100 * value:.2f}", value)
+
+
+def plain(value: float | None) -> Cell:
+    """A number with four digits."""
+    return "n/a" if value is None else Number(f"{value:.4g}", value)
+
+
+def amount(value: float) -> Number:
+    """Whole numbers whole, with commas; others with six digits."""
+    return Number(f"{value:,.0f}" if value.is_integer() else f"{value:.6g}", value)
+
+
+def count(value: int) -> Cell:
+    """A whole number, with commas."""
+    return Number(f"{value:,}", value)

@@ -1,0 +1,98 @@
+"""Every run: how it ended, what it was made with, and its files."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from involbench.analysis.metrics import ACCURACY
+from involbench.reporting.report.parts import Cell, percent
+from involbench.reporting.tables_list import status
+from involbench.reporting.tables_show import log_lines, record_sections
+from involbench.reporting.units import elapsed, size
+from involbench.results.catalog import RunEntry
+from involbench.results.wording import excerpt, printable
+
+_MISSED = {
+    "history.json": "no curves are drawn of it",
+    "parameters.json": "no parameters are counted from it",
+    "predictions.npz": "nothing is known of its classes and confidence",
+    "model.keras": "the weights cannot be used again",
+}
+"""What a finished run leaves, and what follows where that is gone."""
+
+Link = Callable[[Path], str]
+"""From a file to its address as seen from the page."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run, as the page tells of it."""
+
+    run_id: str
+    status: str
+    epochs: str
+    accuracy: Cell
+    took: str
+    error: str
+    log: tuple[str, ...]
+    sections: dict[str, list[tuple[str, str]]]
+    files: tuple[tuple[str, str, str], ...]
+    """Name, address and size of each."""
+    missing: tuple[str, ...]
+
+
+def run_rows(entries: Sequence[RunEntry], link: Link) -> list[RunRow]:
+    """A row a run."""
+    return [_row(entry, link) for entry in entries]
+
+
+def sick_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
+    """A phrase for each run that is not simply finished."""
+    for entry in entries:
+        if status(entry) != "finished":
+            total = "?" if entry.epochs is None else entry.epochs
+            text = (
+                f"{printable(entry.run_id)}: {status(entry)}, {entry.epochs_done} of {total} epochs"
+            )
+            error = entry.record.error if entry.record else None
+            yield f"{text}: {excerpt(error)}" if error else f"{text}."
+
+
+def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
+    """A sentence for each kind of file that finished runs have left and that is not there."""
+    counts = Counter(name for entry in entries for name in _missing(entry))
+    for name, lost in counts.items():
+        runs = f"{lost} finished run{'' if lost == 1 else 's'}"
+        yield f"{name} of {runs} was removed or never published: {_MISSED[name]}."
+
+
+def _row(entry: RunEntry, link: Link) -> RunRow:
+    record = entry.record
+    total = "?" if entry.epochs is None else entry.epochs
+    accuracy = percent(record.metrics.get(ACCURACY)) if record else ""
+    sections = record_sections(record) if record else {}
+    files = [item for item in entry.items if item.kind == "file" and item.is_known]
+    return RunRow(
+        run_id=entry.run_id,
+        status=status(entry),
+        epochs=f"{entry.epochs_done} of {total}",
+        accuracy=accuracy,
+        took=elapsed(record.seconds) if record else "",
+        error=printable(record.error or "") if record else "",
+        log=tuple(map(printable, log_lines(entry))),
+        sections={title: rows for title, given in sections.items() if (rows := list(given))},
+        files=tuple(
+            (item.name, link(entry.path / item.name), size(item.size))
+            for item in sorted(files, key=lambda item: item.name)
+            if not item.is_temporary and not item.name.startswith((".", "checkpoint/"))
+        ),
+        missing=tuple(f"{name} is missing: {_MISSED[name]}" for name in _missing(entry)),
+    )
+
+
+def _missing(entry: RunEntry) -> list[str]:
+    if entry.status != "finished":
+        return []
+    there = {item.name for item in entry.items}
+    return [name for name in _MISSED if name not in there]
