@@ -1,4 +1,4 @@
-"""What a second job gains: eight small trials with `-j 2` over the same with `-j 1`.
+"""What a second job gains: eight trials with `-j 2` over the same with `-j 1`, of two sizes.
 
 Whole commands, from start to table, in alternation. Run: python -m benchmarks.jobs [N]
 """
@@ -12,33 +12,36 @@ from pathlib import Path
 
 SPEC = """\
 name: jobs
-data: {dataset: digits}
+data: {dataset: digits, train_size: IMAGES}
 models:
   cnn: {architecture: keras_io_cnn}
   inn: {architecture: keras_io_inn}
-training: {epochs: 3, batch_size: 64}
+training: {epochs: EPOCHS, batch_size: 64}
 seeds: 4
 baseline: cnn
 """
+SIZES = ((200, 2), (1437, 3))
+"""Images to train on, and epochs."""
 
 
 def main() -> None:
     """Print the seconds of each, and the ratio turn by turn."""
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    rows = [(_seconds(2), _seconds(1)) for _ in range(turns)]
-    ratios = sorted(two / one for two, one in rows)
-    two, one = (statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"8 trials (digits, 3 epochs, batch 64), {turns} turns")
-    print(f"-j 2: median {two:.1f} s; -j 1: median {one:.1f} s")
-    print(
-        f"ratio median {statistics.median(ratios):.2f} (smallest {ratios[0]:.2f}, "
-        f"largest {ratios[-1]:.2f})"
-    )
+    for images, epochs in SIZES:
+        spec = SPEC.replace("IMAGES", str(images)).replace("EPOCHS", str(epochs))
+        rows = [(_seconds(spec, 2), _seconds(spec, 1)) for _ in range(turns)]
+        ratios = sorted(two / one for two, one in rows)
+        two, one = (statistics.median(column) for column in zip(*rows, strict=True))
+        print(
+            f"8 trials (digits, {images} images, {epochs} epochs, batch 64), {turns} turns: "
+            f"-j 2 median {two:.1f} s, -j 1 median {one:.1f} s, ratio median "
+            f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        )
 
 
-def _seconds(jobs: int) -> float:
+def _seconds(spec: str, jobs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "jobs.yaml").write_text(SPEC)
+        Path(folder, "jobs.yaml").write_text(spec)
         command = [sys.executable, "-m", "involbench", "run", "jobs.yaml", "-q", "-j", str(jobs)]
         began = time.perf_counter()
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
