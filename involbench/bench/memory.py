@@ -12,6 +12,7 @@ import psutil
 from involbench.bench.call import Call, backend_tools
 from involbench.bench.forms import make_calls
 from involbench.bench.operator import require_memory
+from involbench.ops import cpu_memory
 from involbench.results.benchmark import FORMS, PARTS, OperatorMemory, OperatorShape
 from involbench.training.device import gpu_names
 
@@ -107,8 +108,9 @@ def _sampled(call: Call) -> int:
 
 
 def _give_back() -> None:
-    """Let what small blocks have left free go back to the system, where the C library can."""
+    """Let what is kept or free go back to the system, where the C library can."""
     gc.collect()
+    cpu_memory.release()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

@@ -33,6 +33,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
     return block[skip : skip + size].view(dtype).reshape(shape)
 
 
+def release() -> None:
+    """Keep nothing of what results that are gone have left."""
+    with _lock:
+        _kept.clear()
+
+
 def _block(size: int) -> np.ndarray[Any, Any]:
     with _lock:
         for at in reversed(range(len(_kept))):
