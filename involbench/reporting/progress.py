@@ -24,7 +24,8 @@ class Running:
 
     started: TrialStarted
     began: float
-    report: EpochReport | None = None
+    reports: list[EpochReport] = field(default_factory=list)
+    """Of the epochs that ended since."""
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Standing:
                 self.running[event.index] = Running(event, self.clock())
             case EpochEnded(started, report):
                 running = self.running[started.index]
-                running.report = report
+                running.reports.append(report)
                 elapsed = self.clock() - running.began
                 self._seconds[started.trial.model] = elapsed / report.epoch
             case TrialEnded():

@@ -2,10 +2,9 @@
 
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from involbench.execution.messages import (
@@ -18,14 +17,13 @@ from involbench.execution.messages import (
     TrialEnded,
 )
 from involbench.reporting.progress import (
-    Running,
     Standing,
-    duration,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
 )
+from involbench.reporting.screen_table import running_trials
 
 
 class PlainScreen:
@@ -101,38 +99,10 @@ class LiveScreen(PlainScreen):
     def _progress(self, progress: Progress) -> None:
         self._loading = progress if progress.done < progress.total else None
 
-    def _picture(self) -> Group:
+    def _picture(self) -> RenderableType:
         if self._loading is not None:
             bar = ProgressBar(self._loading.total, self._loading.done, width=30)
             return Group(Text(f"{self._loading.what}: {self._loading.done} images"), bar)
         if not self._standing.running:
-            return Group(
-                Text("drawing plots ..." if self._standing.is_over else "preparing ...", "dim")
-            )
-        return Group(self._table())
-
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        columns = ("trial", "model", "seed", "epoch", "loss", "accuracy", "val", "time left")
-        for name in columns:
-            table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
-        left = duration(self._standing.seconds_left())
-        for running in self._standing.running.values():
-            table.add_row(*_cells(running), left)
-            left = ""  # It is for the whole experiment, and said once.
-        return table
-
-
-def _cells(running: Running) -> list[str]:
-    started, report = running.started, running.report
-    trial, metrics = started.trial, report.metrics if report else {}
-    return [
-        f"{started.index}/{started.total}",
-        trial.model,
-        str(trial.seed),
-        f"{report.epoch if report else 0}/{trial.training.epochs}",
-        *(
-            f"{metrics[name]:.4f}" if name in metrics else "-"
-            for name in ("loss", "accuracy", "val_accuracy")
-        ),
-    ]
+            return Text("drawing plots ..." if self._standing.is_over else "preparing ...", "dim")
+        return running_trials(self._standing, self._console.width)

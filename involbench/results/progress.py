@@ -10,5 +10,7 @@ class EpochReport:
     epoch: int
     """Counted from 1."""
     epochs: int
+    images: int
+    """Trained on in it."""
     metrics: dict[str, float]
     """loss, accuracy, val_loss, val_accuracy, seconds."""

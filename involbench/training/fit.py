@@ -124,6 +124,7 @@ def fit(
     at = (found.epoch, found.step) if found else (0, 0)
     history = EpochHistory(
         training.epochs,
+        len(data.train.labels),
         on_epoch,
         values=found.history if found else None,
         seconds=found.epoch_seconds if found else 0.0,

@@ -16,6 +16,7 @@ class EpochHistory(keras.callbacks.Callback):
 
     Args:
         epochs: How many there will be.
+        images: How many an epoch trains on.
         on_epoch: Takes a report of each.
         values: Of the epochs before, where a training goes on.
         seconds: Spent on the first epoch before, where it goes on in its middle.
@@ -24,6 +25,7 @@ class EpochHistory(keras.callbacks.Callback):
     def __init__(
         self,
         epochs: int,
+        images: int,
         on_epoch: Callable[[EpochReport], None],
         values: dict[str, list[float]] | None = None,
         seconds: float = 0.0,
@@ -33,6 +35,7 @@ class EpochHistory(keras.callbacks.Callback):
         self.seconds = seconds
         self._before = seconds
         self._epochs = epochs
+        self._images = images
         self._on_epoch = on_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -48,4 +51,4 @@ class EpochHistory(keras.callbacks.Callback):
         for name, value in metrics.items():
             self.values.setdefault(name, []).append(value)
         self._before = self.seconds = 0.0
-        self._on_epoch(EpochReport(epoch + 1, self._epochs, metrics))
+        self._on_epoch(EpochReport(epoch + 1, self._epochs, self._images, metrics))

@@ -1,8 +1,11 @@
 """What is said of a run while it goes on."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from involbench.execution.messages import (
     EpochEnded,
@@ -19,6 +22,7 @@ from involbench.reporting.progress import (
     seed_line,
     trial_line,
 )
+from involbench.reporting.screen_table import running_trials, sparkline
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.architectures import KerasIoCnn, KerasIoInn
@@ -61,9 +65,10 @@ def record(of, accuracy, **changes):
     return RunRecord(**{**values, **changes})
 
 
-def report(epoch, epochs=10):
-    metrics = {"loss": 1.5, "accuracy": 0.4, "val_loss": 1.6, "val_accuracy": 0.35, "seconds": 2.0}
-    return EpochReport(epoch, epochs, metrics)
+def report(epoch, epochs=10, val_accuracy=0.35):
+    metrics = {"loss": 1.5, "accuracy": 0.4, "val_loss": 1.6, "seconds": 2.0}
+    metrics["val_accuracy"] = val_accuracy
+    return EpochReport(epoch, epochs, 1000, metrics)
 
 
 def standing_with_four_trials():
@@ -72,6 +77,65 @@ def standing_with_four_trials():
     todo = (trial("cnn"), trial("inn"), trial("cnn", 1), trial("inn", 1))
     standing.update(Planned(todo, 0))
     return now, standing, [TrialStarted(one, index, 4) for index, one in enumerate(todo, start=1)]
+
+
+def pictured(standing, width):
+    """The table on a terminal of this width, line by line."""
+    console = Console(width=width, file=StringIO(), force_terminal=True, color_system=None)
+    console.print(running_trials(standing, width))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+@pytest.fixture
+def running():
+    """Two trials under way: one in its fourth epoch, and one of a sweep in its first."""
+    standing = Standing(clock=lambda: 0.0)
+    todo = (trial("cnn"), trial("inn", 1, data__train_size=10**9, models__inn__kernel_size=5))
+    standing.update(Planned((*todo, trial("cnn", 1)), 0))
+    starts = [TrialStarted(one, index, 3) for index, one in enumerate(todo, start=1)]
+    for started in starts:
+        standing.update(started)
+    for epoch, accuracy in enumerate((0.1, 0.3, 0.5), start=1):
+        standing.update(EpochEnded(starts[0], report(epoch, val_accuracy=accuracy)))
+    return standing
+
+
+def test_the_live_table_at_200_columns(running):
+    lines = pictured(running, 200)
+    assert lines[0] == "0 of 3 trials done, 2 running, 0 s left"
+    assert lines[1].split() == ["trial", "epoch", "loss", "accuracy", "validation", "images/s"]
+    assert lines[2].split()[:4] == ["cnn", "seed", "0", "3/10"]
+    assert lines[2].split()[-5:] == ["1.5000", "0.4000", "0.5000", "▁▄█", "500"]
+    assert lines[3].split()[-4:] == ["-", "-", "-", "-"]
+    assert lines[3].startswith("inn train_size=1000000000 ker…")
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_the_live_table_neither_wraps_nor_jumps(running, width):
+    lines = pictured(running, width)
+    assert len(lines) == 4
+    assert max(map(cell_len, lines)) <= width
+    running.update(EpochEnded(running.running[2].started, report(1)))
+    after = pictured(running, width)
+    assert after[1] == lines[1]
+    if width >= 60:
+        assert {"trial", "epoch", "validation"} <= set(lines[1].split())
+        assert "3/10" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "bars"),
+    [
+        ([], ""),
+        ([0.5], "▁"),
+        ([0.5, 0.5], "▁▁"),
+        ([0, 1, 0.5], "▁█▅"),
+        (range(99), "▁▁▂▂▃▃▄▄▅▅▆▆▇▇██"),
+    ],
+)
+def test_sparklines(values, bars):
+    assert sparkline(list(values)) == bars
 
 
 def test_time_left_counts_the_trials_to_come():

@@ -1,0 +1,118 @@
+"""The table of what is being trained, as wide as the terminal and no wider."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from involbench.reporting.progress import Running, Standing, duration, trial_name
+from involbench.results.progress import EpochReport
+
+_BAR, _SPARKS, _NAME, _GAP = 12, 16, 30, 2
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column: its title, how much it is wanted, and its cells."""
+
+    title: str
+    rank: int
+    """The smaller, the narrower a terminal that still shows it."""
+    cell: Callable[[Running], str | ProgressBar]
+    justify: str = "right"
+
+    def width(self, rows: list[Running]) -> int:
+        cells = [self.title, *map(self.cell, rows)]
+        return max(_BAR if isinstance(cell, ProgressBar) else cell_len(cell) for cell in cells)
+
+
+def running_trials(standing: Standing, width: int) -> RenderableType:
+    """How far the experiment is, and a line for each trial that runs.
+
+    Args:
+        standing: With at least one running trial.
+        width: Of the terminal, in cells. Columns that do not fit are left out.
+    """
+    rows = list(standing.running.values())
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    columns = _fitting(rows, width)
+    for column in columns:
+        left = column.justify == "left"
+        table.add_column(column.title, justify="left" if left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(column.cell(row) for column in columns))
+    return Group(Text(_standing_line(standing), no_wrap=True, overflow="ellipsis"), table)
+
+
+def sparkline(values: list[float], width: int = _SPARKS) -> str:
+    """The last values as bars of eight heights, from the least of them to the largest."""
+    shown = values[-width:]
+    least, span = min(shown, default=0.0), max(shown, default=0.0) - min(shown, default=0.0)
+    top = len(_LEVELS) - 1
+    return "".join(_LEVELS[round(top * (v - least) / span) if span else 0] for v in shown)
+
+
+def _standing_line(standing: Standing) -> str:
+    total = next(iter(standing.running.values())).started.total
+    done, running = total - len(standing.todo), len(standing.running)
+    left = standing.seconds_left()
+    time = "" if left is None else f", {duration(left)} left"
+    return f"{done} of {total} trials done, {running} running{time}"
+
+
+def _fitting(rows: list[Running], width: int) -> list[_Column]:
+    """The columns wanted most that fit side by side, in their order."""
+    chosen = list[_Column]()
+    for column in sorted(_COLUMNS, key=lambda column: column.rank):
+        if sum(c.width(rows) + _GAP for c in [*chosen, column]) <= width + _GAP:
+            chosen.append(column)
+    return [column for column in _COLUMNS if column in chosen]
+
+
+def _name(row: Running) -> str:
+    name = Text(trial_name(row.started.trial))
+    name.truncate(_NAME, overflow="ellipsis")
+    return name.plain
+
+
+def _sparks(row: Running) -> str:
+    """As wide at the first epoch as at the last, so that no column comes and goes."""
+    wide = min(_SPARKS, row.started.trial.training.epochs)
+    return sparkline([report.metrics["val_accuracy"] for report in row.reports]).ljust(wide)
+
+
+def _epoch(row: Running) -> str:
+    done = row.reports[-1].epoch if row.reports else 0
+    return f"{done}/{row.started.trial.training.epochs}"
+
+
+def _bar(row: Running) -> ProgressBar:
+    done = row.reports[-1].epoch if row.reports else 0
+    return ProgressBar(row.started.trial.training.epochs, done, width=_BAR)
+
+
+def _last(name: str) -> Callable[[Running], str]:
+    """The newest value of a metric."""
+    return lambda row: f"{row.reports[-1].metrics[name]:.4f}" if row.reports else "-"
+
+
+def _speed(report: EpochReport) -> str:
+    seconds = report.metrics["seconds"]
+    return f"{report.images / seconds:,.0f}" if seconds > 0 else "-"
+
+
+_COLUMNS = (
+    _Column("trial", 0, _name, "left"),
+    _Column("epoch", 1, _epoch),
+    _Column("", 4, _bar, "left"),
+    _Column("loss", 5, _last("loss")),
+    _Column("accuracy", 6, _last("accuracy")),
+    _Column("validation", 2, _last("val_accuracy")),
+    _Column("", 3, _sparks, "left"),
+    _Column("images/s", 7, lambda row: _speed(row.reports[-1]) if row.reports else "-"),
+)
