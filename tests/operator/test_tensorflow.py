@@ -1,5 +1,6 @@
 """What only TensorFlow does: compiling by parts, exporting, the published keras.io layer."""
 
+import re
 import subprocess
 import sys
 
@@ -103,10 +104,9 @@ def test_a_saved_model_holds_no_function_of_ours(save, tmp_path):
         **{name: tf.constant(x) for name in serve.structured_input_signature[1]}
     ).values()
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
-    graph = serve.graph.as_graph_def()
-    assert not [f for f in graph.library.function if f.attr["_XlaMustCompile"].b]
-    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
-    assert not [node.name for node in nodes if "PyFunc" in node.op]
+    graph = str(serve.graph.as_graph_def())  # with the functions that it calls
+    assert not re.search(r'"_XlaMustCompile"\s+value\s*{\s*b: true', graph)
+    assert not re.search(r'op: "\w*PyFunc', graph)
 
 
 def test_second_derivatives_equal_those_of_plain_operations(monkeypatch):
