@@ -34,6 +34,7 @@ def _one_of_each_model(experiment: ExperimentSpec, point: Point, seed: int) -> l
             architecture=architecture,
             data=experiment.data,
             training=experiment.training,
+            evaluate=experiment.evaluate,
             seed=seed,
             point=_concerning(point, model),
         )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.section import Name, Section, Seed
 
@@ -28,6 +29,7 @@ class Trial(Section):
     architecture: ModelSpec
     data: DataSpec
     training: TrainingSpec
+    evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
     point: dict[str, Any] = Field({})
     """The sweep's key paths that concern this model, with this trial's values."""
@@ -42,12 +44,14 @@ class Trial(Section):
             fingerprint: SHA-256 of the dataset, which stands for `data.path`.
         """
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
+        conditions = self.evaluate.model_dump(**given)
         return {
             "result_version": RESULT_VERSION,
             "fingerprint": fingerprint,
             "architecture": self.architecture.model_dump(**given),
             "data": self.data.model_dump(**given, exclude={"path"}),
             "training": self.training.model_dump(**given, exclude=_MATTERS_NOT),
+            **({"evaluate": conditions} if conditions else {}),
         }
 
     def run_id(self, fingerprint: str) -> str:

@@ -178,6 +178,17 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
             "x.yaml:16:27: claims[0].at.data.train_size: expected one of the sweep's values, got 5",
         ),
         ("claims: {}\n", "x.yaml:9:9: claims: expected a list, got a mapping"),
+        (
+            TEXT.replace("loss", "loss@noise=0.2") + "    lesser: inn\n",
+            "x.yaml:12:13: claims[0].metric: noise=0.2 is not evaluated; this spec has no evaluate",
+        ),
+        (
+            "evaluate: {noise: [0.25], blur: [1]}\n"
+            + TEXT.replace("loss", "loss@noise=0.2")
+            + "    lesser: inn\n",
+            "x.yaml:13:13: claims[0].metric: noise=0.2 is not evaluated; did you mean "
+            "'noise=0.25'?",
+        ),
     ],
 )
 def test_a_wrong_claim_is_explained_at_its_line(tmp_path: Path, text: str, message: str) -> None:

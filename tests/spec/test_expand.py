@@ -40,11 +40,15 @@ def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
     assert ids(tmp_path, "name=other", "baseline=inn") == plain
     one, other = (ids(tmp_path, f"training.optimizer.learning_rate={x}") for x in ("1", "1.0"))
     assert one == other
+    assert ids(tmp_path, "evaluate={}", "evaluate.blur=[]") == plain
+    one, other = (ids(tmp_path, f"evaluate.blur={x}") for x in ("[1, 2]", "[2.0, 1.0]"))
+    assert one == other != plain
 
 
 @pytest.mark.parametrize(
     "override",
     [
+        "evaluate.noise=[0.1]",
         "training.epochs=3",
         "training.optimizer=sgd",
         "training.precision=mixed_bfloat16",
