@@ -12,9 +12,10 @@ from involbench.analysis.comparison import (
 )
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.paired import paired_difference
-from involbench.analysis.pairing import concerning, same_images
+from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import mean, summarize
 from involbench.spec.claims import Claim
+from involbench.spec.trial import concerning
 
 _REASONS = {
     "too few pairs": "fewer than six pairs give an estimate but no verdict",
