@@ -120,6 +120,8 @@ class ClaimResult(Record):
     ratio: float | None
     difference: float | None
     at: dict[str, Any]
+    lesser_at: dict[str, Any]
+    """Of `at`, where the lesser model is taken elsewhere."""
     verdict: ClaimVerdict
     reason: str
     """What the verdict rests on, or why there is none."""

@@ -31,7 +31,7 @@ class Margin(Section):
 
 
 class Claim(Section):
-    """That one model has more of a metric than another."""
+    """That one model has more of a metric than another, or than itself at another point."""
 
     says: _Text = Field(description="The claim, in the words of its source.")
     source: _Text = Field(description="Who says it: an address or a reference.")
@@ -43,6 +43,9 @@ class Claim(Section):
     by: Margin | None = Field(None, description="By how much; default: anything above 0.")
     at: dict[str, Any] = Field(
         {}, description="The points of the sweep that it is about, such as data.train_size: 500."
+    )
+    lesser_at: dict[str, Any] = Field(
+        {}, description="What of at is another for the lesser model, such as data.train_size: 5000."
     )
 
 
@@ -66,13 +69,19 @@ def claim_faults(
             if name not in names:
                 text = f"{name!r} is not one of the models; {suggest(name, names)}"
                 found.append(((index, key), text))
-        if claim.greater == claim.lesser:
+        if claim.greater == claim.lesser and claim.at == {**claim.at, **claim.lesser_at}:
             found.append(((index, "lesser"), "the same model as in greater"))
         _, at, condition = claim.metric.partition("@")
         if at and condition not in conditions:
             text = f"{condition} is not evaluated; {_evaluated(condition, conditions)}"
             found.append(((index, "metric"), text))
         found += _point_faults((index, "at"), claim.at, sweep)
+        found += _point_faults((index, "lesser_at"), claim.lesser_at, sweep)
+        found += [
+            ((index, "lesser_at", key), "at has no such key to differ in")
+            for key in claim.lesser_at
+            if key in sweep and key not in claim.at
+        ]
     return found
 
 
