@@ -69,6 +69,8 @@ class ParameterCounts(Record):
     """Trainable parameters."""
     operator_layers: tuple[str, ...] = ()
     """The Keras classes of the layers whose role is the operator."""
+    macs: int | None = None
+    """Multiply-accumulates for one image; None where not every layer is counted."""
 
 
 class ModelResult(Record):

@@ -52,6 +52,7 @@ def measure(
         values["total_parameters"] = parameters.total
         values["trainable_parameters"] = parameters.trainable
         values["operator_parameters"] = parameters.by_role.get("operator", 0)
+        values["macs"] = parameters.macs
     if wanted.asks(*_FROM_HISTORY):
         values |= _from_history(run, wanted.target)
     if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
