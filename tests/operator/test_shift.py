@@ -1,4 +1,4 @@
-"""Involution of a shifted image is the shifted involution, but for the margin that windows reach."""
+"""Involution of a shifted image is the shifted involution, but for a margin of half a window."""
 
 import keras
 import numpy as np
