@@ -94,7 +94,7 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
             text = f"{100 * value:.2f}%"
         else:
             text = f"{value:.4g}"
-        yield excerpt(name, 30).replace("_", " "), text
+        yield excerpt(name, 40).replace("_", " "), text
 
 
 def _parameters(parameters: Parameters | None) -> Iterator[tuple[str, str]]:
