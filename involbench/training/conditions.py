@@ -61,7 +61,9 @@ def under_conditions(
         if condition.kind == "image_size":
             tested = _for_size(int(condition.value), trial, model, scaling, data)
         if tested is None:
-            notes.append(f"not tested at {condition.name}: the weights fit images of one size only")
+            notes.append(
+                f"not tested at {condition.name}: the network takes no images of that size"
+            )
             continue
         size = trial.training.batch_size
         found = predict(tested, ChangedBatches(data.test, size, condition, trial.seed))
@@ -78,9 +80,11 @@ def _for_size(
     _, height, width, channels = model.input_shape
     if (side, side) == (height, width):
         return scaling
+    if not trial.architecture.any_image_size:
+        return None
     try:
         other = build(trial, (side, side, channels), model.output_shape[-1])
         other.set_weights(model.get_weights())
-    except (SpecError, ValueError):
+    except SpecError:  # Too small for the architecture.
         return None
     return with_scaling(other, data)

@@ -55,7 +55,7 @@ def test_another_size_is_for_the_models_that_take_it(folder):
     for model, path in runs(folder).items():
         record = record_of(path)
         measured = "test_accuracy@image_size=24" in record["metrics"]
-        note = "not tested at image_size=24: the weights fit images of one size only"
+        note = "not tested at image_size=24: the network takes no images of that size"
         assert (measured, note in record["notes"]) == (model == "pooled", model != "pooled")
 
 
