@@ -1,6 +1,7 @@
 """A claim, held against the results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from involbench.analysis.comparison import (
     ClaimNumbers,
@@ -12,9 +13,10 @@ from involbench.analysis.comparison import (
 )
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.paired import paired_difference
-from involbench.analysis.pairing import concerning, same_images
+from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import mean, summarize
 from involbench.spec.claims import Claim
+from involbench.spec.trial import concerning
 
 _REASONS = {
     "too few pairs": "fewer than six pairs give an estimate but no verdict",
@@ -49,6 +51,7 @@ def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
         ratio=_given(claim, "ratio"),
         difference=_given(claim, "difference"),
         at=claim.at,
+        lesser_at=claim.lesser_at,
         verdict=verdict,
         reason=missing or _reason(numbers),
         numbers=tuple(numbers),
@@ -63,19 +66,18 @@ def _given(claim: Claim, key: str) -> float | None:
 def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNumbers], str]:
     """What there is at each point, and what is missing, if anything is."""
     found, missing = [], ""
-    sides = {
-        name: [r for r in results if r.model == name and _is_at(r, claim)]
-        for name in (claim.greater, claim.lesser)
-    }
-    for name, side in sides.items():
+    greaters = [r for r in results if r.model == claim.greater and _is_at(r, claim.at)]
+    elsewhere = {**claim.at, **claim.lesser_at}
+    lessers = [r for r in results if r.model == claim.lesser and _is_at(r, elsewhere)]
+    for name, side in ((claim.greater, greaters), (claim.lesser, lessers)):
         if not any(_values(result, claim.metric) for result in side):
             return [], f"no run of {name} has measured {claim.metric}"
-    for greater in sides[claim.greater]:
-        for lesser in sides[claim.lesser]:
-            if concerning(greater.point, claim.lesser) != concerning(lesser.point, claim.greater):
+    for greater in greaters:
+        for lesser in lessers:
+            if not _side_by_side(greater, lesser, claim):
                 continue
             values = [_values(result, claim.metric) for result in (greater, lesser)]
-            if not same_images(greater, lesser):
+            if not claim.lesser_at and not same_images(greater, lesser):
                 missing = f"{claim.greater} and {claim.lesser} saw different images"
             elif values[0] and values[1] and set(values[0].by_seed) & set(values[1].by_seed):
                 point = {**lesser.point, **greater.point}
@@ -128,7 +130,16 @@ def _values(result: ModelResult, metric: str) -> Summary | None:
     return summary if summary is not None and summary.n else None
 
 
-def _is_at(result: ModelResult, claim: Claim) -> bool:
-    """Whether the claim is about its point, as far as the point's coordinates concern it."""
-    about = concerning(claim.at, result.model)
+def _is_at(result: ModelResult, point: Mapping[str, Any]) -> bool:
+    """Whether it is at a point, as far as the point's coordinates concern it."""
+    about = concerning(point, result.model)
     return all(result.point.get(key) == value for key, value in about.items())
+
+
+def _side_by_side(greater: ModelResult, lesser: ModelResult, claim: Claim) -> bool:
+    """Whether both are at the same point, but for where the claim wants them apart."""
+    ours, theirs = (
+        {key: value for key, value in concerning(one, other).items() if key not in claim.lesser_at}
+        for one, other in ((greater.point, lesser.model), (lesser.point, greater.model))
+    )
+    return ours == theirs

@@ -69,6 +69,8 @@ class ParameterCounts(Record):
     """Trainable parameters."""
     operator_layers: tuple[str, ...] = ()
     """The Keras classes of the layers whose role is the operator."""
+    macs: int | None = None
+    """Multiply-accumulates for one image; None where not every layer is counted."""
 
 
 class ModelResult(Record):
@@ -120,6 +122,8 @@ class ClaimResult(Record):
     ratio: float | None
     difference: float | None
     at: dict[str, Any]
+    lesser_at: dict[str, Any]
+    """Of `at`, where the lesser model is taken elsewhere."""
     verdict: ClaimVerdict
     reason: str
     """What the verdict rests on, or why there is none."""

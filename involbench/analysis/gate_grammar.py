@@ -2,7 +2,7 @@
 
 gate       = quantity comparison (number | quantity)
            | quantity ("drops" | "rises") number "from" experiment
-quantity   = model "." metric
+quantity   = model "." metric ["@" condition "=" number]
 comparison = "<" | "<=" | ">" | ">="
 """
 
@@ -15,8 +15,9 @@ from involbench.errors import UsageError
 Comparison = Literal["<", "<=", ">", ">="]
 
 _COMPARISONS: tuple[Comparison, ...] = ("<=", ">=", "<", ">")
-_LEXEMES = re.compile(r"[<>=!]+|[^\s<>=!]+")
-_QUANTITY = re.compile(r"([a-z0-9][a-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_]*)")
+_CONDITION = r"@[a-z_]+=[0-9.e+-]+"
+_LEXEMES = re.compile(rf"[<>=!]+|[^\s<>=!@]+{_CONDITION}|[^\s<>=!]+")
+_QUANTITY = re.compile(rf"([a-z0-9][a-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_]*(?:{_CONDITION})?)")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 

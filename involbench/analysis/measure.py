@@ -1,5 +1,6 @@
 """One finished run -> its value of every metric."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from involbench.analysis.comparison import ParameterCounts
@@ -45,16 +46,29 @@ def measure(
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
+    values["collapsed"] = float(record.collapsed)
+    values |= _drops(record.metrics)
     if parameters is not None:
         values["total_parameters"] = parameters.total
         values["trainable_parameters"] = parameters.trainable
         values["operator_parameters"] = parameters.by_role.get("operator", 0)
+        values["macs"] = parameters.macs
     if wanted.asks(*_FROM_HISTORY):
         values |= _from_history(run, wanted.target)
     if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
         values |= _from_predictions(run, warnings)
     return {
         name: value for name, value in values.items() if value is not None and wanted.asks(name)
+    }
+
+
+def _drops(metrics: Mapping[str, float | None]) -> Values:
+    """How much accuracy each change of the test images costs."""
+    plain = metrics.get("test_accuracy")
+    return {
+        name.replace("test_accuracy@", "accuracy_drop@"): plain - value
+        for name, value in metrics.items()
+        if name.startswith("test_accuracy@") and plain is not None and value is not None
     }
 
 

@@ -1,7 +1,9 @@
 """What is compared: the metrics, which way is better, and how a person reads them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from involbench.spec.wording import suggest
 
 Unit = Literal["percent", "plain", "seconds", "epochs", "bytes", "count"]
 ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
@@ -28,6 +30,9 @@ METRICS: dict[str, Metric] = {
     "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
     "expected_calibration_error": Metric("calibration error", "ECE %", "percent", "lower"),
     "generalization_gap": Metric("generalization gap", "gap %", "percent", "lower"),
+    "accuracy_drop": Metric("loss of accuracy", "drop %", "percent", "lower"),
+    "agreement": Metric("agreement with itself", "agreement %", "percent", "higher"),
+    "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),
     "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),
     "seconds_to_target": Metric("time to the target", "s to target", "seconds", "lower"),
@@ -46,6 +51,23 @@ METRICS: dict[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """What is known of a metric; one that a record alone knows is a plain number."""
-    plain = name.replace("_", " ")
-    return METRICS.get(name) or Metric(plain, plain)
+    """What is known of a metric; one that a record alone knows is a plain number.
+
+    `test_accuracy@noise=0.1` is `test_accuracy` on test images changed as `evaluate` said.
+    """
+    base, _, condition = name.partition("@")
+    plain = base.replace("_", " ")
+    found = METRICS.get(base) or Metric(plain, plain)
+    if not condition:
+        return found
+    words = condition.replace("_", " ").replace("=", " ")
+    return replace(found, title=f"{found.title} at {words}", header=f"{found.header} @{condition}")
+
+
+def suggestion(name: str) -> str:
+    """The end of a message about a metric that no run has."""
+    base, _, condition = name.partition("@")
+    if base not in METRICS or not condition:
+        return suggest(base, [*METRICS])
+    kind, _, value = condition.partition("=")
+    return f"it is measured where the spec has evaluate: {{{kind}: [{value}]}}"

@@ -60,5 +60,6 @@ def _parameters(arm: Arm, warnings: list[str]) -> ParameterCounts | None:
                 non_trainable=counts.non_trainable,
                 by_role=counts.by_role,
                 operator_layers=tuple(sorted(operators)),
+                macs=counts.macs if counts.layers and not counts.not_counted else None,
             )
     return None

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 from involbench.analysis.comparison import Difference, ModelResult
 from involbench.analysis.paired import paired_difference
 from involbench.errors import UsageError
 from involbench.results.outline import Outline
+from involbench.spec.trial import concerning
 
 
 def choose_baseline(
@@ -85,13 +85,3 @@ def same_images(result: ModelResult, other: ModelResult) -> bool:
     """Whether both saw the same dataset, as far as they tell."""
     known = {result.fingerprint, other.fingerprint} - {None}
     return len(known) < 2
-
-
-def concerning(point: dict[str, Any], model: str) -> dict[str, Any]:
-    """The coordinates of a point that are no other model's own than this one's."""
-    own = ["models", model]
-    return {
-        key: value
-        for key, value in point.items()
-        if not key.startswith("models.") or key.split(".")[:2] == own
-    }

@@ -39,7 +39,8 @@ def trial_settings(trial: Trial) -> dict[str, Any]:
         include={"architecture": True, "data": True, "training": True},
         exclude={"data": {"path"}},
     )
-    return dict(_flatten(nested))
+    tested = {"evaluate": trial.evaluate.model_dump(mode="json", exclude_defaults=True)}
+    return dict(_flatten(nested | tested))
 
 
 def protocol(run: StoredRun) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits, enlarged to 32x32x3: real images without a download."""
+"""scikit-learn's handwritten digits, enlarged, to 32x32x3 by default: no download."""
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ def load_digits(source: Source) -> Dataset:
     from sklearn import datasets
 
     bunch = datasets.load_digits()
-    images, labels = _enlarge(bunch.images), bunch.target
+    images, labels = _enlarge(bunch.images, _size(source)), bunch.target
     train, test = stratified_split(labels, _TEST_FRACTION, _SPLIT_SEED)
     names = [str(digit) for digit in range(10)]
     return make_dataset("digits", images[train], labels[train], images[test], labels[test], names)
@@ -25,17 +25,21 @@ def load_digits(source: Source) -> Dataset:
 
 def describe_digits(source: Source) -> Description:
     """Known without loading."""
-    return (SIDE, SIDE, 3), 10
+    return (*_size(source), 3), 10
 
 
-def _enlarge(images: np.ndarray) -> Images:
-    """(N, 8, 8) values 0..16 -> (N, 32, 32, 3) uint8.
+def _size(source: Source) -> tuple[int, int]:
+    return source.image_size or (SIDE, SIDE)
+
+
+def _enlarge(images: np.ndarray, size: tuple[int, int]) -> Images:
+    """(N, 8, 8) values 0..16 -> (N, *size, 3) uint8.
 
     Bilinear, because in blocks of 4x4 equal pixels most 3x3 kernels would see no change at all.
     """
-    enlarged = np.empty((len(images), SIDE, SIDE, 3), np.uint8)
+    enlarged = np.empty((len(images), *size, 3), np.uint8)
     for index, image in enumerate(images):
         grey = Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8))
-        smooth = grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        smooth = grey.resize(size[::-1], Image.Resampling.BILINEAR)
         enlarged[index] = np.asarray(smooth)[:, :, np.newaxis]
     return enlarged

@@ -24,7 +24,7 @@ class Loader:
 LOADERS = {
     "cifar10": Loader(cifar.load_cifar10, cifar.describe_cifar10),
     "cifar100": Loader(cifar.load_cifar100, cifar.describe_cifar100),
-    "digits": Loader(digits.load_digits, digits.describe_digits),
+    "digits": Loader(digits.load_digits, digits.describe_digits, takes_image_size=True),
     "folder": Loader(
         folder.load_folder, folder.describe_folder, takes_path=True, takes_image_size=True
     ),
@@ -46,7 +46,7 @@ def load_dataset(
     Args:
         dataset: cifar10, cifar100, digits, folder or npz.
         path: the folder or file; for folder and npz.
-        image_size: a side or (height, width) to resize to; for folder.
+        image_size: a side or (height, width) to resize to; for folder and digits.
         test_fraction: share held out where a folder has no test split.
         notify: called with one short line before anything that takes long, such as a download.
         progress: called as `progress(what, done, total)` while images are read and decoded.
@@ -86,7 +86,8 @@ def _loader(dataset: str, path: object, image_size: object) -> Loader:
             f"data.path: {dataset} takes no path; remove it, or use dataset folder or npz"
         )
     if image_size is not None and not loader.takes_image_size:
-        raise DataError(f"data.image_size: {dataset} has a fixed size; it is for dataset folder")
+        takers = " or ".join(name for name, other in LOADERS.items() if other.takes_image_size)
+        raise DataError(f"data.image_size: {dataset} has a fixed size; it is for dataset {takers}")
     return loader
 
 

@@ -43,11 +43,17 @@ def claim_numbers(claim: ClaimResult) -> str:
     shown = [_point(each, claim, metric) for each in claim.numbers[:_MOST_POINTS]]
     if len(claim.numbers) > _MOST_POINTS:
         shown.append(f"and {len(claim.numbers) - _MOST_POINTS} points more")
-    return "; ".join([*shown, *filter(None, [_margin(claim), claim.reason])])
+    return "; ".join([*shown, *filter(None, [_elsewhere(claim), _margin(claim), claim.reason])])
 
 
 def _said(claim: ClaimResult) -> str:
     return excerpt(claim.says).rstrip(".")
+
+
+def _elsewhere(claim: ClaimResult) -> str | None:
+    """Where the second of the two numbers is from."""
+    place = ", ".join(f"{key} = {value}" for key, value in claim.lesser_at.items())
+    return f"the second at {place}" if place else None
 
 
 def _margin(claim: ClaimResult) -> str | None:

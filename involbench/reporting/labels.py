@@ -13,7 +13,8 @@ def label(model: str, point: dict[str, Any]) -> str:
 
 def own_point(result: ModelResult) -> dict[str, Any]:
     """The coordinates that concern this model alone."""
-    return {key: value for key, value in result.point.items() if key.startswith("models.")}
+    shared = shared_coordinates(result.point)
+    return {key: value for key, value in result.point.items() if key not in shared}
 
 
 def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:

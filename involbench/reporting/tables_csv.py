@@ -73,7 +73,7 @@ def _parameter_rows(result: ModelResult) -> Iterator[list[object]]:
     """Counts are no sample: they have neither n nor spread."""
     if result.parameters is None:
         return
-    counts = result.parameters.model_dump(exclude={"by_role", "operator_layers"})
+    counts = result.parameters.model_dump(exclude={"by_role", "operator_layers", "macs"})
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
         yield [f"parameters_{name}", None, count, *[None] * 10]

@@ -91,11 +91,11 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
     for name, value in record.metrics.items():
         if value is None:
             text = "n/a"
-        elif name.endswith("accuracy"):
+        elif name.partition("@")[0].endswith("accuracy"):
             text = f"{100 * value:.2f}%"
         else:
             text = f"{value:.4g}"
-        yield excerpt(name, 30).replace("_", " "), text
+        yield excerpt(name, 40).replace("_", " "), text
 
 
 def _parameters(parameters: Parameters | None) -> Iterator[tuple[str, str]]:

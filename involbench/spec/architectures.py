@@ -4,7 +4,7 @@ The builders are in `involbench.models`, which needs Keras; this is what can be 
 without it. A test holds each class against the signature of the builder of the same name.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ _DEPTH = "Number of layers: basic blocks at 18, else bottlenecks."
 
 class Architecture(Section):
     """Base of the architectures; `architecture` is the name that the spec uses."""
+
+    any_image_size: ClassVar[bool] = False
+    """Whether its weights fit images of every size: not where the head is of all pixels."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -72,12 +75,14 @@ class KerasIoControl(Architecture):
 class PythonguidesCnn(Architecture):
     """The convolutional network of the Python Guides article on involution."""
 
+    any_image_size: ClassVar[bool] = True
     architecture: Literal["pythonguides_cnn"] = Field(description=_NAME)
 
 
 class PythonguidesInn(Architecture):
     """The involutional network of the Python Guides article, with its layer made to run."""
 
+    any_image_size: ClassVar[bool] = True
     architecture: Literal["pythonguides_inn"] = Field(description=_NAME)
     kernel_size: OddInt = Field(3, description=_SIZE)
     reduction_ratio: PositiveInt = Field(
@@ -116,6 +121,7 @@ class ResidualInvolution(Scalable):
 class Resnet(Scalable):
     """ResNet, with any operator where it has its 3x3 convolutions."""
 
+    any_image_size: ClassVar[bool] = True
     architecture: Literal["resnet"] = Field(description=_NAME)
     depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
     operator: OperatorSpec = "convolution"
@@ -130,6 +136,7 @@ class Resnet(Scalable):
 class Rednet(Scalable):
     """RedNet, as its authors have it: ResNet with 7x7 involutions, and one in the stem."""
 
+    any_image_size: ClassVar[bool] = True
     architecture: Literal["rednet"] = Field(description=_NAME)
     depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
     kernel_size: OddInt = Field(7, description=_SIZE)
@@ -152,3 +159,10 @@ ModelSpec = Annotated[
     | Rednet,
     Field(discriminator="architecture"),
 ]
+
+
+ARCHITECTURES: dict[str, type[Architecture]] = {
+    get_args(cls.model_fields["architecture"].annotation)[0]: cls
+    for cls in get_args(get_args(ModelSpec)[0])
+}
+"""The architectures by name."""

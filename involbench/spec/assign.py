@@ -6,6 +6,9 @@ from involbench.spec.operators import operator_spelled_out
 from involbench.spec.optimizers import spelled_out
 from involbench.spec.wording import KeyPath, describe, dotted
 
+EVERY = "*"
+"""Stands for every model's name in a key path."""
+
 _OPTIMIZER: KeyPath = ("training", "optimizer")
 
 
@@ -20,6 +23,20 @@ def key_path(text: str) -> tuple[str, ...]:
     if not all(path):
         raise ValueError(f"{text!r} is not a key path such as training.epochs")
     return path
+
+
+def every_path(values: dict[str, Any], path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The path itself, or of `models.*.KEY` one for each model of a raw spec.
+
+    Raises:
+        ValueError: There is no model that it could be about.
+    """
+    if path[:2] != ("models", EVERY):
+        return [path]
+    models = values.get("models")
+    if not isinstance(models, dict) or not models or len(path) < 3:
+        raise ValueError(f"{'.'.join(path)}: expected models.{EVERY}.KEY and a spec with models")
+    return [("models", name, *path[2:]) for name in models]
 
 
 def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from involbench.spec.section import Name, PositiveFloat, Section, problem
 from involbench.spec.wording import KeyPath, describe, suggest
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-_Metric = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+_METRIC = r"^[a-z0-9][a-z0-9_-]*(@[a-z_]+=[0-9.e+-]+)?$"
+_Metric = Annotated[str, StringConstraints(pattern=_METRIC, max_length=64)]
 
 
 class Margin(Section):
@@ -30,28 +31,37 @@ class Margin(Section):
 
 
 class Claim(Section):
-    """That one model has more of a metric than another."""
+    """That one model has more of a metric than another, or than itself at another point."""
 
     says: _Text = Field(description="The claim, in the words of its source.")
     source: _Text = Field(description="Who says it: an address or a reference.")
-    metric: _Metric = Field(description="Of which metric, such as test_accuracy.")
+    metric: _Metric = Field(
+        description="Of which metric, such as test_accuracy or test_accuracy@noise=0.1."
+    )
     greater: Name = Field(description="The model that is to have more of it.")
     lesser: Name = Field(description="The model that is to have less of it.")
     by: Margin | None = Field(None, description="By how much; default: anything above 0.")
     at: dict[str, Any] = Field(
         {}, description="The points of the sweep that it is about, such as data.train_size: 500."
     )
+    lesser_at: dict[str, Any] = Field(
+        {}, description="What of at is another for the lesser model, such as data.train_size: 5000."
+    )
 
 
 def claim_faults(
-    claims: Sequence[Claim], models: Iterable[str], sweep: Mapping[str, Sequence[Any]]
+    claims: Sequence[Claim],
+    models: Iterable[str],
+    sweep: Mapping[str, Sequence[Any]],
+    conditions: Sequence[str] = (),
 ) -> list[tuple[KeyPath, str]]:
-    """What is wrong with claims about models and points that there are not.
+    """What is wrong with claims about models, points and conditions that there are not.
 
     Args:
         claims: Each valid in itself.
         models: The names of the spec's models.
         sweep: The spec's sweep.
+        conditions: The names of those that it evaluates the models under.
     """
     names, found = list(models), list[tuple[KeyPath, str]]()
     for index, claim in enumerate(claims):
@@ -59,15 +69,37 @@ def claim_faults(
             if name not in names:
                 text = f"{name!r} is not one of the models; {suggest(name, names)}"
                 found.append(((index, key), text))
-        if claim.greater == claim.lesser:
+        if claim.greater == claim.lesser and claim.at == {**claim.at, **claim.lesser_at}:
             found.append(((index, "lesser"), "the same model as in greater"))
-        for key, value in claim.at.items():
-            if key not in sweep:
-                found.append(((index, "at", key), f"not swept; {_swept(key, sweep)}"))
-            elif value not in sweep[key]:
-                text = f"expected one of the sweep's values, got {describe(value)}"
-                found.append(((index, "at", key), text))
+        _, at, condition = claim.metric.partition("@")
+        if at and condition not in conditions:
+            text = f"{condition} is not evaluated; {_evaluated(condition, conditions)}"
+            found.append(((index, "metric"), text))
+        found += _point_faults((index, "at"), claim.at, sweep)
+        found += _point_faults((index, "lesser_at"), claim.lesser_at, sweep)
+        found += [
+            ((index, "lesser_at", key), "at has no such key to differ in")
+            for key in claim.lesser_at
+            if key in sweep and key not in claim.at
+        ]
     return found
+
+
+def _point_faults(
+    place: KeyPath, point: Mapping[str, Any], sweep: Mapping[str, Sequence[Any]]
+) -> list[tuple[KeyPath, str]]:
+    found = list[tuple[KeyPath, str]]()
+    for key, value in point.items():
+        if key not in sweep:
+            found.append(((*place, key), f"not swept; {_swept(key, sweep)}"))
+        elif value not in sweep[key]:
+            text = f"expected one of the sweep's values, got {describe(value)}"
+            found.append(((*place, key), text))
+    return found
+
+
+def _evaluated(condition: str, conditions: Sequence[str]) -> str:
+    return suggest(condition, conditions) if conditions else "this spec has no evaluate"
 
 
 def _swept(key: str, sweep: Mapping[str, Sequence[Any]]) -> str:

@@ -3,7 +3,7 @@
 from involbench.spec.load import LoadedSpec
 from involbench.spec.schema import ExperimentSpec
 from involbench.spec.sweep import Point, at_point, points
-from involbench.spec.trial import Trial
+from involbench.spec.trial import Trial, concerning
 
 
 def expand(loaded: LoadedSpec) -> list[Trial]:
@@ -34,16 +34,9 @@ def _one_of_each_model(experiment: ExperimentSpec, point: Point, seed: int) -> l
             architecture=architecture,
             data=experiment.data,
             training=experiment.training,
+            evaluate=experiment.evaluate,
             seed=seed,
-            point=_concerning(point, model),
+            point=concerning(point, model),
         )
         for model, architecture in experiment.models.items()
     ]
-
-
-def _concerning(point: Point, model: str) -> Point:
-    return {
-        key: value
-        for key, value in point.items()
-        if not key.startswith("models.") or key.startswith(f"models.{model}.")
-    }

@@ -1,26 +1,24 @@
 """What pydantic finds wrong, in the words of someone who writes YAML."""
 
 import re
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from involbench.spec.architectures import ModelSpec
+from involbench.spec.architectures import ARCHITECTURES
 from involbench.spec.claims import Claim, Margin
 from involbench.spec.document import Problem
+from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.match import Match
 from involbench.spec.schema import DataSpec, ExperimentSpec, TrainingSpec
 from involbench.spec.wording import KeyPath, describe, nearest, suggest
 
-ARCHITECTURES: dict[str, type[BaseModel]] = {
-    get_args(cls.model_fields["architecture"].annotation)[0]: cls
-    for cls in get_args(get_args(ModelSpec)[0])
-}
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): ExperimentSpec,
     ("data",): DataSpec,
     ("training",): TrainingSpec,
+    ("evaluate",): EvaluateSpec,
 }
 _LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
 """Sections of which there are several, with the key path to them without the places in lists."""

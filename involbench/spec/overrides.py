@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from involbench.spec.assign import assigned, key_path
+from involbench.spec.assign import assigned, every_path, key_path
 from involbench.spec.document import Document, Problem
 from involbench.spec.yaml_source import NotYaml, parse
 
@@ -25,10 +25,11 @@ def _apply(document: Document, override: str) -> list[Problem]:
     try:
         parsed = parse(text)
         path = key_path(name)
-        document.value = assigned(document.value, path, parsed.value)
+        for each in every_path(document.value, path):
+            document.value = assigned(document.value, each, parsed.value)
+            _relabel(document, each, label)
     except (NotYaml, ValueError) as error:
         return [Problem((), str(error), place=label)]
-    _relabel(document, path, label)
     return [
         Problem((*path, *found.path), found.message, found.at_key, label)
         for found in parsed.problems

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
-from involbench.spec.architectures import ModelSpec
+from involbench.spec.architectures import ARCHITECTURES, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.match import match_fault
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
 from involbench.spec.section import (
@@ -27,6 +28,8 @@ from involbench.spec.wording import describe, suggest
 
 Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
 MAX_SEEDS = 10_000
+_TAKEN_BY = {"image_size": ("folder", "digits"), "test_fraction": ("folder",)}
+"""Keys of `data` that are for some datasets alone."""
 
 # YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
 # for the items stay as strict as everything else.
@@ -45,7 +48,9 @@ class DataSpec(Section):
     )
     image_size: Annotated[
         PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
-    ] = Field(None, description="Resize to this many pixels, a side or [height, width]; folder.")
+    ] = Field(
+        None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
+    )
     test_fraction: Fraction = Field(
         0.2, description="Share of the images held out for testing where a folder has no test/."
     )
@@ -73,13 +78,14 @@ class DataSpec(Section):
             raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
         return value
 
-    @field_validator("image_size", "test_fraction")
+    @field_validator(*_TAKEN_BY)
     @classmethod
-    def _only_for_folder(cls, value: Any, info: ValidationInfo) -> Any:
-        dataset = info.data.get("dataset")
-        silent = cls.model_fields[info.field_name or ""].default
-        if value != silent and dataset not in ("folder", None):
-            raise problem(f"only for the dataset folder, and the dataset is '{dataset}'")
+    def _only_for_some(cls, value: Any, info: ValidationInfo) -> Any:
+        dataset, key = info.data.get("dataset"), info.field_name or ""
+        takers = _TAKEN_BY[key]
+        if value != cls.model_fields[key].default and dataset not in (*takers, None):
+            whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
+            raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
         return value
 
 
@@ -148,6 +154,10 @@ class ExperimentSpec(Section):
     sweep: dict[str, _Values] = Field(
         {}, description="Key paths, such as training.epochs, each with its values in turn."
     )
+    evaluate: EvaluateSpec = Field(
+        EvaluateSpec(),
+        description="Changed test images, on which each model is tested too, once it is trained.",
+    )
     claims: tuple[Claim, ...] = Field(
         (), strict=False, description="What others say of these models, to be held against data."
     )
@@ -199,14 +209,25 @@ class ExperimentSpec(Section):
             raise problem(fault)
         return value or next(iter(models), "")
 
+    @field_validator("evaluate")
+    @classmethod
+    def _some_model_takes_the_sizes(cls, value: EvaluateSpec, info: ValidationInfo) -> EvaluateSpec:
+        models = info.data.get("models", {}).values()
+        if value.image_size and models and not any(model.any_image_size for model in models):
+            known = ", ".join(name for name, cls in ARCHITECTURES.items() if cls.any_image_size)
+            text = f"no model takes images of another size than it was trained on; {known} do"
+            raise problems_below([(("image_size",), text)])
+        return value
+
     @field_validator("claims")
     @classmethod
     def _claims_are_about_the_models(
         cls, value: tuple[Claim, ...], info: ValidationInfo
     ) -> tuple[Claim, ...]:
         known = info.data
-        if "models" in known and "sweep" in known:
-            faults = claim_faults(value, known["models"], known["sweep"])
+        if {"models", "sweep", "evaluate"} <= known.keys():
+            conditions = [condition.name for condition in known["evaluate"].conditions]
+            faults = claim_faults(value, known["models"], known["sweep"], conditions)
             if faults:
                 raise problems_below(faults)
         return value

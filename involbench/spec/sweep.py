@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from involbench.spec.assign import assigned
+from involbench.spec.assign import EVERY, assigned, every_path
 from involbench.spec.document import Problem
 from involbench.spec.explain import problems_of
 from involbench.spec.schema import ExperimentSpec
@@ -26,7 +26,8 @@ def points(sweep: Mapping[str, Sequence[Any]]) -> list[Point]:
 def at_point(values: dict[str, Any], point: Point) -> dict[str, Any]:
     """A raw spec with the point's values set in it."""
     for key, value in point.items():
-        values = assigned(values, tuple(key.split(".")), value)
+        for path in every_path(values, tuple(key.split("."))):
+            values = assigned(values, path, value)
     return values
 
 
@@ -56,13 +57,13 @@ def _key_problems(key: str, choices: list[Any], values: dict[str, Any]) -> list[
     names = list(models) if isinstance(models, dict) else []
     fewest = {"data": 2, "training": 2, "models": 3}.get(parts[0], 0)
     if not fewest or len(parts) < fewest or not all(parts):
-        text = "expected a key path: data.KEY, training.KEY or models.NAME.KEY"
+        text = "expected a key path: data.KEY, training.KEY, models.NAME.KEY or models.*.KEY"
         return [Problem(path, text, at_key=True)]
-    if parts[0] == "models" and parts[1] not in names:
+    if parts[0] == "models" and parts[1] not in (EVERY, *names):
         text = f"{parts[1]!r} is not one of the models; {suggest(parts[1], names)}"
         return [Problem(path, text, at_key=True)]
     try:
-        assigned(values, tuple(parts), choices[0])
+        at_point(values, {key: choices[0]})
     except ValueError as error:
         return [Problem(path, str(error), at_key=True)]
     return [
@@ -80,8 +81,15 @@ def _overlaps(sweep: dict[str, list[Any]]) -> list[Problem]:
     return [
         Problem(("sweep", long), f"lies inside {short!r}, which is swept too", at_key=True)
         for short, long in (sorted(pair, key=len) for pair in combinations(sweep, 2))
-        if long.startswith(f"{short}.")
+        if _inside(tuple(long.split(".")), tuple(short.split(".")))
     ]
+
+
+def _inside(long: tuple[str, ...], short: tuple[str, ...]) -> bool:
+    """Whether a key path is another one, or below it; `*` stands for every model."""
+    if EVERY in (*long[1:2], *short[1:2]) and long[0] == short[0]:
+        long, short = (long[0], *long[2:]), (short[0], *short[2:])
+    return long[: len(short)] == short
 
 
 def _point_problems(
@@ -100,9 +108,9 @@ def _point_problems(
 
 def _blamed(problem: Problem, point: Point, sweep: dict[str, list[Any]]) -> Problem:
     """The same problem, at the place of the swept key that is nearest to it."""
-    key = max(point, key=lambda name: _shared(tuple(name.split(".")), problem.path))
+    key = max(point, key=lambda name: _shared(_as_in(name, problem), problem.path))
     index = next(i for i, value in enumerate(sweep[key]) if _same(value, point[key]))
-    swept = tuple(key.split("."))
+    swept = _as_in(key, problem)
     below = problem.path[len(swept) :]
     if problem.path[: len(swept)] != swept:
         value = repr(point[key]) if isinstance(point[key], str) else describe(point[key])
@@ -111,6 +119,13 @@ def _blamed(problem: Problem, point: Point, sweep: dict[str, list[Any]]) -> Prob
     if problem.at_key and not below:
         return Problem(("sweep", key), problem.message, at_key=True)
     return Problem(("sweep", key, index, *below), problem.message, problem.at_key)
+
+
+def _as_in(key: str, problem: Problem) -> tuple[str, ...]:
+    """The path of a swept key, that of `models.*.KEY` with the model that the problem is about."""
+    parts = tuple(key.split("."))
+    about = str(problem.path[1]) if len(problem.path) > 1 else EVERY
+    return (parts[0], about, *parts[2:]) if parts[1:2] == (EVERY,) else parts
 
 
 def _shared(one: KeyPath, other: KeyPath) -> int:

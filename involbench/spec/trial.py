@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.assign import EVERY
+from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.section import Name, Section, Seed
 
@@ -28,6 +30,7 @@ class Trial(Section):
     architecture: ModelSpec
     data: DataSpec
     training: TrainingSpec
+    evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
     point: dict[str, Any] = Field({})
     """The sweep's key paths that concern this model, with this trial's values."""
@@ -42,12 +45,14 @@ class Trial(Section):
             fingerprint: SHA-256 of the dataset, which stands for `data.path`.
         """
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
+        conditions = self.evaluate.model_dump(**given)
         return {
             "result_version": RESULT_VERSION,
             "fingerprint": fingerprint,
             "architecture": self.architecture.model_dump(**given),
             "data": self.data.model_dump(**given, exclude={"path"}),
             "training": self.training.model_dump(**given, exclude=_MATTERS_NOT),
+            **({"evaluate": conditions} if conditions else {}),
         }
 
     def run_id(self, fingerprint: str) -> str:
@@ -60,7 +65,16 @@ class Trial(Section):
 
 def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:
     """The coordinates of a sweep point that concern every model, not one of them alone."""
-    return {key: value for key, value in point.items() if not key.startswith("models.")}
+    return concerning(point, EVERY)
+
+
+def concerning(point: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The coordinates of a point that are no other model's own than this one's."""
+    return {key: value for key, value in point.items() if _concerns(key.split("."), model)}
+
+
+def _concerns(parts: Sequence[str], model: str) -> bool:
+    return parts[0] != "models" or len(parts) < 2 or parts[1] in (EVERY, model)
 
 
 def one_seed_each(trials: Sequence[Trial]) -> tuple[Trial, ...]:

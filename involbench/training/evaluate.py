@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from involbench.analysis.predictions import expected_calibration_error, macro_f1
 from involbench.training.batches import EvaluationBatches
-from involbench.training.split import Split
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,22 @@ class Predictions:
         }
 
 
-def predict(model: keras.Model, split: Split, batch_size: int) -> Predictions:
+def predict(model: keras.Model, batches: EvaluationBatches) -> Predictions:
     """Run a model of uint8 images, whose outputs are logits, over a split."""
-    batches = EvaluationBatches(split, batch_size)
     logits = model.predict(batches, verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalizer = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return Predictions(split.labels, shifted - normalizer)
+    return Predictions(batches.split.labels, shifted - normalizer)
+
+
+def scores(predictions: Predictions) -> dict[str, float]:
+    """Every metric that predictions alone decide."""
+    labels = predictions.labels
+    return {
+        "test_accuracy": predictions.accuracy,
+        "test_loss": predictions.loss,
+        "macro_f1": macro_f1(labels, predictions.predicted),
+        "expected_calibration_error": expected_calibration_error(
+            labels, np.exp(predictions.log_probabilities)
+        ),
+    }

@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from involbench.analysis.collapse import never_left_chance
-from involbench.analysis.predictions import expected_calibration_error, macro_f1
 from involbench.data import Dataset
 from involbench.profiling import count_parameters
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
 from involbench.spec.trial import Trial
 from involbench.training import artifacts, provenance
+from involbench.training.batches import EvaluationBatches
 from involbench.training.checkpoint import Checkpoints
+from involbench.training.conditions import under_conditions
 from involbench.training.device import make_reproducible
-from involbench.training.evaluate import Predictions, predict
+from involbench.training.evaluate import Predictions, predict, scores
 from involbench.training.fit import Fitted, build, fit, with_scaling
 from involbench.training.split import TrialData, split_dataset
 
@@ -64,11 +64,14 @@ def run_trial(
     artifacts.write_parameters(run_dir, count_parameters(model))
     metrics: dict[str, float | None] = {}
     if fitted.ended == "finished":
-        predictions = predict(scaling, data.test, trial.training.batch_size)
+        predictions = predict(scaling, EvaluationBatches(data.test, trial.training.batch_size))
         artifacts.write_predictions(run_dir, predictions.arrays())
         artifacts.write_model(run_dir, model)
-        rows, more_notes = artifacts.strict(_metrics(history, predictions), "metrics")
-        metrics, notes = {name: row[0] for name, row in rows.items()}, notes + more_notes
+        changed = under_conditions(trial, model, scaling, data, predictions)
+        measured = _metrics(history, predictions) | changed.metrics
+        rows, more_notes = artifacts.strict({k: [v] for k, v in measured.items()}, "metrics")
+        metrics = {name: row[0] for name, row in rows.items()}
+        notes += more_notes + changed.notes
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
         status=fitted.ended,
@@ -117,20 +120,15 @@ def _split(trial: Trial, dataset: Dataset) -> TrialData:
     )
 
 
-def _metrics(history: History, predictions: Predictions) -> dict[str, list[float]]:
+def _metrics(history: History, predictions: Predictions) -> dict[str, float]:
     accuracies = [-1.0 if value is None else value for value in history["val_accuracy"]]
     best = max(accuracies)
     seconds = [value for value in history["seconds"] if value is not None]
     return {
-        "test_accuracy": [predictions.accuracy],
-        "test_loss": [predictions.loss],
-        "macro_f1": [macro_f1(predictions.labels, predictions.predicted)],
-        "expected_calibration_error": [
-            expected_calibration_error(predictions.labels, np.exp(predictions.log_probabilities))
-        ],
-        "best_val_accuracy": [best],
-        "best_epoch": [accuracies.index(best) + 1],
-        "seconds_per_epoch": [statistics.median(seconds)],
+        **scores(predictions),
+        "best_val_accuracy": best,
+        "best_epoch": accuracies.index(best) + 1,
+        "seconds_per_epoch": statistics.median(seconds),
     }
 
 

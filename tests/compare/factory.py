@@ -71,9 +71,13 @@ def make_run(
     fingerprint: str | None = FINGERPRINT,
     versions: dict[str, str] | None = None,
     device: str = "CPU",
+    measured: dict[str, float] | None = None,
     **changes: Any,
 ) -> Path:
-    """Write one run folder and give its path; `error` makes it a failed one."""
+    """Write one run folder and give its path; `error` makes it a failed one.
+
+    `measured` are metrics besides those that every run has.
+    """
     trial = make_trial(model, seed, experiment=experiment.split("/")[-1], **changes)
     value = accuracy if accuracy is not None else FINAL[model] + 0.002 * seed
     value = 0.1 if collapsed else value
@@ -90,7 +94,7 @@ def make_run(
         started="2026-01-02T03:00:00+00:00",
         ended=ended,
         seconds=245.0,
-        metrics={} if error else _metrics(value, model),
+        metrics={} if error else _metrics(value, model) | (measured or {}),
         collapsed=collapsed,
     )
     folder = results / experiment / "runs" / record.run_id

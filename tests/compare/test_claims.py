@@ -8,6 +8,7 @@ import pytest
 
 from involbench.analysis.compare import compare_experiment
 from involbench.analysis.comparison import ClaimResult
+from involbench.reporting.claims import claim_sentence
 from involbench.reporting.experiment import write_comparison
 from involbench.results.reading import ResultsTree
 from involbench.spec.expand import expand
@@ -102,6 +103,33 @@ def test_a_claim_of_a_sweep_holds_where_it_says_or_everywhere(tmp_path: Path) ->
     assert large.numbers[0].point == {"data.train_size": 5000}
 
 
+def test_a_claim_can_be_about_one_model_at_two_points(tmp_path: Path) -> None:
+    for size, accuracy in ((3, 0.4), (7, 0.5)):
+        for seed in range(6):
+            architecture = {"architecture": "plain", "kernel_size": size}
+            images = f"{size:x}" * 64  # Another resolution, say, is another dataset.
+            make_run(
+                *(tmp_path, "inn", seed),
+                accuracy=accuracy + 0.001 * seed,
+                architecture=architecture,
+                fingerprint=images,
+                point={"models.*.kernel_size": size},
+            )
+    bigger = {**CLAIM, "greater": "inn", "lesser": "inn", "at": {"models.*.kernel_size": 7}}
+    apart, not_so, same = claimed(
+        tmp_path,
+        {**bigger, "lesser_at": {"models.*.kernel_size": 3}},
+        {**bigger, "lesser_at": {"models.*.kernel_size": 3}, "by": {"ratio": 1.3}},
+        {**bigger, "lesser_at": {"models.*.kernel_size": 5}},
+    )
+    assert (apart.verdict, not_so.verdict, same.verdict) == ("supported", "refuted", "undecided")
+    assert (apart.numbers[0].greater, apart.numbers[0].lesser) == pytest.approx((0.5025, 0.4025))
+    assert (
+        "models.*.kernel_size = 7: inn 50.25%, inn 40.25%, 6 seeds, p 0.031; the second at "
+        "models.*.kernel_size = 3."
+    ) in " ".join(claim_sentence(apart).split())
+
+
 def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path) -> None:
     claimed(results, {**CLAIM, "by": {"ratio": 1.5}}, {**CLAIM, "metric": "macs"})
     shown = called("compare", cwd=results.parent)
@@ -153,7 +181,7 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
         (
             TEXT + "    lesser: inn\n    form: x\n",
             "x.yaml:15:5: claims[0].form: unknown key; expected one of says, source, metric, "
-            "greater, lesser, by, at",
+            "greater, lesser, by, at, lesser_at",
         ),
         (
             TEXT + "    lesser: inn\n    by: {ration: 3}\n",
@@ -177,7 +205,31 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
             + "    lesser: inn\n    at: {data.train_size: 5}\n",
             "x.yaml:16:27: claims[0].at.data.train_size: expected one of the sweep's values, got 5",
         ),
+        (
+            "sweep: {data.train_size: [7, 9]}\n"
+            + TEXT
+            + "    lesser: cnn\n    at: {data.train_size: 7}\n"
+            + "    lesser_at: {data.train_size: 7}\n",
+            "x.yaml:15:13: claims[0].lesser: the same model as in greater",
+        ),
+        (
+            "sweep: {data.train_size: [7, 9]}\n"
+            + TEXT
+            + "    lesser: cnn\n    lesser_at: {data.train_size: 7}\n",
+            "x.yaml:16:34: claims[0].lesser_at.data.train_size: at has no such key to differ in",
+        ),
         ("claims: {}\n", "x.yaml:9:9: claims: expected a list, got a mapping"),
+        (
+            TEXT.replace("loss", "loss@noise=0.2") + "    lesser: inn\n",
+            "x.yaml:12:13: claims[0].metric: noise=0.2 is not evaluated; this spec has no evaluate",
+        ),
+        (
+            "evaluate: {noise: [0.25], blur: [1]}\n"
+            + TEXT.replace("loss", "loss@noise=0.2")
+            + "    lesser: inn\n",
+            "x.yaml:13:13: claims[0].metric: noise=0.2 is not evaluated; did you mean "
+            "'noise=0.25'?",
+        ),
     ],
 )
 def test_a_wrong_claim_is_explained_at_its_line(tmp_path: Path, text: str, message: str) -> None:

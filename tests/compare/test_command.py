@@ -120,7 +120,7 @@ def test_json_is_one_strict_document_even_with_warnings(collapsed: Path) -> None
 
 def test_csv_has_a_line_a_model_and_metric(collapsed: Path) -> None:
     rows = list(csv.DictReader(StringIO(run_compare(collapsed, "--csv").stdout)))
-    assert len({(row["model"], row["metric"]) for row in rows}) == len(rows) == 3 * (6 + 7)
+    assert len({(row["model"], row["metric"]) for row in rows}) == len(rows) == 3 * (7 + 7)
     inn = next(r for r in rows if (r["model"], r["metric"]) == ("inn", "test_accuracy"))
     assert (inn["n"], inn["n_collapsed"], inn["n_failed"], inn["pairs"]) == ("3", "1", "1", "3")
     assert float(inn["mean"]) == pytest.approx((0.47 + 0.472 + 0.1) / 3)

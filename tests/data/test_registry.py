@@ -31,6 +31,9 @@ def test_digits() -> None:
     np.testing.assert_allclose(shares, 0.2, atol=0.01)
     assert load_dataset("digits").fingerprint == data.fingerprint
     assert describe_dataset("digits") == (data.input_shape, data.num_classes)
+    small = load_dataset("digits", image_size=(16, 24))
+    assert small.input_shape == (16, 24, 3) == describe_dataset("digits", image_size=(16, 24))[0]
+    assert np.array_equal(small.y_test, data.y_test)
 
 
 def test_loading_needs_no_deep_learning_framework(

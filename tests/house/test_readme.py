@@ -118,7 +118,7 @@ def test_every_command_is_named():
 def test_every_architecture_and_dataset_is_named():
     from typing import get_args
 
-    from involbench.spec.explain import ARCHITECTURES
+    from involbench.spec.architectures import ARCHITECTURES
     from involbench.spec.schema import Dataset
 
     assert len(ARCHITECTURES) >= 9

@@ -12,7 +12,7 @@ from involbench.layers.operators import OPERATORS, make_operator
 from involbench.models import build_model
 from involbench.models.registry import ARCHITECTURES
 from involbench.profiling import count_parameters
-from involbench.spec import explain, operators
+from involbench.spec import architectures, operators
 
 PUBLISHED = {
     # trainable, not trainable, operator, head
@@ -102,7 +102,7 @@ def output(model, x):
 
 
 def test_the_spec_offers_exactly_what_the_registry_builds():
-    offered = explain.ARCHITECTURES
+    offered = architectures.ARCHITECTURES
     assert offered.keys() == ARCHITECTURES.keys()
     for name, cls in offered.items():
         parameters = list(inspect.signature(ARCHITECTURES[name]).parameters.values())[2:]
@@ -111,6 +111,17 @@ def test_the_spec_offers_exactly_what_the_registry_builds():
         fields.pop("architecture")
         fields.pop("match", None)  # It stands for a width.
         assert fields == in_builder, name
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_spec_knows_whose_weights_fit_images_of_any_size(name):
+    small = {"resnet": {"width": 8, "depth": 18}, "rednet": {"width": 32, "depth": 18}}
+    arguments = small.get(name, {"width": 16, "num_layers": 1} if "residual" in name else {})
+    shapes = [
+        [weight.shape for weight in build_model(name, (side, side, 3), 10, **arguments).weights]
+        for side in (32, 24)
+    ]
+    assert (shapes[0] == shapes[1]) == architectures.ARCHITECTURES[name].any_image_size
 
 
 def test_unknown_architecture_is_named():

@@ -40,11 +40,15 @@ def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
     assert ids(tmp_path, "name=other", "baseline=inn") == plain
     one, other = (ids(tmp_path, f"training.optimizer.learning_rate={x}") for x in ("1", "1.0"))
     assert one == other
+    assert ids(tmp_path, "evaluate={}", "evaluate.blur=[]") == plain
+    one, other = (ids(tmp_path, f"evaluate.blur={x}") for x in ("[1, 2]", "[2.0, 1.0]"))
+    assert one == other != plain
 
 
 @pytest.mark.parametrize(
     "override",
     [
+        "evaluate.noise=[0.1]",
         "training.epochs=3",
         "training.optimizer=sgd",
         "training.precision=mixed_bfloat16",
@@ -91,6 +95,16 @@ def test_a_sweep_of_one_model_leaves_the_others_alone(tmp_path: Path) -> None:
     ]
 
 
+def test_a_sweep_of_every_model_pairs_them(tmp_path: Path) -> None:
+    both = "models={a: {architecture: plain}, b: {architecture: plain, operator: involution}}"
+    swept = trials(tmp_path, both, "sweep.models.*.kernel_size=[3, 5]")
+    assert [(t.model, t.architecture.arguments["kernel_size"], t.point) for t in swept] == [
+        (model, size, {"models.*.kernel_size": size}) for size in (3, 5) for model in "ab"
+    ]
+    at_five = trials(tmp_path, both, "models.*.kernel_size=5")
+    assert [t.architecture for t in at_five] == [t.architecture for t in swept[2:]]
+
+
 def test_swept_values_may_need_each_other(tmp_path: Path) -> None:
     swept = trials(tmp_path, "sweep.data.dataset=[folder]", "sweep.data.path=[a, b]")
     assert [t.data.path for t in swept] == ["a", "a", "b", "b"]
@@ -104,9 +118,17 @@ def test_swept_values_may_need_each_other(tmp_path: Path) -> None:
         ("training.epochs: []", "11:20: sweep.training.epochs: empty; expected at least 1 entry"),
         ("training.epochs: 3", "11:20: sweep.training.epochs: expected a list, got 3"),
         ("training.epochs: [1, 2, 1]", "11:27: sweep.training.epochs[2]: 1 is listed twice"),
-        ("seeds: [1]", "11:3: sweep.seeds: expected a key path: data.KEY, training.KEY or"),
+        ("seeds: [1]", "11:3: sweep.seeds: expected a key path: data.KEY, training.KEY, models."),
         ("training.epochs.x: [1]", "11:3: sweep.training.epochs.x: training.epochs is 2, which"),
         ("models.imn.x: [1]", "11:3: sweep.models.imn.x: 'imn' is not one of the models; did"),
+        (
+            "models.*.kernel_size: [3]",
+            "11:3: sweep.models.*.kernel_size: unknown key; keras_io_cnn",
+        ),
+        (
+            "{models.inn.architecture: [keras_io_inn], models.*.architecture: [keras_io_inn]}",
+            "11:4: sweep.models.inn.architecture: lies inside 'models.*.architecture', which is",
+        ),
         (
             "models.inn.architecture: [keras_io_inn, keras_io_cnn]",
             "11:43: sweep.models.inn.architecture[1]: with 'keras_io_cnn', models.inn.kernel_size: "

@@ -147,8 +147,9 @@ CASES = {
     ),
     "image size without a folder": (
         "dataset: digits",
-        "dataset: digits\n  image_size: 32",
-        "x.yaml:4:15: data.image_size: only for the dataset folder, and the dataset is 'digits'",
+        "dataset: cifar10\n  image_size: 32",
+        "x.yaml:4:15: data.image_size: only for the datasets folder and digits, and the dataset is "
+        "'cifar10'",
     ),
     "image size of three": (
         "dataset: digits",
@@ -241,6 +242,37 @@ CASES = {
         "name: quick",
         "name: quick\nspec_version: 2",
         "x.yaml:2:15: spec_version: expected 1, got 2",
+    ),
+    "unknown condition": (
+        "training:\n",
+        "evaluate: {nose: [0.1]}\ntraining:\n",
+        "x.yaml:7:12: evaluate.nose: unknown key; did you mean 'noise'?",
+    ),
+    "condition without a list": (
+        "training:\n",
+        "evaluate: {noise: 0.1}\ntraining:\n",
+        "x.yaml:7:19: evaluate.noise: expected a list, got 0.1",
+    ),
+    "too much noise": (
+        "training:\n",
+        "evaluate: {noise: [0.1, 25]}\ntraining:\n",
+        "x.yaml:7:25: evaluate.noise[1]: expected a number of at most 1.0, got 25",
+    ),
+    "condition listed twice": (
+        "training:\n",
+        "evaluate: {contrast: [0.5, 0.2, 0.5]}\ntraining:\n",
+        "x.yaml:7:33: evaluate.contrast[2]: 0.5 is listed twice",
+    ),
+    "shift by half a pixel": (
+        "training:\n",
+        "evaluate: {shift: [0.5]}\ntraining:\n",
+        "x.yaml:7:20: evaluate.shift[0]: expected a whole number, got 0.5",
+    ),
+    "sizes that no model takes": (
+        "training:\n",
+        "evaluate: {image_size: [24]}\ntraining:\n",
+        "x.yaml:7:24: evaluate.image_size: no model takes images of another size than it was "
+        "trained on; pythonguides_cnn, pythonguides_inn, resnet, rednet do",
     ),
     "list for a mapping": (
         "training:\n  epochs: 2",
