@@ -62,7 +62,7 @@ def kernels(
     from involbench.reporting.plots import FORMATS
 
     check_endings(outputs or [], (*FORMATS, "npz"))
-    name, found = trained_run(results, run)
+    name, found = trained_run(results, run, needs_weights=not untrained)
     chosen = tuple(dict.fromkeys(images or []))
     check_test_images(found, f"--test {test}", 0 if chosen else test)
     for index in chosen:

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     from involbench.execution.messages import TrainedRun
 
 
-def trained_run(results: Path, name: str) -> "tuple[str, TrainedRun]":
+def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[str, TrainedRun]":
     """The run named, as `EXPERIMENT/ID` and with where its network is.
+
+    Args:
+        results: The results folder.
+        name: The run, see `find_run`.
+        needs_weights: Whether what was trained is wanted.
 
     Raises:
         UsageError: There is no such run, it has not finished, or its network is gone or damaged.
@@ -27,13 +32,21 @@ def trained_run(results: Path, name: str) -> "tuple[str, TrainedRun]":
     if record is None or record.data is None or entry.status != "finished":
         raise UsageError(f"{shown} is {entry.status}: it has no trained network to look at")
     weights = folder / "model.keras"
-    again = "`involbench run` with its spec trains it again"
-    if not weights.is_file():
-        raise UsageError(f"{weights}: no such file, so there is no network to look at; {again}")
-    size = weights.stat().st_size
-    if size != record.files.get(weights.name, size):
-        raise UsageError(f"{weights}: damaged: {size} bytes where there were more or less; {again}")
+    if needs_weights:
+        _check_weights(weights, record.files.get(weights.name))
     return shown, TrainedRun(record, record.data, weights)
+
+
+def _check_weights(path: Path, size: int | None) -> None:
+    """Check that the file is there, and of the size that was written."""
+    from involbench.errors import UsageError
+
+    again = "`involbench run` with its spec trains it again"
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file, so there is no trained network; {again}")
+    found = path.stat().st_size
+    if found != (found if size is None else size):
+        raise UsageError(f"{path}: damaged: it has {found} bytes and had {size}; {again}")
 
 
 def check_test_images(run: "TrainedRun", option: str, wanted: int) -> None:

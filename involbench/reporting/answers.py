@@ -56,7 +56,7 @@ def answer_captions(answers: Answers, class_names: Sequence[str]) -> list[list[s
     captions = []
     for index, name in enumerate(answers.pictures.names):
         best = _best(answers, index)[0]
-        said = f"{class_names[best]} {_percent(answers, index, best)}%"
+        said = f"{class_names[best]} ({_percent(answers, index, best)}%)"
         labels = answers.pictures.labels
         if labels is None:
             captions.append([name.rpartition("/")[2], said])

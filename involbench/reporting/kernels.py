@@ -13,7 +13,7 @@ from involbench.reporting.plots import plot_kernels
 from involbench.reporting.tables import numbers_table
 from involbench.results.looking import KernelMaps
 
-_COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "within an image")
+_COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread")
 
 
 def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
@@ -28,8 +28,8 @@ def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
         rows.append([layer.name, size, str(groups), f"{height}x{width}", *numbers])
     yield numbers_table(_COLUMNS, rows)
     yield Text(
-        "\nSums of the values of a kernel, over all images, pixels and groups; within an image: "
-        "their standard deviation over the pixels of a map, on average."
+        "\nSums of the values of a kernel, over all images, pixels and groups; spread: "
+        "their standard deviation over the pixels of one map, on average."
     )
 
 
@@ -38,11 +38,10 @@ def kernels_figure(
 ) -> Figure:
     """Heat maps beside the images, and the kernels at a pixel."""
     labels = maps.pictures.labels
-    names = maps.pictures.names
-    captions = [
-        name if labels is None else f"{name}: {class_names[labels[index]]}"
-        for index, name in enumerate(names)
-    ]
+    captions = [[f"test image {name}"] for name in maps.pictures.names]
+    if labels is not None:
+        for caption, label in zip(captions, labels, strict=True):
+            caption.append(f"class {class_names[label]}")
     return plot_kernels(
         maps.pictures.pixels,
         captions,

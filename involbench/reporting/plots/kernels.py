@@ -1,10 +1,11 @@
 """Involution kernels: where in an image they are large, and what one looks like."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -13,6 +14,8 @@ from involbench.reporting.plots.images import draw_image
 from involbench.reporting.plots.words import short
 from involbench.reporting.style import RC
 
+_Panels = NDArray[Any]
+"""Of axes."""
 Maps = NDArray[np.floating]
 
 _MOST_MAPS = 12
@@ -20,6 +23,8 @@ _MOST_MAPS = 12
 _CELL = 1.2
 """Inches of an image's side."""
 _LONGEST = 18
+_LEAST_SPAN = 0.05
+"""Of a scale of colours, as a fraction of the largest value."""
 _MARK: Look = {"marker": "s", "markersize": 6, "markerfacecolor": "none", "markeredgewidth": 1.4}
 
 
@@ -34,7 +39,7 @@ class _Column(NamedTuple):
 
 def plot_kernels(
     images: NDArray[np.uint8],
-    captions: Sequence[str],
+    captions: Sequence[Sequence[str]],
     sums: Mapping[str, Maps],
     kernels: Mapping[str, Maps] | None = None,
     pixel: tuple[int, int] | None = None,
@@ -44,11 +49,11 @@ def plot_kernels(
 
     Every group of a layer has a map of its own, where there is room for all; else each layer has
     one, of the mean of its groups. A layer's maps share their colours, and so do its
-    kernels.
+    kernels; sums that differ by less than 5% do not get all of the colours.
 
     Args:
         images: (N, H, W, C), at least one.
-        captions: What stands beside each image.
+        captions: The lines beside each image.
         sums: Layer -> the sums of its kernels' values, (N, H', W', groups).
         kernels: Layer -> its kernels at one pixel, (N, groups, Kh, Kw), drawn beside the maps.
         pixel: Row and column of that pixel in the images, marked.
@@ -56,14 +61,13 @@ def plot_kernels(
     """
     columns = list(_columns(sums, kernels or {}))
     with rc_context(RC):
-        size = (1 + len(columns)) * _CELL + 0.5, len(images) * _CELL + 1.2
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(len(images), 1 + len(columns), squeeze=False)
+        figure, panels, bars = _grid(len(images), 1 + len(columns), images.shape[1:3])
         for row, image in enumerate(images):
             draw_image(panels[row, 0], image)
-            panels[row, 0].set_ylabel(short(captions[row], _LONGEST), fontsize=8)
+            lines = [short(line, _LONGEST) for line in captions[row]]
+            panels[row, 0].set_ylabel("\n".join(lines), fontsize=8)
         for place, column in enumerate(columns, start=1):
-            _draw(figure, panels[:, place], column)
+            _draw(panels[:, place], bars[place], column)
             if pixel is not None and column.is_map:
                 _mark(panels[:, place], pixel, images.shape[1:3], column.values.shape[1:])
         if pixel is not None:
@@ -71,6 +75,16 @@ def plot_kernels(
         panels[0, 0].set_title("image", fontsize=8)
         figure.suptitle(short(title, 20 + 16 * len(columns)), fontsize=9)
     return figure
+
+
+def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels, _Panels]:
+    """A figure with rows of panels of the images' shape, and below them a bar for each column."""
+    height = _CELL * min(max(size[0] / size[1], 0.6), 1.6)
+    figure = Figure((columns * _CELL + 0.6, rows * height + 1.2), layout="constrained")
+    ratios = [1.0] * rows + [0.1 / height]
+    every = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=ratios)
+    every[-1, 0].set_visible(False)
+    return figure, every[:-1], every[-1]
 
 
 def _each_group(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> bool:
@@ -84,9 +98,9 @@ def _columns(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> Iterator[
     for name, values in sums.items():
         groups = values.shape[-1]
         shown = np.moveaxis(values, -1, 0) if apart else values.mean(axis=-1)[np.newaxis]
-        limits = _finite(shown)
+        limits = _limits(shown)
         own = kernels.get(name)
-        most = max(map(abs, _finite(own))) if own is not None else 0.0
+        most = max(map(abs, _limits(own))) if own is not None else 0.0
         for index, maps in enumerate(shown):
             which = f"group {index + 1} of {groups}" if apart else f"mean of {groups} groups"
             which = "one group" if groups == 1 else which
@@ -94,17 +108,18 @@ def _columns(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> Iterator[
             yield _Column(title, maps, limits, "viridis", True)
             if own is not None:
                 here = own[:, index] if apart else own.mean(axis=1)
-                yield _Column(f"its kernel\n{which}", here, (-most, most), "PuOr", False)
+                yield _Column(f"kernel at the mark\n{which}", here, (-most, most), "PuOr", False)
 
 
-def _finite(values: Maps) -> tuple[float, float]:
-    """The least and the most of the values; somewhat apart where all are equal."""
+def _limits(values: Maps) -> tuple[float, float]:
+    """What the colours run over: the values, and more where they are nearly equal."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    return (low, high) if high > low else (low - 0.01, low + 0.01)
+    missing = (_LEAST_SPAN * max(abs(low), abs(high)) or 0.01) - (high - low)
+    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
 
 
-def _draw(figure: Figure, panels: NDArray[np.object_], column: _Column) -> None:
+def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
     low, high = column.limits
     for panel, values in zip(panels, column.values, strict=True):
         look: Look = {"cmap": column.colours, "vmin": low, "vmax": high}
@@ -114,15 +129,14 @@ def _draw(figure: Figure, panels: NDArray[np.object_], column: _Column) -> None:
         panel.set_yticks([])
         panel.spines[:].set_visible(False)
     panels[0].set_title(column.title, fontsize=8)
-    unit = "sum of kernel" if column.is_map else "kernel value"
-    bar = figure.colorbar(image, ax=panels.tolist(), location="bottom", shrink=0.85, aspect=12)
-    bar.set_label(unit, fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-    bar.ax.locator_params(nbins=3)
+    scale = bar.figure.colorbar(image, cax=bar, orientation="horizontal")
+    scale.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+    scale.set_label("sum of kernel" if column.is_map else "kernel value", fontsize=8)
+    bar.tick_params(labelsize=7)
 
 
 def _mark(
-    panels: NDArray[np.object_],
+    panels: _Panels,
     pixel: tuple[int, int],
     size: Sequence[int],
     shown: Sequence[int],
