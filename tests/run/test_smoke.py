@@ -3,8 +3,6 @@
 import json
 import shutil
 import struct
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,8 @@ from involbench.results.inventory import items_below
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import involbench
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+from .conftest import EXPERIMENTS
+
 RUN_FILES = {
     "run.json",
     "history.json",
@@ -25,28 +24,6 @@ RUN_FILES = {
     "plots",
 }
 METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What the run printed."""
-
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture(scope="module")
-def smoke(once):
-    """The folder where experiments/smoke.yaml was run, and what the run printed."""
-
-    def run(folder):
-        done = involbench("run", EXPERIMENTS / "smoke.yaml", cwd=folder)
-        assert done.returncode == 0, done.stderr
-        (folder / "stdout.txt").write_text(done.stdout)
-        (folder / "stderr.txt").write_text(done.stderr)
-
-    folder = once("smoke run", run)  # A path with a space, as users have.
-    return folder, Printed(*((folder / f"{name}.txt").read_text() for name in ("stdout", "stderr")))
 
 
 def records(folder):
