@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 Pixel = tuple[int, int]
 
+_MOST = 50
+"""Images whose maps can be drawn in one picture, and made at one time."""
+
 
 def kernels(
     run: Run,
     test: Annotated[
-        int, typer.Option("--test", metavar="N", min=1, help="How many of its test images.")
+        int,
+        typer.Option("--test", metavar="N", min=1, max=_MOST, help="How many of its test images."),
     ] = 10,
     images: Annotated[
         list[int] | None,
@@ -57,6 +61,7 @@ def kernels(
     from involbench.cli.looking import ask
     from involbench.cli.page import rendered
     from involbench.cli.trained_run import check_endings, check_test_images, trained_run
+    from involbench.errors import UsageError
     from involbench.execution.messages import MakeKernels
     from involbench.reporting.kernels import kernels_view
     from involbench.reporting.plots import FORMATS
@@ -64,6 +69,8 @@ def kernels(
     check_endings(outputs or [], (*FORMATS, "npz"))
     name, found = trained_run(results, run, needs_weights=not untrained)
     chosen = tuple(dict.fromkeys(images or []))
+    if len(chosen) > _MOST:
+        raise UsageError(f"--image: {len(chosen)} images; {_MOST} at most are shown at a time")
     check_test_images(found, f"--test {test}", 0 if chosen else test)
     for index in chosen:
         check_test_images(found, f"--image {index}", index + 1)

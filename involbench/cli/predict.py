@@ -40,11 +40,14 @@ def predict(
     from involbench.cli.looking import ask
     from involbench.cli.page import print_json, rendered
     from involbench.cli.trained_run import check_endings, trained_run, write_output
+    from involbench.errors import UsageError
     from involbench.reporting import answers as told
-    from involbench.reporting.plots import FORMATS, drawn, plot_images
+    from involbench.reporting.plots import FORMATS, MOST_IMAGES, drawn, plot_images
 
     outputs = [output] if output else []
     check_endings(outputs, FORMATS)
+    if output and (test or len(images or [])) > MOST_IMAGES:
+        raise UsageError(f"--output draws {MOST_IMAGES} images at most; ask for fewer")
     name, found = trained_run(results, run)
     answers, classes = ask(_request(found, images or [], test)), found.facts.class_names
     for path in outputs:

@@ -13,7 +13,7 @@ from involbench.reporting.plots.calibration import Bin, plot_calibration
 from involbench.reporting.plots.confusion import plot_confusion, plot_confusion_difference
 from involbench.reporting.plots.front import plot_front
 from involbench.reporting.plots.history import plot_experiment, plot_run
-from involbench.reporting.plots.images import plot_images
+from involbench.reporting.plots.images import MOST_IMAGES, plot_images
 from involbench.reporting.plots.kernels import plot_kernels
 from involbench.reporting.plots.parameters import plot_parameters
 from involbench.reporting.plots.points import Point
@@ -23,6 +23,7 @@ from involbench.reporting.plots.sweep import plot_sweep
 
 __all__ = [
     "FORMATS",
+    "MOST_IMAGES",
     "Bin",
     "Point",
     "drawn",

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from involbench.reporting.plots.words import short
 from involbench.reporting.style import INK, RC
 
+MOST_IMAGES = 200
+"""More would take minutes to draw, and at some thousands be too high for a PNG file."""
+
 _MOST_COLUMNS = 5
 _CELL = 1.5
 """Inches of an image's side."""
@@ -28,7 +31,7 @@ def plot_images(
     """A grid of images with lines of text below each.
 
     Args:
-        images: (N, H, W, C), at least one.
+        images: (N, H, W, C), one to `MOST_IMAGES`.
         captions: The lines of each image, as many for each.
         wrong: Which of them are framed, in red.
         title: Above all.
