@@ -40,7 +40,11 @@ def kernels(
         ),
     ] = None,
     untrained: Annotated[
-        bool, typer.Option("--untrained", help="Of the network before its first step.")
+        bool,
+        typer.Option(
+            "--untrained",
+            help="Of the network before its first step, the averages of batch normalization too.",
+        ),
     ] = False,
     results: Results = Path("results"),
     outputs: Annotated[

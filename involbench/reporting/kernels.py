@@ -18,12 +18,14 @@ _COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread
 
 def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
     """A row a layer: the sums of its kernels' values, over all images, pixels and groups."""
-    rows = []
+    rows, alike = [], []
     for layer in maps.layers:
         _, height, width, groups = layer.sums.shape
         size = f"{layer.kernel_size[0]}x{layer.kernel_size[1]}"
         values = layer.sums.mean(), layer.sums.min(), layer.sums.max()
         spread = layer.sums.std(axis=(1, 2)).mean()
+        if layer.sums.min() == layer.sums.max():
+            alike.append(layer.name)
         numbers = [f"{value:.3g}" for value in (*values, spread)]
         rows.append([layer.name, size, str(groups), f"{height}x{width}", *numbers])
     yield numbers_table(_COLUMNS, rows)
@@ -31,6 +33,8 @@ def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
         "\nSums of the values of a kernel, over all images, pixels and groups; spread: "
         "their standard deviation over the pixels of one map, on average."
     )
+    if alike:
+        yield Text(f"The same sum everywhere: {', '.join(alike)}")
 
 
 def kernels_figure(

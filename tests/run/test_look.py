@@ -117,7 +117,7 @@ def test_untrained_kernels_need_no_weights_and_the_picture_lies_with_the_run(tre
     (run / "model.keras").unlink()
     done = called("kernels", "smoke/inn-seed0", "--untrained", "--image", 7, cwd=tree)
     assert done.returncode == 0, done.stderr
-    assert "inv_3" in done.stdout
+    assert "The same sum everywhere: inv_1, inv_2, inv_3" in done.stdout
     assert (run / "plots/kernels-untrained.png").exists()
     assert "model.keras: no such file" in refused(tree, "kernels", "smoke/inn-seed0")
 
