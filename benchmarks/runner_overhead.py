@@ -86,7 +86,7 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     make_reproducible(0)
     split = Split(*_images())
     data = TrialData(split, split, split, np.zeros(3, np.float32), np.ones(3, np.float32))
-    model = with_scaling(_built(architecture), data)
+    model = with_scaling(_built(architecture), data.mean, data.std)
     _compile(model)
     batches, history = TrainingBatches(split, BATCH, seed=0), EpochHistory(1, lambda report: None)
     fed = feed(batches)

@@ -42,8 +42,10 @@ def _register_commands() -> None:
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
     from involbench.cli.init import init
+    from involbench.cli.kernels import kernels
     from involbench.cli.list import list_runs
     from involbench.cli.params import params
+    from involbench.cli.predict import predict
     from involbench.cli.report import report
     from involbench.cli.run import run
     from involbench.cli.schema import schema
@@ -53,6 +55,8 @@ def _register_commands() -> None:
     app.command()(run)
     app.command()(compare)
     app.command()(report)
+    app.command()(predict)
+    app.command()(kernels)
     app.command("list")(list_runs)
     for command in (claims, show, clean, params, validate, schema, init):
         app.command()(command)

@@ -29,4 +29,8 @@ Device = Annotated[
         callback=_check_device, help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one."
     ),
 ]
+Run = Annotated[
+    str,
+    typer.Argument(help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder."),
+]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="The results folder.")]

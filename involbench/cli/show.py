@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import Results, Run
 
 if TYPE_CHECKING:
     from involbench.results.catalog import RunEntry
@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
 
 def show(
-    run: Annotated[
-        str,
-        typer.Argument(
-            help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder."
-        ),
-    ],
+    run: Run,
     results: Results = Path("results"),
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document, with the whole record.")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from involbench.errors import InvolbenchError
+from involbench.errors import DataError, InvolbenchError
 from involbench.execution.failure import failed
 from involbench.execution.messages import (
     Began,
@@ -19,15 +19,21 @@ from involbench.execution.messages import (
     CheckTrials,
     CountParameters,
     LoadData,
+    Look,
+    MakeKernels,
     MatchWidth,
     MeasureMemory,
     Notice,
+    PredictFiles,
+    PredictTest,
     Progress,
     Request,
     Result,
     RunTrial,
+    Seen,
     TimeOperator,
     TimeSteps,
+    TrainedRun,
 )
 from involbench.execution.output import output_to
 from involbench.results.budget import Matched
@@ -38,6 +44,7 @@ from involbench.spec.schema import DataSpec
 
 if TYPE_CHECKING:
     from involbench.data import Dataset
+    from involbench.results.looking import Pictures
 
 
 def said(error: Exception) -> str:
@@ -77,6 +84,8 @@ class Desk:
                 return tuple(self.parameters(trial) for trial in trials)
             case MatchWidth(trial, reference):
                 return self.match(trial, reference)
+            case PredictFiles() | PredictTest() | MakeKernels():
+                return self.look(request)
             case TimeOperator() | MeasureMemory() | TimeSteps():
                 return self.bench(request)
 
@@ -152,6 +161,30 @@ class Desk:
         from involbench.training.match import match_width
 
         return match_width(trial, reference, *describe_dataset(**_arguments(_source(trial.data))))
+
+    def look(self, request: Look) -> Seen:
+        from involbench.training.look import answers, kernel_maps
+        from involbench.training.pictures import own_pictures
+
+        run = request.run
+        match request:
+            case PredictFiles(_, files):
+                return answers(run.record, run.facts, run.weights, own_pictures(files, run.facts))
+            case PredictTest(_, count):
+                pictures = self._tested(run, count)
+                return answers(run.record, run.facts, run.weights, pictures)
+            case MakeKernels(_, count, chosen, pixel, untrained):
+                weights = None if untrained else run.weights
+                pictures = self._tested(run, count, chosen)
+                return kernel_maps(run.record, run.facts, weights, pictures, pixel)
+
+    def _tested(self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()) -> "Pictures":
+        from involbench.training.pictures import tested_pictures
+
+        try:
+            return tested_pictures(self.load(run.record.trial.data), run.facts, count, chosen)
+        except DataError as error:
+            raise DataError(f"the run's test images are not at hand: {error}") from error
 
     def bench(self, request: Benchmark) -> BenchmarkResult:
         from involbench.bench.memory import measure_memory

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
 from involbench.results.budget import Matched
+from involbench.results.looking import Answers, KernelMaps
 from involbench.results.progress import EpochReport
-from involbench.results.record import Parameters, RunRecord
+from involbench.results.record import DataFacts, Parameters, RunRecord
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial
 
@@ -83,10 +84,51 @@ class TimeSteps:
     device: str
 
 
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run, whose network is wanted."""
+
+    record: RunRecord
+    facts: DataFacts
+    """The record's."""
+    weights: Path
+    """Its model.keras."""
+
+
+@dataclass(frozen=True)
+class PredictFiles:
+    """Classify image files; the result is Answers."""
+
+    run: TrainedRun
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PredictTest:
+    """Classify some of the run's test images; the result is Answers."""
+
+    run: TrainedRun
+    count: int
+
+
+@dataclass(frozen=True)
+class MakeKernels:
+    """Make the involution kernels for some of the run's test images; the result is KernelMaps."""
+
+    run: TrainedRun
+    count: int
+    chosen: tuple[int, ...]
+    """Numbers of the images, in place of so many."""
+    pixel: tuple[int, int] | None
+    untrained: bool
+
+
+Look = PredictFiles | PredictTest | MakeKernels
 Benchmark = TimeOperator | MeasureMemory | TimeSteps
 BenchmarkResult = OperatorTimes | OperatorMemory | StepTimes
-Request = LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Benchmark
-Result = str | None | RunRecord | tuple[Parameters, ...] | Matched | BenchmarkResult
+Request = LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Look | Benchmark
+Seen = Answers | KernelMaps
+Result = str | None | RunRecord | tuple[Parameters, ...] | Matched | Seen | BenchmarkResult
 
 
 @dataclass(frozen=True)

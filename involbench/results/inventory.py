@@ -11,7 +11,7 @@ from typing import Literal
 
 _RUN_FILES = re.compile(
     r"(run|history|parameters)\.json|history\.csv|predictions\.npz|model\.keras|log\.txt|\.lock"
-    r"|plots/(accuracy|loss)\.(png|svg)|checkpoint/.+"
+    r"|plots/(accuracy|loss|kernels|kernels-untrained)\.(png|svg)|checkpoint/.+"
 )
 _RUN_FOLDERS = re.compile(r"plots|checkpoint(/.+)?")
 _EXPERIMENT_FILES = re.compile(r"spec\.yaml|comparison\.(json|csv)|report\.html")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from involbench.errors import SpecError
 from involbench.models import build_model
@@ -16,6 +17,8 @@ from involbench.training.checkpoint import Checkpoint, Checkpoints, restore
 from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
 from involbench.training.history import EpochHistory
 from involbench.training.split import TrialData
+
+Factors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -65,21 +68,26 @@ def make_optimizer(trial: Trial) -> keras.optimizers.Optimizer:
         raise SpecError(f"training.optimizer: keras refuses {spec.name}: {reason}") from error
 
 
-def with_scaling(model: keras.Model, data: TrialData) -> keras.Model:
+def with_scaling(model: keras.Model, mean: Factors, std: Factors) -> keras.Model:
     """The same model, sharing its weights, for uint8 images: it scales them first.
 
     A batch reaches the device as uint8, a quarter of its size, and is scaled there.
+
+    Args:
+        model: Of scaled images.
+        mean: What is subtracted from x / 255, a channel.
+        std: What x / 255 - mean is divided by, a channel.
     """
     images = keras.Input(model.input_shape[1:], dtype="uint8")
-    return keras.Model(images, model(_scaled(images, data)))
+    return keras.Model(images, model(scaled(images, mean, std)))
 
 
-def _scaled(images: Any, data: TrialData) -> Any:
-    """(x / 255 - mean) / std, in float32."""
+def scaled(images: Any, mean: Factors, std: Factors) -> Any:
+    """(x / 255 - mean) / std, in float32, of images (B, H, W, C)."""
     # Whole rows of factors: backends multiply them faster than one factor a channel.
     width = images.shape[2]
-    scaled = keras.ops.cast(images, "float32") * np.tile(1 / (255 * data.std), (width, 1))
-    return scaled - np.tile(data.mean / data.std, (width, 1)) if data.mean.any() else scaled
+    unit = keras.ops.cast(images, "float32") * np.tile(1 / (255 * std), (width, 1))
+    return unit - np.tile(mean / std, (width, 1)) if mean.any() else unit
 
 
 def feed(batches: TrainingBatches) -> Any:

@@ -57,7 +57,7 @@ def run_trial(
     make_reproducible(trial.seed, trial.training.deterministic)
     data = _split(trial, dataset)
     model = build(trial, dataset.input_shape, dataset.num_classes)
-    scaling = with_scaling(model, data)
+    scaling = with_scaling(model, data.mean, data.std)
     fitted = fit(scaling, data, trial, checkpoints, on_epoch, stop)
     history, notes = artifacts.strict(fitted.history, "history")
     artifacts.write_history(run_dir, history)

@@ -44,7 +44,9 @@ def test_subset_and_held_out_images_are_balanced_disjoint_and_drawn_by_the_seed(
 def scaled(data):
     """What the model sees of the training images."""
     inputs = keras.Input(data.train.images.shape[1:])
-    return with_scaling(keras.Model(inputs, inputs), data).predict(data.train.images, verbose=0)
+    return with_scaling(keras.Model(inputs, inputs), data.mean, data.std).predict(
+        data.train.images, verbose=0
+    )
 
 
 def test_standardize_gives_zero_mean_and_unit_variance(dataset):

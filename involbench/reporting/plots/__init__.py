@@ -13,6 +13,8 @@ from involbench.reporting.plots.calibration import Bin, plot_calibration
 from involbench.reporting.plots.confusion import plot_confusion, plot_confusion_difference
 from involbench.reporting.plots.front import plot_front
 from involbench.reporting.plots.history import plot_experiment, plot_run
+from involbench.reporting.plots.images import MOST_IMAGES, plot_images
+from involbench.reporting.plots.kernels import plot_kernels
 from involbench.reporting.plots.parameters import plot_parameters
 from involbench.reporting.plots.points import Point
 from involbench.reporting.plots.saving import FORMATS, drawn, save_figure
@@ -21,6 +23,7 @@ from involbench.reporting.plots.sweep import plot_sweep
 
 __all__ = [
     "FORMATS",
+    "MOST_IMAGES",
     "Bin",
     "Point",
     "drawn",
@@ -29,6 +32,8 @@ __all__ = [
     "plot_confusion_difference",
     "plot_experiment",
     "plot_front",
+    "plot_images",
+    "plot_kernels",
     "plot_parameters",
     "plot_run",
     "plot_seeds",

@@ -1,0 +1,127 @@
+"""`involbench kernels`: where in an image the involution kernels of a run are large."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results, Run
+
+if TYPE_CHECKING:
+    from involbench.execution.messages import TrainedRun
+    from involbench.results.looking import KernelMaps
+
+Pixel = tuple[int, int]
+
+_MOST = 50
+"""Images whose maps can be drawn in one picture, and made at one time."""
+
+
+def kernels(
+    run: Run,
+    test: Annotated[
+        int,
+        typer.Option("--test", metavar="N", min=1, max=_MOST, help="How many of its test images."),
+    ] = 10,
+    images: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--image",
+            metavar="INDEX",
+            min=0,
+            help="This test image instead, counted from 0; may be given repeatedly.",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Y,X", help="Show the kernel at this pixel too: row and column, from 0."
+        ),
+    ] = None,
+    untrained: Annotated[
+        bool,
+        typer.Option(
+            "--untrained",
+            help="Of the network before its first step, the averages of batch normalization too.",
+        ),
+    ] = False,
+    results: Results = Path("results"),
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="png, svg or pdf, or npz for the numbers; may be given repeatedly. "
+            "Default: plots/kernels.png in the run's folder.",
+        ),
+    ] = None,
+) -> None:
+    """Draw the sum of each involution kernel's values at each pixel, beside the images.
+
+    One column a layer and group; where there are more than twelve, the mean of a layer's groups.
+    """
+    from involbench.cli.looking import ask
+    from involbench.cli.page import rendered
+    from involbench.cli.trained_run import check_endings, check_test_images, trained_run
+    from involbench.errors import UsageError
+    from involbench.execution.messages import MakeKernels
+    from involbench.reporting.kernels import kernels_view
+    from involbench.reporting.plots import FORMATS
+
+    check_endings(outputs or [], (*FORMATS, "npz"))
+    name, found = trained_run(results, run, needs_weights=not untrained)
+    chosen = tuple(dict.fromkeys(images or []))
+    if len(chosen) > _MOST:
+        raise UsageError(f"--image: {len(chosen)} images; {_MOST} at most are shown at a time")
+    check_test_images(found, f"--test {test}", 0 if chosen else test)
+    for index in chosen:
+        check_test_images(found, f"--image {index}", index + 1)
+    pixel = None if at is None else _pixel(at, found.facts.input_shape)
+    maps = ask(MakeKernels(found, test, chosen, pixel, untrained))
+    plain = found.weights.parent / "plots" / f"kernels{'-untrained' if untrained else ''}.png"
+    title = f"{name}{', untrained' if untrained else ''}"
+    _write(outputs or [plain], maps, found, pixel, title)
+    typer.echo(rendered(kernels_view(maps)), nl=False)
+
+
+def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
+    """Read `Y,X`.
+
+    Raises:
+        UsageError: It is no pixel of the images.
+    """
+    from involbench.errors import UsageError
+
+    height, width, _ = shape
+    match = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", text)
+    if match is None:
+        raise UsageError(f"--at {text}: expected a row and a column, such as {height // 2},0")
+    row, column = int(match[1]), int(match[2])
+    if row >= height or column >= width:
+        raise UsageError(
+            f"--at {text}: outside the images, whose rows run from 0 to {height - 1} "
+            f"and columns from 0 to {width - 1}"
+        )
+    return row, column
+
+
+def _write(
+    outputs: list[Path],
+    maps: "KernelMaps",
+    run: "TrainedRun",
+    pixel: Pixel | None,
+    title: str,
+) -> None:
+    from involbench.cli.trained_run import write_output
+    from involbench.reporting.kernels import kernels_arrays, kernels_figure
+    from involbench.reporting.plots import drawn
+
+    classes = run.facts.class_names
+    for path in outputs:
+        ending = path.suffix[1:].lower()
+        if ending == "npz":
+            write_output(path, kernels_arrays(maps, classes, pixel))
+        else:
+            write_output(path, drawn(kernels_figure(maps, classes, pixel, title), ending))
