@@ -87,4 +87,4 @@ def _for_size(
         other.set_weights(model.get_weights())
     except SpecError:  # Too small for the architecture.
         return None
-    return with_scaling(other, data)
+    return with_scaling(other, data.mean, data.std)

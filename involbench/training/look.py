@@ -10,6 +10,7 @@ from involbench.errors import UsageError
 from involbench.layers import Involution2D
 from involbench.results.looking import Answers, KernelMaps, LayerKernels, Pictures
 from involbench.results.record import DataFacts, RunRecord
+from involbench.training.batches import EvaluationBatches
 from involbench.training.evaluate import predict
 from involbench.training.fit import scaled, with_scaling
 from involbench.training.split import Split
@@ -24,7 +25,7 @@ def answers(record: RunRecord, facts: DataFacts, weights: Path, pictures: Pictur
     """
     model = with_scaling(restored(record, facts, weights), *factors(facts))
     split = Split(pictures.pixels, np.zeros(len(pictures.pixels), np.int64))
-    predictions = predict(model, split, record.trial.training.batch_size)
+    predictions = predict(model, EvaluationBatches(split, record.trial.training.batch_size))
     return Answers(pictures, np.exp(predictions.log_probabilities))
 
 
