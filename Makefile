@@ -21,7 +21,8 @@ test: $(INSTALLED) ## Set up and run the tests.
 test-backends: test-jax test-torch ## Set up and run the tests of operator and models on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator tests/models/test_models.py
+	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
+		tests/models/test_models.py::test_trains_saves_and_loads
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py

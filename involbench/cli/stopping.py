@@ -1,6 +1,8 @@
 """Ctrl-C and `kill` while a command waits for its worker."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +17,11 @@ def stoppable(message: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         typer.echo(message, err=True)
-        raise typer.Exit(130) from None
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not by an exception: where Ctrl-C came while Python ran code from a string, as imports do,
+        # `python -m` would end itself by SIGINT in spite of it.
+        os._exit(130)
 
 
 def _terminate(*_: object) -> None:

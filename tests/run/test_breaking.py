@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -71,6 +72,17 @@ def test_stopped_by_a_signal_keeps_what_is_finished(spec, sent, code):
     finished = statuses(spec.parent)
     assert finished["cnn0"] == "finished"
     assert len(finished) < 4
+
+
+def test_ctrl_c_in_the_midst_of_an_import_ends_with_130_too(tmp_path):
+    lines = ["from involbench.cli.stopping import stoppable", 'with stoppable("stopped"):']
+    # Python runs strings where modules make named tuples and dataclasses, and then, after
+    # `python -m`, takes the interruption for one that nothing has caught.
+    lines.append('    exec("raise KeyboardInterrupt")')
+    (tmp_path / "interrupted.py").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
 
 
 def alive(process: psutil.Process) -> bool:
