@@ -34,7 +34,7 @@ def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[
     weights = folder / "model.keras"
     if needs_weights:
         _check_weights(weights, record.files.get(weights.name))
-    return shown, TrainedRun(record, record.data, weights)
+    return shown, TrainedRun(record, weights)
 
 
 def _check_weights(path: Path, size: int | None) -> None:
@@ -45,7 +45,7 @@ def _check_weights(path: Path, size: int | None) -> None:
     if not path.is_file():
         raise UsageError(f"{path}: no such file, so there is no trained network; {again}")
     found = path.stat().st_size
-    if found != (found if size is None else size):
+    if size is not None and found != size:
         raise UsageError(f"{path}: damaged: it has {found} bytes and had {size}; {again}")
 
 

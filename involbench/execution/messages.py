@@ -89,10 +89,14 @@ class TrainedRun:
     """A finished run, whose network is wanted."""
 
     record: RunRecord
-    facts: DataFacts
-    """The record's."""
     weights: Path
     """Its model.keras."""
+
+    @property
+    def facts(self) -> DataFacts:
+        """What the run saw of its dataset, which every finished run has recorded."""
+        assert self.record.data is not None
+        return self.record.data
 
 
 @dataclass(frozen=True)

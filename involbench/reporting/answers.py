@@ -20,15 +20,19 @@ def answers_view(answers: Answers, class_names: Sequence[str]) -> Iterator[Rende
     """A row an image: the most probable class, the next one, and the true one where it is known."""
     labels = answers.pictures.labels
     columns = ["image", "class", "probability %", "next", "probability %"]
+    missed = wrong(answers)
     rows = []
     for index, name in enumerate(answers.pictures.names):
         row = [excerpt(name)]
         for place in _best(answers, index)[:2]:
             row += [excerpt(class_names[place], _LONGEST), _percent(answers, index, place)]
-        rows.append([*row, *_truth(answers, index, class_names)])
+        if labels is not None:
+            verdict = "wrong" if missed[index] else "right"
+            row += [excerpt(class_names[labels[index]], _LONGEST), verdict]
+        rows.append(row)
     yield numbers_table(columns if labels is None else [*columns, "true class", ""], rows)
     if labels is not None:
-        right = sum(not each for each in wrong(answers))
+        right = len(missed) - sum(missed)
         yield Text(f"\n{right} of {len(labels)} right; an image is named by its number, from 0")
 
 
@@ -70,8 +74,7 @@ def wrong(answers: Answers) -> list[bool]:
     labels = answers.pictures.labels
     if labels is None:
         return [False] * len(answers.probabilities)
-    predicted = [_best(answers, index)[0] for index in range(len(labels))]
-    return [bool(label != best) for label, best in zip(labels, predicted, strict=True)]
+    return [bool(label != _best(answers, index)[0]) for index, label in enumerate(labels)]
 
 
 def _best(answers: Answers, index: int) -> list[int]:
@@ -82,11 +85,3 @@ def _best(answers: Answers, index: int) -> list[int]:
 
 def _percent(answers: Answers, index: int, place: int) -> str:
     return f"{100 * answers.probabilities[index, place]:.1f}"
-
-
-def _truth(answers: Answers, index: int, class_names: Sequence[str]) -> list[str]:
-    labels = answers.pictures.labels
-    if labels is None:
-        return []
-    verdict = "wrong" if wrong(answers)[index] else "right"
-    return [excerpt(class_names[labels[index]], _LONGEST), verdict]

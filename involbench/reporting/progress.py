@@ -27,6 +27,11 @@ class Running:
     reports: list[EpochReport] = field(default_factory=list)
     """Of the epochs that ended since."""
 
+    @property
+    def epoch(self) -> int:
+        """The last that ended; 0 before the first."""
+        return self.reports[-1].epoch if self.reports else 0
+
 
 @dataclass
 class Standing:

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from involbench.reporting.progress import Running, Standing, duration, trial_name
-from involbench.results.progress import EpochReport
 
 _BAR, _SPARKS, _NAME, _GAP = 12, 16, 30, 2
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -24,7 +23,7 @@ class _Column:
     rank: int
     """The smaller, the narrower a terminal that still shows it."""
     cell: Callable[[Running], str | ProgressBar]
-    justify: str = "right"
+    justify: JustifyMethod = "right"
 
     def width(self, rows: list[Running]) -> int:
         cells = [self.title, *map(self.cell, rows)]
@@ -42,8 +41,7 @@ def running_trials(standing: Standing, width: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     columns = _fitting(rows, width)
     for column in columns:
-        left = column.justify == "left"
-        table.add_column(column.title, justify="left" if left else "right", no_wrap=True)
+        table.add_column(column.title, justify=column.justify, no_wrap=True)
     for row in rows:
         table.add_row(*(column.cell(row) for column in columns))
     return Group(Text(_standing_line(standing), no_wrap=True, overflow="ellipsis"), table)
@@ -87,13 +85,11 @@ def _sparks(row: Running) -> str:
 
 
 def _epoch(row: Running) -> str:
-    done = row.reports[-1].epoch if row.reports else 0
-    return f"{done}/{row.started.trial.training.epochs}"
+    return f"{row.epoch}/{row.started.trial.training.epochs}"
 
 
 def _bar(row: Running) -> ProgressBar:
-    done = row.reports[-1].epoch if row.reports else 0
-    return ProgressBar(row.started.trial.training.epochs, done, width=_BAR)
+    return ProgressBar(row.started.trial.training.epochs, row.epoch, width=_BAR)
 
 
 def _last(name: str) -> Callable[[Running], str]:
@@ -101,9 +97,9 @@ def _last(name: str) -> Callable[[Running], str]:
     return lambda row: f"{row.reports[-1].metrics[name]:.4f}" if row.reports else "-"
 
 
-def _speed(report: EpochReport) -> str:
-    seconds = report.metrics["seconds"]
-    return f"{report.images / seconds:,.0f}" if seconds > 0 else "-"
+def _speed(row: Running) -> str:
+    seconds = row.reports[-1].metrics["seconds"] if row.reports else 0.0
+    return f"{row.reports[-1].images / seconds:,.0f}" if seconds > 0 else "-"
 
 
 _COLUMNS = (
@@ -114,5 +110,5 @@ _COLUMNS = (
     _Column("accuracy", 6, _last("accuracy")),
     _Column("validation", 2, _last("val_accuracy")),
     _Column("", 3, _sparks, "left"),
-    _Column("images/s", 7, lambda row: _speed(row.reports[-1]) if row.reports else "-"),
+    _Column("images/s", 7, _speed),
 )
