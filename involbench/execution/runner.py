@@ -89,9 +89,6 @@ class Runner:
             if isinstance(event, TrialEnded):
                 failures += event.record.status == "failed"
                 self._count(event.started.trial.seed, left, planned)
-                if failures and self.fail_fast:
-                    agenda.close()
-                    self.crew.stop()
         return failures
 
     def _until_left(self, workers: int) -> Iterator[Event]:
@@ -119,8 +116,12 @@ class Runner:
         left = _Left()
         try:
             while (entry := agenda.take()) is not None:
-                if not self._do(worker, entry):
+                record = self._do(worker, entry)
+                if record is None:
                     agenda.put_off(replace(entry, waited_for=True))
+                elif record.status == "failed" and self.fail_fast:
+                    agenda.close()  # Here, before this thread or another takes the next one.
+                    self.crew.stop()
                 worker.renew()
         except WorkerStopped:
             pass
@@ -128,8 +129,8 @@ class Runner:
             left = _Left(error)
         self._events.put(left)
 
-    def _do(self, worker: Worker, entry: _Entry) -> bool:
-        """Whether the trial has its record; it has none while another runner runs it."""
+    def _do(self, worker: Worker, entry: _Entry) -> RunRecord | None:
+        """The trial's record; None while another runner runs it."""
         began: list[Began] = []
 
         def pass_on(report: Report) -> None:
@@ -150,7 +151,7 @@ class Runner:
             self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not began))
         elif not entry.waited_for:
             self._tell(f"{run_dir.name} is being run by another process: waiting for it")
-        return record is not None
+        return record
 
     def _record(
         self, worker: Worker, request: RunTrial, pass_on: Callable[[Report], None]
