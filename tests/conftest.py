@@ -1,10 +1,18 @@
 """Fixtures of all tests."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+
+gc.disable()  # Until all is imported, which stays and need never be looked through.
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -1,33 +1,48 @@
-"""The report in a browser: nothing is complained of, nothing sticks out."""
+"""The report in a browser: nothing is complained of, fetched, sticks out or can't be read."""
 
+import html
 import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
+import axe_core_python
 import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+AXE = Path(axe_core_python.__file__).parent / "axe.min.js"
 WIDTHS = (360, 1280)
 MEASURE = """<!DOCTYPE html><body>{frames}<pre id="found"></pre><script>
-onload = () => {{
-  const found = [...document.querySelectorAll("iframe")].map(frame => {{
-    const page = frame.contentDocument, root = page.documentElement;
+onload = async () => {{
+  const axe = await (await fetch("axe.min.js")).text(), found = [];
+  for (const frame of document.querySelectorAll("iframe")) {{
+    const page = frame.contentDocument, root = page.documentElement, view = frame.contentWindow;
     page.querySelectorAll("details").forEach(folded => folded.open = true);
     const wide = [...page.querySelectorAll("svg, img")].filter(
       picture => picture.getBoundingClientRect().right > root.clientWidth);
-    return {{wide: root.scrollWidth - root.clientWidth, pictures: wide.length,
+    const fetched = view.performance.getEntriesByType("resource").map(entry => entry.name);
+    view.eval(axe);
+    const {{violations}} = await view.axe.run({{resultTypes: ["violations"]}});
+    found.push({{
+      wide: root.scrollWidth - root.clientWidth, pictures: wide.length, fetched,
       shown: page.querySelectorAll("figure > svg").length,
-      high: page.querySelector("#chart-seeds svg").getBoundingClientRect().height}};
-  }});
+      high: page.querySelector("#chart-seeds svg").getBoundingClientRect().height,
+      background: view.getComputedStyle(page.body).backgroundColor,
+      violations: violations.map(({{id, impact, nodes}}) =>
+        [impact, id, nodes.length, nodes[0].html.slice(0, 200)]),
+    }});
+  }}
   document.getElementById("found").textContent = JSON.stringify(found);
 }};
 </script>"""
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-def test_no_complaint_and_no_horizontal_scroll(published_file, tmp_path):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_complaint_and_no_horizontal_scroll(published_file, scheme, tmp_path):
     shutil.copy(published_file, tmp_path)
+    shutil.copy(AXE, tmp_path)
     frames = "".join(
         f'<iframe src="report.html" style="border:0;height:900px;width:{width}px"></iframe>'
         for width in WIDTHS
@@ -37,7 +52,8 @@ def test_no_complaint_and_no_horizontal_scroll(published_file, tmp_path):
         [
             *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
             *("--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}"),
-            *("--virtual-time-budget=5000", "--dump-dom", (tmp_path / "measure.html").as_uri()),
+            f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
+            *("--virtual-time-budget=20000", "--dump-dom", (tmp_path / "measure.html").as_uri()),
         ],
         capture_output=True,
         text=True,
@@ -45,6 +61,10 @@ def test_no_complaint_and_no_horizontal_scroll(published_file, tmp_path):
     )
     assert "CONSOLE" not in done.stderr, done.stderr
     (found,) = re.findall(r'<pre id="found">(.+?)</pre>', done.stdout)
-    for page in json.loads(found):
+    for page in json.loads(html.unescape(found)):
         assert (page["wide"], page["pictures"], page["shown"]) == (0, 0, 11)
         assert page["high"] > 100
+        assert page["fetched"] == []
+        brightness = sum(map(int, re.findall(r"\d+", page["background"])[:3])) / 3
+        assert (brightness > 128) == (scheme == "light")
+        assert [v for v in page["violations"] if v[0] in ("serious", "critical")] == []
