@@ -102,14 +102,11 @@ def _sizes(
 def _counted(
     name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
 ) -> Any:
-    import keras
-
     from involbench.models import build_model
-    from involbench.profiling import count_parameters
+    from involbench.profiling import count_parameters, only_outlines
 
-    counted = count_parameters(build_model(name, shape, classes, **arguments))
-    keras.backend.clear_session()
-    return counted
+    with only_outlines():
+        return count_parameters(build_model(name, shape, classes, **arguments))
 
 
 def _called(name: str, arguments: dict[str, Any]) -> str:

@@ -153,11 +153,12 @@ class Desk:
 
     def parameters(self, trial: Any) -> Parameters:
         from involbench.data import describe_dataset
-        from involbench.profiling import count_parameters
+        from involbench.profiling import count_parameters, only_outlines
         from involbench.training.fit import build
 
         shape, classes = describe_dataset(**_arguments(_source(trial.data)))
-        return count_parameters(build(trial, shape, classes))
+        with only_outlines():
+            return count_parameters(build(trial, shape, classes))
 
     def match(self, trial: Any, reference: Any) -> Matched:
         from involbench.data import describe_dataset

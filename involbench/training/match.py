@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from functools import cache
 
-import keras
-
 from involbench.errors import SpecError
-from involbench.profiling import count_parameters
+from involbench.profiling import count_parameters, only_outlines
 from involbench.results.budget import Matched
 from involbench.spec.architectures import Scalable
 from involbench.spec.trial import Trial
@@ -34,8 +32,8 @@ def match_width(
     what = architecture.match.what
 
     def size(of: Trial) -> int:
-        keras.backend.clear_session(free_memory=False)  # Collecting takes longer than building.
-        counted = count_parameters(build(of, input_shape, num_classes))
+        with only_outlines():
+            counted = count_parameters(build(of, input_shape, num_classes))
         return counted.trainable if what == "parameters" else counted.macs
 
     def at(width: int) -> int:

@@ -1,15 +1,14 @@
 """Finding what is wrong with an experiment before anything of it is written."""
 
-import keras
-
 from involbench.data import Dataset
+from involbench.profiling import only_outlines
 from involbench.spec.trial import Trial
 from involbench.training.fit import build, make_optimizer
 from involbench.training.split import split_dataset
 
 
 def check_trial(trial: Trial, dataset: Dataset) -> None:
-    """Split the data and build the model as `run_trial` would, and throw both away.
+    """Split the data and outline the model as `run_trial` would make it; throw both away.
 
     Raises:
         DataError: The data do not fit the trial.
@@ -17,6 +16,6 @@ def check_trial(trial: Trial, dataset: Dataset) -> None:
     """
     data = trial.data
     split_dataset(dataset, trial.seed, data.train_size, data.validation, data.normalization)
-    build(trial, dataset.input_shape, dataset.num_classes)
+    with only_outlines():
+        build(trial, dataset.input_shape, dataset.num_classes)
     make_optimizer(trial)
-    keras.backend.clear_session()
