@@ -1,7 +1,7 @@
 """Fixtures of all tests."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +33,13 @@ def once(
         return path
 
     return folder
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """TensorFlow traces nothing, which takes many times as long as the few steps of a test."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -138,7 +138,7 @@ def test_values_and_gradients_equal_the_definition(case, data_format, dtype, see
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's path is the same everywhere")
-@generated(max_examples=30)
+@generated(max_examples=15 if BACKEND == "jax" else 30)
 def test_they_do_inside_a_compiled_function(case, data_format, dtype, seed):
     check(case, data_format, dtype, seed, in_graph)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from involbench.data import make_dataset
 from involbench.models import resnet
@@ -60,14 +59,6 @@ def images():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (24, 16, 16, 3), np.uint8), np.arange(24) % 2
     return make_dataset("made", x[:16], y[:16], x[16:], y[16:], ("a", "b"))
-
-
-@pytest.fixture
-def eager():
-    """Nothing is traced, which takes many times as long as the one step that it would be for."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def small(trial: Trial) -> Trial:

@@ -15,8 +15,12 @@ from tests.cli import involbench, spawn
 from .resumable import outcome, prepared
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob("results/tiny/runs/*/checkpoint/*.npz"))
+def checkpoints(folder: Path, model: str = "cnn") -> list[Path]:
+    return sorted(folder.glob(f"results/tiny/runs/{model}-*/checkpoint/*.npz"))
+
+
+def records(folder: Path, model: str) -> list[Path]:
+    return [*folder.glob(f"results/tiny/runs/{model}-*/run.json")]
 
 
 def start_and_stop(spec: Path, sent: int, when) -> int:
@@ -38,19 +42,24 @@ def start_and_stop(spec: Path, sent: int, when) -> int:
     return process.returncode
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(undisturbed, tmp_path, sent, code):
+@pytest.mark.parametrize(
+    ("sent", "code", "model", "finished"),
+    [(signal.SIGINT, 130, "cnn", 0), (signal.SIGTERM, 143, "inn", 1)],
+)
+def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(
+    undisturbed, tmp_path, sent, code, model, finished
+):
     spec = prepared(tmp_path / "b")
-    assert start_and_stop(spec, sent, lambda: len(checkpoints(spec.parent)) > 1) == code
-    assert checkpoints(spec.parent)
+    assert start_and_stop(spec, sent, lambda: len(checkpoints(spec.parent, model)) > 1) == code
+    assert checkpoints(spec.parent, model)
+    kept = {path: path.read_bytes() for path in records(spec.parent, "*")}
+    assert len(kept) == finished
     done = involbench("run", spec, cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     assert outcome(spec.parent) == undisturbed
-    notes = [
-        json.loads(path.read_text())["notes"]
-        for path in spec.parent.glob("results/tiny/runs/cnn*/run.json")
-    ]
-    assert "resumed after epoch" in notes[0][0]
+    assert {path: path.read_bytes() for path in kept} == kept
+    (record,) = records(spec.parent, model)
+    assert "resumed after epoch" in json.loads(record.read_text())["notes"][0]
 
 
 def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_path):

@@ -58,6 +58,7 @@ class Disk:
         self._fsync(descriptor)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_disk_that_is_full_at_any_write(dataset, tmp_path, monkeypatch):
     whole = run(dataset, tmp_path / "whole")
     for full_at in itertools.count(1):
