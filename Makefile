@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run environments test test-backends test-jax test-torch torture calibrate models-doc lint clean
+.PHONY: help run environments test test-backends test-jax test-torch torture calibrate docs lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,10 @@ torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them 
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate
 
-models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew.
+docs: $(INSTALLED) ## Write anew what is made by programs in docs/: tables, findings, sample report.
 	$(BIN)/python -m benchmarks.models_doc
+	$(BIN)/python -m benchmarks.findings
+	$(BIN)/involbench report reference/cifar10-jpeg --output docs/sample-report.html
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/ruff check

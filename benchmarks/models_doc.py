@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
-_BEGIN, _END = "<!-- made by `make models-doc`: {} -->", "<!-- end -->"
+_BEGIN, _END = "<!-- made by `make docs`: {} -->", "<!-- end -->"
 
 Model = tuple[str, dict[str, Any]]
 

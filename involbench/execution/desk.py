@@ -133,13 +133,16 @@ class Desk:
                 return record
 
     def _train(self, request: RunTrial) -> RunRecord:
+        from involbench.training.pictures import keep_pictures
         from involbench.training.trial import run_trial
 
         self.training = True
         try:
+            dataset = self.load(request.trial.data)
+            keep_pictures(request.run_dir.parents[1], dataset)
             return run_trial(
                 request.trial,
-                self.load(request.trial.data),
+                dataset,
                 request.run_dir,
                 request.argv,
                 on_epoch=self.connection.send,

@@ -27,9 +27,15 @@ def comparison_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Names to the left, numbers to the right."""
-    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """Words to the left, numbers to the right.
+
+    Args:
+        columns: Titles.
+        rows: As many cells each.
+        words: How many of the first columns hold words.
+    """
+    lines = [columns, ["---"] * words + ["---:"] * (len(columns) - words), *rows]
     return "\n".join(f"| {' | '.join(map(_escape, cells))} |" for cells in lines)
 
 

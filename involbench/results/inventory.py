@@ -14,7 +14,9 @@ _RUN_FILES = re.compile(
     r"|plots/(accuracy|loss|kernels|kernels-untrained)\.(png|svg)|checkpoint/.+"
 )
 _RUN_FOLDERS = re.compile(r"plots|checkpoint(/.+)?")
-_EXPERIMENT_FILES = re.compile(r"spec\.yaml|comparison\.(json|csv)|report\.html")
+_EXPERIMENT_FILES = re.compile(
+    r"spec\.yaml|comparison\.(json|csv)|report\.html|images-[0-9a-f]{12}\.npz"
+)
 _TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8}\.tmp")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.errors import ResultsError
+from involbench.results.arrays import write_arrays
 from involbench.results.files import write_atomic, write_json
 from involbench.results.record import History, Parameters, RunRecord
 
@@ -49,9 +50,7 @@ def write_parameters(run_dir: Path, parameters: Parameters) -> None:
 
 def write_predictions(run_dir: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write predictions.npz."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomic(run_dir / "predictions.npz", buffer.getvalue())
+    write_arrays(run_dir / "predictions.npz", arrays)
 
 
 def write_model(run_dir: Path, model: keras.Model) -> None:

@@ -13,6 +13,12 @@ from involbench.data.source import silent
 from involbench.data.subsets import balanced_subset
 from involbench.errors import DataError, UsageError
 from involbench.results.looking import Pictures
+from involbench.results.pictures import (
+    MOST_BYTES,
+    MOST_PICTURES,
+    pictures_path,
+    write_pictures,
+)
 from involbench.results.record import DataFacts
 
 _SEED = 0
@@ -50,6 +56,23 @@ def tested_pictures(
             f"{dataset.fingerprint[:12]}, that of the run's images {facts.fingerprint[:12]}"
         )
     taken = np.array(chosen) if chosen else balanced_subset(dataset.y_test, count, _SEED)
+    return _pictures(dataset, taken)
+
+
+def keep_pictures(experiment: Path, dataset: Dataset) -> None:
+    """Keep some test images of all classes in an experiment's folder, unless it has them.
+
+    Raises:
+        ResultsError: The folder cannot be written.
+    """
+    path = pictures_path(experiment, dataset.fingerprint)
+    count = min(MOST_PICTURES, len(dataset.y_test), MOST_BYTES // dataset.x_test[0].nbytes)
+    if count and not path.exists():
+        taken = balanced_subset(dataset.y_test, count, _SEED)
+        write_pictures(path, _pictures(dataset, taken))
+
+
+def _pictures(dataset: Dataset, taken: NDArray[np.int64]) -> Pictures:
     names = tuple(str(index) for index in taken.tolist())
     return Pictures(names, dataset.x_test[taken], dataset.y_test[taken])
 

@@ -10,7 +10,7 @@ DOCUMENT = models_doc.DOCUMENT.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_not_stale():
-    assert models_doc.document() == DOCUMENT, "run `make models-doc`"
+    assert models_doc.document() == DOCUMENT, "run `make docs`"
 
 
 def test_millions_at_1000_classes_are_those_published():

@@ -14,7 +14,7 @@ from tests.operator import reference
 from tests.operator.backends import BACKEND, as_float64, values_and_gradients
 
 # JAX compiles every case anew, so `make test-jax` tries them all only where it is told to.
-CASES = int(os.environ.get("INVOLBENCH_CASES", "60" if BACKEND == "jax" else "300"))
+CASES = int(os.environ.get("INVOLBENCH_CASES", "30" if BACKEND == "jax" else "300"))
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 1e-2, "float16": 1e-2}
 
 

@@ -5,6 +5,7 @@ TensorFlow is started once, in this process, in place of a worker for each comma
 
 import io
 import json
+import re
 import shutil
 import zipfile
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from involbench.data import load_dataset
 from involbench.execution.desk import Desk
 from involbench.reporting.plots import plot_kernels
 from tests.cli import called
+from tests.report.page import Page
 
 
 @pytest.fixture
@@ -180,3 +182,57 @@ def test_each_group_has_a_map_where_there_is_room(groups, titles):
     drawn = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     shown = sums["b"][1, ..., 1] if groups[1] == 2 else sums["b"].mean(-1)[1]
     np.testing.assert_array_equal(drawn[-1], shown)
+
+
+def charts(tree):
+    """The report's pictures of images: title -> the rows of its table."""
+    done = called("report", "smoke", cwd=tree)
+    assert done.returncode == 0, done.stderr
+    page = Page((tree / "results/smoke/report.html").read_text())
+    (section,) = (node for node in page.all("section") if node.attributes["id"] == "images")
+    figures = section.all("figure")
+    assert [len(figure.all("image")) for figure in figures] == [
+        len(figure.all("tr")) - 1 for figure in figures
+    ]
+    return {
+        figure.all("h3")[0].text: [
+            [cell.text for cell in (*row.all("th"), *row.all("td"))] for row in figure.all("tr")
+        ]
+        for figure in figures
+    }
+
+
+def test_the_report_shows_what_only_one_network_gets_right(tree):
+    found = charts(tree)
+    _, *samples = found.pop("Test images")
+    assert [row[1] for row in samples] == [str(digit) for digit in range(10)]
+    assert found
+    for title, (_, *rows) in found.items():
+        right, wrong = re.fullmatch("Right by (.+), wrong by (.+)", title).groups()
+        one, other = (
+            np.load(folder_of(tree, f"{model}-seed0") / "predictions.npz")
+            for model in (right, wrong)
+        )
+        assert 1 <= len(rows) <= 10
+        for image, true, *said in rows:
+            index = int(image)
+            assert int(true) == one["labels"][index] == one["predicted"][index] == int(said[0])
+            assert int(true) != other["predicted"][index] == int(said[2])
+            assert float(said[1]) == pytest.approx(100 * one["probabilities"][index].max(), abs=0.1)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut off", "of other images"])
+def test_a_report_goes_without_images_that_cannot_be_read(tree, damage):
+    (path,) = tree.glob("results/smoke/images-*.npz")
+    whole = path.read_bytes()
+    path.unlink()
+    if damage == "cut off":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "of other images":
+        with np.load(io.BytesIO(whole)) as arrays:
+            np.savez(path, **{**arrays, "labels": (arrays["labels"] + 1) % 10})
+    done = called("report", "smoke", cwd=tree)
+    assert done.returncode == 0, done.stderr
+    assert (path.name in done.stderr) == (damage != "gone")
+    page = Page((tree / "results/smoke/report.html").read_text())
+    assert "images" not in [node.attributes["id"] for node in page.all("section")]

@@ -9,6 +9,7 @@ from involbench.errors import ResultsError
 from involbench.reporting.histories import Histories, histories_of, single_chance
 from involbench.reporting.labels import label, own_point, side_by_side
 from involbench.reporting.report.judged import Judged, judged_of
+from involbench.reporting.report.shown import Shown, shown_of
 from involbench.reporting.style import Styles, styles_of
 from involbench.results.catalog import RunEntry, read_entries
 from involbench.results.files import read_bytes
@@ -29,6 +30,8 @@ class Material:
     histories: Histories
     judged: dict[str, Judged]
     """Model with its coordinates -> what its networks said of the test images."""
+    shown: list[Shown]
+    """What the networks said of the images kept, at the first sweep points."""
     entries: list[RunEntry]
     warnings: tuple[str, ...]
     """What could not be read, and what makes the comparison less fair than it looks."""
@@ -61,6 +64,7 @@ def gather(tree: ResultsTree, experiment: str) -> Material:
     comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
     histories, unread = histories_of(comparison.models, runs)
     judged, unjudged = judged_of(comparison.models, runs)
+    shown, unshown = shown_of(comparison, runs, folder)
     entries, skipped = read_entries(tree, experiment)
     return Material(
         folder,
@@ -69,8 +73,9 @@ def gather(tree: ResultsTree, experiment: str) -> Material:
         comparison,
         histories,
         judged,
+        shown,
         entries,
-        tuple(dict.fromkeys([*comparison.warnings, *unread, *unjudged, *skipped])),
+        tuple(dict.fromkeys([*comparison.warnings, *unread, *unjudged, *unshown, *skipped])),
     )
 
 

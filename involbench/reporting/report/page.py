@@ -14,6 +14,7 @@ from involbench.reporting.labels import side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.report.accuracy import accuracy
 from involbench.reporting.report.classes import classes
+from involbench.reporting.report.images import images
 from involbench.reporting.report.markup import inline
 from involbench.reporting.report.material import Material
 from involbench.reporting.report.parts import Cell, Number, Section, Table
@@ -29,7 +30,7 @@ _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
 
 def sections(material: Material) -> list[Section]:
     """What is drawn, in the order of the page."""
-    made = (make(material) for make in (training, accuracy, sizes, classes))
+    made = (make(material) for make in (training, accuracy, sizes, classes, images))
     return [section for section in made if section is not None]
 
 

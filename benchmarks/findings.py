@@ -1,0 +1,78 @@
+"""Write docs/findings.md: what the published results say so far.
+
+Run: python -m benchmarks.findings
+"""
+
+from pathlib import Path
+from typing import get_args
+
+from involbench.analysis.compare import compare_experiment
+from involbench.analysis.comparison import ClaimVerdict, Comparison
+from involbench.analysis.measure import Wanted
+from involbench.analysis.metrics import ACCURACY, SIZE, metric
+from involbench.reporting.tables_markdown import comparison_markdown, markdown_table
+from involbench.reporting.tables_text import COSTS
+from involbench.results.outline import read_question
+from involbench.results.reading import ResultsTree
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "findings.md"
+HEAD = """\
+# Findings
+
+What the published results under `results/reference/` say so far, and no more than they bear.
+`make docs` writes this page from them. A verdict takes six seeds; each is about the networks, the
+data and the training of its experiment, and about nothing larger.
+
+The images of `cifar10` are CIFAR-10 re-encoded as JPEG (see
+[results/reference](../results/reference/README.md)), so that no accuracy here is one on CIFAR-10
+itself. Times were measured while other work ran on the machine.
+"""
+
+
+def document() -> str:
+    """The page."""
+    tree = ResultsTree(ROOT / "results")
+    comparisons = {name: _compared(tree, name) for name in tree.references()}
+    parts = [HEAD, "## Claims", _claims(comparisons)]
+    for name, comparison in comparisons.items():
+        _, _, body = comparison_markdown(comparison, _metrics(comparison)).partition("\n\n")
+        parts += [f"## {_short(name)}", read_question(tree.folder(name)), body]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _compared(tree: ResultsTree, name: str) -> Comparison:
+    wanted = compare_experiment(tree, name, wanted=Wanted(frozenset(), frozenset()))
+    metrics = frozenset([*_metrics(wanted), SIZE])
+    return compare_experiment(tree, name, wanted=Wanted(metrics | {*COSTS}, metrics))
+
+
+def _metrics(comparison: Comparison) -> tuple[str, ...]:
+    """Those of the claims that differ from seed to seed, after accuracy."""
+    claimed = (claim.metric for claim in comparison.claims)
+    return tuple(dict.fromkeys([ACCURACY, *(m for m in claimed if not metric(m).exact)]))
+
+
+def _claims(comparisons: dict[str, Comparison]) -> str:
+    """Each claim and its verdict; the numbers are with its experiment."""
+    rows = [
+        (claim.verdict, claim.says, claim.source, f"[{_short(name)}](#{_short(name)})")
+        for verdict in get_args(ClaimVerdict)
+        for name, comparison in comparisons.items()
+        for claim in comparison.claims
+        if claim.verdict == verdict
+    ]
+    return markdown_table(("verdict", "claim", "source", "experiment"), rows, words=4)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("reference/")
+
+
+def main() -> None:
+    DOCUMENT.write_text(document(), encoding="utf-8")
+    print(DOCUMENT.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Test images, and what the networks say of them."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.reporting.plots import plot_images
+from involbench.reporting.report.material import Material
+from involbench.reporting.report.parts import Cell, Chart, Number, Section, Table, percent
+from involbench.reporting.report.shown import Shown
+
+_MOST = 10
+"""Of one kind in a picture."""
+_MOST_MODELS = 3
+"""Named below an image."""
+_MOST_PAIRS = 6
+
+
+def images(material: Material) -> Section | None:
+    """Samples, and what only one of two networks gets right; None where no images are kept."""
+    if not material.shown:
+        return None
+    charts = chain(*(_charts(shown, place) for place, shown in enumerate(material.shown)))
+    count = len(material.shown[0].labels)
+    says = f"Of the {count} test images that are kept beside the runs, of all classes in turn."
+    return Section("images", "Images", (says,), tuple(charts))
+
+
+def _charts(shown: Shown, place: int) -> Iterator[Chart]:
+    if place == 0:
+        models = [*shown.said][:_MOST_MODELS]
+        yield _chart(shown, f"samples-{place}", "Test images", _samples(shown), models)
+    if shown.baseline is None:
+        return
+    others = [name for name in shown.said if name != shown.baseline][:_MOST_PAIRS]
+    for number, name in enumerate(others):
+        for right, wrong in ((name, shown.baseline), (shown.baseline, name)):
+            chosen = np.flatnonzero(_right(shown, right) & ~_right(shown, wrong))[:_MOST]
+            if chosen.size:
+                title = f"Right by {right}, wrong by {wrong}"
+                key = f"only-{place}-{number}-{'this' if right == name else 'that'}"
+                yield _chart(shown, key, title, chosen, [right, wrong])
+
+
+def _samples(shown: Shown) -> NDArray[np.intp]:
+    """The first of each class, and more where there are few classes."""
+    _, inverse = np.unique(shown.labels, return_inverse=True)
+    turn = np.array([np.sum(inverse[:index] == each) for index, each in enumerate(inverse)])
+    return np.lexsort((shown.labels, turn))[:_MOST]
+
+
+def _right(shown: Shown, name: str) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = shown.said[name].predicted == shown.labels
+    return right
+
+
+def _chart(
+    shown: Shown, key: str, title: str, chosen: NDArray[np.intp], models: list[str]
+) -> Chart:
+    captions = [
+        [_class(shown, shown.labels[index]), *_answers(shown, index, models)] for index in chosen
+    ]
+    title += f", {shown.heading}" * bool(shown.heading)
+    says = (
+        f"Below each image its true class, then what the networks of seed {shown.seed} say: "
+        f"{', '.join(models)}, with the probability."
+    )
+    figure = plot_images(shown.pictures.pixels[chosen], captions)
+    return Chart(key, title, says, figure, (_table(shown, title, chosen, models),))
+
+
+def _answers(shown: Shown, index: int, models: list[str]) -> Iterator[str]:
+    for name in models:
+        said = shown.said[name]
+        yield f"{name}: {_class(shown, said.predicted[index])} {100 * said.probability[index]:.0f}%"
+
+
+def _table(shown: Shown, title: str, chosen: NDArray[np.intp], models: list[str]) -> Table:
+    titles = ["image", "true class"]
+    for name in models:
+        titles += [name, f"{name}, %"]
+    rows = []
+    for index in chosen.tolist():
+        number = shown.pictures.names[index]
+        cells: list[Cell] = [Number(number, int(number)), _class(shown, shown.labels[index])]
+        for name in models:
+            said = shown.said[name]
+            cells += [_class(shown, said.predicted[index]), percent(float(said.probability[index]))]
+        rows.append(tuple(cells))
+    caption = f"{title}: images by their number in the test set, from 0"
+    return Table(caption, tuple(titles), tuple(rows))
+
+
+def _class(shown: Shown, label: np.int64) -> str:
+    return shown.class_names[label] if label < len(shown.class_names) else str(label)
