@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 _RUN_FILES = re.compile(
-    r"(run|history|parameters)\.json|history\.csv|predictions\.npz|model\.keras|log\.txt|\.lock"
+    r"(run|history|parameters)\.json|history\.csv|(predictions|kernels)\.npz|model\.keras|log\.txt|\.lock"
     r"|plots/(accuracy|loss|kernels|kernels-untrained)\.(png|svg)|checkpoint/.+"
 )
 _RUN_FOLDERS = re.compile(r"plots|checkpoint(/.+)?")

@@ -49,11 +49,27 @@ def kernel_maps(
     Raises:
         UsageError: It has no such layers; or see `restored`.
     """
-    model = restored(record, facts, weights)
-    layers = [layer for layer in model.layers if isinstance(layer, Involution2D)]
-    if not layers:
+    maps = maps_of(restored(record, facts, weights), facts, pictures, pixel)
+    if maps is None:
         name = record.trial.architecture.architecture
         raise UsageError(f"{record.run_id}: {name} has no involution layer, so it makes no kernels")
+    return maps
+
+
+def maps_of(
+    model: keras.Model, facts: DataFacts, pictures: Pictures, pixel: tuple[int, int] | None = None
+) -> KernelMaps | None:
+    """What kernels a network makes for images; None where it has no involution layers.
+
+    Args:
+        model: From scaled images to logits.
+        facts: By which the images are scaled.
+        pictures: The images.
+        pixel: As for `kernel_maps`.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, Involution2D)]
+    if not layers:
+        return None
     features = keras.Model(model.inputs, [layer.input for layer in layers])
     outputs = features(scaled(pictures.pixels, *factors(facts)), training=False)
     reached = outputs if isinstance(outputs, list | tuple) else [outputs]

@@ -11,6 +11,7 @@ import keras
 from involbench.analysis.collapse import never_left_chance
 from involbench.data import Dataset
 from involbench.profiling import count_parameters
+from involbench.results.kernel_maps import write_kernel_maps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
 from involbench.spec.trial import Trial
@@ -21,7 +22,11 @@ from involbench.training.conditions import under_conditions
 from involbench.training.device import make_reproducible
 from involbench.training.evaluate import Predictions, predict, scores
 from involbench.training.fit import Fitted, build, fit, with_scaling
+from involbench.training.look import maps_of
+from involbench.training.pictures import tested_pictures
 from involbench.training.split import TrialData, split_dataset
+
+_KERNELS_SHOWN = 6
 
 
 def run_trial(
@@ -63,6 +68,7 @@ def run_trial(
     artifacts.write_history(run_dir, history)
     artifacts.write_parameters(run_dir, count_parameters(model))
     metrics: dict[str, float | None] = {}
+    facts = _facts(dataset, data)
     if fitted.ended == "finished":
         predictions = predict(scaling, EvaluationBatches(data.test, trial.training.batch_size))
         artifacts.write_predictions(run_dir, predictions.arrays())
@@ -72,6 +78,7 @@ def run_trial(
         rows, more_notes = artifacts.strict({k: [v] for k, v in measured.items()}, "metrics")
         metrics = {name: row[0] for name, row in rows.items()}
         notes += more_notes + changed.notes
+        _keep_kernels(run_dir, model, facts, dataset)
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
         status=fitted.ended,
@@ -81,7 +88,7 @@ def run_trial(
         versions=provenance.versions(),
         hardware=provenance.hardware(),
         git=provenance.git_state(),
-        data=_facts(dataset, data),
+        data=facts,
         started=started,
         ended=_now(),
         seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
@@ -94,6 +101,14 @@ def run_trial(
     if record.status != "timeout":
         checkpoints.clear()
     return record
+
+
+def _keep_kernels(run_dir: Path, model: keras.Model, facts: DataFacts, dataset: Dataset) -> None:
+    """Keep what kernels the trained network makes for some test images, if it has involutions."""
+    count = min(_KERNELS_SHOWN, len(dataset.y_test))
+    maps = maps_of(model, facts, tested_pictures(dataset, facts, count, ()))
+    if maps is not None:
+        write_kernel_maps(run_dir, maps)
 
 
 def _resumed(fitted: Fitted) -> list[str]:

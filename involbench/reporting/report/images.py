@@ -6,26 +6,33 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.reporting.plots import plot_images
+from involbench.reporting.plots import plot_images, plot_kernels
 from involbench.reporting.report.material import Material
-from involbench.reporting.report.parts import Cell, Chart, Number, Section, Table, percent
+from involbench.reporting.report.parts import Cell, Chart, Number, Section, Table, percent, plain
 from involbench.reporting.report.shown import Shown
+from involbench.results.kernel_maps import KeptMaps
 
 _MOST = 10
 """Of one kind in a picture."""
 _MOST_MODELS = 3
 """Named below an image."""
 _MOST_PAIRS = 6
+_MOST_LAYERS = 6
+"""Of which heat maps are drawn."""
 
 
 def images(material: Material) -> Section | None:
     """Samples, and what only one of two networks gets right; None where no images are kept."""
     if not material.shown:
         return None
-    charts = chain(*(_charts(shown, place) for place, shown in enumerate(material.shown)))
+    places = [*enumerate(material.shown)]
+    charts = chain(
+        *(_charts(shown, place) for place, shown in places),
+        *(_heat_maps(shown, place) for place, shown in places),
+    )
     count = len(material.shown[0].labels)
     says = f"Of the {count} test images that are kept beside the runs, of all classes in turn."
-    return Section("images", "Images", (says,), tuple(charts))
+    return Section("images", "Images and kernels", (says,), tuple(charts))
 
 
 def _charts(shown: Shown, place: int) -> Iterator[Chart]:
@@ -42,6 +49,40 @@ def _charts(shown: Shown, place: int) -> Iterator[Chart]:
                 title = f"Right by {right}, wrong by {wrong}"
                 key = f"only-{place}-{number}-{'this' if right == name else 'that'}"
                 yield _chart(shown, key, title, chosen, [right, wrong])
+
+
+def _heat_maps(shown: Shown, place: int) -> Iterator[Chart]:
+    """Where the kernels of each model with involutions are large."""
+    for number, (name, maps) in enumerate([*shown.maps.items()][:_MOST_PAIRS]):
+        known = {image: index for index, image in enumerate(shown.pictures.names)}
+        if not known.keys() >= set(maps.images):
+            continue
+        chosen = np.array([known[image] for image in maps.images])
+        names = [*maps.sums][:: -(-len(maps.sums) // _MOST_LAYERS)]
+        yield Chart(
+            f"kernels-{place}-{number}",
+            f"Kernels of {name}" + f", {shown.heading}" * bool(shown.heading),
+            "The sum of the values of the involution kernel at each pixel, beside the image: what "
+            f"the network of seed {shown.seed} makes of it. Where a layer's map is of one colour, "
+            "its kernels are the same everywhere, as those of a convolution.",
+            plot_kernels(
+                shown.pictures.pixels[chosen],
+                [[_class(shown, shown.labels[index])] for index in chosen],
+                {layer: maps.sums[layer] for layer in names},
+            ),
+            (_sums_table(name, maps),),
+        )
+
+
+def _sums_table(name: str, maps: KeptMaps) -> Table:
+    rows = [
+        (layer, *(plain(float(value)) for value in (sums.mean(), sums.min(), sums.max(), spread)))
+        for layer, sums in maps.sums.items()
+        for spread in [sums.std(axis=(1, 2)).mean()]
+    ]
+    titles = ("layer", "mean", "least", "most", "spread")
+    caption = f"Sums of the kernels of {name}; spread: standard deviation over a map, on average"
+    return Table(caption, titles, tuple(rows))
 
 
 def _samples(shown: Shown) -> NDArray[np.intp]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from involbench.analysis.comparison import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.labels import label, own_point, side_by_side
+from involbench.results.kernel_maps import NAME, KeptMaps, read_kernel_maps
 from involbench.results.looking import Pictures
 from involbench.results.pictures import pictures_path, read_pictures
 from involbench.results.predictions import Predicted, read_predictions
@@ -40,6 +41,8 @@ class Shown:
     class_names: tuple[str, ...]
     said: Mapping[str, Said]
     """By model."""
+    maps: Mapping[str, KeptMaps]
+    """Of the models with involutions."""
     baseline: str | None
     """The model that the others are held against, where it is among them."""
 
@@ -86,15 +89,22 @@ def _shown(
     path = pictures_path(experiment, next(iter(facts), ""))
     if len(facts) != 1 or not os.path.lexists(path):
         return None
-    pictures, said, first = read_pictures(path), dict[str, Said](), None
+    pictures, said, maps, first = (
+        read_pictures(path),
+        dict[str, Said](),
+        dict[str, KeptMaps](),
+        None,
+    )
     for result, run in chosen:
+        name = label(result.model, own_point(result))
+        if os.path.lexists(run.path / NAME):
+            maps[name] = read_kernel_maps(run.path)
         if os.path.lexists(run.path / "predictions.npz"):
-            name = label(result.model, own_point(result))
             said[name] = _said(read_predictions(run.path), pictures, path)
             first = first or (name if result.model == baseline else None)
     ((_, data),) = facts.items()
     names = tuple(excerpt(name, 24) for name in data.class_names)
-    return Shown(heading, seed, pictures, names, said, first) if said else None
+    return Shown(heading, seed, pictures, names, said, maps, first) if said else None
 
 
 def _said(predictions: Predicted, pictures: Pictures, path: Path) -> Said:
