@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from involbench.cli.bench_model import model
 from involbench.cli.options import Device
 
 if TYPE_CHECKING:
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from involbench.results.record import Record
 
 bench = typer.Typer(
-    name="bench", help="Time the operator against other forms of it.", no_args_is_help=True
+    name="bench",
+    help="What operator and networks cost here.",
+    no_args_is_help=True,
 )
 
 _SHAPES = (
@@ -23,6 +26,8 @@ _SHAPES = (
     "8,56,56,64,7,4",
 )
 _AXES = "B,H,W,C,K,G"
+
+bench.command()(model)
 
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 

@@ -4,14 +4,24 @@ from collections.abc import Callable, Sequence
 
 from involbench.execution.client import Worker
 from involbench.execution.messages import (
+    FitBatches,
     MeasureMemory,
+    MeasureModels,
     Notice,
     Report,
+    TimeModels,
     TimeOperator,
     TimeSteps,
 )
 from involbench.execution.shares import Share
-from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
+from involbench.results.benchmark import (
+    ModelsMemory,
+    ModelsTimes,
+    OperatorMemory,
+    OperatorShape,
+    OperatorTimes,
+    StepTimes,
+)
 
 _GIVES_MEMORY_BACK = {
     "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
@@ -55,3 +65,22 @@ def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> Ste
     with Worker(Share(device)) as worker:
         steps: StepTimes = worker.ask(TimeSteps(repeats, device), show)
     return steps
+
+
+def bench_models(
+    wanted: TimeModels, show: Callable[[Report], None]
+) -> tuple[ModelsTimes, ModelsMemory]:
+    """Times and memory of networks, each in a process of its own.
+
+    Raises:
+        UsageError: The device is not there.
+        SpecError: A network cannot be built.
+    """
+    show(Notice("starting Keras and measuring memory"))
+    with Worker(Share(wanted.device), _GIVES_MEMORY_BACK) as worker:
+        fitting: TimeModels = worker.ask(FitBatches(wanted), show)
+        memory: ModelsMemory = worker.ask(MeasureModels(fitting), show)
+    show(Notice("starting Keras, warming up and timing"))
+    with Worker(Share(wanted.device)) as worker:
+        times: ModelsTimes = worker.ask(fitting, show)
+    return times, memory

@@ -13,18 +13,16 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from involbench.errors import DataError, InvolbenchError
+from involbench.execution.bench_desk import run_benchmark
 from involbench.execution.failure import failed
 from involbench.execution.messages import (
     Began,
-    Benchmark,
-    BenchmarkResult,
     CheckTrials,
     CountParameters,
     LoadData,
     Look,
     MakeKernels,
     MatchWidth,
-    MeasureMemory,
     Notice,
     PredictFiles,
     PredictTest,
@@ -33,11 +31,10 @@ from involbench.execution.messages import (
     Result,
     RunTrial,
     Seen,
-    TimeOperator,
-    TimeSteps,
     TrainedRun,
 )
 from involbench.execution.output import output_to
+from involbench.execution.sources import arguments_of, source_of
 from involbench.results.budget import Matched
 from involbench.results.files import write_json
 from involbench.results.record import Parameters, RunRecord
@@ -89,17 +86,17 @@ class Desk:
                 return self.match(trial, reference)
             case PredictFiles() | PredictTest() | MakeKernels():
                 return self.look(request)
-            case TimeOperator() | MeasureMemory() | TimeSteps():
-                return self.bench(request)
+            case _:
+                return run_benchmark(request, self.connection)
 
     def load(self, data: DataSpec) -> "Dataset":
         from involbench.data import load_dataset
 
-        source = _source(data)
+        source = source_of(data)
         if source not in self.datasets:
             self.datasets.clear()  # One at a time: a dataset may be large.
             self.datasets[source] = load_dataset(
-                **_arguments(source),
+                **arguments_of(source),
                 notify=lambda text: self.connection.send(Notice(text)),
                 progress=lambda *state: self.connection.send(Progress(*state)),
             )
@@ -159,7 +156,7 @@ class Desk:
         from involbench.profiling import count_parameters, only_outlines
         from involbench.training.fit import build
 
-        shape, classes = describe_dataset(**_arguments(_source(trial.data)))
+        shape, classes = describe_dataset(**arguments_of(source_of(trial.data)))
         with only_outlines():
             return count_parameters(build(trial, shape, classes))
 
@@ -167,7 +164,9 @@ class Desk:
         from involbench.data import describe_dataset
         from involbench.training.match import match_width
 
-        return match_width(trial, reference, *describe_dataset(**_arguments(_source(trial.data))))
+        return match_width(
+            trial, reference, *describe_dataset(**arguments_of(source_of(trial.data)))
+        )
 
     def look(self, request: Look) -> Seen:
         from involbench.training.look import answers, kernel_maps
@@ -193,24 +192,6 @@ class Desk:
         except DataError as error:
             raise DataError(f"the run's test images are not at hand: {error}") from error
 
-    def bench(self, request: Benchmark) -> BenchmarkResult:
-        from involbench.bench.memory import measure_memory
-        from involbench.bench.operator import time_operator
-        from involbench.bench.step import time_steps
-        from involbench.training.device import require_device
-
-        def progress(done: int, total: int) -> None:
-            self.connection.send(Progress("repeat", done, total))
-
-        require_device(request.device)
-        match request:
-            case TimeOperator(shape, repeats):
-                return time_operator(shape, repeats, progress)
-            case MeasureMemory(shape):
-                return measure_memory(shape)
-            case TimeSteps(repeats):
-                return time_steps(repeats, progress)
-
 
 @cache
 def _import_heavy_half() -> None:
@@ -226,17 +207,3 @@ def _import_heavy_half() -> None:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _source(data: DataSpec) -> DataSpec:
-    """What of a data spec decides which images are loaded."""
-    return DataSpec(
-        dataset=data.dataset,
-        path=data.path,
-        image_size=data.image_size,
-        test_fraction=data.test_fraction,
-    )
-
-
-def _arguments(source: DataSpec) -> dict[str, Any]:
-    return source.model_dump(include={"dataset", "path", "image_size", "test_fraction"})

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from involbench.results.benchmark import OperatorMemory, OperatorShape, OperatorTimes, StepTimes
+from involbench.results.benchmark import (
+    ModelsMemory,
+    ModelsTimes,
+    OperatorMemory,
+    OperatorShape,
+    OperatorTimes,
+    StepTimes,
+)
 from involbench.results.budget import Matched
 from involbench.results.looking import Answers, KernelMaps
 from involbench.results.progress import EpochReport
@@ -85,6 +92,44 @@ class TimeSteps:
 
 
 @dataclass(frozen=True)
+class Network:
+    """One of the networks to be timed."""
+
+    name: str
+    trial: Trial
+    facts: DataFacts | None = None
+    """By which its images are known; otherwise the trial's data are looked at."""
+
+
+@dataclass(frozen=True)
+class TimeModels:
+    """Time networks side by side; the result is a ModelsTimes."""
+
+    networks: tuple[Network, ...]
+    """The first one is the baseline."""
+    image_size: tuple[int, int] | None
+    """In place of that of each trial's data."""
+    batches: tuple[int, ...]
+    step_batch: int
+    repeats: int
+    device: str
+
+
+@dataclass(frozen=True)
+class MeasureModels:
+    """Measure what the same networks hold; the result is a ModelsMemory."""
+
+    times: TimeModels
+
+
+@dataclass(frozen=True)
+class FitBatches:
+    """Halve the batches that do not fit into memory; the result is a TimeModels that does."""
+
+    times: TimeModels
+
+
+@dataclass(frozen=True)
 class TrainedRun:
     """A finished run, whose network is wanted."""
 
@@ -128,8 +173,11 @@ class MakeKernels:
 
 
 Look = PredictFiles | PredictTest | MakeKernels
-Benchmark = TimeOperator | MeasureMemory | TimeSteps
-BenchmarkResult = OperatorTimes | OperatorMemory | StepTimes
+ModelBenchmark = TimeModels | MeasureModels | FitBatches
+Benchmark = TimeOperator | MeasureMemory | TimeSteps | ModelBenchmark
+BenchmarkResult = (
+    OperatorTimes | OperatorMemory | StepTimes | ModelsTimes | ModelsMemory | TimeModels
+)
 Request = LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Look | Benchmark
 Seen = Answers | KernelMaps
 Result = str | None | RunRecord | tuple[Parameters, ...] | Matched | Seen | BenchmarkResult

@@ -74,6 +74,9 @@ class Runner:
     def run(self, planned: list[PlannedTrial]) -> int:
         """Run what is not finished, or everything if `force`; return how many trials failed."""
         todo = [item for item in planned if self.force or not item.finished]
+        for item in planned:
+            if item.finished and not self.force:
+                self.store.tidy(item.run_id)
         self.show(Planned(tuple(item.trial for item in todo), len(planned) - len(todo)))
         agenda = Agenda(
             _Entry(item, TrialStarted(item.trial, index, len(todo)))

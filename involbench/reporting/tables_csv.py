@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
@@ -34,11 +34,13 @@ _NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
 def comparison_csv(comparisons: Iterable[Comparison]) -> str:
     """The text of the file; what was not measured is empty. Fractions and seconds, not percent."""
+    return csv_text([COLUMNS, *(row for each in comparisons for row in comparison_rows(each))])
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """The text of a file; None is empty."""
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for comparison in comparisons:
-        writer.writerows(comparison_rows(comparison))
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

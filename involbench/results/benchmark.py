@@ -128,3 +128,52 @@ class StepTimes(Record):
     """How the published arithmetic is written on this backend."""
     networks: dict[Network, NetworkSteps]
     machine: Machine
+
+
+class ModelSizes(Record):
+    """What a network weighs, before anything is timed."""
+
+    parameters: int
+    """With those that are not trained."""
+    macs: int | None
+    """Multiply-accumulates for one image; None where not every layer is counted."""
+    activations: int
+    """Numbers in all layers' results for one image, without the image itself."""
+    file_bytes: int
+    """Of its saved file, without the optimizer's state."""
+
+
+class ModelTimes(Record):
+    """One network among those that were timed in alternation."""
+
+    name: str
+    input_shape: tuple[int, int, int]
+    sizes: ModelSizes
+    first_call_seconds: float
+    """Tracing, compiling, and the call, at the smallest batch."""
+    warm_up_calls: dict[int, int]
+    """Batch -> how many calls it took until they got no faster."""
+    seconds: dict[int, tuple[float, ...]]
+    """Batch -> seconds of an inference, one value a repeat."""
+    step_seconds: tuple[float, ...]
+    """Of a training step, one value in every fifth repeat."""
+
+
+class ModelsTimes(Record):
+    """Networks timed in alternation in one process."""
+
+    models: tuple[ModelTimes, ...]
+    step_batch: int
+    """Images in a training step."""
+    machine: Machine
+
+
+class ModelsMemory(Record):
+    """The most memory that each network holds beyond its weights and its images."""
+
+    peak_bytes: dict[str, dict[int, int]]
+    """Name -> batch -> bytes of an inference."""
+    step_bytes: dict[str, int | None]
+    """Of a training step; None where the backend cannot tell."""
+    method: str
+    """How it was measured, in words."""

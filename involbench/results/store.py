@@ -44,6 +44,17 @@ class Store:
         """The folder of one run, whether it exists or not."""
         return self.folder / "runs" / run_id
 
+    def tidy(self, run_id: str) -> None:
+        """Delete the checkpoints of a run that was killed between its last two acts.
+
+        The record is written first and says that nothing is left to do, unless time ran out.
+        """
+        run_dir = self.run_dir(run_id)
+        if (run_dir / "checkpoint").exists():
+            record = _record(run_dir, lambda text: None)
+            if record is not None and record.status in ("finished", "diverged"):
+                shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+
     def write_record(self, record: RunRecord) -> None:
         """Write the run.json of a run that could not, unless another process owns it."""
         run_dir = self.run_dir(record.run_id)

@@ -180,7 +180,11 @@ def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
     assert list(statuses(spec.parent).values()).count("finished") == 3
     assert "history.json" in json.loads((run_dir / "run.json").read_text())["error"]
     (run_dir / "history.json").rmdir()
+    # Killed after the record of another one was written, and before its checkpoints were deleted.
+    left_over = spec.parent / "results/tiny/runs" / run_ids(spec)[0] / "checkpoint"
+    left_over.mkdir()
     done = involbench("run", spec, cwd=spec.parent)
+    assert not left_over.exists()
     assert done.returncode == 0, done.stderr
     assert "1 trial to run, 3 finished before" in done.stderr
     assert set(statuses(spec.parent).values()) == {"finished"}

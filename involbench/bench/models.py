@@ -1,0 +1,196 @@
+"""Networks side by side: how long an inference and a training step take, and what they hold."""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+
+from involbench.bench.call import Call, backend_tools
+from involbench.bench.machine import this_machine
+from involbench.bench.memory import peak_method
+from involbench.bench.operator import seconds
+from involbench.profiling import count_parameters
+from involbench.results.benchmark import ModelSizes, ModelsMemory, ModelsTimes, ModelTimes
+from involbench.spec.trial import Trial
+from involbench.training.device import gpu_names
+from involbench.training.fit import build, make_optimizer
+
+_STEPS_EVERY = 5
+"""Repeats."""
+_MOST_WARM_UP, _LONGEST_WARM_UP = 100, 3.0
+"""Calls, and seconds."""
+_FASTER = 0.95
+"""What the best of three calls must fall below, of the best of the three before, to go on."""
+_FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network to be timed."""
+
+    name: str
+    trial: Trial
+    input_shape: tuple[int, int, int]
+    num_classes: int
+
+
+@dataclass
+class _Network:
+    """One that is built."""
+
+    case: Case
+    model: keras.Model
+
+    def inference(self, batch: int) -> Call:
+        """Images in, logits out, compiled where the backend compiles."""
+        images = _images(self.case, batch)
+        if keras.backend.backend() != "jax":
+            return backend_tools().forward(
+                lambda x, _: self.model(x, training=False), (images,) * 2
+            )
+        weights = tuple(
+            [variable.value for variable in variables]
+            for variables in (self.model.trainable_variables, self.model.non_trainable_variables)
+        )
+
+        def stateless(x: Any, both: Any) -> Any:
+            return self.model.stateless_call(*both, x, training=False)[0]
+
+        return backend_tools().forward(stateless, (images, weights))
+
+    def step(self, batch: int) -> Call:
+        """A training step of the trial's optimizer; reading its loss waits for it."""
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.model.compile(make_optimizer(self.case.trial), loss)
+        x = _images(self.case, batch)
+        y = keras.ops.convert_to_tensor(np.arange(batch) % self.case.num_classes)
+        return Call(lambda: [self.model.train_on_batch(x, y)], ())
+
+
+def time_models(
+    cases: Sequence[Case],
+    batches: Sequence[int],
+    step_batch: int,
+    repeats: int,
+    progress: Callable[[int, int], None],
+) -> ModelsTimes:
+    """Time inferences and training steps of the networks, in alternation.
+
+    Every timed call follows one of the same kind that is not, so that each finds the caches as it
+    leaves them.
+
+    Args:
+        cases: The networks.
+        batches: How many images an inference has, the smallest first.
+        step_batch: How many a training step has.
+        repeats: How often each is timed.
+        progress: Called with the repeats that are done, and with all.
+    """
+    networks = [_built(case) for case in cases]
+    sizes = [_sizes(network) for network in networks]
+    calls = [{batch: network.inference(batch) for batch in batches} for network in networks]
+    first = [seconds(each[batches[0]]) for each in calls]
+    warm_up = [{batch: _warm_up(call) for batch, call in each.items()} for each in calls]
+    steps = [network.step(step_batch) for network in networks]
+    taken: list[dict[int, list[float]]] = [{batch: [] for batch in batches} for _ in networks]
+    steps_taken: list[list[float]] = [[] for _ in networks]
+    for repeat in range(repeats):
+        progress(repeat, repeats)
+        order = range(len(networks)) if repeat % 2 else reversed(range(len(networks)))
+        for index in order:
+            for batch, call in calls[index].items():
+                seconds(call)
+                taken[index][batch].append(seconds(call))
+            if repeat % _STEPS_EVERY == 0:
+                seconds(steps[index])
+                steps_taken[index].append(seconds(steps[index]))
+    return ModelsTimes(
+        models=tuple(
+            ModelTimes(
+                name=case.name,
+                input_shape=case.input_shape,
+                sizes=sizes[index],
+                first_call_seconds=first[index],
+                warm_up_calls=warm_up[index],
+                seconds={batch: tuple(values) for batch, values in taken[index].items()},
+                step_seconds=tuple(steps_taken[index]),
+            )
+            for index, case in enumerate(cases)
+        ),
+        step_batch=step_batch,
+        machine=this_machine(),
+    )
+
+
+def measure_models(cases: Sequence[Case], batches: Sequence[int], step_batch: int) -> ModelsMemory:
+    """The most memory that each network holds beyond its weights and its images.
+
+    As `measure_memory` measures the operator's; a training step holds the optimizer's state too.
+    """
+    peak, method = peak_method()
+    inferences, steps = dict[str, dict[int, int]](), dict[str, int | None]()
+    knows_steps = keras.backend.backend() != "jax" or not gpu_names()
+    for case in cases:
+        network = _built(case)
+        inferences[case.name] = {batch: peak(network.inference(batch)) for batch in batches}
+        steps[case.name] = peak(network.step(step_batch)) if knows_steps else None
+        keras.backend.clear_session()
+    return ModelsMemory(peak_bytes=inferences, step_bytes=steps, method=method)
+
+
+def fitting_batch(cases: Sequence[Case], batch: int, training: bool) -> int:
+    """The batch, halved until what all layers of each network make of it fits into memory."""
+    if gpu_names():
+        return batch
+    held = 3 if training else 1  # With their gradients, and what a step keeps of them.
+    most = max(_activations(_built(case).model) for case in cases) * _FLOAT32_BYTES * held
+    keras.backend.clear_session()
+    free = psutil.virtual_memory().available
+    while batch > 1 and batch * most > free:
+        batch //= 2
+    return batch
+
+
+def _built(case: Case) -> _Network:
+    return _Network(case, build(case.trial, case.input_shape, case.num_classes))
+
+
+def _images(case: Case, batch: int) -> Any:
+    rng = np.random.default_rng(0)
+    return keras.ops.convert_to_tensor(rng.random((batch, *case.input_shape), np.float32))
+
+
+def _sizes(network: _Network) -> ModelSizes:
+    counted = count_parameters(network.model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        network.model.save(path)
+        size = path.stat().st_size
+    return ModelSizes(
+        parameters=counted.total,
+        macs=None if counted.not_counted else counted.macs,
+        activations=_activations(network.model),
+        file_bytes=size,
+    )
+
+
+def _activations(model: keras.Model) -> int:
+    made = (layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
+    shapes = [layer.output.shape[1:] for layer in made]
+    return sum(int(np.prod(shape)) for shape in shapes)
+
+
+def _warm_up(call: Call) -> int:
+    """Call until it gets no faster; how often that was."""
+    began, taken = time.perf_counter(), list[float]()
+    while len(taken) < _MOST_WARM_UP and time.perf_counter() - began < _LONGEST_WARM_UP:
+        taken.append(seconds(call))
+        if len(taken) >= 6 and min(taken[-3:]) > _FASTER * min(taken[-6:-3]):
+            break
+    return len(taken)

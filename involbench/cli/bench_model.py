@@ -1,0 +1,130 @@
+"""`involbench bench model`: what networks cost where they run."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Device, Overrides, Results
+
+if TYPE_CHECKING:
+    from involbench.analysis.benchmark_models import ModelsBenchmark
+    from involbench.execution.messages import Network
+
+_LARGEST_BATCH = 2**20
+
+
+def model(
+    networks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SPEC|RUN|ARCHITECTURE...",
+            help="Of a spec all models; of a run its network; of an architecture one for 32x32 "
+            "images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The first is the "
+            "baseline.",
+        ),
+    ],
+    overrides: Overrides = None,
+    batches: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--batch",
+            min=1,
+            max=_LARGEST_BATCH,
+            help="Images in an inference; may be given repeatedly. Default: 1 and 32.",
+        ),
+    ] = None,
+    step_batch: Annotated[
+        int, typer.Option(min=1, max=_LARGEST_BATCH, help="Images in a training step.")
+    ] = 32,
+    image_size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="In place of the images' own size.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=2, help="How often each inference is timed.")] = 51,
+    results: Results = Path("results"),
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A row a model and call.")] = False,
+    as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
+) -> None:
+    """Time networks side by side: inference, training step, first call; memory and sizes.
+
+    All are timed in alternation in one process, so that what slows the machine slows all of them.
+    """
+    from involbench.analysis.benchmark_models import summarize_models
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.waiting import waiting
+    from involbench.errors import UsageError
+    from involbench.execution.benchmark import bench_models
+    from involbench.execution.messages import TimeModels
+
+    if as_json + as_csv + as_md > 1:
+        raise UsageError("--json, --csv and --md exclude each other; give one of them")
+    size = None if image_size is None else _size(image_size)
+    found = tuple(_networks(networks, overrides or [], results))
+    sizes = tuple(sorted(set(batches or (1, 32))))
+    wanted = TimeModels(found, size, sizes, step_batch, repeats, device)
+    with stoppable("interrupted; nothing is kept"), waiting() as show:
+        result = summarize_models(*bench_models(wanted, show))
+    typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from involbench.errors import UsageError
+
+    match = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", text)
+    if match is None:
+        raise UsageError(f"--image-size {text}: expected height and width, such as 64x48, or 64")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Network]":
+    """What is named, each under a name of its own."""
+    from involbench.errors import UsageError
+
+    found: dict[str, Network] = {}
+    for text in named:
+        for network in _of(text, overrides, results):
+            if network.name in found:
+                raise UsageError(f"{text}: {network.name} is there already; name it once")
+            found[network.name] = network
+    if overrides and not any(text.endswith((".yaml", ".yml")) for text in named):
+        raise UsageError("--set is for specs, and none is named")
+    return list(found.values())
+
+
+def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
+    from involbench.cli.trained_run import trained_run
+    from involbench.errors import UsageError
+    from involbench.execution.messages import Network
+    from involbench.reporting.labels import label
+    from involbench.spec.expand import expand
+    from involbench.spec.load import load_spec
+    from involbench.spec.single import is_architecture, near_architecture, single_trial
+    from involbench.spec.trial import one_seed_each
+
+    if text.endswith((".yaml", ".yml")):
+        trials = one_seed_each(expand(load_spec(Path(text), overrides)))
+        return [Network(label(trial.model, trial.point), trial) for trial in trials]
+    if is_architecture(text):
+        return [Network(*single_trial(text))]
+    try:
+        name, run = trained_run(results, text, needs_weights=False)
+    except UsageError as error:
+        near = near_architecture(text)
+        hint = f"; or did you mean the architecture {near}?" if near else ""
+        raise UsageError(f"{error}{hint}") from None
+    return [Network(name, run.record.trial, run.facts)]
+
+
+def _text(result: "ModelsBenchmark", as_json: bool, as_csv: bool, as_md: bool) -> str:
+    from involbench.cli.page import rendered
+    from involbench.reporting.tables_csv import csv_text
+    from involbench.reporting.tables_models import models_markdown, models_rows, models_view
+
+    if as_json:
+        return result.model_dump_json(indent=2) + "\n"
+    if as_csv:
+        return csv_text(models_rows(result))
+    return models_markdown(result) if as_md else rendered(models_view(result))

@@ -1,0 +1,99 @@
+"""What a worker process does with the request for a benchmark, beside `desk`."""
+
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from involbench.execution.messages import (
+    Benchmark,
+    BenchmarkResult,
+    FitBatches,
+    MeasureMemory,
+    MeasureModels,
+    ModelBenchmark,
+    Notice,
+    Progress,
+    TimeModels,
+    TimeOperator,
+    TimeSteps,
+)
+from involbench.execution.sources import arguments_of, source_of
+
+if TYPE_CHECKING:
+    from involbench.bench.models import Case
+
+
+def run_benchmark(request: Benchmark, connection: Connection) -> BenchmarkResult:
+    """Measure what is asked for.
+
+    Raises:
+        UsageError: The device is not there, or a shape does not fit into memory.
+        InvolbenchError: What is compared gives different results.
+    """
+    from involbench.bench.memory import measure_memory
+    from involbench.bench.operator import time_operator
+    from involbench.bench.step import time_steps
+    from involbench.training.device import require_device
+
+    progress = partial(_repeats, connection)
+    if isinstance(request, MeasureModels | FitBatches):
+        require_device(request.times.device)
+    else:
+        require_device(request.device)
+    match request:
+        case TimeOperator(shape, repeats):
+            return time_operator(shape, repeats, progress)
+        case MeasureMemory(shape):
+            return measure_memory(shape)
+        case TimeSteps(repeats):
+            return time_steps(repeats, progress)
+        case _:
+            return _models(request, connection)
+
+
+def _models(request: ModelBenchmark, connection: Connection) -> BenchmarkResult:
+    from involbench.bench.models import measure_models, time_models
+
+    wanted = request if isinstance(request, TimeModels) else request.times
+    cases, batches, step = _cases(wanted), wanted.batches, wanted.step_batch
+    match request:
+        case MeasureModels():
+            return measure_models(cases, batches, step)
+        case FitBatches():
+            return _fitting(wanted, cases, connection)
+        case TimeModels(repeats=repeats):
+            return time_models(cases, batches, step, repeats, partial(_repeats, connection))
+
+
+def _fitting(wanted: TimeModels, cases: "list[Case]", connection: Connection) -> TimeModels:
+    """What is wanted, with batches that fit into memory."""
+    from involbench.bench.models import fitting_batch
+
+    batches = tuple(dict.fromkeys(fitting_batch(cases, n, False) for n in wanted.batches))
+    step = fitting_batch(cases, wanted.step_batch, True)
+    if (batches, step) != (wanted.batches, wanted.step_batch):
+        fitting = f"inferences of {', '.join(map(str, batches))} images, training steps of {step}"
+        connection.send(Notice(f"not all fits into memory; halved until it does: {fitting}"))
+    return replace(wanted, batches=batches, step_batch=step)
+
+
+def _cases(wanted: TimeModels) -> "list[Case]":
+    from involbench.bench.models import Case
+    from involbench.data import describe_dataset
+
+    cases = []
+    for network in wanted.networks:
+        if network.facts is None:
+            source = arguments_of(source_of(network.trial.data))
+            (*size, channels), classes = describe_dataset(**source)
+        else:
+            *size, channels = network.facts.input_shape
+            classes = len(network.facts.class_names)
+        height, width = wanted.image_size or size
+        cases.append(Case(network.name, network.trial, (height, width, channels), classes))
+    return cases
+
+
+def _repeats(connection: Connection, done: int, total: int) -> None:
+    connection.send(Progress("repeat", done, total))
