@@ -47,12 +47,12 @@ clean: ## Remove the environment and every cache; results stay.
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 # TensorFlow stays out of it, so that nothing of what is tested there can lean on it.
 $(BACKENDS)/.installed: constraints.txt Makefile
 	$(PYTHON) -m venv $(BACKENDS)
-	$(BACKENDS)/bin/python -m pip install --quiet --constraint constraints.txt \
+	$(BACKENDS)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
 		filelock hypothesis jax keras numba pydantic pytest pytest-xdist pyyaml torch
 	touch $@

@@ -62,6 +62,8 @@ def _claims(comparisons: dict[str, Comparison]) -> str:
         for claim in comparison.claims
         if claim.verdict == verdict
     ]
+    if not rows:
+        return "None of the experiments published so far states one."
     return markdown_table(("verdict", "claim", "source", "experiment"), rows, words=4)
 
 

@@ -38,8 +38,9 @@ def single_trial(text: str) -> tuple[str, Trial]:
         training=spec.training,
         seed=0,
     )
-    rest = (f"{key}={value}" for key, value in given.items() if key != "architecture")
-    return " ".join([str(given.get("architecture")), *rest]), trial
+    first = given["architecture"]
+    rest = (_short(value) for key, value in given.items() if key != "architecture")
+    return " ".join([first, *rest]), trial
 
 
 def is_architecture(text: str) -> bool:
@@ -50,6 +51,10 @@ def is_architecture(text: str) -> bool:
 def near_architecture(text: str) -> str | None:
     """The architecture whose name is nearest to a text, if one is near."""
     return nearest(text, ARCHITECTURES)
+
+
+def _short(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ models:
 baseline: control
 """
 PLAIN = "{architecture: plain, operator: depthwise, widths: [4, 8]}"
-NAMES = ["control", "inn", "plain operator=depthwise widths=[4, 8]"]
+NAMES = ["control", "inn", "plain depthwise 4-8"]
 REPEATS, BATCHES = 6, (1, 64)
 
 

@@ -96,7 +96,8 @@ def test_make_targets_exist():
 
 
 def test_files_that_it_shows_and_names_exist():
-    links = re.findall(r"\]\(((?!http)[^)]+)\)", README)
+    links = re.findall(r"\]\(((?!http)[^)]+)\)|<img src=\"([^\"]+)", README)
+    links = [link or picture for link, picture in links]
     modules = re.findall(r"python -m\sbenchmarks\.(\w+)", README)
     scripts = [f"benchmarks/{name}.py" for name in modules]
     assert len(links) >= 4
