@@ -1,16 +1,18 @@
 """Times of networks -> latencies, and ratios to the first of them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from scipy.stats import bootstrap
 
 from involbench.analysis.spread import spread
-from involbench.results.benchmark import Machine, ModelSizes, ModelsMemory, ModelsTimes
+from involbench.results.benchmark import Machine, ModelSizes, ModelsMemory, ModelsTimes, ModelTimes
 from involbench.results.record import Record
 
 _RESAMPLES = 2000
+_FEWEST_SIZES = 3
 
 
 class Latency(Record):
@@ -28,9 +30,10 @@ class Latency(Record):
 
 
 class ModelCost(Record):
-    """What one network costs."""
+    """What one network costs, for images of one size."""
 
     name: str
+    network: str
     input_shape: tuple[int, int, int]
     sizes: ModelSizes
     first_call_seconds: float
@@ -46,29 +49,48 @@ class ModelCost(Record):
     step_bytes: int | None
 
 
+class Exponent(Record):
+    """How the time of an inference grows with the pixels: as their number to this power."""
+
+    network: str
+    batch: int
+    value: float
+    interval: tuple[float, float]
+    """95%, over the repeats."""
+    pixels: tuple[int, ...]
+    """At which it was timed."""
+
+
 class ModelsBenchmark(Record):
     """What `bench model` prints."""
 
     schema_version: Literal[1] = 1
     baseline: str
+    """The network that the others are held against, at the same size of image."""
     repeats: int
     step_batch: int
     memory_method: str
     models: tuple[ModelCost, ...]
+    exponents: tuple[Exponent, ...]
+    """Of networks that were timed at three sizes or more."""
     machine: Machine
 
 
 def summarize_models(times: ModelsTimes, memory: ModelsMemory) -> ModelsBenchmark:
     """At least one network, at least two repeats; the first network is the baseline."""
-    first = times.models[0]
+    baseline = times.models[0].network
+    same = {each.input_shape: each for each in times.models if each.network == baseline}
+    # Networks of several specs may have images of sizes that the first one has not.
+    held = [(each, same.get(each.input_shape, times.models[0])) for each in times.models]
     return ModelsBenchmark(
-        baseline=first.name,
-        repeats=len(next(iter(first.seconds.values()))),
+        baseline=baseline,
+        repeats=len(next(iter(times.models[0].seconds.values()))),
         step_batch=times.step_batch,
         memory_method=memory.method,
         models=tuple(
             ModelCost(
                 name=each.name,
+                network=each.network,
                 input_shape=each.input_shape,
                 sizes=each.sizes,
                 first_call_seconds=each.first_call_seconds,
@@ -79,10 +101,28 @@ def summarize_models(times: ModelsTimes, memory: ModelsMemory) -> ModelsBenchmar
                 peak_bytes=memory.peak_bytes[each.name],
                 step_bytes=memory.step_bytes[each.name],
             )
-            for each in times.models
+            for each, first in held
         ),
+        exponents=tuple(_exponents(times.models)),
         machine=times.machine,
     )
+
+
+def _exponents(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
+    """The slope of log time over log pixels, repeat by repeat."""
+    for network in dict.fromkeys(each.network for each in models):
+        sizes = [each for each in models if each.network == network]
+        pixels = [math.prod(each.input_shape[:2]) for each in sizes]
+        for batch in sizes[0].seconds if len({*pixels}) >= _FEWEST_SIZES else ():
+            times = np.log([each.seconds[batch] for each in sizes])
+            slopes = np.polyfit(np.log(pixels), times, 1)[0]
+            yield Exponent(
+                network=network,
+                batch=batch,
+                value=float(np.median(slopes)),
+                interval=_interval(slopes),
+                pixels=tuple(pixels),
+            )
 
 
 def _latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:

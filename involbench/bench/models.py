@@ -15,26 +15,30 @@ from involbench.bench.call import Call, backend_tools
 from involbench.bench.machine import this_machine
 from involbench.bench.memory import peak_method
 from involbench.bench.operator import seconds
-from involbench.profiling import count_parameters
+from involbench.profiling import count_parameters, only_outlines
 from involbench.results.benchmark import ModelSizes, ModelsMemory, ModelsTimes, ModelTimes
 from involbench.spec.trial import Trial
 from involbench.training.device import gpu_names
 from involbench.training.fit import build, make_optimizer
 
 _STEPS_EVERY = 5
-"""Repeats."""
+"""Repeats; and in the second, since there is no spread of one value."""
 _MOST_WARM_UP, _LONGEST_WARM_UP = 100, 3.0
 """Calls, and seconds."""
 _FASTER = 0.95
 """What the best of three calls must fall below, of the best of the three before, to go on."""
 _FLOAT32_BYTES = 4
+_HELD_IN_A_STEP = 3
+"""Times the activations: themselves, their gradients, and what the layers keep for those."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network to be timed."""
+    """A network to be timed, for images of one size."""
 
     name: str
+    network: str
+    """The same for all its sizes."""
     trial: Trial
     input_shape: tuple[int, int, int]
     num_classes: int
@@ -107,13 +111,14 @@ def time_models(
             for batch, call in calls[index].items():
                 seconds(call)
                 taken[index][batch].append(seconds(call))
-            if repeat % _STEPS_EVERY == 0:
+            if repeat == 1 or repeat % _STEPS_EVERY == 0:
                 seconds(steps[index])
                 steps_taken[index].append(seconds(steps[index]))
     return ModelsTimes(
         models=tuple(
             ModelTimes(
                 name=case.name,
+                network=case.network,
                 input_shape=case.input_shape,
                 sizes=sizes[index],
                 first_call_seconds=first[index],
@@ -144,17 +149,23 @@ def measure_models(cases: Sequence[Case], batches: Sequence[int], step_batch: in
     return ModelsMemory(peak_bytes=inferences, step_bytes=steps, method=method)
 
 
-def fitting_batch(cases: Sequence[Case], batch: int, training: bool) -> int:
-    """The batch, halved until what all layers of each network make of it fits into memory."""
+def fitting_batches(
+    cases: Sequence[Case], batches: Sequence[int], step_batch: int
+) -> tuple[tuple[int, ...], int]:
+    """The batches, halved until what all layers of each network make of them fits into memory."""
     if gpu_names():
-        return batch
-    held = 3 if training else 1  # With their gradients, and what a step keeps of them.
-    most = max(_activations(_built(case).model) for case in cases) * _FLOAT32_BYTES * held
-    keras.backend.clear_session()
+        return tuple(batches), step_batch
+    with only_outlines():
+        most = max(_activations(_built(case).model) for case in cases) * _FLOAT32_BYTES
     free = psutil.virtual_memory().available
-    while batch > 1 and batch * most > free:
-        batch //= 2
-    return batch
+
+    def halved(batch: int, needed: int) -> int:
+        while batch > 1 and batch * needed > free:
+            batch //= 2
+        return batch
+
+    fitting = dict.fromkeys(halved(batch, most) for batch in batches)
+    return tuple(fitting), halved(step_batch, _HELD_IN_A_STEP * most)
 
 
 def _built(case: Case) -> _Network:

@@ -38,8 +38,14 @@ def model(
     step_batch: Annotated[
         int, typer.Option(min=1, max=_LARGEST_BATCH, help="Images in a training step.")
     ] = 32,
-    image_size: Annotated[
-        str | None, typer.Option(metavar="HxW", help="In place of the images' own size.")
+    image_sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image-size",
+            metavar="HxW",
+            help="In place of the images' own size; given three times or more, how the time grows "
+            "with the pixels is told too.",
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="How often each inference is timed.")] = 51,
     results: Results = Path("results"),
@@ -61,10 +67,10 @@ def model(
 
     if as_json + as_csv + as_md > 1:
         raise UsageError("--json, --csv and --md exclude each other; give one of them")
-    size = None if image_size is None else _size(image_size)
+    shapes = tuple(dict.fromkeys(map(_size, image_sizes or [])))
     found = tuple(_networks(networks, overrides or [], results))
     sizes = tuple(sorted(set(batches or (1, 32))))
-    wanted = TimeModels(found, size, sizes, step_batch, repeats, device)
+    wanted = TimeModels(found, shapes, sizes, step_batch, repeats, device)
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_models(*bench_models(wanted, show))
     typer.echo(_text(result, as_json, as_csv, as_md), nl=False)

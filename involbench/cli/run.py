@@ -12,7 +12,7 @@ from involbench.cli.options import Device, Overrides, Results, SpecPath
 from involbench.cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import Event, TrialEnded
+    from involbench.execution.events import Event, TrialEnded
     from involbench.execution.plan import PlannedTrial
     from involbench.reporting.screen import PlainScreen
     from involbench.spec.load import LoadedSpec
@@ -84,7 +84,8 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
     """Do it, print what came of it, and return how many trials failed."""
     from involbench.execution.budgets import with_widths
     from involbench.execution.crew import Crew
-    from involbench.execution.messages import Notice, TrialEnded
+    from involbench.execution.events import TrialEnded
+    from involbench.execution.messages import Notice
     from involbench.execution.plan import check, plan
     from involbench.execution.runner import Runner
     from involbench.execution.shares import divide

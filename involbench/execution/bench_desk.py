@@ -68,10 +68,9 @@ def _models(request: ModelBenchmark, connection: Connection) -> BenchmarkResult:
 
 def _fitting(wanted: TimeModels, cases: "list[Case]", connection: Connection) -> TimeModels:
     """What is wanted, with batches that fit into memory."""
-    from involbench.bench.models import fitting_batch
+    from involbench.bench.models import fitting_batches
 
-    batches = tuple(dict.fromkeys(fitting_batch(cases, n, False) for n in wanted.batches))
-    step = fitting_batch(cases, wanted.step_batch, True)
+    batches, step = fitting_batches(cases, wanted.batches, wanted.step_batch)
     if (batches, step) != (wanted.batches, wanted.step_batch):
         fitting = f"inferences of {', '.join(map(str, batches))} images, training steps of {step}"
         connection.send(Notice(f"not all fits into memory; halved until it does: {fitting}"))
@@ -90,8 +89,10 @@ def _cases(wanted: TimeModels) -> "list[Case]":
         else:
             *size, channels = network.facts.input_shape
             classes = len(network.facts.class_names)
-        height, width = wanted.image_size or size
-        cases.append(Case(network.name, network.trial, (height, width, channels), classes))
+        for height, width in wanted.image_sizes or [tuple(size)]:
+            at = f" {height}x{width}" if len(wanted.image_sizes) > 1 else ""
+            shape, name = (height, width, channels), f"{network.name}{at}"
+            cases.append(Case(name, network.name, network.trial, shape, classes))
     return cases
 
 

@@ -1,4 +1,4 @@
-"""What passes between the runner and its worker process, and what the runner tells the screen."""
+"""What passes between the runner and its worker process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +107,8 @@ class TimeModels:
 
     networks: tuple[Network, ...]
     """The first one is the baseline."""
-    image_size: tuple[int, int] | None
-    """In place of that of each trial's data."""
+    image_sizes: tuple[tuple[int, int], ...]
+    """Each network at each of them; none stands for that of its trial's data."""
     batches: tuple[int, ...]
     step_batch: int
     repeats: int
@@ -222,53 +222,3 @@ class Progress:
 
 
 Report = Began | Notice | Progress | EpochReport
-
-# Events: runner -> screen.
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What there is to do."""
-
-    todo: tuple[Trial, ...]
-    finished: int
-
-
-@dataclass(frozen=True)
-class TrialStarted:
-    """A worker began with a trial."""
-
-    trial: Trial
-    index: int
-    """Counted from 1, among the trials to run."""
-    total: int
-
-
-@dataclass(frozen=True)
-class EpochEnded:
-    """A running trial ended an epoch."""
-
-    started: TrialStarted
-    report: EpochReport
-
-
-@dataclass(frozen=True)
-class TrialEnded:
-    """A trial has its record, whatever its status."""
-
-    started: TrialStarted
-    record: RunRecord
-    run_dir: Path
-    elsewhere: bool = False
-    """Another runner, which works on the same experiment, made it."""
-
-
-@dataclass(frozen=True)
-class SeedEnded:
-    """All trials of a seed are done; the records of those that finished, in the spec's order."""
-
-    seed: int
-    records: tuple[RunRecord, ...]
-
-
-Event = Report | Planned | TrialStarted | EpochEnded | TrialEnded | SeedEnded

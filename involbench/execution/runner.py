@@ -11,19 +11,16 @@ from involbench.errors import InvolbenchError
 from involbench.execution.agenda import Agenda
 from involbench.execution.client import Worker, WorkerDied, WorkerStopped
 from involbench.execution.crew import Crew
-from involbench.execution.failure import failed
-from involbench.execution.messages import (
-    Began,
+from involbench.execution.events import (
     EpochEnded,
     Event,
-    Notice,
     Planned,
-    Report,
-    RunTrial,
     SeedEnded,
     TrialEnded,
     TrialStarted,
 )
+from involbench.execution.failure import failed
+from involbench.execution.messages import Began, Notice, Report, RunTrial
 from involbench.execution.plan import PlannedTrial
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord

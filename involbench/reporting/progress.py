@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import mean
 
-from involbench.execution.messages import (
+from involbench.execution.events import (
     EpochEnded,
     Event,
     Planned,

@@ -7,15 +7,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from involbench.execution.messages import (
-    EpochEnded,
-    Event,
-    Notice,
-    Planned,
-    Progress,
-    SeedEnded,
-    TrialEnded,
-)
+from involbench.execution.events import EpochEnded, Event, Planned, SeedEnded, TrialEnded
+from involbench.execution.messages import Notice, Progress
 from involbench.reporting.progress import (
     Standing,
     epoch_line,

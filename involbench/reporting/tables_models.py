@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.analysis.benchmark_models import Latency, ModelCost, ModelsBenchmark
+from involbench.analysis.benchmark_models import Exponent, Latency, ModelCost, ModelsBenchmark
 from involbench.reporting.tables import numbers_table
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
@@ -13,6 +13,7 @@ from involbench.reporting.tables_markdown import markdown_table
 _MIB = 2**20
 _SIZE_COLUMNS = ("model", "parameters", "MACs", "activations", "file, MiB", "first call, s")
 _TIME_COLUMNS = ("model", "median, ms", "quartiles", "p95", "times the baseline", "peak, MiB")
+_EXPONENT_COLUMNS = ("model", "images", "time ~ pixels to the power", "from pixels", "to")
 
 Titled = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
@@ -68,6 +69,9 @@ def _tables(benchmark: ModelsBenchmark) -> Iterator[Titled]:
         yield title, _TIME_COLUMNS, rows
     rows = [_times(m, m.step, m.step_bytes, benchmark) for m in benchmark.models]
     yield f"Training step, {benchmark.step_batch} images", _TIME_COLUMNS, rows
+    if benchmark.exponents:
+        rows = [_grows(exponent) for exponent in benchmark.exponents]
+        yield "How the time grows with the pixels", _EXPONENT_COLUMNS, rows
 
 
 def _sizes(model: ModelCost) -> tuple[str, ...]:
@@ -86,7 +90,7 @@ def _times(
     model: ModelCost, took: Latency, peak: int | None, benchmark: ModelsBenchmark
 ) -> tuple[str, ...]:
     low, high = map(short, took.ratio_interval)
-    is_baseline = model.name == benchmark.baseline
+    is_baseline = model.network == benchmark.baseline
     return (
         model.name,
         milliseconds(took.median),
@@ -94,6 +98,17 @@ def _times(
         milliseconds(took.p95),
         "baseline" if is_baseline else f"{short(took.ratio)} [{low}, {high}]",
         "n/a" if peak is None else short(peak / _MIB),
+    )
+
+
+def _grows(exponent: Exponent) -> tuple[str, ...]:
+    low, high = (f"{value:.2f}" for value in exponent.interval)
+    return (
+        exponent.network,
+        str(exponent.batch),
+        f"{exponent.value:.2f} [{low}, {high}]",
+        f"{min(exponent.pixels):,}",
+        f"{max(exponent.pixels):,}",
     )
 
 

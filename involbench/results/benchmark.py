@@ -144,9 +144,11 @@ class ModelSizes(Record):
 
 
 class ModelTimes(Record):
-    """One network among those that were timed in alternation."""
+    """One network at one size of image, among those that were timed in alternation."""
 
     name: str
+    network: str
+    """The same for all its sizes."""
     input_shape: tuple[int, int, int]
     sizes: ModelSizes
     first_call_seconds: float
@@ -156,7 +158,7 @@ class ModelTimes(Record):
     seconds: dict[int, tuple[float, ...]]
     """Batch -> seconds of an inference, one value a repeat."""
     step_seconds: tuple[float, ...]
-    """Of a training step, one value in every fifth repeat."""
+    """Of a training step, one value in the first two repeats and in every fifth more."""
 
 
 class ModelsTimes(Record):

@@ -4,13 +4,16 @@ import csv
 import io
 import json
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
 
-from involbench.analysis.benchmark_models import ModelsBenchmark
+from involbench.analysis.benchmark_models import ModelsBenchmark, summarize_models
 from involbench.cli.page import rendered
 from involbench.reporting.tables_csv import csv_text
 from involbench.reporting.tables_models import models_markdown, models_rows, models_view
+from involbench.results.benchmark import ModelsMemory, ModelsTimes, ModelTimes
+from involbench.spec.single import single_trial
 from tests.cli import called, involbench
 
 SPEC = """\
@@ -56,7 +59,7 @@ def test_every_network_has_every_number(printed, result):
         assert model.input_shape == (128, 128, 3)
         assert tuple(model.inference) == BATCHES
         assert all(len(latency.samples) == REPEATS for latency in model.inference.values())
-        assert len(model.step.samples) == 2  # In the first repeat and the sixth.
+        assert len(model.step.samples) == 3  # In the first two repeats and the sixth.
         assert min(model.warm_up_calls.values()) >= 6
         assert model.first_call_seconds > model.inference[1].median
         assert model.step_bytes > 0
@@ -114,6 +117,35 @@ def test_tables_are_80_columns_wide_and_say_the_same(result):
     assert int(row["parameters"]) == result.models[1].sizes.parameters
 
 
+def test_the_exponent_is_that_of_made_up_times(result):
+    """Of times that grow as the pixels to the power 1.5, with noise that cancels."""
+    sizes, noise = (8, 16, 64), (0.9, 1.0, 1.1, 1.0)
+    timed = result.models[0].model_dump(exclude={"inference", "images_per_second", "step"})
+    fields = {name: timed[name] for name in timed.keys() & ModelTimes.model_fields.keys()}
+    models = tuple(
+        ModelTimes(
+            **{**fields, "name": f"m {size}", "network": "m", "input_shape": (size, size, 3)},
+            seconds={1: tuple(1e-6 * size**3 * factor for factor in noise)},
+            step_seconds=(1.0, 1.0),
+        )
+        for size in sizes
+    )
+    memory = ModelsMemory(
+        peak_bytes={each.name: {1: 0} for each in models},
+        step_bytes={each.name: None for each in models},
+        method="none",
+    )
+    times = ModelsTimes(models=models, step_batch=1, machine=result.machine)
+    made = summarize_models(times, memory)
+    (exponent,) = made.exponents
+    assert exponent.value == pytest.approx(1.5)
+    assert exponent.interval == pytest.approx((1.5, 1.5))
+    assert exponent.pixels == (64, 256, 4096)
+    assert {model.inference[1].ratio for model in made.models} == {1}
+    assert "1.50 [1.50, 1.50]" in rendered(models_view(made), for_screen=False)
+    assert result.exponents == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -146,3 +178,16 @@ def test_what_no_network_can_be_built_for_is_said(tmp_path):
 
 def test_the_document_is_strict_json(printed):
     assert json.loads(printed)["schema_version"] == 1
+
+
+def test_batches_that_do_not_fit_into_memory_are_halved(monkeypatch):
+    from involbench.bench import models
+
+    _, trial = single_trial("keras_io_control")
+    case = models.Case("control", "control", trial, (128, 128, 3), 10)
+    values = 3 * 128 * 128 * (1 + 2 / 4 + 3 / 16) + 64 + 10
+    free = SimpleNamespace(available=4 * values * 7)  # As much as seven images make.
+    monkeypatch.setattr(models.psutil, "virtual_memory", lambda: free)
+    assert models.fitting_batches([case], (1, 4, 32, 64), 32) == ((1, 4), 2)
+    free.available = 1
+    assert models.fitting_batches([case], (32,), 32) == ((1,), 1)

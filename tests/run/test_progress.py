@@ -7,13 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from involbench.execution.messages import (
-    EpochEnded,
-    Planned,
-    SeedEnded,
-    TrialEnded,
-    TrialStarted,
-)
+from involbench.execution.events import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.reporting.progress import (
     Standing,
     duration,
