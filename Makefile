@@ -1,7 +1,5 @@
 PYTHON ?= python3
-# One more than there are cores, since tests wait for the disk and for one another.
-ON_ALL_CORES = --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 \
-	--dist worksteal
+ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
