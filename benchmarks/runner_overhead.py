@@ -88,7 +88,8 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     data = TrialData(split, split, split, np.zeros(3, np.float32), np.ones(3, np.float32))
     model = with_scaling(_built(architecture), data.mean, data.std)
     _compile(model)
-    batches, history = TrainingBatches(split, BATCH, seed=0), EpochHistory(1, lambda report: None)
+    batches = TrainingBatches(split, BATCH, seed=0)
+    history = EpochHistory(1, IMAGES, lambda report: None)
     fed = feed(batches)
     return lambda callbacks: model.fit(
         fed,
