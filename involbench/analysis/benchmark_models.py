@@ -25,7 +25,7 @@ class Latency(Record):
     ratio: float
     """Median of the ratios to the baseline, each within its repeat."""
     ratio_interval: tuple[float, float]
-    """Its 95% bootstrap interval; over one repeat's drift, not over machines."""
+    """Its 95% bootstrap interval over the repeats: of this machine alone."""
     samples: tuple[float, ...]
 
 

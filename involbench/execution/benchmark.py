@@ -1,7 +1,9 @@
 """Benchmarks in worker processes of their own."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
 from involbench.execution.messages import (
     FitBatches,
@@ -74,11 +76,14 @@ def bench_models(
 
     Raises:
         UsageError: The device is not there.
-        SpecError: A network cannot be built.
+        SpecError: A network cannot be built, or no width meets its budget.
     """
     show(Notice("starting Keras and measuring memory"))
     with Worker(Share(wanted.device), _GIVES_MEMORY_BACK) as worker:
-        fitting: TimeModels = worker.ask(FitBatches(wanted), show)
+        trials = with_widths([network.trial for network in wanted.networks], worker, show)
+        networks = zip(wanted.networks, trials, strict=True)
+        matched = replace(wanted, networks=tuple(replace(n, trial=trial) for n, trial in networks))
+        fitting: TimeModels = worker.ask(FitBatches(matched), show)
         memory: ModelsMemory = worker.ask(MeasureModels(fitting), show)
     show(Notice("starting Keras, warming up and timing"))
     with Worker(Share(wanted.device)) as worker:

@@ -63,6 +63,15 @@ def test_params_shows_the_matched_width(what, tmp_path):
     assert "inn: width " in done.stderr
 
 
+def test_bench_model_times_the_matched_width(tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
+    few = ("--batch", 1, "--step-batch", 2, "--repeats", 2)
+    done = involbench("bench", "model", "spec.yaml", *few, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    cnn, inn = (model["sizes"]["parameters"] for model in json.loads(done.stdout)["models"])
+    assert abs(inn / cnn - 1) < 0.02
+
+
 def test_run_trains_at_the_matched_width_and_records_it(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
     done = involbench("run", "spec.yaml", cwd=tmp_path)
