@@ -41,6 +41,7 @@ def _register_commands() -> None:
     from involbench.cli.claims import claims
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
+    from involbench.cli.export import export
     from involbench.cli.init import init
     from involbench.cli.kernels import kernels
     from involbench.cli.list import list_runs
@@ -57,6 +58,7 @@ def _register_commands() -> None:
     app.command()(report)
     app.command()(predict)
     app.command()(kernels)
+    app.command()(export)
     app.command("list")(list_runs)
     for command in (claims, show, clean, params, validate, schema, init):
         app.command()(command)

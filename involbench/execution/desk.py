@@ -6,10 +6,13 @@ Everything of the heavy half is imported inside the functions, when a request fi
 import gc
 import os
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from involbench.errors import DataError, InvolbenchError
@@ -19,6 +22,7 @@ from involbench.execution.messages import (
     Began,
     CheckTrials,
     CountParameters,
+    ExportRun,
     LoadData,
     Look,
     MakeKernels,
@@ -36,6 +40,7 @@ from involbench.execution.messages import (
 from involbench.execution.output import output_to
 from involbench.execution.sources import arguments_of, source_of
 from involbench.results.budget import Matched
+from involbench.results.exports import ExportRecord, Format
 from involbench.results.files import write_json
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.store import own, result_at_hand
@@ -43,6 +48,7 @@ from involbench.spec.schema import DataSpec
 
 if TYPE_CHECKING:
     from involbench.data import Dataset
+    from involbench.export.exporting import Deployable
     from involbench.results.looking import Pictures
 
 
@@ -57,10 +63,11 @@ def said(error: Exception) -> str:
 
 @dataclass
 class Desk:
-    """Handles one request after another, and keeps the last dataset loaded."""
+    """Handles one request after another, and keeps the last dataset, and network to export."""
 
     connection: Connection
     datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
+    leaving: dict[tuple[Path, int], "Deployable"] = field(default_factory=dict)
     training: bool = False
     stopping: bool = False
 
@@ -86,6 +93,8 @@ class Desk:
                 return self.match(trial, reference)
             case PredictFiles() | PredictTest() | MakeKernels():
                 return self.look(request)
+            case ExportRun(run, form, folder, count):
+                return self.export(run, form, folder, count)
             case _:
                 return run_benchmark(request, self.connection)
 
@@ -187,10 +196,28 @@ class Desk:
     def _tested(self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()) -> "Pictures":
         from involbench.training.pictures import tested_pictures
 
-        try:
+        with _of_the_run():
             return tested_pictures(self.load(run.record.trial.data), run.facts, count, chosen)
-        except DataError as error:
-            raise DataError(f"the run's test images are not at hand: {error}") from error
+
+    def export(self, run: TrainedRun, form: Format, folder: Path, count: int) -> ExportRecord:
+        from involbench.export.exporting import deployable, export
+
+        key = run.weights, count
+        if key not in self.leaving:
+            self.leaving.clear()  # One at a time, in all its formats.
+            with _of_the_run():
+                dataset = self.load(run.record.trial.data)
+                self.leaving[key] = deployable(run.record, run.facts, run.weights, dataset, count)
+        return export(self.leaving[key], form, folder)
+
+
+@contextmanager
+def _of_the_run() -> Iterator[None]:
+    """Say of a dataset that is missing, or another one by now, whose it was."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"the run's images are not at hand: {error}") from error
 
 
 @cache

@@ -12,6 +12,7 @@ from involbench.results.benchmark import (
     StepTimes,
 )
 from involbench.results.budget import Matched
+from involbench.results.exports import ExportRecord, Format
 from involbench.results.looking import Answers, KernelMaps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, Parameters, RunRecord
@@ -172,15 +173,37 @@ class MakeKernels:
     untrained: bool
 
 
+@dataclass(frozen=True)
+class ExportRun:
+    """Write the run's network in another format; the result is an ExportRecord."""
+
+    run: TrainedRun
+    form: Format
+    folder: Path
+    count: int
+    """Test images that Keras and the exported network are held against each other on."""
+
+
 Look = PredictFiles | PredictTest | MakeKernels
 ModelBenchmark = TimeModels | MeasureModels | FitBatches
 Benchmark = TimeOperator | MeasureMemory | TimeSteps | ModelBenchmark
 BenchmarkResult = (
     OperatorTimes | OperatorMemory | StepTimes | ModelsTimes | ModelsMemory | TimeModels
 )
-Request = LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Look | Benchmark
+Request = (
+    LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Look | ExportRun | Benchmark
+)
 Seen = Answers | KernelMaps
-Result = str | None | RunRecord | tuple[Parameters, ...] | Matched | Seen | BenchmarkResult
+Result = (
+    str
+    | RunRecord
+    | tuple[Parameters, ...]
+    | Matched
+    | Seen
+    | ExportRecord
+    | BenchmarkResult
+    | None
+)
 
 
 @dataclass(frozen=True)

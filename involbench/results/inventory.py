@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 _RUN_FILES = re.compile(
-    r"(run|history|parameters)\.json|history\.csv|(predictions|kernels)\.npz|model\.keras|log\.txt|\.lock"
-    r"|plots/(accuracy|loss|kernels|kernels-untrained)\.(png|svg)|checkpoint/.+"
+    r"(run|history|parameters|benchmark-(model|export))\.json|history\.csv"
+    r"|(predictions|kernels)\.npz|model\.keras|log\.txt|\.lock"
+    r"|plots/(accuracy|loss|kernels|kernels-untrained)\.(png|svg)|checkpoint/.+|export/.+"
 )
-_RUN_FOLDERS = re.compile(r"plots|checkpoint(/.+)?")
+_RUN_FOLDERS = re.compile(r"plots|(checkpoint|export)(/.+)?")
 _EXPERIMENT_FILES = re.compile(
     r"spec\.yaml|comparison\.(json|csv)|report\.html|images-[0-9a-f]{12}\.npz"
 )

@@ -43,7 +43,7 @@ def own_pictures(files: Sequence[str], facts: DataFacts) -> Pictures:
 
 
 def tested_pictures(
-    dataset: Dataset, facts: DataFacts, count: int, chosen: Sequence[int]
+    dataset: Dataset, facts: DataFacts, count: int, chosen: Sequence[int] = ()
 ) -> Pictures:
     """Test images: the chosen ones, else `count` of them, of all classes in turn.
 

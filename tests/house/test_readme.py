@@ -25,9 +25,8 @@ COMMANDS = [
 def shorter(command: str) -> str:
     """What to add, since training and timing as long as the README says takes CI too long."""
     if command.startswith("involbench bench"):
-        return " --repeats 2" + (
-            " --shape 2,8,8,4,3,2" if command.startswith("involbench bench operator") else ""
-        )
+        small = {"model": " --batch 1 --step-batch 1", "operator": " --shape 2,8,8,4,3,2"}
+        return " --repeats 2" + small.get(command.split()[2], "")
     if command.startswith("involbench run") and "--dry-run" not in command:
         few = "" if "data.path" in command else " -S data.train_size=100"
         return ("" if "--seeds" in command else " --seeds 1") + few + " -S training.epochs=1"

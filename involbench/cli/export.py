@@ -1,0 +1,83 @@
+"""`involbench export`: a trained network, taken to where it will run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results, Run
+
+if TYPE_CHECKING:
+    from involbench.results.exports import Format
+
+_TEST = 256
+
+
+def export(
+    run: Run,
+    formats: Annotated[
+        list[str],
+        typer.Option(
+            "--format",
+            help="saved_model, TensorFlow's own; onnx; litert, for phones and boards, or "
+            "litert_float16 or litert_int8, which are smaller and compute otherwise. May be given "
+            "repeatedly.",
+        ),
+    ],
+    test: Annotated[
+        int,
+        typer.Option(
+            "--test", metavar="N", min=1, help="Test images on which it is held against Keras."
+        ),
+    ] = _TEST,
+    results: Results = Path("results"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Default: the folder export of the run's folder."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+) -> None:
+    """Write a run's network for another runtime, run it there, and hold it against Keras.
+
+    It takes pixels from 0 to 255 and gives a probability a class.
+    """
+    from involbench.cli.page import print_json, rendered
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.trained_run import check_test_images, trained_run
+    from involbench.cli.waiting import waiting
+    from involbench.execution.exporting import export_formats
+    from involbench.reporting.exports import EXPORTS_VERSION, exports_view
+
+    wanted = _formats(formats)
+    name, found = trained_run(results, run)
+    check_test_images(found, f"--test {test}", 0 if test == _TEST else test)
+    count = min(test, found.facts.test_size)
+    folder = output or found.weights.parent / "export"
+    with stoppable("interrupted; what was finished is kept"), waiting() as show:
+        made = []
+        for record in export_formats(found, wanted, folder, count, show):
+            made.append(record)
+            typer.echo(f"written: {folder / record.file}", err=True)
+    if as_json:
+        rows = [record.model_dump(mode="json") for record in made]
+        print_json({"schema_version": EXPORTS_VERSION, "run": name, "exports": rows})
+    else:
+        typer.echo(rendered(exports_view(made)), nl=False)
+
+
+def _formats(named: list[str]) -> "list[Format]":
+    """The formats named.
+
+    Raises:
+        UsageError: One is none.
+    """
+    from involbench.errors import UsageError
+    from involbench.results.exports import FORMATS
+    from involbench.spec.wording import suggest
+
+    for name in named:
+        if name not in FORMATS:
+            raise UsageError(f"--format {name}: no such format; {suggest(name, FORMATS)}")
+    return [form for form in FORMATS if form in named]

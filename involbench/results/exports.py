@@ -1,0 +1,54 @@
+"""What is known of a network that left Keras: the schema of the file beside each exported one."""
+
+from typing import Literal, get_args
+
+from involbench.results.record import Record
+
+Format = Literal["saved_model", "onnx", "litert", "litert_float16", "litert_int8"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+LITERT: frozenset[Format] = frozenset(("litert", "litert_float16", "litert_int8"))
+"""Those that take one image at a time."""
+
+FILE_NAMES: dict[Format, str] = {
+    "saved_model": "saved_model",
+    "onnx": "model.onnx",
+    "litert": "model.tflite",
+    "litert_float16": "model-float16.tflite",
+    "litert_int8": "model-int8.tflite",
+}
+"""A folder, and files."""
+
+TOLERANCE = 1e-3
+"""By how much a probability may differ from Keras' where the weights are the same float32."""
+
+
+def tolerance(form: Format) -> float | None:
+    """What no probability may differ by; None for a format that rounds the weights."""
+    return TOLERANCE if form in ("saved_model", "onnx", "litert") else None
+
+
+class ExportRecord(Record):
+    """One exported network, held against the Keras model that it was made of."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    format: Format
+    file: str
+    """Its name, in the folder of this record."""
+    size_bytes: int
+    input_shape: tuple[int | None, ...]
+    """Of float32 pixels from 0 to 255; None where any number of images is taken."""
+    class_names: tuple[str, ...]
+    """What the probabilities in the result are of, in order."""
+    test_images: int
+    """On which both were compared."""
+    largest_difference: float
+    """Between a probability and Keras'."""
+    agreement: float
+    """The share of images to which both give the same class."""
+    accuracy: float
+    """The share of images to which it gives the true class."""
+    keras_accuracy: float
+    """That of the Keras model on the same images."""
+    versions: dict[str, str]
+    """Of what exported it and of the runtime that ran it."""
