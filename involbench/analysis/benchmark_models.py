@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -76,8 +77,9 @@ class ModelsBenchmark(Record):
     machine: Machine
 
 
-def summarize_models(times: ModelsTimes, memory: ModelsMemory) -> ModelsBenchmark:
-    """At least one network, at least two repeats; the first network is the baseline."""
+def summarize_models(blocks: Sequence[ModelsTimes], memory: ModelsMemory) -> ModelsBenchmark:
+    """Times of the same networks, in one process or more; the first network is the baseline."""
+    times = _joined(blocks)
     baseline = times.models[0].network
     same = {each.input_shape: each for each in times.models if each.network == baseline}
     # Networks of several specs may have images of sizes that the first one has not.
@@ -95,9 +97,9 @@ def summarize_models(times: ModelsTimes, memory: ModelsMemory) -> ModelsBenchmar
                 sizes=each.sizes,
                 first_call_seconds=each.first_call_seconds,
                 warm_up_calls=each.warm_up_calls,
-                inference={b: _latency(s, first.seconds[b]) for b, s in each.seconds.items()},
+                inference={b: latency(s, first.seconds[b]) for b, s in each.seconds.items()},
                 images_per_second={b: b / spread(s).median for b, s in each.seconds.items()},
-                step=_latency(each.step_seconds, first.step_seconds),
+                step=latency(each.step_seconds, first.step_seconds),
                 peak_bytes=memory.peak_bytes[each.name],
                 step_bytes=memory.step_bytes[each.name],
             )
@@ -106,6 +108,17 @@ def summarize_models(times: ModelsTimes, memory: ModelsMemory) -> ModelsBenchmar
         exponents=tuple(_exponents(times.models)),
         machine=times.machine,
     )
+
+
+def _joined(blocks: Sequence[ModelsTimes]) -> ModelsTimes:
+    """The repeats of all blocks, one after another."""
+    first = blocks[0]
+    models = []
+    for each in zip(*(block.models for block in blocks), strict=True):
+        seconds = {b: tuple(chain(*(one.seconds[b] for one in each))) for b in each[0].seconds}
+        steps = tuple(chain(*(one.step_seconds for one in each)))
+        models.append(each[0].model_copy(update={"seconds": seconds, "step_seconds": steps}))
+    return first.model_copy(update={"models": tuple(models)})
 
 
 def _exponents(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
@@ -125,7 +138,8 @@ def _exponents(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
             )
 
 
-def _latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:
+def latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:
+    """Of at least two samples, each taken in the same repeat as the baseline's."""
     middle, ratios = spread(samples), np.divide(samples, baseline)
     lower, upper = _interval(ratios)
     return Latency(

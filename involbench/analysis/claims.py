@@ -12,6 +12,7 @@ from involbench.analysis.comparison import (
     Summary,
 )
 from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import paired_difference
 from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import mean, summarize
@@ -71,7 +72,8 @@ def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNu
     lessers = [r for r in results if r.model == claim.lesser and _is_at(r, elsewhere)]
     for name, side in ((claim.greater, greaters), (claim.lesser, lessers)):
         if not any(_values(result, claim.metric) for result in side):
-            return [], f"no run of {name} has measured {claim.metric}"
+            how = suggestion(claim.metric)
+            return [], f"no run of {name} has measured {claim.metric}{'; ' if how else ''}{how}"
     for greater in greaters:
         for lesser in lessers:
             if not _side_by_side(greater, lesser, claim):

@@ -6,7 +6,12 @@ from dataclasses import replace
 from involbench.analysis.claims import judge
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
 from involbench.analysis.curves import sweep_curves
-from involbench.analysis.fairness import environment_warnings, environments, protocol_warnings
+from involbench.analysis.fairness import (
+    environment_warnings,
+    environments,
+    protocol_warnings,
+    timing_warnings,
+)
 from involbench.analysis.measure import Wanted
 from involbench.analysis.one_model import result_of
 from involbench.analysis.paired import with_holm
@@ -67,6 +72,7 @@ def compare(
     claimed = frozenset(claim.metric for claim in outline.claims)
     if wanted.metrics is not None:
         wanted = replace(wanted, metrics=wanted.metrics | claimed)
+    said += timing_warnings(arms) if wanted.asks_benchmarks else []
     alone = [result_of(arm, wanted, said) for arm in arms]
     results = _paired(alone, arms, chosen, wanted, said)
     return Comparison(

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from involbench.analysis.selection import Arm
 from involbench.analysis.settings import describe_differences, environment, protocol
+from involbench.errors import ResultsError
+from involbench.results.costs import costs_by_kind
 
 
 def protocol_warnings(arms: Sequence[Arm], baseline: str | None) -> list[str]:
@@ -46,6 +49,24 @@ def environment_warnings(arms: Sequence[Arm], found: Mapping[str, tuple[str, ...
     return warnings
 
 
+def timing_warnings(arms: Sequence[Arm]) -> list[str]:
+    """One warning where what benchmarks measured of a seed was not measured side by side."""
+    places: dict[tuple[str, str, int], dict[str, set[str]]] = {}
+    for arm in arms:
+        for run in arm.finished:
+            place = json.dumps(arm.shared_point, sort_keys=True)
+            with suppress(ResultsError):  # `measure` has warned of it.
+                for kind, costs in costs_by_kind(run.path).items():
+                    there = places.setdefault((kind, place, run.record.trial.seed), {})
+                    there.setdefault(costs.together, set()).add(arm.model)
+    apart = {kind: there for (kind, _, _), there in places.items() if len(there) > 1}
+    return [
+        f"{_join(sorted(set().union(*there.values())))} were not measured side by side: "
+        f"`involbench bench {kind} EXPERIMENT` does it again"
+        for kind, there in apart.items()
+    ]
+
+
 def _users(arms: Sequence[Arm], key: str, value: str) -> str:
     """The models that used it, with their seeds where not all of a model's did."""
     names = []
@@ -60,5 +81,5 @@ def _users(arms: Sequence[Arm], key: str, value: str) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _join(seeds: Sequence[int]) -> str:
+def _join(seeds: Sequence[object]) -> str:
     return " and ".join(map(str, seeds))

@@ -6,7 +6,7 @@ from operator import ge, gt, le, lt
 
 from involbench.analysis.comparison import Comparison, Difference, ModelResult, Summary
 from involbench.analysis.gate_grammar import Between, Gate, Moved, Quantity, Threshold
-from involbench.analysis.metrics import METRICS, suggestion
+from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import paired_difference
 from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import summarize
@@ -132,8 +132,7 @@ def _partner(
 def _measured(comparison: Comparison, result: ModelResult, quantity: Quantity) -> Summary:
     summary = result.metrics.get(quantity.metric)
     if summary is None or not summary.n:
-        unmeasured = quantity.metric in METRICS
-        hint = "no run has measured it" if unmeasured else suggestion(quantity.metric)
+        hint = suggestion(quantity.metric) or "no run has measured it"
         raise UsageError(
             f"--fail-if: {comparison.experiment} has no {quantity.model}.{quantity.metric}; {hint}"
         )

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from involbench.analysis.comparison import ParameterCounts
+from involbench.analysis.metrics import is_benchmarked
 from involbench.errors import ResultsError
+from involbench.results.costs import read_costs
 from involbench.results.reading import StoredRun
 from involbench.results.record import History
 
@@ -28,6 +30,11 @@ class Wanted:
     def asks(self, *names: str) -> bool:
         """Whether one of these is wanted."""
         return self.metrics is None or not self.metrics.isdisjoint(names)
+
+    @property
+    def asks_benchmarks(self) -> bool:
+        """Whether something is wanted that only benchmarks measure."""
+        return self.metrics is None or any(map(is_benchmarked, self.metrics))
 
 
 def measure(
@@ -53,6 +60,8 @@ def measure(
         values["trainable_parameters"] = parameters.trainable
         values["operator_parameters"] = parameters.by_role.get("operator", 0)
         values["macs"] = parameters.macs
+    if wanted.asks_benchmarks:
+        values |= _from_benchmarks(run, warnings)
     if wanted.asks(*_FROM_HISTORY):
         values |= _from_history(run, wanted.target)
     if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
@@ -70,6 +79,14 @@ def _drops(metrics: Mapping[str, float | None]) -> Values:
         for name, value in metrics.items()
         if name.startswith("test_accuracy@") and plain is not None and value is not None
     }
+
+
+def _from_benchmarks(run: StoredRun, warnings: list[str]) -> Values:
+    try:
+        return {name: value for c in read_costs(run.path) for name, value in c.metrics.items()}
+    except ResultsError as error:
+        warnings.append(str(error))
+        return {}
 
 
 def _from_history(run: StoredRun, target: float | None) -> Values:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from involbench.results.exports import FORMATS
 from involbench.spec.wording import suggest
 
-Unit = Literal["percent", "plain", "seconds", "epochs", "bytes", "count"]
+Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
+"""What a person reads; a value in milliseconds is kept in seconds, one in percent as a fraction."""
 ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
 
 
@@ -37,8 +39,10 @@ METRICS: dict[str, Metric] = {
     "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),
     "seconds_to_target": Metric("time to the target", "s to target", "seconds", "lower"),
     "seconds_per_epoch": Metric("time an epoch", "s/epoch", "seconds", "lower"),
-    "latency": Metric("latency", "latency s", "seconds", "lower"),
+    "latency": Metric("latency", "latency ms", "milliseconds", "lower"),
+    "step_time": Metric("time a training step", "step ms", "milliseconds", "lower"),
     "peak_memory": Metric("peak memory", "peak memory", "bytes", "lower"),
+    "step_memory": Metric("peak memory of a training step", "step memory", "bytes", "lower"),
     "model_size": Metric("size on disk", "size on disk", "bytes", "lower"),
     "total_parameters": Metric("number of parameters", "parameters", "count", "lower", exact=True),
     SIZE: Metric("number of trainable parameters", "trainable", "count", "lower", exact=True),
@@ -46,6 +50,18 @@ METRICS: dict[str, Metric] = {
         "number of operator parameters", "operator", "count", "lower", exact=True
     ),
     "macs": Metric("number of multiply-accumulates", "MACs", "count", "lower", exact=True),
+    **{
+        f"{form}_latency": Metric(f"{form} latency", f"{form} ms", "milliseconds", "lower")
+        for form in FORMATS
+    },
+    **{
+        f"{form}_size": Metric(f"size as {form}", f"{form} size", "bytes", "lower")
+        for form in FORMATS
+    },
+    **{
+        f"{form}_accuracy": Metric(f"accuracy as {form}", f"{form} %", "percent", "higher")
+        for form in FORMATS
+    },
 }
 """The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
 
@@ -64,10 +80,26 @@ def metric(name: str) -> Metric:
     return replace(found, title=f"{found.title} at {words}", header=f"{found.header} @{condition}")
 
 
+_BENCHMARKED = {
+    **dict.fromkeys(("latency", "step_time", "peak_memory", "step_memory"), "model"),
+    **{f"{form}_{what}": "export" for form in FORMATS for what in ("latency", "size", "accuracy")},
+}
+"""Which benchmark measures it."""
+
+
+def is_benchmarked(name: str) -> bool:
+    """Whether a benchmark measures it, not the run itself."""
+    return name.partition("@")[0] in _BENCHMARKED
+
+
 def suggestion(name: str) -> str:
-    """The end of a message about a metric that no run has."""
+    """The end of a message about a metric that no run has; empty where there is nothing to add."""
     base, _, condition = name.partition("@")
-    if base not in METRICS or not condition:
-        return suggest(base, [*METRICS])
+    if base in _BENCHMARKED:
+        return f"`involbench bench {_BENCHMARKED[base]} EXPERIMENT` measures it"
+    if base not in METRICS:
+        return suggest(base, [name for name in METRICS if name not in _BENCHMARKED])
+    if not condition:
+        return ""
     kind, _, value = condition.partition("=")
     return f"it is measured where the spec has evaluate: {{{kind}: [{value}]}}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from involbench.analysis.comparison import Front, ModelResult, OnFront
 from involbench.analysis.metrics import ACCURACY
 
-COSTS = ("trainable_parameters", "macs", "latency")
+COSTS = ("trainable_parameters", "macs", "latency", "litert_latency")
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:

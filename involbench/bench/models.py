@@ -1,9 +1,9 @@
 """Networks side by side: how long an inference and a training step take, and what they hold."""
 
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from involbench.bench.call import Call, backend_tools
 from involbench.bench.machine import this_machine
 from involbench.bench.memory import peak_method
 from involbench.bench.operator import seconds
+from involbench.bench.warm_up import warm_up
 from involbench.profiling import count_parameters, only_outlines
 from involbench.results.benchmark import ModelSizes, ModelsMemory, ModelsTimes, ModelTimes
 from involbench.spec.trial import Trial
@@ -23,10 +24,6 @@ from involbench.training.fit import build, make_optimizer
 
 _STEPS_EVERY = 5
 """Repeats; and in the second, since there is no spread of one value."""
-_MOST_WARM_UP, _LONGEST_WARM_UP = 100, 3.0
-"""Calls, and seconds."""
-_FASTER = 0.95
-"""What the best of three calls must fall below, of the best of the three before, to go on."""
 _FLOAT32_BYTES = 4
 _HELD_IN_A_STEP = 3
 """Times the activations: themselves, their gradients, and what the layers keep for those."""
@@ -100,7 +97,9 @@ def time_models(
     sizes = [_sizes(network) for network in networks]
     calls = [{batch: network.inference(batch) for batch in batches} for network in networks]
     first = [seconds(each[batches[0]]) for each in calls]
-    warm_up = [{batch: _warm_up(call) for batch, call in each.items()} for each in calls]
+    warm = [
+        {batch: warm_up(partial(seconds, call)) for batch, call in each.items()} for each in calls
+    ]
     steps = [network.step(step_batch) for network in networks]
     taken: list[dict[int, list[float]]] = [{batch: [] for batch in batches} for _ in networks]
     steps_taken: list[list[float]] = [[] for _ in networks]
@@ -122,7 +121,7 @@ def time_models(
                 input_shape=case.input_shape,
                 sizes=sizes[index],
                 first_call_seconds=first[index],
-                warm_up_calls=warm_up[index],
+                warm_up_calls=warm[index],
                 seconds={batch: tuple(values) for batch, values in taken[index].items()},
                 step_seconds=tuple(steps_taken[index]),
             )
@@ -195,13 +194,3 @@ def _activations(model: keras.Model) -> int:
     made = (layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
     shapes = [layer.output.shape[1:] for layer in made]
     return sum(int(np.prod(shape)) for shape in shapes)
-
-
-def _warm_up(call: Call) -> int:
-    """Call until it gets no faster; how often that was."""
-    began, taken = time.perf_counter(), list[float]()
-    while len(taken) < _MOST_WARM_UP and time.perf_counter() - began < _LONGEST_WARM_UP:
-        taken.append(seconds(call))
-        if len(taken) >= 6 and min(taken[-3:]) > _FASTER * min(taken[-6:-3]):
-            break
-    return len(taken)

@@ -1,10 +1,11 @@
-"""`involbench bench`: what the operator, and a training step with it, cost on this machine."""
+"""`involbench bench`: what networks, the operator, and a training step with it cost here."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from involbench.cli.bench_export import export
 from involbench.cli.bench_model import model
 from involbench.cli.options import Device
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     name="bench",
-    help="What operator and networks cost here.",
+    help="What networks, exported networks, the operator and a training step cost here.",
     no_args_is_help=True,
 )
 
@@ -28,6 +29,7 @@ _SHAPES = (
 _AXES = "B,H,W,C,K,G"
 
 bench.command()(model)
+bench.command()(export)
 
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 

@@ -10,7 +10,8 @@ from involbench.cli.options import Device, Overrides, Results
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
-    from involbench.execution.messages import Network
+    from involbench.execution.messages import Network, TrainedRun
+    from involbench.results.benchmark import ModelsMemory, ModelsTimes
 
 _LARGEST_BATCH = 2**20
 
@@ -19,10 +20,10 @@ def model(
     networks: Annotated[
         list[str],
         typer.Argument(
-            metavar="SPEC|RUN|ARCHITECTURE...",
-            help="Of a spec all models; of a run its network; of an architecture one for 32x32 "
-            "images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The first is the "
-            "baseline.",
+            metavar="EXPERIMENT|RUN|SPEC|ARCHITECTURE...",
+            help="Of an experiment or a spec all models; of a run its network; of an architecture "
+            "one for 32x32 images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The "
+            "first is the baseline.",
         ),
     ],
     overrides: Overrides = None,
@@ -57,6 +58,8 @@ def model(
     """Time networks side by side: inference, training step, first call; memory and sizes.
 
     All are timed in alternation in one process, so that what slows the machine slows all of them.
+    Of an experiment there is a process for each seed that all its models have finished. What is
+    measured of runs is kept beside them, for `compare`, `report` and claims.
     """
     from involbench.analysis.benchmark_models import summarize_models
     from involbench.cli.stopping import stoppable
@@ -68,12 +71,39 @@ def model(
     if as_json + as_csv + as_md > 1:
         raise UsageError("--json, --csv and --md exclude each other; give one of them")
     shapes = tuple(dict.fromkeys(map(_size, image_sizes or [])))
-    found = tuple(_networks(networks, overrides or [], results))
+    blocks = _blocks(networks, overrides or [], results)
     sizes = tuple(sorted(set(batches or (1, 32))))
-    wanted = TimeModels(found, shapes, sizes, step_batch, repeats, device)
+    wanted = [
+        TimeModels(tuple(block), shapes, sizes, step_batch, repeats, device) for block in blocks
+    ]
     with stoppable("interrupted; nothing is kept"), waiting() as show:
-        result = summarize_models(*bench_models(wanted, show))
+        times, memory = bench_models(wanted, show)
+    result = summarize_models(times, memory)
     typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
+    if not shapes:
+        _keep(blocks, times, memory, repeats)
+
+
+def _keep(
+    blocks: "list[list[Network]]",
+    times: "list[ModelsTimes]",
+    memory: "ModelsMemory",
+    repeats: int,
+) -> None:
+    """Keep what was measured of runs beside them."""
+    from involbench.analysis.run_costs import model_metrics
+    from involbench.cli.measured import keep
+
+    metrics = [
+        {
+            network.run_dir: model_metrics(each, memory, measured.step_batch)
+            for network, each in zip(block, measured.models, strict=True)
+            if network.run_dir is not None
+        }
+        for block, measured in zip(blocks, times, strict=True)
+    ]
+    machines = [measured.machine for measured in times]
+    keep("model", list(zip(machines, metrics, strict=True)), repeats, "latency")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -83,6 +113,34 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"--image-size {text}: expected height and width, such as 64x48, or 64")
     return int(match[1]), int(match[2] or match[1])
+
+
+def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list[Network]]":
+    """What is named, to be measured side by side: of an experiment a block a seed."""
+    from involbench.cli.measured import is_experiment, runs_by_seed
+    from involbench.errors import UsageError
+    from involbench.spec.single import is_architecture
+
+    experiments = [
+        text for text in named if not is_architecture(text) and is_experiment(results, text)
+    ]
+    if not experiments:
+        return [_networks(named, overrides, results)]
+    if len(named) > 1:
+        raise UsageError(
+            f"{experiments[0]} is an experiment: name it alone, or runs of it, such as "
+            f"{experiments[0]}/MODEL-seed0"
+        )
+    if overrides:
+        raise UsageError("--set is for specs, and none is named")
+    blocks = runs_by_seed(results, named[0], needs_weights=False)
+    return [[_network(name, run) for name, run in block] for block in blocks]
+
+
+def _network(name: str, run: "TrainedRun") -> "Network":
+    from involbench.execution.messages import Network
+
+    return Network(name, run.record.trial, run.facts, run.weights.parent)
 
 
 def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Network]":
@@ -101,7 +159,7 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 
 
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
-    from involbench.cli.trained_run import trained_run
+    from involbench.cli.trained_run import trained_run, without_hash
     from involbench.errors import UsageError
     from involbench.execution.messages import Network
     from involbench.reporting.labels import label
@@ -121,7 +179,7 @@ def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
         near = near_architecture(text)
         hint = f"; or did you mean the architecture {near}?" if near else ""
         raise UsageError(f"{error}{hint}") from None
-    return [Network(name, run.record.trial, run.facts)]
+    return [_network(without_hash(name), run)]
 
 
 def _text(result: "ModelsBenchmark", as_json: bool, as_csv: bool, as_md: bool) -> str:

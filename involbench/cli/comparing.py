@@ -10,7 +10,7 @@ from involbench.analysis.arrange import only_changed, sort_models
 from involbench.analysis.compare import compare_experiment
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.measure import Wanted
-from involbench.analysis.metrics import ACCURACY, METRICS, SIZE, suggestion
+from involbench.analysis.metrics import ACCURACY, SIZE, suggestion
 from involbench.cli.page import rendered, warn
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables_text import COSTS
@@ -142,8 +142,8 @@ def _check_metrics(asked: Asked, comparisons: Sequence[Comparison]) -> None:
         if name.endswith("_to_target") and asked.target is None:
             raise UsageError(f"{flag} {name}: say to which accuracy, such as --target 0.7")
         reason = "no run reached it" if name.endswith("_to_target") else "no run has that metric"
-        hint = "" if name in METRICS else f"; {suggestion(name)}"
-        raise UsageError(f"{flag} {name}: {reason}{hint}")
+        hint = suggestion(name)
+        raise UsageError(f"{flag} {name}: {reason}{'; ' if hint else ''}{hint}")
 
 
 def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:

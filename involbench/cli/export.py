@@ -47,27 +47,33 @@ def export(
     from involbench.cli.stopping import stoppable
     from involbench.cli.trained_run import check_test_images, trained_run
     from involbench.cli.waiting import waiting
+    from involbench.errors import InvolbenchError
     from involbench.execution.exporting import export_formats
     from involbench.reporting.exports import EXPORTS_VERSION, exports_view
 
-    wanted = _formats(formats)
+    wanted = formats_named(formats)
     name, found = trained_run(results, run)
     check_test_images(found, f"--test {test}", 0 if test == _TEST else test)
     count = min(test, found.facts.test_size)
     folder = output or found.weights.parent / "export"
     with stoppable("interrupted; what was finished is kept"), waiting() as show:
-        made = []
-        for record in export_formats(found, wanted, folder, count, show):
-            made.append(record)
-            typer.echo(f"written: {folder / record.file}", err=True)
+        made, failures = [], []
+        for record, failure in export_formats(found, wanted, folder, count, show):
+            if record is None:
+                failures.append(failure)
+            else:
+                made.append(record)
+                typer.echo(f"written: {folder / record.file}", err=True)
     if as_json:
         rows = [record.model_dump(mode="json") for record in made]
         print_json({"schema_version": EXPORTS_VERSION, "run": name, "exports": rows})
-    else:
+    elif made:
         typer.echo(rendered(exports_view(made)), nl=False)
+    if failures:
+        raise InvolbenchError("\nerror: ".join(failures))
 
 
-def _formats(named: list[str]) -> "list[Format]":
+def formats_named(named: list[str]) -> "list[Format]":
     """The formats named.
 
     Raises:

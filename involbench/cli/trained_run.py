@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from involbench.execution.messages import TrainedRun
+    from involbench.results.record import RunRecord
 
 
 def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[str, TrainedRun]":
@@ -23,7 +24,6 @@ def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[
     """
     from involbench.cli.find_run import find_run
     from involbench.errors import UsageError
-    from involbench.execution.messages import TrainedRun
     from involbench.results.catalog import read_entry
 
     experiment, folder = find_run(results, name)
@@ -31,10 +31,26 @@ def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[
     shown, record = f"{experiment}/{entry.run_id}", entry.record
     if record is None or record.data is None or entry.status != "finished":
         raise UsageError(f"{shown} is {entry.status}: it has no trained network to look at")
+    return shown, with_network(folder, record, needs_weights)
+
+
+def without_hash(shown: str) -> str:
+    """`EXPERIMENT/<model>-seed<k>`, for the tables of a benchmark."""
+    return shown.rpartition("-")[0]
+
+
+def with_network(folder: Path, record: "RunRecord", needs_weights: bool = True) -> "TrainedRun":
+    """A finished run and where its network is.
+
+    Raises:
+        UsageError: Its network is wanted, and gone or damaged.
+    """
+    from involbench.execution.messages import TrainedRun
+
     weights = folder / "model.keras"
     if needs_weights:
         _check_weights(weights, record.files.get(weights.name))
-    return shown, TrainedRun(record, weights)
+    return TrainedRun(record, weights)
 
 
 def _check_weights(path: Path, size: int | None) -> None:

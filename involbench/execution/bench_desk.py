@@ -14,6 +14,7 @@ from involbench.execution.messages import (
     ModelBenchmark,
     Notice,
     Progress,
+    TimeExports,
     TimeModels,
     TimeOperator,
     TimeSteps,
@@ -31,6 +32,7 @@ def run_benchmark(request: Benchmark, connection: Connection) -> BenchmarkResult
         UsageError: The device is not there, or a shape does not fit into memory.
         InvolbenchError: What is compared gives different results.
     """
+    from involbench.bench.exports import time_exports
     from involbench.bench.memory import measure_memory
     from involbench.bench.operator import time_operator
     from involbench.bench.step import time_steps
@@ -48,6 +50,8 @@ def run_benchmark(request: Benchmark, connection: Connection) -> BenchmarkResult
             return measure_memory(shape)
         case TimeSteps(repeats):
             return time_steps(repeats, progress)
+        case TimeExports(exports, threads, repeats):
+            return time_exports(exports, threads, repeats, progress)
         case _:
             return _models(request, connection)
 

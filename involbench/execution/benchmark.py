@@ -70,14 +70,19 @@ def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> Ste
 
 
 def bench_models(
-    wanted: TimeModels, show: Callable[[Report], None]
-) -> tuple[ModelsTimes, ModelsMemory]:
-    """Times and memory of networks, each in a process of its own.
+    blocks: Sequence[TimeModels], show: Callable[[Report], None]
+) -> tuple[list[ModelsTimes], ModelsMemory]:
+    """Times and memory of networks: a new process for the memory, and for the times of each block.
+
+    Args:
+        blocks: The same networks in each, trained with another seed.
+        show: Called with what there is to tell.
 
     Raises:
         UsageError: The device is not there.
         SpecError: A network cannot be built, or no width meets its budget.
     """
+    wanted = blocks[0]
     show(Notice("starting Keras and measuring memory"))
     with Worker(Share(wanted.device), _GIVES_MEMORY_BACK) as worker:
         trials = with_widths([network.trial for network in wanted.networks], worker, show)
@@ -85,7 +90,11 @@ def bench_models(
         matched = replace(wanted, networks=tuple(replace(n, trial=trial) for n, trial in networks))
         fitting: TimeModels = worker.ask(FitBatches(matched), show)
         memory: ModelsMemory = worker.ask(MeasureModels(fitting), show)
-    show(Notice("starting Keras, warming up and timing"))
-    with Worker(Share(wanted.device)) as worker:
-        times: ModelsTimes = worker.ask(fitting, show)
+    times = []
+    for index, block in enumerate([fitting, *blocks[1:]], 1):
+        which = f"[{index}/{len(blocks)}] " if len(blocks) > 1 else ""
+        show(Notice(f"{which}starting Keras, warming up and timing"))
+        with Worker(Share(wanted.device)) as worker:
+            asked = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
+            times.append(worker.ask(asked, show))
     return times, memory

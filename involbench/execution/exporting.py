@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from involbench.errors import InvolbenchError
+from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.client import Worker, WorkerDied
 from involbench.execution.messages import ExportRun, Notice, Report, TrainedRun
 from involbench.execution.shares import Share
@@ -19,20 +19,25 @@ def export_formats(
     folder: Path,
     count: int,
     show: Callable[[Report], None],
-) -> Iterator[ExportRecord]:
-    """Write a run's network in each format; see `involbench.export.exporting.export_run`.
+) -> Iterator[tuple[ExportRecord | None, str]]:
+    """Write a run's network in each format; see `involbench.export.exporting.export`.
+
+    Yields:
+        The record of what was written, or None and why a converter or runtime failed, or computed
+        something else.
 
     Raises:
         UsageError: A package is missing, or the network or its dataset cannot be used.
-        InvolbenchError: A converter or a runtime fails, or computes something else.
     """
     with Worker(Share("cpu"), ON_TENSORFLOW) as worker:
         for form in forms:
             show(Notice(f"{form}: converting, and comparing with Keras"))
             try:
-                yield worker.ask(ExportRun(run, form, folder, count), show)
+                yield worker.ask(ExportRun(run, form, folder, count), show), ""
             except WorkerDied as error:
                 hint = "; the run collapsed: its values are all the same" * run.record.collapsed
-                raise InvolbenchError(
-                    f"--format {form}: its converter or runtime crashed ({error}){hint}"
-                ) from error
+                yield None, f"--format {form}: its converter or runtime crashed ({error}){hint}"
+            except UsageError:
+                raise
+            except InvolbenchError as error:
+                yield None, str(error)

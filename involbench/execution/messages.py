@@ -12,7 +12,7 @@ from involbench.results.benchmark import (
     StepTimes,
 )
 from involbench.results.budget import Matched
-from involbench.results.exports import ExportRecord, Format
+from involbench.results.exports import Exported, ExportRecord, ExportTimes, Format
 from involbench.results.looking import Answers, KernelMaps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, Parameters, RunRecord
@@ -100,6 +100,8 @@ class Network:
     trial: Trial
     facts: DataFacts | None = None
     """By which its images are known; otherwise the trial's data are looked at."""
+    run_dir: Path | None = None
+    """Of the run that it is of, where what is measured is kept."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,16 @@ class FitBatches:
     """Halve the batches that do not fit into memory; the result is a TimeModels that does."""
 
     times: TimeModels
+
+
+@dataclass(frozen=True)
+class TimeExports:
+    """Time exported networks side by side; the result is an ExportTimes."""
+
+    exports: tuple[Exported, ...]
+    threads: int
+    repeats: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -186,9 +198,15 @@ class ExportRun:
 
 Look = PredictFiles | PredictTest | MakeKernels
 ModelBenchmark = TimeModels | MeasureModels | FitBatches
-Benchmark = TimeOperator | MeasureMemory | TimeSteps | ModelBenchmark
+Benchmark = TimeOperator | MeasureMemory | TimeSteps | TimeExports | ModelBenchmark
 BenchmarkResult = (
-    OperatorTimes | OperatorMemory | StepTimes | ModelsTimes | ModelsMemory | TimeModels
+    OperatorTimes
+    | OperatorMemory
+    | StepTimes
+    | ExportTimes
+    | ModelsTimes
+    | ModelsMemory
+    | TimeModels
 )
 Request = (
     LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Look | ExportRun | Benchmark

@@ -11,7 +11,7 @@ def made_with(machine: Machine) -> str:
     names = ("involbench", "keras", backend, "numpy", "python")
     return (
         f"Made with {', '.join(f'{name} {versions[name]}' for name in names)} on {hardware.device} "
-        f"({hardware.cpu}, {hardware.cores} cores)."
+        f"({hardware.cpu}, {hardware.cores} core{'' if hardware.cores == 1 else 's'})."
     )
 
 

@@ -68,7 +68,7 @@ def number(value: float, metric: Metric, plus: bool = False, like: float | None 
         return f"{'-' if value < 0 else mark}{size(round(abs(value)))}"
     if metric.unit == "count":
         return _count(value, mark)
-    scale = 100 if metric.unit == "percent" else 1
+    scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
     digits = _digits(scale * (value if like is None else like), metric, plus)
     # Powers of ten where the digits would be a wall.
     return f"{scale * value:{mark}.{digits}f}" if abs(value) < 1e5 else f"{value:{mark}.2e}"

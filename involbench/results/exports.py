@@ -1,7 +1,10 @@
 """What is known of a network that left Keras: the schema of the file beside each exported one."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
+from involbench.results.benchmark import Machine
 from involbench.results.record import Record
 
 Format = Literal["saved_model", "onnx", "litert", "litert_float16", "litert_int8"]
@@ -52,3 +55,42 @@ class ExportRecord(Record):
     """That of the Keras model on the same images."""
     versions: dict[str, str]
     """Of what exported it and of the runtime that ran it."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported network on disk."""
+
+    record: ExportRecord
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.record.file
+
+
+class ExportTimes(Record):
+    """Exported networks timed in alternation in one process, each in its own runtime."""
+
+    threads: int
+    seconds: tuple[tuple[float, ...], ...]
+    """Of one image, one value a repeat, for each of them in the order given."""
+    machine: Machine
+
+
+class MeasuredExport(Record):
+    """One exported network, and how long it takes."""
+
+    network: str
+    record: ExportRecord
+    seconds: dict[int, tuple[float, ...]]
+    """Threads -> seconds of one image, one value a repeat."""
+
+
+class MeasuredExports(Record):
+    """Networks in all their formats, timed side by side."""
+
+    exports: tuple[MeasuredExport, ...]
+    failures: tuple[str, ...]
+    """What could not be exported, and why."""
+    machine: Machine

@@ -136,7 +136,7 @@ def test_the_exponent_is_that_of_made_up_times(result):
         method="none",
     )
     times = ModelsTimes(models=models, step_batch=1, machine=result.machine)
-    made = summarize_models(times, memory)
+    made = summarize_models([times], memory)
     (exponent,) = made.exponents
     assert exponent.value == pytest.approx(1.5)
     assert exponent.interval == pytest.approx((1.5, 1.5))

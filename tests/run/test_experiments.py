@@ -20,7 +20,8 @@ from .conftest import EXPERIMENTS
 
 FILES = sorted(EXPERIMENTS.glob("*.yaml"))
 NAMES = {
-    *("attention", "cifar10", "collapse", "complexity", "depth", "digits", "group_channels"),
+    *("attention", "cifar10", "collapse", "complexity", "depth", "digits", "edge"),
+    "group_channels",
     *("kernel_generator", "kernel_size", "matched_macs", "matched_parameters", "pythonguides"),
     *("residual_involution", "resolution", "robustness", "shift", "small_data", "smoke"),
 }

@@ -11,7 +11,12 @@ from involbench.reporting.plots import Point, plot_front, plot_seeds, plot_sweep
 from involbench.reporting.report.material import Material
 from involbench.reporting.report.parts import Chart, Number, Section, Table, amount, count, percent
 
-_COSTS = {"latency": "latency (s)", "macs": "multiply-accumulates an image", SIZE: ""}
+_COSTS = {
+    "latency": "latency of one image (ms)",
+    "litert_latency": "latency of one image in LiteRT (ms)",
+    "macs": "multiply-accumulates an image",
+    SIZE: "",
+}
 
 
 def accuracy(material: Material) -> Section | None:
@@ -122,9 +127,10 @@ def _fronts(material: Material) -> Iterator[Chart]:
             for each in material.comparison.models
             if _mean(each, front.gain) is not None and _mean(each, front.cost) is not None
         }
+        scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
         points = {
             name: Point(
-                _mean(each, front.cost) or 0.0,
+                scale * (_mean(each, front.cost) or 0.0),
                 _mean(each, front.gain) or 0.0,
                 interval_of_mean(each.metrics[front.gain]),
             )

@@ -1,0 +1,111 @@
+"""`involbench bench export`: what networks cost where they are taken."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+if TYPE_CHECKING:
+    from involbench.analysis.benchmark_exports import ExportsBenchmark
+    from involbench.cli.measured import Named
+    from involbench.results.exports import MeasuredExports
+
+
+def export(
+    named: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERIMENT|RUN...",
+            help="Of an experiment the runs of each seed that all its models have finished. The "
+            "first network is the baseline.",
+        ),
+    ],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="As for `export`; may be given repeatedly. Default: all."),
+    ] = None,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="Of a runtime; may be given repeatedly. Default: 1, and all cores."
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=2, help="How often each network is timed.")] = 101,
+    test: Annotated[
+        int,
+        typer.Option("--test", metavar="N", min=1, help="Test images, for the accuracy of each."),
+    ] = 256,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A row a network and format.")] = False,
+    as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
+) -> None:
+    """Time exported networks on one image, each in its own runtime, on the CPU.
+
+    All are timed in alternation. What is measured is kept beside the runs, for `compare`, `report`
+    and claims, as metrics such as litert_int8_latency, litert_int8_size and litert_int8_accuracy.
+    """
+    from involbench.analysis.benchmark_exports import summarize_exports
+    from involbench.cli.export import formats_named
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.waiting import waiting
+    from involbench.errors import UsageError
+    from involbench.execution.bench_exports import bench_exports
+    from involbench.execution.shares import CORES
+    from involbench.results.exports import FORMATS
+
+    if as_json + as_csv + as_md > 1:
+        raise UsageError("--json, --csv and --md exclude each other; give one of them")
+    forms = formats_named(formats or list(FORMATS))
+    numbers = sorted({*threads} if threads else {1, len(CORES)})
+    if numbers[-1] > len(CORES):
+        raise UsageError(f"--threads {numbers[-1]}: this machine has {len(CORES)} cores")
+    blocks = _blocks(named, results)
+    count = min(test, *(run.facts.test_size for block in blocks for _, run in block))
+    with stoppable("interrupted; nothing is kept"), waiting() as show:
+        measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
+    typer.echo(_text(summarize_exports(measured), as_json, as_csv, as_md), nl=False)
+    _keep(blocks, measured, repeats)
+
+
+def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
+    from involbench.cli.measured import is_experiment, runs_by_seed
+    from involbench.cli.trained_run import trained_run, without_hash
+    from involbench.errors import UsageError
+
+    if len(named) == 1 and is_experiment(results, named[0]):
+        return runs_by_seed(results, named[0], needs_weights=True)
+    found = dict(trained_run(results, text) for text in named)
+    if len({*map(without_hash, found)}) < len(named):
+        raise UsageError("two of the runs are of the same model and seed; name one of them")
+    return [[(without_hash(shown), run) for shown, run in found.items()]]
+
+
+def _keep(blocks: "list[list[Named]]", measured: "list[MeasuredExports]", repeats: int) -> None:
+    from involbench.analysis.run_costs import export_metrics
+    from involbench.cli.measured import keep
+
+    metrics = [
+        {
+            run.weights.parent: export_metrics(e for e in made.exports if e.network == name)
+            for name, run in block
+        }
+        for block, made in zip(blocks, measured, strict=True)
+    ]
+    machines = [made.machine for made in measured]
+    example = f"{measured[0].exports[0].record.format}_latency"
+    keep("export", list(zip(machines, metrics, strict=True)), repeats, example)
+
+
+def _text(result: "ExportsBenchmark", as_json: bool, as_csv: bool, as_md: bool) -> str:
+    from involbench.cli.page import rendered
+    from involbench.reporting.tables_csv import csv_text
+    from involbench.reporting.tables_exports import exports_markdown, exports_rows, exports_view
+
+    if as_json:
+        return result.model_dump_json(indent=2) + "\n"
+    if as_csv:
+        return csv_text(exports_rows(result))
+    return exports_markdown(result) if as_md else rendered(exports_view(result))

@@ -1,0 +1,89 @@
+"""What `bench model` and `bench export` measure of a results tree, and how they keep it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from involbench.execution.messages import TrainedRun
+    from involbench.results.benchmark import Machine
+    from involbench.results.costs import Kind
+
+Named = tuple[str, "TrainedRun"]
+
+
+def is_experiment(results: Path, name: str) -> bool:
+    """Whether it is the name of an experiment, not of a run."""
+    from involbench.results.reading import ResultsTree
+
+    tree = ResultsTree(results)
+    return name in (*tree.experiments(), *tree.references())
+
+
+def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[list[Named]]:
+    """The finished runs of an experiment, seed by seed, under the names of their models.
+
+    Raises:
+        UsageError: No seed has a finished run of every model, or a network is gone.
+        ResultsError: The experiment cannot be read.
+    """
+    from involbench.analysis.seed_blocks import seed_blocks
+    from involbench.cli.page import warn
+    from involbench.cli.trained_run import with_network
+    from involbench.reporting.labels import label
+    from involbench.results.reading import ResultsTree
+
+    blocks, warnings = seed_blocks(ResultsTree(results), experiment)
+    for warning in warnings:
+        warn(warning)
+    return [
+        [
+            (label(arm.model, arm.point), with_network(run.path, run.record, needs_weights))
+            for arm, run in block
+        ]
+        for block in blocks
+    ]
+
+
+def keep(
+    kind: "Kind",
+    blocks: "Sequence[tuple[Machine, Mapping[Path, Mapping[str, float]]]]",
+    repeats: int,
+    example: str,
+) -> None:
+    """Write what was measured of runs into their folders, and tell how to see it again.
+
+    Args:
+        kind: Which benchmark it was.
+        blocks: What was measured side by side: the machine, and the metrics by run folder.
+        repeats: How often each was timed.
+        example: One of the metrics.
+
+    Raises:
+        ResultsError: A folder cannot be written.
+    """
+    from datetime import UTC, datetime
+
+    from involbench.results.costs import RunCosts, write_costs
+
+    now = datetime.now(UTC).isoformat()
+    for index, (machine, metrics) in enumerate(blocks):
+        for folder, measured in metrics.items():
+            costs = RunCosts(
+                run_id=folder.name,
+                metrics=dict(measured),
+                together=f"{now} {index}",
+                repeats=repeats,
+                machine=machine,
+            )
+            write_costs(folder, kind, costs)
+    count = sum(len(metrics) for _, metrics in blocks)
+    if count:
+        runs = f"folder{'' if count == 1 else 's'} of {count} run{'' if count == 1 else 's'}"
+        typer.echo(
+            f"kept as benchmark-{kind}.json in the {runs}; "
+            f"see `involbench compare EXPERIMENT --metric {example}`",
+            err=True,
+        )

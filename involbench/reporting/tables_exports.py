@@ -1,0 +1,81 @@
+"""`bench export` as tables: for the terminal, as CSV and as Markdown."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from involbench.analysis.benchmark_exports import ExportCost, ExportsBenchmark
+from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables_benchmark import made_with, milliseconds, short
+from involbench.reporting.tables_markdown import markdown_table
+from involbench.reporting.units import size
+
+_COLUMNS = ("model", "median, ms", "p95", "times the baseline", "size", "accuracy %")
+
+Titled = tuple[str, list[tuple[str, ...]]]
+
+
+def exports_view(benchmark: ExportsBenchmark) -> Iterator[RenderableType]:
+    """What `bench export` prints: a table a format and number of threads, and notes."""
+    for title, rows in _tables(benchmark):
+        yield Text(title, style="bold")
+        yield numbers_table(_COLUMNS, rows)
+        yield Text()
+    yield from map(Text, _notes(benchmark))
+
+
+def exports_markdown(benchmark: ExportsBenchmark) -> str:
+    """The same as Markdown."""
+    tables = (
+        f"**{title}**\n\n{markdown_table(_COLUMNS, rows)}" for title, rows in _tables(benchmark)
+    )
+    notes = "\n".join(f"- {line}" for line in _notes(benchmark))
+    return "\n\n".join([*tables, notes]) + "\n"
+
+
+def exports_rows(benchmark: ExportsBenchmark) -> list[tuple[str | float, ...]]:
+    """A heading, and a row a network, format and number of threads, in seconds and bytes."""
+    name = ("model", "format", "threads")
+    times = ("median", "lower_quartile", "upper_quartile", "p95")
+    held = ("ratio", "ratio_low", "ratio_high", "size_bytes", "accuracy", "keras_accuracy")
+    rows: list[tuple[str | float, ...]] = [(*name, *times, *held)]
+    for cost in benchmark.exports:
+        took = cost.latency
+        middle = (took.median, took.lower_quartile, took.upper_quartile, took.p95)
+        known = (cost.size_bytes, cost.accuracy, cost.keras_accuracy)
+        which = (cost.network, cost.format, cost.threads)
+        rows.append((*which, *middle, took.ratio, *took.ratio_interval, *known))
+    return rows
+
+
+def _tables(benchmark: ExportsBenchmark) -> Iterator[Titled]:
+    kinds = dict.fromkeys((cost.threads, cost.format) for cost in benchmark.exports)
+    for threads, form in kinds:
+        costs = [c for c in benchmark.exports if (c.threads, c.format) == (threads, form)]
+        title = f"{form}, {threads} thread{'' if threads == 1 else 's'}"
+        yield title, [_row(cost, costs[0].network) for cost in costs]
+
+
+def _row(cost: ExportCost, baseline: str) -> tuple[str, ...]:
+    took = cost.latency
+    low, high = map(short, took.ratio_interval)
+    return (
+        cost.network,
+        milliseconds(took.median),
+        milliseconds(took.p95),
+        "baseline" if cost.network == baseline else f"{short(took.ratio)} [{low}, {high}]",
+        size(round(cost.size_bytes)),
+        f"{100 * cost.accuracy:.2f}",
+    )
+
+
+def _notes(benchmark: ExportsBenchmark) -> Iterator[str]:
+    processes = "" if benchmark.processes == 1 else f" in each of {benchmark.processes} processes"
+    yield (
+        f"One image on the CPU, {benchmark.repeats} repeats in alternation{processes}, each after "
+        "an untimed call. Times the baseline: median of the ratios within a repeat, with its 95% "
+        f"interval. Accuracy: on {benchmark.test_images} test images, as exported."
+    )
+    yield from (f"Left out: {failure}" for failure in benchmark.failures)
+    yield made_with(benchmark.machine)
