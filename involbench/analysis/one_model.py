@@ -1,11 +1,14 @@
 """One model at one sweep point, over its seeds, not yet held against another."""
 
+from collections.abc import Sequence
+
 from involbench.analysis.comparison import ModelResult, ParameterCounts
 from involbench.analysis.measure import Values, Wanted, measure
 from involbench.analysis.metrics import METRICS
 from involbench.analysis.selection import Arm
 from involbench.analysis.summary import summarize
 from involbench.errors import ResultsError
+from involbench.results.reading import StoredRun
 
 _ALWAYS = ("test_accuracy", "best_val_accuracy", "test_loss", "seconds_per_epoch")
 """Metrics that every comparison names, measured or not."""
@@ -17,7 +20,7 @@ def result_of(arm: Arm, wanted: Wanted, warnings: list[str]) -> ModelResult:
     failed = [run.record for run in arm.runs if run.record.status != "finished"]
     collapsed = tuple(seed for seed, run in finished.items() if run.record.collapsed)
     data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
-    parameters = _parameters(arm, warnings)
+    parameters = parameter_counts(arm.finished, warnings)
     values = {seed: measure(run, parameters, wanted, warnings) for seed, run in finished.items()}
     return ModelResult(
         model=arm.model,
@@ -45,9 +48,9 @@ def _names(values: dict[int, Values]) -> list[str]:
     return [*(name for name in METRICS if name in had), *sorted(had - set(METRICS))]
 
 
-def _parameters(arm: Arm, warnings: list[str]) -> ParameterCounts | None:
-    """The counts of the first run that has them; the runs of an arm do not differ in them."""
-    for run in arm.finished:
+def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> ParameterCounts | None:
+    """The counts of the first finished run that has them; those of an arm do not differ."""
+    for run in runs:
         try:
             counts = run.parameters()
         except ResultsError as error:

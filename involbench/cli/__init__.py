@@ -42,6 +42,7 @@ def _register_commands() -> None:
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
     from involbench.cli.export import export
+    from involbench.cli.export_results import export_results
     from involbench.cli.init import init
     from involbench.cli.kernels import kernels
     from involbench.cli.list import list_runs
@@ -59,6 +60,7 @@ def _register_commands() -> None:
     app.command()(predict)
     app.command()(kernels)
     app.command()(export)
+    app.command("export-results")(export_results)
     app.command("list")(list_runs)
     for command in (claims, show, clean, params, validate, schema, init):
         app.command()(command)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from involbench.execution.events import Event, TrialEnded
     from involbench.execution.plan import PlannedTrial
     from involbench.reporting.screen import PlainScreen
+    from involbench.reporting.trackers.tensorboard import TensorBoard
     from involbench.spec.load import LoadedSpec
 
 
@@ -48,6 +49,10 @@ def run(
             help="When a trial fails: do the others, as is usual, or stop.",
         ),
     ] = True,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write every epoch for TensorBoard too, below DIR."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Print the libraries' output, and tracebacks.")
@@ -59,7 +64,14 @@ def run(
     indices = _gpu_indices(gpus)
     loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
     wanted = _Wanted(
-        results, device, jobs or len(indices) or 1, indices, dry_run, force, not keep_going
+        results,
+        device,
+        jobs or len(indices) or 1,
+        indices,
+        dry_run,
+        force,
+        not keep_going,
+        tensorboard,
     )
     with stoppable("interrupted; what is finished stays, run again to go on"):
         failed = _run(loaded, wanted, quiet, verbose)
@@ -78,6 +90,7 @@ class _Wanted:
     dry_run: bool
     force: bool
     fail_fast: bool
+    tensorboard: Path | None
 
 
 def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> int:
@@ -93,6 +106,7 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
     from involbench.spec.expand import expand
 
     since = time.time()
+    board = _board(wanted.tensorboard)
     store, trials = Store(wanted.results, loaded.spec.name), expand(loaded)
     shares = divide(wanted.device, min(wanted.jobs, len(trials)), wanted.gpus)
     with Crew(shares) as crew, _screen(loaded.spec.baseline, quiet) as screen:
@@ -107,6 +121,8 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
 
         def show(event: "Event") -> None:
             screen.show(event)
+            if board is not None:
+                board.show(event)
             if isinstance(event, TrialEnded) and not event.elsewhere:
                 _after_trial(event, verbose)
 
@@ -120,6 +136,12 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
             raise
     _print_comparison(wanted.results, loaded.spec.name)
     return failed
+
+
+def _board(folder: Path | None) -> "TensorBoard | None":
+    from involbench.reporting.trackers.tensorboard import TensorBoard
+
+    return TensorBoard(folder, "--tensorboard") if folder is not None else None
 
 
 def _after_trial(event: "TrialEnded", verbose: bool) -> None:

@@ -33,6 +33,7 @@ class EpochEnded:
 
     started: TrialStarted
     report: EpochReport
+    run_id: str
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ class Runner:
                         self._events.put(entry.started)
                     began.append(report)
                 case EpochReport():
-                    self._events.put(EpochEnded(entry.started, report))
+                    self._events.put(EpochEnded(entry.started, report, entry.item.run_id))
                 case _:
                     self._events.put(report)
 

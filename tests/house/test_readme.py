@@ -25,8 +25,14 @@ COMMANDS = [
 def shorter(command: str) -> str:
     """What to add, since training and timing as long as the README says takes CI too long."""
     if command.startswith("involbench bench"):
-        small = {"model": " --batch 1 --step-batch 1", "operator": " --shape 2,8,8,4,3,2"}
+        small = {
+            "model": " --batch 1 --step-batch 1",
+            "export": " --threads 1 --format litert --test 20",
+            "operator": " --shape 2,8,8,4,3,2",
+        }
         return " --repeats 2" + small.get(command.split()[2], "")
+    if command.startswith("involbench export"):
+        return " --test 20"
     if command.startswith("involbench run") and "--dry-run" not in command:
         few = "" if "data.path" in command else " -S data.train_size=100"
         return ("" if "--seeds" in command else " --seeds 1") + few + " -S training.epochs=1"
@@ -52,10 +58,16 @@ def test_commands_are_found():
     assert len([command for command in COMMANDS if command.startswith("involbench ")]) >= 9
 
 
-def test_commands_run(folder):
+def alone(command: str) -> bool:
+    """Whether it needs nothing that a command before it has made."""
+    return bool(re.match("involbench bench (operator|step|model keras_io)", command))
+
+
+@pytest.mark.parametrize("which", ["those that follow from each other", "those that stand alone"])
+def test_commands_run(folder, which):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in COMMANDS:
-        if command.startswith("make "):
+        if command.startswith("make ") or alone(command) != which.endswith("alone"):
             continue
         done = subprocess.run(
             command + shorter(command),

@@ -1,6 +1,7 @@
 """What several files of tests hold their runs to."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def smoke(once):
     """The folder where experiments/smoke.yaml was run, and what the run printed."""
 
     def run(folder):
-        done = involbench("run", EXPERIMENTS / "smoke.yaml", cwd=folder)
+        wanted = ("--tensorboard", "board") if find_spec("tensorboardX") else ()
+        done = involbench("run", EXPERIMENTS / "smoke.yaml", *wanted, cwd=folder)
         assert done.returncode == 0, done.stderr
         (folder / "stdout.txt").write_text(done.stdout)
         (folder / "stderr.txt").write_text(done.stderr)

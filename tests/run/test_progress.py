@@ -90,7 +90,7 @@ def running():
     for started in starts:
         standing.update(started)
     for epoch, accuracy in enumerate((0.1, 0.3, 0.5), start=1):
-        standing.update(EpochEnded(starts[0], report(epoch, val_accuracy=accuracy)))
+        standing.update(EpochEnded(starts[0], report(epoch, val_accuracy=accuracy), "run"))
     return standing
 
 
@@ -110,7 +110,7 @@ def test_the_live_table_neither_wraps_nor_jumps(running, width):
     lines = pictured(running, width)
     assert len(lines) == 4
     assert max(map(cell_len, lines)) <= width
-    running.update(EpochEnded(running.running[2].started, report(1)))
+    running.update(EpochEnded(running.running[2].started, report(1), "run"))
     after = pictured(running, width)
     assert after[1] == lines[1]
     if width >= 60:
@@ -137,13 +137,15 @@ def test_time_left_counts_the_trials_to_come():
     standing.update(starts[0])
     assert standing.seconds_left() is None
     now[0] = 6.0
-    standing.update(EpochEnded(starts[0], report(2)))  # 3 s an epoch; inn is taken to be like cnn.
+    standing.update(
+        EpochEnded(starts[0], report(2), "run")
+    )  # 3 s an epoch; inn is taken to be like cnn.
     assert standing.seconds_left() == pytest.approx(4 * 30 - 6)
     standing.update(TrialEnded(starts[0], record(starts[0].trial, 0.9), Path()))
     assert standing.seconds_left() is None
     standing.update(starts[1])
     now[0] = 16.0
-    standing.update(EpochEnded(starts[1], report(10)))  # 1 s an epoch.
+    standing.update(EpochEnded(starts[1], report(10), "run"))  # 1 s an epoch.
     assert standing.seconds_left() == pytest.approx(0 + 30 + 10)
 
 
@@ -152,8 +154,8 @@ def test_time_left_is_divided_among_the_trials_that_run_side_by_side():
     standing.update(starts[0])
     standing.update(starts[1])
     now[0] = 10.0
-    standing.update(EpochEnded(starts[0], report(5)))  # 2 s an epoch.
-    standing.update(EpochEnded(starts[1], report(2)))  # 5 s an epoch.
+    standing.update(EpochEnded(starts[0], report(5), "run"))  # 2 s an epoch.
+    standing.update(EpochEnded(starts[1], report(2), "run"))  # 5 s an epoch.
     assert standing.seconds_left() == pytest.approx((10 + 40 + 20 + 50) / 2)
     # One that another runner did was never begun here.
     standing.update(TrialEnded(starts[2], record(starts[2].trial, 0.9), Path(), elsewhere=True))

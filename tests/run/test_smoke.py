@@ -177,3 +177,18 @@ def test_a_gate_on_the_run_passes_and_fails(smoke):
         "compare", "smoke", "--fail-if", "inn.macro_f1 drops 0.0 from smoke", cwd=folder
     )
     assert (again.returncode, "on average (2 seeds)" in again.stderr) == (0, True)
+
+
+def test_tensorboard_has_had_every_epoch(smoke):
+    pytest.importorskip("tensorboardX", reason="an extra of involbench that is not installed")
+    from tests.report.events import scalars
+
+    folder, _ = smoke
+    for record in records(folder):
+        found = scalars(folder / "board/smoke" / record.run_id)
+        history = json.loads(
+            (folder / "results/smoke/runs" / record.run_id / "history.json").read_text()
+        )
+        assert [*found["loss/validation"].values()] == pytest.approx(history["val_loss"])
+        assert [*found["loss/validation"]] == [1, 2]
+        assert found["final/test_accuracy"][0] == pytest.approx(record.metrics["test_accuracy"])

@@ -1,0 +1,70 @@
+"""`involbench export-results`: runs, as other tools take them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from involbench.cli.options import Results
+
+if TYPE_CHECKING:
+    from involbench.reporting.trackers.rows import RunRow
+
+_KINDS = ("csv", "parquet", "mlflow", "tensorboard")
+
+
+def export_results(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="KIND",
+            help="csv or parquet: a table of runs and one of epochs; mlflow; or tensorboard.",
+        ),
+    ],
+    experiments: Annotated[
+        list[str] | None, typer.Argument(metavar="EXPERIMENT...", help="Default: all.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR|URI",
+            help="The folder, or MLflow's tracking server. Default: exported, or what "
+            "MLFLOW_TRACKING_URI says.",
+        ),
+    ] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Give all runs, whatever their status, to a lab's own tables and dashboards."""
+    from involbench.cli.experiments import find_experiments
+    from involbench.cli.page import warn
+    from involbench.errors import UsageError
+    from involbench.reporting.trackers.rows import run_rows
+    from involbench.spec.wording import suggest
+
+    if to not in _KINDS:
+        raise UsageError(f"--to {to}: no such kind; {suggest(to, _KINDS)}")
+    rows, warnings = run_rows(find_experiments(results, experiments or []))
+    for warning in warnings:
+        warn(warning)
+    typer.echo(_export(rows, to, output))
+
+
+def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
+    """Do it, and what to tell of it."""
+    from involbench.reporting.trackers.mlflow import write_mlflow
+    from involbench.reporting.trackers.tables import write_csv, write_parquet
+    from involbench.reporting.trackers.tensorboard import TensorBoard
+
+    folder = Path(output or "exported")
+    if to == "mlflow":
+        logged, uri = write_mlflow(rows, output)
+    elif to == "tensorboard":
+        board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
+        logged = sum(map(board.write, rows))
+    else:
+        files = write_csv(rows, folder) if to == "csv" else write_parquet(rows, folder)
+        return f"{len(rows)} runs written: {' and '.join(map(str, files))}"
+    return f"{logged} runs written to {uri}, {len(rows) - logged} were there already"

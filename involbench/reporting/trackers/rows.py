@@ -1,0 +1,103 @@
+"""Experiments as rows: one a run, and one an epoch."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from involbench.analysis.measure import Wanted, measure
+from involbench.analysis.one_model import parameter_counts
+from involbench.errors import ResultsError
+from involbench.results.reading import ResultsTree, StoredRun
+
+Row = dict[str, Any]
+"""Column -> text, number, or None for what there is not."""
+
+_EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run, whatever its status."""
+
+    facts: Row
+    """What it is and was made with."""
+    metrics: dict[str, float | None]
+    """Where it finished."""
+    epochs: list[dict[str, float | None]]
+    """The values of each epoch, where there is a history."""
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """`<experiment>/<run id>`."""
+        return f"{self.facts['experiment']}/{self.facts['run_id']}"
+
+
+def run_rows(
+    experiments: Iterable[tuple[ResultsTree, str]],
+) -> tuple[list[RunRow], list[str]]:
+    """The runs of experiments, and a warning for each thing that cannot be read.
+
+    Raises:
+        ResultsError: An experiment cannot be read.
+    """
+    rows, warnings = list[RunRow](), list[str]()
+    for tree, experiment in experiments:
+        runs, said = tree.runs(experiment)
+        warnings += said
+        for run in runs:
+            metrics = _metrics(run, warnings)
+            epochs = _epochs(run, warnings)
+            rows.append(RunRow(_facts(experiment, run), metrics, epochs, run.path))
+    return rows, warnings
+
+
+def _metrics(run: StoredRun, warnings: list[str]) -> dict[str, float | None]:
+    if run.record.status != "finished":
+        return {}
+    return measure(run, parameter_counts([run], warnings), _EVERYTHING, warnings)
+
+
+def _facts(experiment: str, run: StoredRun) -> Row:
+    record = run.record
+    trial, hardware = record.trial, record.hardware
+    return {
+        "experiment": experiment,
+        "run_id": record.run_id,
+        "model": trial.model,
+        "seed": trial.seed,
+        "point": json.dumps(trial.point, sort_keys=True),
+        "status": record.status,
+        "error": record.error,
+        "architecture": trial.architecture.architecture,
+        "arguments": json.dumps(trial.architecture.arguments, sort_keys=True, default=str),
+        "dataset": trial.data.dataset,
+        "fingerprint": record.data.fingerprint if record.data else None,
+        "train_size": record.data.train_size if record.data else None,
+        "epochs": trial.training.epochs,
+        "batch_size": trial.training.batch_size,
+        "optimizer": trial.training.optimizer.name,
+        "precision": trial.training.precision,
+        "started": record.started,
+        "ended": record.ended,
+        "seconds": record.seconds,
+        "device": hardware.device if hardware else None,
+        "cpu": hardware.cpu if hardware else None,
+        "commit": (record.git or {}).get("commit"),
+        **{f"version_{name}": version for name, version in record.versions.items()},
+    }
+
+
+def _epochs(run: StoredRun, warnings: list[str]) -> list[dict[str, float | None]]:
+    try:
+        history = run.history()
+    except ResultsError as error:
+        if run.record.status == "finished":
+            warnings.append(str(error))
+        return []
+    return [
+        {name: values[index] for name, values in history.items() if index < len(values)}
+        for index in range(max(map(len, history.values()), default=0))
+    ]
