@@ -67,7 +67,7 @@ def export(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     typer.echo(_text(summarize_exports(measured), as_json, as_csv, as_md), nl=False)
-    _keep(blocks, measured, repeats)
+    _keep(blocks, measured, repeats, results)
 
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
@@ -83,7 +83,9 @@ def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
     return [[(without_hash(shown), run) for shown, run in found.items()]]
 
 
-def _keep(blocks: "list[list[Named]]", measured: "list[MeasuredExports]", repeats: int) -> None:
+def _keep(
+    blocks: "list[list[Named]]", measured: "list[MeasuredExports]", repeats: int, results: Path
+) -> None:
     from involbench.analysis.run_costs import export_metrics
     from involbench.cli.measured import keep
 
@@ -96,7 +98,7 @@ def _keep(blocks: "list[list[Named]]", measured: "list[MeasuredExports]", repeat
     ]
     machines = [made.machine for made in measured]
     example = f"{measured[0].exports[0].record.format}_latency"
-    keep("export", list(zip(machines, metrics, strict=True)), repeats, example)
+    keep("export", list(zip(machines, metrics, strict=True)), repeats, example, results)
 
 
 def _text(result: "ExportsBenchmark", as_json: bool, as_csv: bool, as_md: bool) -> str:

@@ -81,7 +81,7 @@ def model(
     result = summarize_models(times, memory)
     typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
     if not shapes:
-        _keep(blocks, times, memory, repeats)
+        _keep(blocks, times, memory, repeats, results)
 
 
 def _keep(
@@ -89,6 +89,7 @@ def _keep(
     times: "list[ModelsTimes]",
     memory: "ModelsMemory",
     repeats: int,
+    results: Path,
 ) -> None:
     """Keep what was measured of runs beside them."""
     from involbench.analysis.run_costs import model_metrics
@@ -103,7 +104,7 @@ def _keep(
         for block, measured in zip(blocks, times, strict=True)
     ]
     machines = [measured.machine for measured in times]
-    keep("model", list(zip(machines, metrics, strict=True)), repeats, "latency")
+    keep("model", list(zip(machines, metrics, strict=True)), repeats, "latency", results)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -52,21 +52,27 @@ def keep(
     blocks: "Sequence[tuple[Machine, Mapping[Path, Mapping[str, float]]]]",
     repeats: int,
     example: str,
+    results: Path,
 ) -> None:
     """Write what was measured of runs into their folders, and tell how to see it again.
+
+    The comparisons that lie in the folders of their experiments are brought up to date.
 
     Args:
         kind: Which benchmark it was.
         blocks: What was measured side by side: the machine, and the metrics by run folder.
         repeats: How often each was timed.
         example: One of the metrics.
+        results: The results folder.
 
     Raises:
         ResultsError: A folder cannot be written.
     """
     from datetime import UTC, datetime
 
+    from involbench.reporting.experiment import write_comparison
     from involbench.results.costs import RunCosts, write_costs
+    from involbench.results.reading import ResultsTree
 
     now = datetime.now(UTC).isoformat()
     for index, (machine, metrics) in enumerate(blocks):
@@ -79,11 +85,16 @@ def keep(
                 machine=machine,
             )
             write_costs(folder, kind, costs)
-    count = sum(len(metrics) for _, metrics in blocks)
-    if count:
-        runs = f"folder{'' if count == 1 else 's'} of {count} run{'' if count == 1 else 's'}"
-        typer.echo(
-            f"kept as benchmark-{kind}.json in the {runs}; "
-            f"see `involbench compare EXPERIMENT --metric {example}`",
-            err=True,
-        )
+    folders = [folder for _, metrics in blocks for folder in metrics]
+    if not folders:
+        return
+    for experiment in sorted({folder.parents[1] for folder in folders}):
+        if experiment.resolve().is_relative_to(results.resolve()):
+            name = experiment.resolve().relative_to(results.resolve()).as_posix()
+            write_comparison(ResultsTree(results), name)
+    runs = f"folder{'' if len(folders) == 1 else 's'} of {len(folders)}"
+    typer.echo(
+        f"kept as benchmark-{kind}.json in the {runs} run{'' if len(folders) == 1 else 's'}; "
+        f"see `involbench compare EXPERIMENT --metric {example}`",
+        err=True,
+    )

@@ -64,7 +64,7 @@ def _margin(claim: ClaimResult) -> str | None:
 
 def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
     sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
-    unit = "%" if metric.unit == "percent" else ""
+    unit = {"percent": "%", "seconds": " s", "milliseconds": " ms"}.get(metric.unit, "")
     values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
     where = "".join(f", {key} = {value}" for key, value in each.point.items())
     text = f"{metric.title}{where}: {values}"

@@ -31,6 +31,7 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
         *said,
         *failures(comparison),
         *_unequal(comparison, metrics),
+        *_unmeasured(comparison, metrics),
         legend,
         made_with(comparison),
     ]
@@ -108,6 +109,21 @@ def _unequal(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
             seeds = f"seed{'' if len(missing) == 1 else 's'} {', '.join(map(str, missing))}"
             name = label(result.model, result.point)
             said.append(f"Not paired, for want of one's value: {name} and the baseline, {seeds}.")
+    return said
+
+
+def _unmeasured(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
+    """Finished seeds that are not in a mean."""
+    said = []
+    for name in metrics:
+        for result in comparison.models:
+            summary = result.metrics.get(name)
+            if summary is None or not 0 < summary.n < result.n_finished:
+                continue
+            without = sorted(s for s, value in summary.by_seed.items() if value is None)
+            which = f"seed{'' if len(without) == 1 else 's'} {', '.join(map(str, without))}"
+            model, title = label(result.model, result.point), metric_called(name).title
+            said.append(f"Not in {model}'s mean {title}, for want of a value: {which}.")
     return said
 
 

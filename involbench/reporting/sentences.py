@@ -93,8 +93,17 @@ def _interval(difference: Difference, metric: Metric, direction: int) -> str:
     return f"{_short(low, metric)} to {_short(high, metric)}"
 
 
+_UNITS = {
+    "percent": " points",
+    "seconds": " s",
+    "milliseconds": " ms",
+    "epochs": " epochs",
+}
+"""Of a difference."""
+
+
 def _amount(value: float, metric: Metric, plus: bool = False) -> str:
-    unit = {"percent": " points", "seconds": " s", "epochs": " epochs"}.get(metric.unit, "")
+    unit = _UNITS.get(metric.unit, "")
     return f"{_short(value, metric, plus)}{unit}"
 
 

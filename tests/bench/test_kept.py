@@ -85,6 +85,10 @@ def test_compare_pairs_it_by_seed(tree):
         for seed, kept in costs(tree, result["model"]).items():
             for name, value in kept.items():
                 assert result["metrics"][name]["by_seed"][str(seed)] == value
+    written = json.loads((tree / "results/smoke/comparison.json").read_text())
+    assert (
+        written["models"][0]["metrics"]["litert_latency"] == results[0]["metrics"]["litert_latency"]
+    )
     done = called("compare", "smoke", "-m", "latency", "-m", "litert_size", cwd=tree)
     assert done.returncode == 0, done.stderr
     assert "latency ms" in done.stdout
