@@ -13,7 +13,7 @@ from involbench.results.benchmark import Machine, ModelSizes, ModelsMemory, Mode
 from involbench.results.record import Record
 
 _RESAMPLES = 2000
-_FEWEST_SIZES = 3
+_FEWEST = 3
 
 
 class Latency(Record):
@@ -51,15 +51,17 @@ class ModelCost(Record):
 
 
 class Exponent(Record):
-    """How the time of an inference grows with the pixels: as their number to this power."""
+    """How the time of an inference grows with what it is given: as its number to this power."""
 
-    network: str
-    batch: int
+    name: str
+    over: Literal["pixels", "batch"]
+    at: str
+    """What is the same: the batch, or the size of the images."""
     value: float
     interval: tuple[float, float]
     """95%, over the repeats."""
-    pixels: tuple[int, ...]
-    """At which it was timed."""
+    numbers: tuple[int, ...]
+    """Of pixels or images, at which it was timed."""
 
 
 class ModelsBenchmark(Record):
@@ -73,7 +75,7 @@ class ModelsBenchmark(Record):
     memory_method: str
     models: tuple[ModelCost, ...]
     exponents: tuple[Exponent, ...]
-    """Of networks that were timed at three sizes or more."""
+    """Of networks that were timed at three sizes of image or more, or with as many batches."""
     machine: Machine
 
 
@@ -105,7 +107,7 @@ def summarize_models(blocks: Sequence[ModelsTimes], memory: ModelsMemory) -> Mod
             )
             for each, first in held
         ),
-        exponents=tuple(_exponents(times.models)),
+        exponents=(*_over_pixels(times.models), *_over_batches(times.models)),
         machine=times.machine,
     )
 
@@ -121,21 +123,40 @@ def _joined(blocks: Sequence[ModelsTimes]) -> ModelsTimes:
     return first.model_copy(update={"models": tuple(models)})
 
 
-def _exponents(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
-    """The slope of log time over log pixels, repeat by repeat."""
+def _over_pixels(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
     for network in dict.fromkeys(each.network for each in models):
         sizes = [each for each in models if each.network == network]
         pixels = [math.prod(each.input_shape[:2]) for each in sizes]
-        for batch in sizes[0].seconds if len({*pixels}) >= _FEWEST_SIZES else ():
-            times = np.log([each.seconds[batch] for each in sizes])
-            slopes = np.polyfit(np.log(pixels), times, 1)[0]
-            yield Exponent(
-                network=network,
-                batch=batch,
-                value=float(np.median(slopes)),
-                interval=_interval(slopes),
-                pixels=tuple(pixels),
-            )
+        for batch in sizes[0].seconds if len({*pixels}) >= _FEWEST else ():
+            times = [each.seconds[batch] for each in sizes]
+            at = f"{batch} image{'' if batch == 1 else 's'}"
+            yield _exponent(network, "pixels", at, pixels, times)
+
+
+def _over_batches(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
+    for each in models:
+        if len(each.seconds) >= _FEWEST:
+            at = "x".join(map(str, each.input_shape[:2]))
+            yield _exponent(each.name, "batch", at, [*each.seconds], [*each.seconds.values()])
+
+
+def _exponent(
+    name: str,
+    over: Literal["pixels", "batch"],
+    at: str,
+    numbers: Sequence[int],
+    times: Sequence[Sequence[float]],
+) -> Exponent:
+    """The slope of log time over log number, repeat by repeat."""
+    slopes = np.polyfit(np.log(numbers), np.log(times), 1)[0]
+    return Exponent(
+        name=name,
+        over=over,
+        at=at,
+        value=float(np.median(slopes)),
+        interval=_interval(slopes),
+        numbers=tuple(numbers),
+    )
 
 
 def latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import Plot, Results
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_exports import ExportsBenchmark
@@ -38,6 +38,7 @@ def export(
         typer.Option("--test", metavar="N", min=1, help="Test images, for the accuracy of each."),
     ] = 256,
     results: Results = Path("results"),
+    output: Plot = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A row a network and format.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
@@ -50,15 +51,19 @@ def export(
     from involbench.analysis.benchmark_exports import summarize_exports
     from involbench.cli.export import formats_named
     from involbench.cli.stopping import stoppable
+    from involbench.cli.trained_run import check_endings, write_output
     from involbench.cli.waiting import waiting
     from involbench.errors import UsageError
     from involbench.execution.bench_exports import bench_exports
     from involbench.execution.shares import CORES
-    from involbench.results.exports import FORMATS
+    from involbench.reporting.plots import FORMATS, drawn
+    from involbench.reporting.tables_exports import exports_figure
+    from involbench.results import exports
 
     if as_json + as_csv + as_md > 1:
         raise UsageError("--json, --csv and --md exclude each other; give one of them")
-    forms = formats_named(formats or list(FORMATS))
+    check_endings([output] if output else [], FORMATS)
+    forms = formats_named(formats or list(exports.FORMATS))
     numbers = sorted({*threads} if threads else {1, len(CORES)})
     if numbers[-1] > len(CORES):
         raise UsageError(f"--threads {numbers[-1]}: this machine has {len(CORES)} cores")
@@ -66,7 +71,10 @@ def export(
     count = min(test, *(run.facts.test_size for block in blocks for _, run in block))
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
-    typer.echo(_text(summarize_exports(measured), as_json, as_csv, as_md), nl=False)
+    result = summarize_exports(measured)
+    typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
+    if output:
+        write_output(output, drawn(exports_figure(result), output.suffix[1:].lower()))
     _keep(blocks, measured, repeats, results)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Device, Overrides, Results
+from involbench.cli.options import Device, Overrides, Plot, Results
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
@@ -51,6 +51,7 @@ def model(
     repeats: Annotated[int, typer.Option(min=2, help="How often each inference is timed.")] = 51,
     results: Results = Path("results"),
     device: Device = "auto",
+    output: Plot = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A row a model and call.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
@@ -63,13 +64,17 @@ def model(
     """
     from involbench.analysis.benchmark_models import summarize_models
     from involbench.cli.stopping import stoppable
+    from involbench.cli.trained_run import check_endings, write_output
     from involbench.cli.waiting import waiting
     from involbench.errors import UsageError
     from involbench.execution.benchmark import bench_models
     from involbench.execution.messages import TimeModels
+    from involbench.reporting.plots import FORMATS, drawn
+    from involbench.reporting.tables_models import models_figure
 
     if as_json + as_csv + as_md > 1:
         raise UsageError("--json, --csv and --md exclude each other; give one of them")
+    check_endings([output] if output else [], FORMATS)
     shapes = tuple(dict.fromkeys(map(_size, image_sizes or [])))
     blocks = _blocks(networks, overrides or [], results)
     sizes = tuple(sorted(set(batches or (1, 32))))
@@ -80,6 +85,8 @@ def model(
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
     typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
+    if output:
+        write_output(output, drawn(models_figure(result), output.suffix[1:].lower()))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from matplotlib.figure import Figure
 from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.analysis.benchmark_exports import ExportCost, ExportsBenchmark
+from involbench.reporting.plots.times import Time, plot_times
 from involbench.reporting.tables import numbers_table
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
@@ -49,12 +51,25 @@ def exports_rows(benchmark: ExportsBenchmark) -> list[tuple[str | float, ...]]:
     return rows
 
 
+def exports_figure(benchmark: ExportsBenchmark) -> Figure:
+    """A row a format and number of threads."""
+    times: dict[str, dict[str, Time]] = {}
+    for cost in benchmark.exports:
+        took = cost.latency
+        time = Time(took.median, took.lower_quartile, took.upper_quartile)
+        times.setdefault(_title(cost.format, cost.threads), {})[cost.network] = time
+    return plot_times(times)
+
+
+def _title(form: str, threads: int) -> str:
+    return f"{form}, {threads} thread{'' if threads == 1 else 's'}"
+
+
 def _tables(benchmark: ExportsBenchmark) -> Iterator[Titled]:
     kinds = dict.fromkeys((cost.threads, cost.format) for cost in benchmark.exports)
     for threads, form in kinds:
         costs = [c for c in benchmark.exports if (c.threads, c.format) == (threads, form)]
-        title = f"{form}, {threads} thread{'' if threads == 1 else 's'}"
-        yield title, [_row(cost, costs[0].network) for cost in costs]
+        yield _title(form, threads), [_row(cost, costs[0].network) for cost in costs]
 
 
 def _row(cost: ExportCost, baseline: str) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from matplotlib.figure import Figure
 from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.analysis.benchmark_models import Exponent, Latency, ModelCost, ModelsBenchmark
+from involbench.reporting.plots.times import Time, plot_times
 from involbench.reporting.tables import numbers_table
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
@@ -13,7 +15,7 @@ from involbench.reporting.tables_markdown import markdown_table
 _MIB = 2**20
 _SIZE_COLUMNS = ("model", "parameters", "MACs", "activations", "file, MiB", "first call, s")
 _TIME_COLUMNS = ("model", "median, ms", "quartiles", "p95", "times the baseline", "peak, MiB")
-_EXPONENT_COLUMNS = ("model", "images", "time ~ pixels to the power", "from pixels", "to")
+_EXPONENT_COLUMNS = ("model", "over", "at", "time ~ it to the power", "from", "to")
 
 Titled = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
@@ -58,20 +60,41 @@ def models_rows(benchmark: ModelsBenchmark) -> list[tuple[str | float | None, ..
     return rows
 
 
+def models_figure(benchmark: ModelsBenchmark) -> Figure:
+    """Inferences and training step, a row each."""
+    times = {
+        _call(batch): {model.name: _time(model.inference[batch]) for model in benchmark.models}
+        for batch in benchmark.models[0].inference
+    }
+    step = {model.name: _time(model.step) for model in benchmark.models}
+    return plot_times({**times, _step(benchmark): step})
+
+
+def _time(took: Latency) -> Time:
+    return Time(took.median, took.lower_quartile, took.upper_quartile)
+
+
+def _call(batch: int) -> str:
+    return f"Inference, {batch} image{'' if batch == 1 else 's'}"
+
+
+def _step(benchmark: ModelsBenchmark) -> str:
+    return f"Training step, {benchmark.step_batch} images"
+
+
 def _tables(benchmark: ModelsBenchmark) -> Iterator[Titled]:
     yield "Sizes", _SIZE_COLUMNS, [_sizes(model) for model in benchmark.models]
     for batch in benchmark.models[0].inference:
-        title = f"Inference, {batch} image{'' if batch == 1 else 's'}"
         rows = [
             _times(model, model.inference[batch], model.peak_bytes[batch], benchmark)
             for model in benchmark.models
         ]
-        yield title, _TIME_COLUMNS, rows
+        yield _call(batch), _TIME_COLUMNS, rows
     rows = [_times(m, m.step, m.step_bytes, benchmark) for m in benchmark.models]
-    yield f"Training step, {benchmark.step_batch} images", _TIME_COLUMNS, rows
+    yield _step(benchmark), _TIME_COLUMNS, rows
     if benchmark.exponents:
         rows = [_grows(exponent) for exponent in benchmark.exponents]
-        yield "How the time grows with the pixels", _EXPONENT_COLUMNS, rows
+        yield "How the time of an inference grows", _EXPONENT_COLUMNS, rows
 
 
 def _sizes(model: ModelCost) -> tuple[str, ...]:
@@ -104,11 +127,12 @@ def _times(
 def _grows(exponent: Exponent) -> tuple[str, ...]:
     low, high = (f"{value:.2f}" for value in exponent.interval)
     return (
-        exponent.network,
-        str(exponent.batch),
+        exponent.name,
+        "pixels" if exponent.over == "pixels" else "images",
+        exponent.at,
         f"{exponent.value:.2f} [{low}, {high}]",
-        f"{min(exponent.pixels):,}",
-        f"{max(exponent.pixels):,}",
+        f"{min(exponent.numbers):,}",
+        f"{max(exponent.numbers):,}",
     )
 
 

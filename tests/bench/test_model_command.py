@@ -11,7 +11,12 @@ import pytest
 from involbench.analysis.benchmark_models import ModelsBenchmark, summarize_models
 from involbench.cli.page import rendered
 from involbench.reporting.tables_csv import csv_text
-from involbench.reporting.tables_models import models_markdown, models_rows, models_view
+from involbench.reporting.tables_models import (
+    models_figure,
+    models_markdown,
+    models_rows,
+    models_view,
+)
 from involbench.results.benchmark import ModelsMemory, ModelsTimes, ModelTimes
 from involbench.spec.single import single_trial
 from tests.cli import called, involbench
@@ -140,10 +145,41 @@ def test_the_exponent_is_that_of_made_up_times(result):
     (exponent,) = made.exponents
     assert exponent.value == pytest.approx(1.5)
     assert exponent.interval == pytest.approx((1.5, 1.5))
-    assert exponent.pixels == (64, 256, 4096)
+    assert (exponent.over, exponent.at, exponent.numbers) == ("pixels", "1 image", (64, 256, 4096))
     assert {model.inference[1].ratio for model in made.models} == {1}
     assert "1.50 [1.50, 1.50]" in rendered(models_view(made), for_screen=False)
     assert result.exponents == ()
+
+
+def test_the_exponent_over_batches_is_that_of_made_up_times(result):
+    first = ModelTimes(
+        name="m",
+        network="m",
+        input_shape=(8, 8, 3),
+        sizes=result.models[0].sizes,
+        first_call_seconds=1.0,
+        warm_up_calls={},
+        seconds={n: (1e-3 * n**0.8, 2e-3 * n**0.8) for n in (1, 4, 16)},
+        step_seconds=(1.0, 1.0),
+    )
+    memory = ModelsMemory(peak_bytes={"m": {}}, step_bytes={"m": None}, method="none")
+    memory = memory.model_copy(update={"peak_bytes": {"m": dict.fromkeys((1, 4, 16), 0)}})
+    times = ModelsTimes(models=(first,), step_batch=1, machine=result.machine)
+    (exponent,) = summarize_models([times], memory).exponents
+    assert exponent.value == pytest.approx(0.8)
+    assert (exponent.over, exponent.at, exponent.numbers) == ("batch", "8x8", (1, 4, 16))
+
+
+def test_the_figure_has_a_row_a_call_and_a_dot_a_network(result):
+    figure = models_figure(result)
+    (axes,) = figure.axes
+    rows = ["Inference, 1 image", f"Inference, {BATCHES[1]} images", "Training step, 4 images"]
+    written = [text.get_text() for text in axes.texts]
+    assert [text for text in written if text in rows] == rows
+    dots = [line.get_xdata()[0] for line in axes.lines]
+    first = [1000 * model.inference[1].median for model in result.models]
+    assert dots[:3] == pytest.approx(first)
+    assert len(dots) == 9
 
 
 @pytest.mark.parametrize(
@@ -159,6 +195,7 @@ def test_the_exponent_is_that_of_made_up_times(result):
         (["nowhere.yaml"], "no such file"),
         (["keras_io_inn", "--image-size", "0x3"], "--image-size 0x3"),
         (["keras_io_inn", "--json", "--md"], "exclude each other"),
+        (["keras_io_inn", "-o", "times.jpg"], "ends in .png, .svg, .pdf"),
     ],
     ids=str,
 )

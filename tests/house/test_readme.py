@@ -31,7 +31,7 @@ def shorter(command: str) -> str:
             "operator": " --shape 2,8,8,4,3,2",
         }
         return " --repeats 2" + small.get(command.split()[2], "")
-    if command.startswith("involbench export"):
+    if command.startswith("involbench export "):
         return " --test 20"
     if command.startswith("involbench run") and "--dry-run" not in command:
         few = "" if "data.path" in command else " -S data.train_size=100"

@@ -20,12 +20,14 @@ from involbench.reporting.plots.points import Point
 from involbench.reporting.plots.saving import FORMATS, drawn, save_figure
 from involbench.reporting.plots.seeds import plot_seeds
 from involbench.reporting.plots.sweep import plot_sweep
+from involbench.reporting.plots.times import Time, plot_times
 
 __all__ = [
     "FORMATS",
     "MOST_IMAGES",
     "Bin",
     "Point",
+    "Time",
     "drawn",
     "plot_calibration",
     "plot_confusion",
@@ -38,5 +40,6 @@ __all__ = [
     "plot_run",
     "plot_seeds",
     "plot_sweep",
+    "plot_times",
     "save_figure",
 ]
