@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from involbench.data import Dataset
 from involbench.data.subsets import balanced_subset
 from involbench.errors import InvolbenchError
-from involbench.export.formats import Exporter, Images, require, versions
+from involbench.export.formats import Exporter, Images, Runtime, require, versions
 from involbench.results.exports import FILE_NAMES, LITERT, ExportRecord, Format, tolerance
 from involbench.results.files import make_folder, write_json
 from involbench.results.record import DataFacts, RunRecord
@@ -102,7 +102,7 @@ def export(source: Deployable, form: Format, folder: Path) -> ExportRecord:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
         written = Path(place, FILE_NAMES[form])
         _write(form, exporter, source, written)
-        made = _held(form, written, exporter.load(written, 0)(source.images), source)
+        made = _held(form, written, _answers(exporter.load(written, 0), source.images), source)
         _replace(written, folder / written.name)
     write_json(folder / f"{made.file}.json", made.model_dump(mode="json"))
     return made
@@ -118,6 +118,12 @@ def _write(form: Format, exporter: Exporter, source: Deployable, path: Path) -> 
             f"{source.record.trial.architecture.architecture}: {reason}; --format saved_model can, "
             "since TensorFlow runs that itself"
         ) from error
+
+
+def _answers(runtime: Runtime, images: Images) -> NDArray[np.float32]:
+    """Probabilities (N, classes), in batches, since all at once may not fit into memory."""
+    starts = range(0, len(images), _BATCH)
+    return np.concatenate([runtime(images[start : start + _BATCH]) for start in starts])
 
 
 def _held(
