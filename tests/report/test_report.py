@@ -312,6 +312,29 @@ def test_one_run_of_one_epoch_and_a_hundred_classes(tmp_path):
     assert len(table_rows(page.by_id("chart-loss-0").all("table")[0])) == 1
 
 
+def test_histories_of_unequal_length_and_without_validation_are_drawn_as_they_are(tmp_path):
+    for seed, length in enumerate((3, 5)):
+        for model in ("cnn", "inn"):
+            run = make_run(tmp_path / "results", model, seed, training={"epochs": 5})
+            history = json.loads((run / "history.json").read_text())
+            kept = {
+                name: row[:length]
+                for name, row in history.items()
+                if model == "cnn" or "val_" not in name
+            }
+            (run / "history.json").write_text(json.dumps(kept))
+    page = report(tmp_path)
+    for chart in ("chart-accuracy-0", "chart-loss-0"):
+        (table,) = page.by_id(chart).all("table")
+        rows = table_rows(table)
+        titles = {title for title in rows[0] if title.startswith("inn")}
+        assert titles == {"inn seed 0 train", "inn seed 1 train"}
+        assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+        known = [isinstance(row["inn seed 0 train"], float) for row in rows]
+        assert known == [True] * 3 + [False] * 2
+        assert page.by_id(chart).all("svg")
+
+
 def test_many_seeds_stay_small_and_their_means_are_in_the_table(tmp_path):
     for seed in range(30):
         for model in ("cnn", "inn", "control"):
