@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from involbench.errors import InvolbenchError
 from involbench.execution.budgets import with_widths
-from involbench.execution.client import Worker
+from involbench.execution.client import Worker, WorkerDied
 from involbench.execution.messages import (
     FitBatches,
     MeasureMemory,
@@ -89,7 +90,7 @@ def bench_models(
         networks = zip(wanted.networks, trials, strict=True)
         matched = replace(wanted, networks=tuple(replace(n, trial=trial) for n, trial in networks))
         fitting: TimeModels = worker.ask(FitBatches(matched), show)
-        memory: ModelsMemory = worker.ask(MeasureModels(fitting), show)
+        fitting, memory = _measured(fitting, worker, show)
     times = []
     for index, block in enumerate([fitting, *blocks[1:]], 1):
         which = f"[{index}/{len(blocks)}] " if len(blocks) > 1 else ""
@@ -98,3 +99,29 @@ def bench_models(
             asked = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
             times.append(worker.ask(asked, show))
     return times, memory
+
+
+def _measured(
+    wanted: TimeModels, worker: Worker, show: Callable[[Report], None]
+) -> tuple[TimeModels, ModelsMemory]:
+    """What the networks hold, with batches halved until the device has the memory for it."""
+    while True:
+        try:
+            return wanted, worker.ask(MeasureModels(wanted), show)
+        except InvolbenchError as error:
+            if not _is_out_of_memory(error) or max(*wanted.batches, wanted.step_batch) == 1:
+                raise
+            most = max(wanted.batches)
+            halved = {batch if batch < most else max(1, most // 2) for batch in wanted.batches}
+            step = max(1, wanted.step_batch // 2)
+            wanted = replace(wanted, batches=tuple(sorted(halved)), step_batch=step)
+            sizes = ", ".join(map(str, wanted.batches))
+            show(Notice(f"out of memory; trying inferences of {sizes} images, steps of {step}"))
+
+
+def _is_out_of_memory(error: InvolbenchError) -> bool:
+    """Whether a framework said so, or the system killed the process."""
+    if isinstance(error, WorkerDied):
+        return error.exit_signal == "SIGKILL"
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "exhausted", "memoryerror"))

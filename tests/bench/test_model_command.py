@@ -10,6 +10,10 @@ import pytest
 
 from involbench.analysis.benchmark_models import ModelsBenchmark, summarize_models
 from involbench.cli.page import rendered
+from involbench.errors import InvolbenchError
+from involbench.execution.benchmark import _measured
+from involbench.execution.client import WorkerDied
+from involbench.execution.messages import TimeModels
 from involbench.reporting.tables_csv import csv_text
 from involbench.reporting.tables_models import (
     models_figure,
@@ -228,3 +232,35 @@ def test_batches_that_do_not_fit_into_memory_are_halved(monkeypatch):
     assert models.fitting_batches([case], (1, 4, 32, 64), 32) == ((1, 4), 2)
     free.available = 1
     assert models.fitting_batches([case], (32,), 32) == ((1,), 1)
+
+
+class Small:
+    """A worker on a device that runs out of memory beyond a batch."""
+
+    def __init__(self, most: int, error: Exception) -> None:
+        self.most, self.error = most, error
+
+    def ask(self, request, show):
+        if max(*request.times.batches, request.times.step_batch) > self.most:
+            raise self.error
+        return "measured"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvolbenchError("ResourceExhaustedError: OOM when allocating tensor"),
+        InvolbenchError("OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
+        WorkerDied("the worker process was killed by SIGKILL", "SIGKILL"),
+    ],
+    ids=str,
+)
+def test_batches_are_halved_where_the_device_runs_out_of_memory(error):
+    wanted, said = TimeModels((), (), (1, 16, 64), 32, 2, "gpu"), []
+    fitting, memory = _measured(wanted, Small(20, error), said.append)
+    assert (fitting.batches, fitting.step_batch, memory) == ((1, 16), 8, "measured")
+    assert "out of memory; trying inferences of 1, 16 images, steps of 8" in said[-1].text
+    with pytest.raises(InvolbenchError, match=str(error)[:20]):
+        _measured(wanted, Small(0, error), said.append)
+    with pytest.raises(InvolbenchError, match="another"):
+        _measured(wanted, Small(20, InvolbenchError("another")), said.append)
