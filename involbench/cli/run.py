@@ -139,9 +139,11 @@ def _run(loaded: "LoadedSpec", wanted: _Wanted, quiet: bool, verbose: bool) -> i
 
 
 def _board(folder: Path | None) -> "TensorBoard | None":
+    if folder is None:
+        return None
     from involbench.reporting.trackers.tensorboard import TensorBoard
 
-    return TensorBoard(folder, "--tensorboard") if folder is not None else None
+    return TensorBoard(folder, "--tensorboard")
 
 
 def _after_trial(event: "TrialEnded", verbose: bool) -> None:

@@ -104,7 +104,7 @@ def test_the_report_has_the_front_against_latency(tree):
     assert "latency of one image (ms)" in (tree / "page.html").read_text()
 
 
-def test_it_can_be_claimed_and_gated(tree):
+def test_a_gate_can_be_about_it(tree):
     done = called("compare", "smoke", "--fail-if", "control.litert_latency > 1", cwd=tree)
     assert (done.returncode, "gate passed" in done.stderr) == (0, True)
     done = called("compare", "smoke", "--fail-if", "cnn.onnx_latency > 1", cwd=tree)
