@@ -16,17 +16,36 @@ def init(
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Overwrite the file if it is there.")
     ] = False,
+    slurm: Annotated[
+        bool,
+        typer.Option("--slurm", help="Write a Slurm array script beside it, NAME.sbatch, too."),
+    ] = False,
+    shards: Annotated[
+        int, typer.Option(min=1, max=10_000, metavar="N", help="Jobs of the array.")
+    ] = 4,
 ) -> None:
-    """Write a commented experiment file to start from."""
-    from involbench.errors import UsageError
-    from involbench.results.files import write_atomic
-    from involbench.spec.starter import starter_text
+    """Write a commented experiment file to start from, and a script that runs it on a cluster.
+
+    With `--slurm`, an experiment file that is there already stays as it is.
+    """
+    from involbench.spec.starter import slurm_text, starter_text
 
     path = output or Path(f"{name}.yaml")
-    text = starter_text(name, str(path))
+    script = path.with_suffix(".sbatch")
+    if not (slurm and path.is_file()):
+        _write(path, starter_text(name, str(path)), force)
+        typer.echo(f"{path}: written; next: involbench run {path}")
+    if slurm:
+        _write(script, slurm_text(name, str(script), str(path), shards), force)
+        typer.echo(f"{script}: written; look it over, then: sbatch {script}")
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    from involbench.errors import UsageError
+    from involbench.results.files import write_atomic
+
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"{path}: expected the name of a file in a folder that exists")
     if path.exists() and not force:
         raise UsageError(f"{path}: is there already; --force overwrites it, -o names another file")
     write_atomic(path, text.encode())
-    typer.echo(f"{path}: written; next: involbench run {path}")

@@ -24,6 +24,7 @@ from involbench.execution.messages import (
     CountParameters,
     ExportRun,
     LoadData,
+    Loaded,
     Look,
     MakeKernels,
     MatchWidth,
@@ -79,7 +80,8 @@ class Desk:
 
     def handle(self, request: Request) -> Result:
         if isinstance(request, LoadData):
-            return self.load(request.data).fingerprint
+            dataset = self.load(request.data)
+            return Loaded(dataset.fingerprint, len(dataset.y_train))
         _import_heavy_half()
         match request:
             case CheckTrials(trials, device):

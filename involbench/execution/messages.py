@@ -24,9 +24,18 @@ from involbench.spec.trial import Trial
 
 @dataclass(frozen=True)
 class LoadData:
-    """Load a dataset; the result is its fingerprint."""
+    """Load a dataset; the result is a Loaded."""
 
     data: DataSpec
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the runner must know of a dataset."""
+
+    fingerprint: str
+    train_size: int
+    """How many training images it has."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +222,7 @@ Request = (
 )
 Seen = Answers | KernelMaps
 Result = (
-    str
+    Loaded
     | RunRecord
     | tuple[Parameters, ...]
     | Matched

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
-from involbench.execution.messages import CheckTrials, LoadData, Notice, Report
+from involbench.execution.messages import CheckTrials, LoadData, Loaded, Notice, Report
+from involbench.execution.shards import Shard, estimated_costs
 from involbench.results.store import Store, ended
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each
@@ -21,20 +22,35 @@ class PlannedTrial:
 
 
 def plan(
-    trials: list[Trial], worker: Worker, store: Store, show: Callable[[Report], None]
+    trials: list[Trial],
+    worker: Worker,
+    store: Store,
+    show: Callable[[Report], None],
+    shard: Shard | None = None,
 ) -> list[PlannedTrial]:
     """Load each dataset for its fingerprint, name the trials, and see which are finished.
+
+    Args:
+        trials: All of the experiment.
+        worker: Loads the datasets.
+        store: The experiment's folder.
+        show: Takes what is reported.
+        shard: The part of the trials to plan; None for all.
 
     Raises:
         DataError: A dataset is missing or damaged.
     """
-    fingerprints: dict[DataSpec, str] = {}
+    loaded: dict[DataSpec, Loaded] = {}
     for trial in trials:
-        if trial.data not in fingerprints:
-            fingerprints[trial.data] = worker.ask(LoadData(trial.data), show)
+        if trial.data not in loaded:
+            loaded[trial.data] = worker.ask(LoadData(trial.data), show)
+    if shard is not None:
+        costs = estimated_costs(trials, loaded, worker, show)
+        total, trials = len(trials), [trials[place] for place in shard.of(costs)]
+        show(Notice(f"part {shard.number} of {shard.count}: {len(trials)} of {total} trials"))
 
     def planned(trial: Trial) -> PlannedTrial:
-        run_id = trial.run_id(fingerprints[trial.data])
+        run_id = trial.run_id(loaded[trial.data].fingerprint)
         record = ended(store.run_dir(run_id), trial, lambda text: show(Notice(text)))
         return PlannedTrial(trial, run_id, record is not None)
 

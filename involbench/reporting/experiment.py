@@ -12,6 +12,7 @@ from involbench.reporting.plots import plot_experiment, plot_run, save_figure
 from involbench.reporting.style import styles_of
 from involbench.reporting.tables_csv import comparison_csv
 from involbench.results.files import write_atomic, write_json
+from involbench.results.locks import one_at_a_time
 from involbench.results.outline import read_outline
 from involbench.results.reading import ResultsTree, read_history
 
@@ -19,12 +20,19 @@ from involbench.results.reading import ResultsTree, read_history
 def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
     """Compare the runs of an experiment and write what is seen of it into its folder.
 
+    Where several processes end at once, the last to write has seen the runs of all.
+
     Returns:
         The comparison, with a warning more for each history that could not be read.
 
     Raises:
         ResultsError: The folder cannot be written.
     """
+    with one_at_a_time(tree.folder(experiment)):
+        return _write_comparison(tree, experiment)
+
+
+def _write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
     comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))

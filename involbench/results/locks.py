@@ -1,9 +1,15 @@
-"""Whether a run is being trained: whether its lock is held."""
+"""Locks: whether a run is being trained, and who writes what stands beside the runs."""
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EACCES, EAGAIN, ENOSYS
 from pathlib import Path
+
+from filelock import FileLock
+
+from involbench.errors import ResultsError
 
 
 def is_held(run_dir: Path) -> bool:
@@ -24,3 +30,21 @@ def is_held(run_dir: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until nobody else is in a `with` of this on the same folder.
+
+    Raises:
+        ResultsError: The folder cannot be written.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise ResultsError(f"cannot lock {folder}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()

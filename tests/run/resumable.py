@@ -21,10 +21,10 @@ def prepared(folder: Path) -> Path:
     return path
 
 
-def outcome(folder: Path) -> dict[str, object]:
+def outcome(folder: Path, experiment: str = "tiny") -> dict[str, object]:
     """What must not depend on interruptions, of each run."""
     found = {}
-    for run in sorted(folder.glob("results/tiny/runs/*")):
+    for run in sorted(folder.glob(f"results/{experiment}/runs/*")):
         record = json.loads((run / "run.json").read_text())
         history = json.loads((run / "history.json").read_text())
         del history["seconds"], record["metrics"]["seconds_per_epoch"]

@@ -1,0 +1,129 @@
+"""What `involbench run` does with its options."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from involbench.execution.budgets import with_widths
+from involbench.execution.crew import Crew
+from involbench.execution.events import Event, TrialEnded
+from involbench.execution.messages import Notice
+from involbench.execution.plan import PlannedTrial, check, plan
+from involbench.execution.runner import Runner
+from involbench.execution.shards import Shard
+from involbench.execution.shares import divide
+from involbench.results.store import Store
+from involbench.spec.expand import expand
+from involbench.spec.load import LoadedSpec
+
+if TYPE_CHECKING:
+    from involbench.reporting.screen import PlainScreen
+    from involbench.reporting.trackers.tensorboard import TensorBoard
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of `run`."""
+
+    results: Path
+    device: str
+    jobs: int | None
+    gpus: tuple[int, ...]
+    part: tuple[int, int] | None
+    """Which part of the trials, counted from 1, of how many."""
+    dry_run: bool
+    force: bool
+    fail_fast: bool
+    tensorboard: Path | None
+    quiet: bool
+    verbose: bool
+
+    @property
+    def shard(self) -> Shard | None:
+        """The part, where one is asked for."""
+        return Shard(*self.part) if self.part else None
+
+
+def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
+    """Do it, print what came of it, and return how many trials failed."""
+    since = time.time()
+    board = _board(asked.tensorboard)
+    store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
+    with _crew(asked, len(trials)) as crew, _screen(loaded.spec.baseline, asked.quiet) as screen:
+        trials = with_widths(trials, crew.workers[0], screen.show)
+        planned = plan(trials, crew.workers[0], store, screen.show, asked.shard)
+        if asked.dry_run:
+            _print_plan(planned)
+            return 0
+        if not all(item.finished and not asked.force for item in planned):
+            check(planned, crew, asked.device, screen.show)
+        store.prepare(loaded.source)
+
+        def show(event: Event) -> None:
+            screen.show(event)
+            if board is not None:
+                board.show(event)
+            if isinstance(event, TrialEnded) and not event.elsewhere:
+                _after_trial(event, asked.verbose)
+
+        runner = Runner(crew, store, tuple(sys.argv[1:]), show, since, asked.force, asked.fail_fast)
+        try:
+            failed = runner.run(planned)
+        except KeyboardInterrupt:
+            screen.show(Notice("stopping after the running step; Ctrl-C again stops at once"))
+            raise
+    _print_comparison(asked.results, loaded.spec.name)
+    return failed
+
+
+def _crew(asked: Asked, trials: int) -> Crew:
+    jobs = asked.jobs or len(asked.gpus) or 1
+    return Crew(divide(asked.device, min(jobs, trials), asked.gpus))
+
+
+def _board(folder: Path | None) -> "TensorBoard | None":
+    if folder is None:
+        return None
+    from involbench.reporting.trackers.tensorboard import TensorBoard
+
+    return TensorBoard(folder, "--tensorboard")
+
+
+def _after_trial(event: TrialEnded, verbose: bool) -> None:
+    from involbench.reporting.experiment import write_run_plots
+
+    if event.record.status == "finished":
+        write_run_plots(event.run_dir)
+    if verbose:
+        typer.echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
+
+
+def _print_plan(planned: list[PlannedTrial]) -> None:
+    for item in planned:
+        typer.echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
+
+
+def _print_comparison(results: Path, experiment: str) -> None:
+    from involbench.cli.comparing import tables
+    from involbench.reporting.experiment import write_comparison
+    from involbench.results.reading import ResultsTree
+
+    tree = ResultsTree(results)
+    comparison = write_comparison(tree, experiment)
+    for warning in comparison.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo(tables([comparison], [(tree, experiment)], for_screen=True), nl=False)
+
+
+def _screen(baseline: str, quiet: bool) -> "PlainScreen":
+    from rich.console import Console
+
+    from involbench.reporting.screen import LiveScreen, PlainScreen
+
+    console = Console(stderr=True, quiet=quiet)
+    kind = LiveScreen if console.is_terminal and not console.is_dumb_terminal else PlainScreen
+    return kind(console, baseline)
