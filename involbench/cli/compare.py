@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import ResultsFolders
 
 
 def compare(
@@ -15,7 +15,7 @@ def compare(
             metavar="[EXPERIMENT...]", help="Names or folders of experiments; default: all of them."
         ),
     ] = None,
-    results: Results = Path("results"),
+    results: ResultsFolders = None,
     baseline: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),
@@ -72,8 +72,9 @@ def compare(
     from involbench.cli.gates import end_on_failed_gate, gates_of
 
     gates = gates_of(fail_if or [], strict)
+    folders = tuple(results or [Path("results")])
     asked = Asked(
-        results,
+        folders,
         baseline,
         tuple(dict.fromkeys(metrics or ["test_accuracy"])),
         target,
@@ -84,7 +85,7 @@ def compare(
         for_screen=output is None,
         gated=tuple(gate.quantity.metric for gate in gates),
     )
-    found = find_experiments(results, experiments or [])
+    found = find_experiments(folders, experiments or [])
     comparisons = compared(asked, found)
     text = document(asked, found, comparisons)
     if output is not None:

@@ -24,7 +24,7 @@ Found = Sequence[tuple[ResultsTree, str]]
 class Asked:
     """The options of `compare`."""
 
-    results: Path
+    results: tuple[Path, ...]
     baseline: str | None
     metrics: tuple[str, ...]
     target: float | None

@@ -10,29 +10,30 @@ from involbench.results.reading import ResultsTree
 
 
 def find_experiments(
-    results: Path, names: Sequence[str], published: bool = False
+    results: Path | Sequence[Path], names: Sequence[str], published: bool = False
 ) -> list[tuple[ResultsTree, str]]:
     """The experiments named, or all of the tree, each with the tree that it is in.
 
     Args:
-        results: The results folder.
+        results: The results folder, or several that are read as one.
         names: Names or folders of experiments; none stands for all.
         published: Whether all are with the published ones.
 
     Raises:
         UsageError: There is no such experiment, or none at all.
     """
-    tree = ResultsTree(results)
+    roots = [results] if isinstance(results, Path) else results
+    tree = ResultsTree(*roots)
     if names:
         return [_find(tree, name) for name in dict.fromkeys(names)]
     all_of_them = [*tree.experiments(), *(tree.references() if published else [])]
     found = [(tree, name) for name in all_of_them]
     if not found:
-        missing = "" if is_folder(results) else ", which does not exist"
+        missing = "" if any(map(is_folder, roots)) else ", which does not exist"
         references = tree.references()
         others = f", or name a published one: {', '.join(references)}" if references else ""
         raise UsageError(
-            f"no results under {results}{missing}: make some with `involbench run`, "
+            f"no results under {_listed(tree)}{missing}: make some with `involbench run`, "
             f"or point to them with --results DIR{others}"
         )
     return found
@@ -42,10 +43,15 @@ def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
     for folder in (tree.folder(name), Path(name)):
         if is_folder(folder / "runs"):
             place = folder if folder.name not in ("", "..") else folder.resolve()
-            inside = place.is_relative_to(tree.root)
-            root = tree if inside else ResultsTree(place.parent)
-            return root, place.relative_to(root.root).as_posix()
+            for root in tree.roots:
+                if place.is_relative_to(root):
+                    return tree, place.relative_to(root).as_posix()
+            return ResultsTree(place.parent), place.name
     known = [*tree.experiments(), *tree.references()]
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
-    raise UsageError(f"no experiment {name!r} under {tree.root}; {hint}")
+    raise UsageError(f"no experiment {name!r} under {_listed(tree)}; {hint}")
+
+
+def _listed(tree: ResultsTree) -> str:
+    return " and ".join(map(str, tree.roots))

@@ -34,6 +34,14 @@ Run = Annotated[
     typer.Argument(help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder."),
 ]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="The results folder.")]
+ResultsFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help="The results folder; several are read as one: --results A --results B. "
+        "[default: results]",
+    ),
+]
 Plot = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Draw it too: a png, svg or pdf."),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import ResultsFolders
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
@@ -20,7 +20,7 @@ def report(
             help="Its name or folder; can be left out where there is only one.",
         ),
     ] = None,
-    results: Results = Path("results"),
+    results: ResultsFolders = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,7 +50,7 @@ def report(
     from involbench.reporting.report.page import report_page, sections
 
     kinds = _checked(formats or [])
-    tree, name = _one_experiment(results, experiments or [])
+    tree, name = _one_experiment(results or [Path("results")], experiments or [])
     path = output or tree.folder(name) / "report.html"
     material = gather(tree, name)
     drawn = sections(material)
@@ -64,7 +64,7 @@ def report(
         _open(path)
 
 
-def _one_experiment(results: Path, names: list[str]) -> "tuple[ResultsTree, str]":
+def _one_experiment(results: list[Path], names: list[str]) -> "tuple[ResultsTree, str]":
     from involbench.cli.experiments import find_experiments
     from involbench.errors import UsageError
 

@@ -41,26 +41,41 @@ class StoredRun:
 
 
 class ResultsTree:
-    """`results/`: experiments, each a folder that holds a folder `runs`."""
+    """`results/`: experiments, each a folder that holds a folder `runs`.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        root: The results folder.
+        others: More of them, read as if all were one. What is in several counts once, from the
+            first in which the run has ended.
+    """
+
+    def __init__(self, root: Path, *others: Path) -> None:
+        self.roots = (root, *others)
 
     def folder(self, experiment: str) -> Path:
-        """Where the experiment is, whether or not it exists."""
-        return self.root / experiment
+        """Where the experiment is, whether or not it exists; of several, one with a spec."""
+        folders = [root / experiment for root in self.roots]
+        return max(folders, key=lambda f: (is_folder(f / "runs"), os.path.lexists(f / "spec.yaml")))
 
     def experiments(self) -> list[str]:
         """The names of the experiments, sorted; without the published ones."""
-        return _experiments_in(self.root)
+        return sorted({name for root in self.roots for name in _experiments_in(root)})
 
     def references(self) -> list[str]:
         """The names of the published experiments, such as `reference/cifar10-jpeg`."""
-        return [f"{REFERENCE}/{name}" for name in _experiments_in(self.root / REFERENCE)]
+        places = [root / REFERENCE for root in self.roots]
+        names = {name for place in places for name in _experiments_in(place)}
+        return [f"{REFERENCE}/{name}" for name in sorted(names)]
 
     def run_folders(self, experiment: str) -> list[Path]:
         """The folders of its runs, in order of name, whatever their state."""
-        return _folders_in(self.folder(experiment) / "runs")
+        found: dict[str, Path] = {}
+        for root in self.roots:
+            for path in _folders_in(root / experiment / "runs"):
+                known = found.setdefault(path.name, path)
+                if known != path and not os.path.lexists(known / "run.json"):
+                    found[path.name] = path
+        return [found[name] for name in sorted(found)]
 
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
         """Every run that has ended, in order of name, and a warning for each that is damaged.

@@ -292,3 +292,21 @@ def test_equal_models_are_called_equal(tmp_path: Path) -> None:
     done = run_compare(tmp_path)
     assert "= +0.00" in done.stdout
     assert "inn and cnn are equal in test accuracy, 2 seeds; it has 24 times" in done.stdout
+
+
+def test_several_folders_are_read_as_one(collapsed: Path) -> None:
+    whole = run_compare(collapsed, "--json").stdout
+    (collapsed / "b/digits/runs").mkdir(parents=True)
+    for number, run in enumerate(sorted((collapsed / "results/digits/runs").iterdir())):
+        if number % 2:
+            run.rename(collapsed / "b/digits/runs" / run.name)
+        elif number % 4:  # Begun there too, by a job that was cut off.
+            (collapsed / "b/digits/runs" / run.name).mkdir()
+    for order in (("b", "results"), ("results", "b", "results")):
+        folders = [word for folder in order for word in ("--results", folder)]
+        done = run_compare(collapsed, "--json", *folders)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout) == json.loads(whole)
+    missing = run_compare(collapsed, "x", "--results", "b", "--results", "c")
+    assert missing.returncode == 2
+    assert "no experiment 'x' under b and c; there are: digits" in missing.stderr
