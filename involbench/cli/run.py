@@ -1,7 +1,7 @@
 """`involbench run`: train every trial of a spec that is not finished yet."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,21 @@ def run(
     gpus: Annotated[
         str | None, typer.Option(metavar="I,J,...", help="GPUs to divide among the jobs.")
     ] = None,
+    executor: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Where trials run: on this machine, or on a Ray cluster."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The Ray cluster's head; default: RAY_ADDRESS, one running here, or a new one.",
+        ),
+    ] = None,
+    send_back: Annotated[
+        bool,
+        typer.Option("--send-back", help="Its nodes send results here; they share no folder."),
+    ] = False,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Only part I, from 1, of N parts that cost the same."),
@@ -56,11 +71,19 @@ def run(
     from involbench.cli.running import Asked, run_experiment
     from involbench.spec.load import load_spec
 
+    if executor == "local" and (address or send_back):
+        flag = "--address" if address else "--send-back"
+        raise typer.BadParameter("is for --executor ray", param_hint=flag)
+    if executor == "ray" and gpus:
+        raise typer.BadParameter("Ray gives out GPUs; see resources.gpus", param_hint="--gpus")
     asked = Asked(
         results,
         device,
         jobs,
         _gpu_indices(gpus),
+        executor,
+        address,
+        send_back,
         _part(shard),
         dry_run,
         force,

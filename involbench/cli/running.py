@@ -2,15 +2,19 @@
 
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from involbench.execution.budgets import with_widths
+from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
 from involbench.execution.events import Event, TrialEnded
+from involbench.execution.extras import require
 from involbench.execution.messages import Notice
 from involbench.execution.plan import PlannedTrial, check, plan
 from involbench.execution.runner import Runner
@@ -19,6 +23,7 @@ from involbench.execution.shares import divide
 from involbench.results.store import Store
 from involbench.spec.expand import expand
 from involbench.spec.load import LoadedSpec
+from involbench.spec.schema import ResourcesSpec
 
 if TYPE_CHECKING:
     from involbench.reporting.screen import PlainScreen
@@ -33,6 +38,11 @@ class Asked:
     device: str
     jobs: int | None
     gpus: tuple[int, ...]
+    executor: Literal["local", "ray"]
+    address: str | None
+    """Of a cluster."""
+    send_back: bool
+    """The cluster's nodes do not see the results folder."""
     part: tuple[int, int] | None
     """Which part of the trials, counted from 1, of how many."""
     dry_run: bool
@@ -53,36 +63,59 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
     since = time.time()
     board = _board(asked.tensorboard)
     store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
-    with _crew(asked, len(trials)) as crew, _screen(loaded.spec.baseline, asked.quiet) as screen:
-        trials = with_widths(trials, crew.workers[0], screen.show)
-        planned = plan(trials, crew.workers[0], store, screen.show, asked.shard)
-        if asked.dry_run:
-            _print_plan(planned)
-            return 0
-        if not all(item.finished and not asked.force for item in planned):
-            check(planned, crew, asked.device, screen.show)
-        store.prepare(loaded.source)
+    screen = _screen(loaded.spec.baseline, asked.quiet)
 
-        def show(event: Event) -> None:
-            screen.show(event)
-            if board is not None:
-                board.show(event)
-            if isinstance(event, TrialEnded) and not event.elsewhere:
-                _after_trial(event, asked.verbose)
+    def show(event: Event) -> None:
+        screen.show(event)
+        if board is not None:
+            board.show(event)
+        if isinstance(event, TrialEnded) and not event.elsewhere:
+            _after_trial(event, asked.verbose)
 
-        runner = Runner(crew, store, tuple(sys.argv[1:]), show, since, asked.force, asked.fail_fast)
-        try:
-            failed = runner.run(planned)
-        except KeyboardInterrupt:
-            screen.show(Notice("stopping after the running step; Ctrl-C again stops at once"))
-            raise
+    with screen, _crew(asked, loaded.spec.resources, len(trials), show) as crew:
+        trials = with_widths(trials, crew.workers[0], show)
+        planned = plan(trials, crew.workers[0], store, show, asked.shard)
+        if not asked.dry_run:
+            if not all(item.finished and not asked.force for item in planned):
+                check(planned, crew, asked.device, show)
+            store.prepare(loaded.source)
+            argv = tuple(sys.argv[1:])
+            runner = Runner(crew, store, argv, show, since, asked.force, asked.fail_fast)
+            failed = _train(runner, planned)
+    if asked.dry_run:
+        _print_plan(planned)
+        return 0
     _print_comparison(asked.results, loaded.spec.name)
     return failed
 
 
-def _crew(asked: Asked, trials: int) -> Crew:
-    jobs = asked.jobs or len(asked.gpus) or 1
-    return Crew(divide(asked.device, min(jobs, trials), asked.gpus))
+def _train(runner: Runner, planned: list[PlannedTrial]) -> int:
+    """How many trials failed."""
+    try:
+        return runner.run(planned)
+    except KeyboardInterrupt:
+        runner.show(Notice("stopping after the running step; Ctrl-C again stops at once"))
+        raise
+
+
+def _crew(
+    asked: Asked, needs: ResourcesSpec, trials: int, show: Callable[[Event], None]
+) -> AbstractContextManager[Crew]:
+    if asked.executor == "local":
+        jobs = min(asked.jobs or len(asked.gpus) or 1, trials)
+        return Crew([Worker(share) for share in divide(asked.device, jobs, asked.gpus)])
+    require("ray", "Ray", "ray", "--executor ray")
+    show(Notice("connecting to Ray"))
+    from involbench.execution.cluster.hiring import on_cluster
+
+    return on_cluster(
+        asked.address,
+        needs,
+        asked.device,
+        min(asked.jobs or trials, trials),
+        asked.results,
+        asked.send_back,
+    )
 
 
 def _board(folder: Path | None) -> "TensorBoard | None":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from involbench.errors import SpecError
-from involbench.execution.client import Worker
+from involbench.execution.crew import Works
 from involbench.execution.messages import MatchWidth, Notice, Report
 from involbench.results.budget import Matched
 from involbench.spec.architectures import Scalable
@@ -14,7 +14,7 @@ TOLERANCE = 0.02
 
 
 def with_widths(
-    trials: Sequence[Trial], worker: Worker, show: Callable[[Report], None]
+    trials: Sequence[Trial], worker: Works, show: Callable[[Report], None]
 ) -> list[Trial]:
     """The trials, with every `match` replaced by the width that it stands for.
 
@@ -28,7 +28,7 @@ def with_widths(
 def _with_width(
     trial: Trial,
     trials: Sequence[Trial],
-    worker: Worker,
+    worker: Works,
     show: Callable[[Report], None],
     found: dict[str, Matched],
 ) -> Trial:

@@ -56,6 +56,14 @@ class WorkerDied(InvolbenchError):
         self.exit_signal = exit_signal
 
 
+class WorkerLost(WorkerDied):
+    """The machine that it was on is gone, which is not the request's fault."""
+
+
+class NoRoom(Exception):
+    """There is no place to start a worker now; another one may do what it was to do."""
+
+
 class WorkerStopped(Exception):
     """The worker was told to stop and did; there is no result."""
 
@@ -96,6 +104,10 @@ class Worker:
             self._usual = self._usual or used
             if used - self._usual > _GROWTH:
                 self._end()
+
+    def leave(self) -> None:
+        """End the process, which has nothing more to do."""
+        self._end()
 
     def _end(self) -> None:
         process, self._process, self._connection = self._process, None, None

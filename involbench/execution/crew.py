@@ -1,24 +1,35 @@
-"""Several workers, each with its part of the machine."""
+"""Several workers, on this machine or others."""
 
 import threading
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, Self
 
 from involbench.errors import InvolbenchError
-from involbench.execution.client import Worker, WorkerStopped
+from involbench.execution.client import NoRoom, WorkerStopped
 from involbench.execution.messages import Report, Request
-from involbench.execution.shares import Share
+
+
+class Works(Protocol):
+    """What a crew needs of a worker; `involbench.execution.client.Worker` says what each does."""
+
+    def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any: ...
+    def renew(self) -> None: ...
+    def leave(self) -> None: ...
+    def stop(self) -> None: ...
+    def join(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Crew:
     """The workers of one run; at the end of a `with` all of them have ended.
 
     Args:
-        shares: The part of each one; see `divide`.
+        workers: The first one also plans and checks.
     """
 
-    def __init__(self, shares: list[Share]) -> None:
-        self.workers = [Worker(share) for share in shares]
+    def __init__(self, workers: Sequence[Works]) -> None:
+        self.workers = workers
 
     def __enter__(self) -> Self:
         return self
@@ -46,13 +57,12 @@ class Crew:
         """
         errors: list[InvolbenchError] = []
 
-        def ask_other(worker: Worker) -> None:
+        def ask_other(worker: Works) -> None:
             try:
-                worker.ask(others, lambda report: None)
+                with suppress(WorkerStopped, NoRoom):
+                    worker.ask(others, lambda report: None)
             except InvolbenchError as error:
                 errors.append(error)
-            except WorkerStopped:
-                pass
 
         threads = [
             threading.Thread(target=ask_other, args=(worker,), daemon=True)

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from involbench.execution.client import Worker
-from involbench.execution.crew import Crew
+from involbench.execution.crew import Crew, Works
 from involbench.execution.messages import CheckTrials, LoadData, Loaded, Notice, Report
 from involbench.execution.shards import Shard, estimated_costs
 from involbench.results.store import Store, ended
@@ -23,7 +22,7 @@ class PlannedTrial:
 
 def plan(
     trials: list[Trial],
-    worker: Worker,
+    worker: Works,
     store: Store,
     show: Callable[[Report], None],
     shard: Shard | None = None,

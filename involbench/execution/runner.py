@@ -9,8 +9,8 @@ from queue import SimpleQueue
 
 from involbench.errors import InvolbenchError
 from involbench.execution.agenda import Agenda
-from involbench.execution.client import Worker, WorkerDied, WorkerStopped
-from involbench.execution.crew import Crew
+from involbench.execution.client import NoRoom, WorkerDied, WorkerLost, WorkerStopped
+from involbench.execution.crew import Crew, Works
 from involbench.execution.events import (
     EpochEnded,
     Event,
@@ -25,6 +25,9 @@ from involbench.execution.plan import PlannedTrial
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.results.store import Store, ended
+
+_LOSSES = 5
+"""Machines that one trial may lose."""
 
 
 @dataclass(frozen=True)
@@ -111,25 +114,30 @@ class Runner:
             finished = (record for record in records if record and record.status == "finished")
             self.show(SeedEnded(seed, tuple(finished)))
 
-    def _work(self, worker: Worker, agenda: Agenda[_Entry]) -> None:
+    def _work(self, worker: Works, agenda: Agenda[_Entry]) -> None:
         """What one thread does: trial after trial with its worker."""
         left = _Left()
         try:
             while (entry := agenda.take()) is not None:
-                record = self._do(worker, entry)
+                try:
+                    record = self._do(worker, entry)
+                except NoRoom:
+                    agenda.put_off(entry)
+                    continue
                 if record is None:
                     agenda.put_off(replace(entry, waited_for=True))
                 elif record.status == "failed" and self.fail_fast:
                     agenda.close()  # Here, before this thread or another takes the next one.
                     self.crew.stop()
                 worker.renew()
+            worker.leave()
         except WorkerStopped:
             pass
         except BaseException as error:
             left = _Left(error)
         self._events.put(left)
 
-    def _do(self, worker: Worker, entry: _Entry) -> RunRecord | None:
+    def _do(self, worker: Works, entry: _Entry) -> RunRecord | None:
         """The trial's record; None while another runner runs it."""
         began: list[Began] = []
 
@@ -154,18 +162,25 @@ class Runner:
         return record
 
     def _record(
-        self, worker: Worker, request: RunTrial, pass_on: Callable[[Report], None]
+        self, worker: Works, request: RunTrial, pass_on: Callable[[Report], None]
     ) -> RunRecord | None:
-        """Have the worker do it; where the worker dies, have another go on, once."""
-        started = datetime.now(UTC)
+        """Have the worker do it; where the worker dies, have another go on, once.
+
+        Losing the machine below it is not held against a trial, within reason.
+        """
+        started, deaths, losses = datetime.now(UTC), 0, 0
         try:
-            try:
-                record: RunRecord | None = worker.ask(request, pass_on)
-            except WorkerDied as error:
-                again = "going on from the last checkpoint in a new one"
-                self._tell(f"{request.run_dir.name}: {error}; {again}")
-                record = worker.ask(request, pass_on)
-            return record
+            while True:
+                try:
+                    record: RunRecord | None = worker.ask(request, pass_on)
+                    return record
+                except WorkerDied as error:
+                    lost = isinstance(error, WorkerLost)
+                    losses, deaths = losses + lost, deaths + (not lost)
+                    if deaths > 1 or losses > _LOSSES:
+                        raise
+                    again = "going on from the last checkpoint in a new one"
+                    self._tell(f"{request.run_dir.name}: {error}; {again}")
         except InvolbenchError as error:
             pass_on(Began())  # Its worker may not have come so far, but the try was this runner's.
             exit_signal = error.exit_signal if isinstance(error, WorkerDied) else None

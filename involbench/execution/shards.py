@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from involbench.execution.client import Worker
+from involbench.execution.crew import Works
 from involbench.execution.messages import CountParameters, Loaded, Notice, Report
 from involbench.execution.sources import source_of
 from involbench.spec.schema import DataSpec
@@ -43,7 +43,7 @@ class Shard:
 def estimated_costs(
     trials: Sequence[Trial],
     loaded: Mapping[DataSpec, Loaded],
-    worker: Worker,
+    worker: Works,
     show: Callable[[Report], None],
 ) -> list[int]:
     """What each trial costs, in multiply-accumulates: the same on every machine.

@@ -121,6 +121,13 @@ class TrainingSpec(Section):
         return spelled_out(value)
 
 
+class ResourcesSpec(Section):
+    """What each trial takes of a node of a cluster; it changes no result."""
+
+    cpus: PositiveFloat = Field(1, description="CPUs.")
+    gpus: Annotated[float, Field(ge=0)] = Field(0, description="GPUs; a part of one is shared.")
+
+
 _Seeds = Annotated[
     tuple[Seed, ...],
     Field(
@@ -157,6 +164,9 @@ class ExperimentSpec(Section):
     evaluate: EvaluateSpec = Field(
         EvaluateSpec(),
         description="Changed test images, on which each model is tested too, once it is trained.",
+    )
+    resources: ResourcesSpec = Field(
+        ResourcesSpec(), description="What each trial takes of a cluster: --executor ray."
     )
     claims: tuple[Claim, ...] = Field(
         (), strict=False, description="What others say of these models, to be held against data."

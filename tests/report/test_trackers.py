@@ -150,7 +150,7 @@ def test_bad_input_is_one_clear_line(tree, arguments, said):
 )
 def test_a_missing_extra_is_asked_for_by_name(tree, monkeypatch, kind, module, extra):
     monkeypatch.setattr(
-        "involbench.reporting.trackers.extras.find_spec",
+        "involbench.execution.extras.find_spec",
         lambda name: None if name == module else object(),
     )
     done = called("export-results", "--to", kind, cwd=tree)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import UsageError
-from involbench.reporting.trackers.extras import require
+from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
 
 _TAG = "involbench.run_id"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
+from involbench.execution.extras import require
 from involbench.reporting.tables_csv import csv_text
-from involbench.reporting.trackers.extras import require
 from involbench.reporting.trackers.rows import Row, RunRow
 from involbench.results.files import make_folder, write_atomic
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from involbench.errors import UsageError
 from involbench.execution.events import EpochEnded, Event, TrialEnded
-from involbench.reporting.trackers.extras import require
+from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
 
 _NAMES = {

@@ -1,4 +1,4 @@
-"""The packages of others that some trackers need."""
+"""The packages of others that some options need."""
 
 from importlib.util import find_spec
 

@@ -1,0 +1,1 @@
+"""Trials on a Ray cluster: an ordinary worker on a node for each, and the runner's side of it."""
