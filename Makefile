@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 
 .DEFAULT_GOAL := help
-.PHONY: help run environments test test-backends test-jax test-torch torture calibrate docs lint clean
+.PHONY: help run environments test test-backends test-jax test-torch torture cluster-test calibrate docs lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test-jax test-torch: test-%: $(BACKENDS)/.installed
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
+
+cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
+	INVOLBENCH_NODES=3 $(BIN)/pytest tests/cluster
 
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate

@@ -32,7 +32,7 @@ def run(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="The Ray cluster's head; default: RAY_ADDRESS, one running here, or a new one.",
+            help="The Ray cluster's head; default: RAY_ADDRESS, or Ray on this machine alone.",
         ),
     ] = None,
     send_back: Annotated[

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -26,15 +26,24 @@ class Cluster:
         self.address = f"127.0.0.1:{_free_port()}"
         self.nodes: list[psutil.Process] = []
 
-    def add(self, cpus: int = 1, **environment: str) -> None:
+    def add(self, cpus: int = 1, under: Sequence[str] = ()) -> None:
         head = ["--head", "--port", self.address.split(":")[1], "--include-dashboard", "false"]
         where = ["--address", self.address] if self.nodes else head
-        command = [*RAY, *SMALL, *where, "--node-ip-address", "127.0.0.1", "--num-cpus", str(cpus)]
+        command = [
+            *under,
+            *RAY,
+            *SMALL,
+            *where,
+            "--node-ip-address",
+            "127.0.0.1",
+            "--num-cpus",
+            str(cpus),
+        ]
         log = (self.folder / f"node{len(self.nodes)}.txt").open("w")
         process = subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, **AUTHENTICATION, **environment},
+            env={**os.environ, **AUTHENTICATION},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -61,11 +70,21 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, nodes: int, **environment: str) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, nodes: int, cpus: int = 1, under: Sequence[str] = ()
+) -> Iterator[Cluster]:
+    """Nodes that are up, and die at the end of a `with`.
+
+    Args:
+        folder: Where their output goes.
+        nodes: How many.
+        cpus: Of each.
+        under: The beginning of the command that starts one.
+    """
     made = Cluster(folder)
     try:
         for _ in range(nodes):
-            made.add(**environment)
+            made.add(cpus, under)
         yield made
     finally:
         for number in reversed(range(len(made.nodes))):

@@ -47,6 +47,7 @@ def on_cluster(
         for name in _PASSED_ON
         if name in os.environ or name in ENVIRONMENT
     }
+    device = device if needs.gpus else "cpu"  # Else a worker would take what it was not given.
     terms = Terms(needs, device, environment, Path.cwd(), send_back)
     with connected(address):
         count = min(jobs, room(needs))

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -43,27 +44,41 @@ def connected(address: str | None) -> Iterator[None]:
     """Be a driver of the cluster for the length of a `with`.
 
     Args:
-        address: Of the cluster's head; None for that of RAY_ADDRESS, one that runs on this machine
-            already, or else a cluster of this machine alone, which ends with the `with`.
+        address: Of the cluster's head; None for that of RAY_ADDRESS, or else a cluster of this
+            machine alone, which ends with the `with`.
 
     Raises:
         UsageError: There is no cluster at the address, or it is of another Python or Ray.
     """
     # Ray would ask its makers' server for what it may send them.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address != "local":
+        _require_answer(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        where = f"--address {address}" if address else "the Ray cluster"
         reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"{where}: cannot connect: {reason}") from error
+        raise UsageError(f"--address {address}: cannot connect: {reason}") from error
     # Ray prints what happens to nodes to stdout, which is for results.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself tries for minutes to reach a head that is not there."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"--address {address}: expected HOST:PORT, as `ray start --head` prints")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"--address {address}: cannot connect: {error}; is the head up (`ray status` there)?"
+        ) from error
 
 
 def room(needs: ResourcesSpec) -> int:
