@@ -48,9 +48,20 @@ def once(
 
 @pytest.fixture
 def eager() -> Iterator[None]:
-    """TensorFlow traces nothing, which takes many times as long as the few steps of a test."""
-    import tensorflow as tf
+    """The backend compiles nothing, which takes many times as long as the few steps of a test."""
+    import keras
 
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            tf.config.run_functions_eagerly(True)
+            yield
+            tf.config.run_functions_eagerly(False)
+        case "jax":
+            import jax
+
+            with jax.disable_jit():
+                yield
+        case _:
+            yield

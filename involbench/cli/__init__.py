@@ -41,6 +41,7 @@ def _register_commands() -> None:
     from involbench.cli.claims import claims
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
+    from involbench.cli.doctor import doctor
     from involbench.cli.export import export
     from involbench.cli.export_results import export_results
     from involbench.cli.init import init
@@ -62,7 +63,7 @@ def _register_commands() -> None:
     app.command()(export)
     app.command("export-results")(export_results)
     app.command("list")(list_runs)
-    for command in (claims, show, clean, params, validate, schema, init):
+    for command in (claims, show, clean, params, validate, schema, init, doctor):
         app.command()(command)
     app.add_typer(bench)
 

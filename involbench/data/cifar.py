@@ -73,6 +73,30 @@ def describe_cifar100(source: Source) -> Description:
     return (32, 32, 3), len(CIFAR100_CLASSES)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What there is of an archive."""
+
+    path: Path
+    """Where Keras keeps it, or would."""
+    there: bool
+    download: str
+    """Its name on its home page."""
+    megabytes: int
+
+
+def kept(dataset: str) -> Kept:
+    """Whether cifar10 or cifar100 is at hand.
+
+    Raises:
+        DataError: What is there is damaged or cannot be read.
+    """
+    archive = next(each for each in (_CIFAR10, _CIFAR100) if each.dataset == dataset)
+    path = _keras_datasets_folder() / archive.kept_as
+    _check_kept(archive, path)
+    return Kept(path, path.exists(), archive.download, archive.megabytes)
+
+
 def _load(archive: _Archive, source: Source) -> Dataset:
     kept = _keras_datasets_folder() / archive.kept_as
     with _one_at_a_time(archive, kept, source):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,9 @@ from involbench.execution.messages import (
     Began,
     CheckTrials,
     CountParameters,
+    ExamineBackend,
+    ExamineDatasets,
+    ExamineSource,
     ExportRun,
     LoadData,
     Loaded,
@@ -82,6 +85,8 @@ class Desk:
         if isinstance(request, LoadData):
             dataset = self.load(request.data)
             return Loaded(dataset.fingerprint, len(dataset.y_train))
+        if isinstance(request, ExamineDatasets | ExamineSource):
+            return self.examine_data(request)
         _import_heavy_half()
         match request:
             case CheckTrials(trials, device):
@@ -97,6 +102,10 @@ class Desk:
                 return self.look(request)
             case ExportRun(run, form, folder, count):
                 return self.export(run, form, folder, count)
+            case ExamineBackend():
+                from involbench.training.examination import examine_backend
+
+                return examine_backend()
             case _:
                 return run_benchmark(request, self.connection)
 
@@ -112,6 +121,13 @@ class Desk:
                 progress=lambda *state: self.connection.send(Progress(*state)),
             )
         return self.datasets[source]
+
+    def examine_data(self, request: ExamineDatasets | ExamineSource) -> Result:
+        from involbench.data.examination import examine_datasets, examine_source
+
+        if isinstance(request, ExamineDatasets):
+            return examine_datasets()
+        return examine_source(request.data.dataset, partial(self.load, request.data))
 
     def check(self, trials: tuple[Any, ...], device: str) -> None:
         from involbench.training.device import require_device

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from involbench.results.benchmark import (
+    Machine,
     ModelsMemory,
     ModelsTimes,
     OperatorMemory,
@@ -13,6 +14,7 @@ from involbench.results.benchmark import (
 )
 from involbench.results.budget import Matched
 from involbench.results.exports import Exported, ExportRecord, ExportTimes, Format
+from involbench.results.finding import Finding
 from involbench.results.looking import Answers, KernelMaps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, Parameters, RunRecord
@@ -205,6 +207,23 @@ class ExportRun:
     """Test images that Keras and the exported network are held against each other on."""
 
 
+@dataclass(frozen=True)
+class ExamineBackend:
+    """Look at device and operator; the result is (a tuple of Findings, a Machine)."""
+
+
+@dataclass(frozen=True)
+class ExamineDatasets:
+    """See which of the built-in datasets are at hand; the result is a tuple of Findings."""
+
+
+@dataclass(frozen=True)
+class ExamineSource:
+    """Load a dataset, unless that would download it; the result is a Finding."""
+
+    data: DataSpec
+
+
 Look = PredictFiles | PredictTest | MakeKernels
 ModelBenchmark = TimeModels | MeasureModels | FitBatches
 Benchmark = TimeOperator | MeasureMemory | TimeSteps | TimeExports | ModelBenchmark
@@ -217,10 +236,20 @@ BenchmarkResult = (
     | ModelsMemory
     | TimeModels
 )
+Examine = ExamineBackend | ExamineDatasets | ExamineSource
 Request = (
-    LoadData | CheckTrials | RunTrial | CountParameters | MatchWidth | Look | ExportRun | Benchmark
+    LoadData
+    | CheckTrials
+    | RunTrial
+    | CountParameters
+    | MatchWidth
+    | Look
+    | ExportRun
+    | Benchmark
+    | Examine
 )
 Seen = Answers | KernelMaps
+Examined = tuple[Finding, ...] | tuple[tuple[Finding, ...], Machine]
 Result = (
     Loaded
     | RunRecord
@@ -229,6 +258,8 @@ Result = (
     | Seen
     | ExportRecord
     | BenchmarkResult
+    | Examined
+    | Finding
     | None
 )
 

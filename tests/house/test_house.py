@@ -46,7 +46,7 @@ def test_the_poison_works(poisoned):
             ["claims"],
             ["report"],
         ),
-        ["bench", "operator", "--help"],
+        *(["bench", "operator", "--help"], ["doctor", "--help"]),
     ],
     ids=" ".join,
 )

@@ -1,0 +1,40 @@
+"""`involbench doctor`: whether a run would work here, and what to do where it would not."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from involbench.cli.options import Overrides, Results
+
+
+def doctor(
+    spec: Annotated[
+        Path | None, typer.Argument(help="An experiment's YAML file, to look at its data too.")
+    ] = None,
+    overrides: Overrides = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Look at packages, backend, devices, folders and data; exit code 1 if a run would fail."""
+    import platform
+
+    from involbench import __version__
+    from involbench.cli.page import print_json, rendered
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.waiting import waiting
+    from involbench.execution.doctor import examine
+    from involbench.reporting.tables_doctor import doctor_document, doctor_view
+    from involbench.spec.load import load_spec
+
+    loaded = load_spec(spec, overrides or []) if spec or overrides else None
+    with stoppable("interrupted"), waiting() as show:
+        examination = examine(loaded, results, show)
+    if as_json:
+        print_json(doctor_document(examination))
+    else:
+        system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        heading = f"involbench {__version__}, {system}"
+        typer.echo(rendered(doctor_view(examination, heading)), nl=False)
+    if examination.status == "problem":
+        raise typer.Exit(1)
