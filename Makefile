@@ -3,6 +3,10 @@ ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
+# What JAX's compiler gains by optimizing takes far longer than a few steps on small images.
+QUICK_jax := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+# Compiling every model takes JAX minutes; PyTorch compiles nothing.
+MORE_torch := tests/run/test_experiments.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run environments test test-backends test-jax test-torch torture cluster-test calibrate docs lint clean
@@ -18,11 +22,11 @@ environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 test: $(INSTALLED) ## Set up and run the tests.
 	$(BIN)/pytest $(ON_ALL_CORES)
 
-test-backends: test-jax test-torch ## Set up and run the tests of operator and models on JAX and PyTorch.
+test-backends: test-jax test-torch ## Set up and run the tests of operator and commands on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
-		tests/models/test_models.py::test_trains_saves_and_loads
+	KERAS_BACKEND=$* $(QUICK_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
+		tests/run/test_backends.py $(MORE_$*)
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
@@ -54,8 +58,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 # TensorFlow stays out of it, so that nothing of what is tested there can lean on it.
-$(BACKENDS)/.installed: constraints.txt Makefile
+$(BACKENDS)/.installed: constraints.txt pyproject.toml Makefile
 	$(PYTHON) -m venv $(BACKENDS)
 	$(BACKENDS)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt \
-		filelock hypothesis jax keras numba pydantic pytest pytest-xdist pyyaml torch
+		filelock hypothesis jax jinja2 keras matplotlib numba packaging pillow platformdirs psutil \
+		pydantic pytest pytest-xdist pyyaml rich scikit-learn scipy torch typer
+	$(BACKENDS)/bin/python -m pip install --quiet --no-compile --no-deps --editable .
 	touch $@

@@ -8,6 +8,7 @@ from involbench.analysis.selection import Arm
 from involbench.analysis.settings import describe_differences, environment, protocol
 from involbench.errors import ResultsError
 from involbench.results.costs import costs_by_kind
+from involbench.results.record import BACKENDS
 
 
 def protocol_warnings(arms: Sequence[Arm], baseline: str | None) -> list[str]:
@@ -40,13 +41,17 @@ def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
 
 
 def environment_warnings(arms: Sequence[Arm], found: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """One warning for each version or device that is not the same in all finished runs."""
-    warnings = []
+    """One warning for each version, backend or device that not all finished runs have."""
+    unlike = []
     for key, values in found.items():
         if len(values) > 1:
             who = "; ".join(f"{value} ({_users(arms, key, value)})" for value in values)
-            warnings.append(f"runs made in different environments: {key} {who}")
-    return warnings
+            unlike.append(f"{key} {who}")
+    backends = [name for name in BACKENDS if name in found]
+    if len(backends) > 1:
+        users = ((name, value) for name in backends for value in found[name])
+        unlike.append("; ".join(f"{name} {v} ({_users(arms, name, v)})" for name, v in users))
+    return [f"runs made in different environments: {what}" for what in unlike]
 
 
 def timing_warnings(arms: Sequence[Arm]) -> list[str]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from involbench.results.reading import StoredRun
+from involbench.results.record import BACKENDS
 from involbench.spec.trial import Trial
 
-_VERSIONS = ("involbench", "keras", "tensorflow", "numpy")
+_VERSIONS = ("involbench", "keras", *BACKENDS, "numpy")
 _FINGERPRINT = "dataset fingerprint"
 _UNSET = "unset"
 

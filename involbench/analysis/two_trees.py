@@ -12,7 +12,7 @@ from involbench.analysis.comparison import (
     Summary,
 )
 from involbench.analysis.pairing import metric_differences, same_images
-from involbench.results.record import Record
+from involbench.results.record import BACKENDS, Record
 
 
 class Change(Record):
@@ -92,8 +92,12 @@ def _only_in(keys: set[tuple[str, str]], where: str) -> list[str]:
 def _environments(
     now: Mapping[str, tuple[str, ...]], then: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
-    return [
-        f"made in another environment: {key} {' / '.join(then[key])} then, {' / '.join(values)} now"
+    unlike = [
+        f"{key} {' / '.join(then[key])} then, {' / '.join(values)} now"
         for key, values in now.items()
         if then.get(key, values) != values
     ]
+    was, is_now = (" / ".join(name for name in BACKENDS if name in found) for found in (then, now))
+    if was and is_now and was != is_now:
+        unlike.append(f"{was} then, {is_now} now")
+    return [f"made in another environment: {what}" for what in unlike]

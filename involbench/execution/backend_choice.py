@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from involbench.execution.packages import BACKENDS, installed
+from involbench.execution.packages import installed
 from involbench.results.finding import Finding
+from involbench.results.record import BACKENDS
 from involbench.spec.wording import nearest
 
 _LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")

@@ -6,9 +6,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from packaging.requirements import Requirement
 
 from involbench.results.finding import Finding
-
-BACKENDS = ("tensorflow", "jax", "torch")
-"""The packages of the same name; a run needs one of them."""
+from involbench.results.record import BACKENDS
 
 _MAIN = ("keras", *BACKENDS, "numpy", "numba", "scikit-learn", "matplotlib")
 _OF_NO_USER = frozenset({"dev", "cuda"})

@@ -11,6 +11,9 @@ SCHEMA_VERSION: Literal[1] = 1
 Role = Literal["operator", "normalization", "head", "other"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+BACKENDS = ("tensorflow", "jax", "torch")
+"""Of Keras, by the names of their packages; a run's versions have the one that trained it."""
+
 
 class Record(BaseModel):
     """Base of everything read back from a results tree."""

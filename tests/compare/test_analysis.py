@@ -124,6 +124,17 @@ def test_the_settings_that_ended_last_are_kept(tmp_path: Path) -> None:
             "runs made in different environments: keras 3.12.0 (cnn); 3.9.0 (inn)",
         ),
         (
+            {
+                "versions": {
+                    "involbench": "0.1.0",
+                    "keras": "3.12.0",
+                    "jax": "0.9",
+                    "numpy": "2.3.0",
+                }
+            },
+            "runs made in different environments: tensorflow 2.20.0 (cnn); jax 0.9 (inn)",
+        ),
+        (
             {"device": "NVIDIA H100"},
             "runs made in different environments: device CPU (cnn); NVIDIA H100 (inn)",
         ),

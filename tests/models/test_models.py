@@ -1,7 +1,6 @@
 """The architectures: published parameter counts, one registry, and saving."""
 
 import inspect
-import os
 
 import keras
 import numpy as np
@@ -39,9 +38,7 @@ def test_parameters_are_those_published(name):
     assert parameters.total == parameters.trainable + parameters.non_trainable
 
 
-SMALL, OTHER = ((32, 32, 3), 10), ((48, 40, 3), 100)
-BOTH = (SMALL, OTHER) if keras.backend.backend() == "tensorflow" else (SMALL,)
-"""Which data there are is no question of the backend."""
+BOTH = SMALL, OTHER = ((32, 32, 3), 10), ((48, 40, 3), 100)
 _DEEP, _ATTENTION = {"width": 16, "depth": 26}, "local_self_attention"
 TRAINED = [
     *((f"keras_io_{name}", {}, data) for name in ("cnn", "inn", "control") for data in BOTH),
@@ -57,21 +54,6 @@ TRAINED = [
     ("resnet", {**_DEEP, "stem": "cifar"}, OTHER),
     ("rednet", {"depth": 26, "width": 32, "kernel_size": 3}, OTHER),
 ]
-
-
-def few(cases):
-    """Without what is deep, large, or tried as a layer too: compiling takes JAX far longer."""
-    return [
-        (name, arguments, data)
-        for name, arguments, data in cases
-        if data == SMALL
-        and not name.startswith("re")
-        and arguments.get("operator") in (None, "involution")
-    ]
-
-
-if keras.backend.backend() == "jax" and "INVOLBENCH_CASES" not in os.environ:
-    TRAINED = few(TRAINED)
 
 
 @pytest.mark.parametrize(("name", "arguments", "data"), TRAINED, ids=str)

@@ -23,9 +23,9 @@ def records(folder: Path, model: str) -> list[Path]:
     return [*folder.glob(f"results/tiny/runs/{model}-*/run.json")]
 
 
-def start_and_stop(spec: Path, sent: int, when) -> int:
+def start_and_stop(spec: Path, sent: int, when, **environment: str) -> int:
     """Send a signal to a run once `when` holds; its exit code."""
-    process = spawn("run", spec, cwd=spec.parent)
+    process = spawn("run", spec, cwd=spec.parent, **environment)
     children: list[psutil.Process] = []
     deadline = time.monotonic() + 120
     while process.poll() is None and not when():
