@@ -41,7 +41,7 @@ evaluate: {noise: [0.1], shift: [1]}
 """
 MORE = """\
   cnn: {architecture: keras_io_cnn}
-  red: {architecture: resnet, depth: 18, width: 16, stem: cifar, operator: involution}
+  deep: {architecture: resnet, depth: 18, width: 8, stem: cifar, operator: depthwise}
 """
 QUICK = {
     # The compiler's optimization takes far longer than it saves in a few steps.
@@ -81,10 +81,10 @@ def here(folder, monkeypatch):
 
 def test_the_tree_is_the_one_that_tensorflow_leaves(folder):
     runs = sorted((folder / "results/tiny/runs").iterdir())
-    assert [run.name.partition("-")[0] for run in runs] == ["cnn", "inn", "red"]
+    assert [run.name.partition("-")[0] for run in runs] == ["cnn", "deep", "inn"]
     for run in runs:
         visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
-        assert visible == RUN_FILES | (set() if run.name.startswith("cnn") else {"kernels.npz"})
+        assert visible == RUN_FILES | ({"kernels.npz"} if run.name.startswith("inn-") else set())
         assert [item.name for item in items_below(run) if not item.is_known] == []
         record = RunRecord.model_validate_json((run / "run.json").read_bytes())
         assert record.status == "finished", record.error
@@ -121,11 +121,11 @@ def test_killed_and_run_again_it_ends_as_if_it_never_had_been(folder, tmp_path):
 
 def test_compare_and_show_tell_what_it_was_made_with(folder):
     made_with = f"{BACKEND} {version(BACKEND)}"
-    for command in (("compare", "tiny"), ("show", "tiny/red-seed0")):
+    for command in (("compare", "tiny"), ("show", "tiny/deep-seed0")):
         done = called(*command, cwd=folder)
         assert done.returncode == 0, done.stderr
         assert made_with in " ".join(done.stdout.split())
-    assert "red" in (folder / "stdout.txt").read_text()
+    assert "deep" in (folder / "stdout.txt").read_text()
 
 
 def test_the_weights_are_read_back(here):
@@ -169,4 +169,4 @@ def test_runs_of_two_backends_are_compared_with_a_warning(folder, tmp_path):
     record.write_text(json.dumps(content))
     done = called("compare", "tiny", cwd=tmp_path)
     assert "tensorflow 2.21.0 (cnn); " in done.stderr
-    assert f"{BACKEND} {version(BACKEND)} (inn, red)" in done.stderr
+    assert f"{BACKEND} {version(BACKEND)} (inn, deep)" in done.stderr
