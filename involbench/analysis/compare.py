@@ -15,7 +15,7 @@ from involbench.analysis.fairness import (
 from involbench.analysis.measure import Wanted
 from involbench.analysis.one_model import result_of
 from involbench.analysis.paired import with_holm
-from involbench.analysis.pairing import choose_baseline, differences
+from involbench.analysis.pairing import Baseline, choose_baseline, differences
 from involbench.analysis.pareto import fronts
 from involbench.analysis.selection import Arm, select_arms
 from involbench.analysis.trained_pair import trained_pair
@@ -97,8 +97,9 @@ def _paired(
 ) -> list[ModelResult]:
     """Each result held against the baseline's at its sweep point."""
     rows: list[dict[str, Difference]] = []
+    held_against = Baseline(alone, baseline)
     for result, arm in zip(alone, arms, strict=True):
-        other, unpaired = differences(result, alone, baseline, wanted.compared)
+        other, unpaired = differences(result, held_against, wanted.compared)
         warnings += unpaired
         rows.append(other.against if other else {})
         accuracy = rows[-1].get("test_accuracy")

@@ -8,7 +8,7 @@ from involbench.analysis.comparison import Difference, ModelResult
 from involbench.analysis.paired import paired_difference
 from involbench.errors import UsageError
 from involbench.results.outline import Outline
-from involbench.spec.trial import concerning
+from involbench.spec.trial import shared_coordinates
 
 
 def choose_baseline(
@@ -38,11 +38,32 @@ class Held:
     """Metric -> difference."""
 
 
+class Baseline:
+    """The results of the model that the others are held against, found by their sweep point.
+
+    Args:
+        results: Of all models.
+        model: The baseline; None where there is none.
+    """
+
+    def __init__(self, results: Sequence[ModelResult], model: str | None) -> None:
+        self.model = model
+        self.results = results
+        self._places: dict[str, list[int]] = {}
+        for place, result in enumerate(results):
+            if result.model == model:
+                self._places.setdefault(_key(result), []).append(place)
+
+    def places_for(self, result: ModelResult) -> list[int]:
+        """Where the baseline's results at the point of another model's are.
+
+        A coordinate of one model alone is no part of what the two have in common.
+        """
+        return self._places.get(_key(result), [])
+
+
 def differences(
-    result: ModelResult,
-    results: Sequence[ModelResult],
-    baseline: str | None,
-    metrics: Collection[str] | None = None,
+    result: ModelResult, baseline: Baseline, metrics: Collection[str] | None = None
 ) -> tuple[Held | None, list[str]]:
     """Each metric of a result minus the baseline's, paired by seed, at the same sweep point.
 
@@ -51,22 +72,15 @@ def differences(
     none of them is the one to take, and a warning says so; likewise where the two were not
     tested on the same images.
     """
-    if baseline is None or result.model == baseline:
+    matching = baseline.places_for(result)
+    if result.model == baseline.model or not matching:
         return None, []
-    wanted = concerning(result.point, baseline)
-    matching = [
-        place
-        for place, other in enumerate(results)
-        if other.model == baseline and concerning(other.point, result.model) == wanted
-    ]
-    if not matching:
-        return None, []
-    name, other = result.model, results[matching[0]]
+    name, other = result.model, baseline.results[matching[0]]
     if len(matching) > 1:
         count = len(matching)
-        return None, [f"{name} has no difference: {baseline} has {count} sweep points to it"]
+        return None, [f"{name} has no difference: {baseline.model} has {count} sweep points to it"]
     if not same_images(result, other):
-        return None, [f"{name} has no difference: its images are not those of {baseline}"]
+        return None, [f"{name} has no difference: its images are not those of {baseline.model}"]
     return Held(matching[0], metric_differences(result, other, metrics)), []
 
 
@@ -85,3 +99,7 @@ def same_images(result: ModelResult, other: ModelResult) -> bool:
     """Whether both saw the same dataset, as far as they tell."""
     known = {result.fingerprint, other.fingerprint} - {None}
     return len(known) < 2
+
+
+def _key(result: ModelResult) -> str:
+    return repr(sorted(shared_coordinates(result.point).items()))

@@ -1,6 +1,6 @@
 """Trials of matched models -> trials of models with a width."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from involbench.errors import SpecError
 from involbench.execution.crew import Works
@@ -22,12 +22,15 @@ def with_widths(
         SpecError: No width comes within 2% of a budget, or there is not one budget.
     """
     found: dict[str, Matched] = {}
-    return [_with_width(trial, trials, worker, show, found) for trial in trials]
+    beside: dict[tuple[str, int], list[Trial]] = {}
+    for trial in trials:
+        beside.setdefault((trial.model, trial.seed), []).append(trial)
+    return [_with_width(trial, beside, worker, show, found) for trial in trials]
 
 
 def _with_width(
     trial: Trial,
-    trials: Sequence[Trial],
+    beside: Mapping[tuple[str, int], Sequence[Trial]],
     worker: Works,
     show: Callable[[Report], None],
     found: dict[str, Matched],
@@ -35,7 +38,7 @@ def _with_width(
     architecture = trial.architecture
     if not isinstance(architecture, Scalable) or architecture.match is None:
         return trial
-    request = MatchWidth(trial, _matched_by(trial, architecture.match, trials))
+    request = MatchWidth(trial, _matched_by(trial, architecture.match, beside))
     question = "".join(t.run_id("").rpartition("-")[2] for t in _without_seeds(request))
     if question not in found:
         show(
@@ -56,14 +59,14 @@ def _without_seeds(request: MatchWidth) -> list[Trial]:
     return [trial.model_copy(update={"seed": 0}) for trial in (request.trial, request.reference)]
 
 
-def _matched_by(trial: Trial, match: Match, trials: Sequence[Trial]) -> Trial:
+def _matched_by(
+    trial: Trial, match: Match, beside: Mapping[tuple[str, int], Sequence[Trial]]
+) -> Trial:
     """The trial of the other model, of the same seed and at the same point of the sweep."""
     others = [
         other
-        for other in trials
-        if other.model == match.model
-        and other.seed == trial.seed
-        and shared_coordinates(other.point) == shared_coordinates(trial.point)
+        for other in beside.get((match.model, trial.seed), ())
+        if shared_coordinates(other.point) == shared_coordinates(trial.point)
     ]
     if len(others) != 1:
         raise SpecError(

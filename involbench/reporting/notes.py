@@ -64,14 +64,11 @@ def made_with(comparison: Comparison) -> str:
 
 
 def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
-    held = [
-        (result, other)
-        for result in comparison.models
-        if name in result.differences and (other := baseline_of(comparison, result))
-    ]
-    differences = [result.differences[name] for result, _ in held]
+    held = [result for result in comparison.models if name in result.differences]
+    differences = [result.differences[name] for result in held]
     if len(held) <= _MOST_SENTENCES:
-        said = [verdict_sentence(result, other, name, weigh) for result, other in held]
+        pairs = [(result, baseline_of(comparison, result)) for result in held]
+        said = [verdict_sentence(result, other, name, weigh) for result, other in pairs if other]
     else:
         counts = Counter(sign(each, metric_called(name)) for each in differences)
         shown = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))

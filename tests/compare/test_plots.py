@@ -102,7 +102,8 @@ def test_write_comparison_leaves_the_tree_of_the_design(tmp_path: Path) -> None:
     comparison = write_comparison(ResultsTree(tmp_path), "digits")
     assert str(damaged) in comparison.warnings[-1]
     names = {path.name for path in folder.iterdir()}
-    assert names == {"runs", "spec.yaml", "plots", "comparison.json", "comparison.csv"}
+    written = {"comparison.json", "comparison.csv", ".lock"}
+    assert names == {"runs", "spec.yaml", "plots", *written}
     plots = {path.name for path in (folder / "plots").iterdir()}
     assert plots == {"accuracy.png", "accuracy.svg", "loss.png", "loss.svg"}
     written = json.loads((folder / "comparison.json").read_text())

@@ -1,0 +1,88 @@
+"""What the tool itself takes for each trial, with local workers and with those of a Ray cluster.
+
+Trials that train on 20 images are run by both in alternation, workers started and warm; what is
+left of the workers' time after what the trials say they took is divided by their number. The Ray
+cluster is of this machine alone. Run from the repository:
+python -m benchmarks.executors [TURNS] [TRIALS] [WORKERS]
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from involbench.execution.client import Worker
+from involbench.execution.cluster.hiring import on_cluster
+from involbench.execution.crew import Crew
+from involbench.execution.events import Event, TrialEnded
+from involbench.execution.plan import check, plan
+from involbench.execution.runner import Runner
+from involbench.execution.shares import divide
+from involbench.results.store import Store
+from involbench.spec.expand import expand
+from involbench.spec.load import load_spec
+from involbench.spec.schema import ResourcesSpec
+
+SPEC = """\
+name: small
+data: {{dataset: digits, train_size: 20}}
+models:
+  control: {{architecture: keras_io_control}}
+training: {{epochs: 1, batch_size: 20}}
+seeds: {trials}
+"""
+
+
+def main() -> None:
+    """Print the milliseconds a trial of each, and their ratio turn by turn."""
+    given = [int(word) for word in sys.argv[1:]]
+    turns, trials, workers = (*given, *(5, 20, min(2, os.cpu_count() or 1))[len(given) :])
+    rows = [
+        (_overhead("local", trials, workers), _overhead("ray", trials, workers))
+        for _ in range(turns)
+    ]
+    ratios = sorted(ray / local for local, ray in rows)
+    print(f"{trials} trials of 20 images, {workers} workers, {turns} turns in alternation")
+    for name, column in zip(("local", "ray"), zip(*rows, strict=True), strict=True):
+        taken = sorted(1000 * seconds for seconds in column)
+        median = statistics.median(taken)
+        print(f"{name}: median {median:.0f} ms a trial ({taken[0]:.0f} to {taken[-1]:.0f})")
+    print(f"ray / local: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+def _overhead(executor: str, trials: int, workers: int) -> float:
+    """Seconds a trial, of the workers' time, that no trial took."""
+    spent = 0.0
+
+    def show(event: Event) -> None:
+        nonlocal spent
+        if isinstance(event, TrialEnded):
+            assert event.record.status == "finished", event.record.error
+            spent += event.record.seconds
+
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "small.yaml"
+        spec.write_text(SPEC.format(trials=trials))
+        store = Store(Path(folder), "small")
+        with _crew(executor, workers, Path(folder)) as crew:
+            planned = plan(expand(load_spec(spec, [])), crew.workers[0], store, show)
+            check(planned, crew, "auto", show)
+            store.prepare(spec.read_text())
+            began = time.perf_counter()
+            failures = Runner(crew, store, (), show, time.time()).run(planned)
+            taken = time.perf_counter() - began
+    assert not failures
+    return (taken * workers - spent) / trials
+
+
+def _crew(executor: str, workers: int, results: Path) -> AbstractContextManager[Crew]:
+    if executor == "local":
+        return Crew([Worker(share) for share in divide("auto", workers, ())])
+    return on_cluster(None, ResourcesSpec(), "auto", workers, results, send_back=False)
+
+
+if __name__ == "__main__":
+    main()
