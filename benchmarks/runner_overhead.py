@@ -5,6 +5,7 @@ calls `model.fit` on float32 arrays, train in turn, an epoch each, so that both 
 machine. A step's time is the median over an epoch. Run: python benchmarks/runner_overhead.py [N]
 """
 
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -79,8 +80,10 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
 def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     from involbench.training.batches import TrainingBatches
     from involbench.training.device import make_reproducible
-    from involbench.training.fit import feed, with_scaling
+    from involbench.training.feed import PreparedBatches, feed
+    from involbench.training.fit import with_scaling
     from involbench.training.history import EpochHistory
+    from involbench.training.input_wait import InputWait
     from involbench.training.split import Split, TrialData
 
     make_reproducible(0)
@@ -88,15 +91,16 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     data = TrialData(split, split, split, np.zeros(3, np.float32), np.ones(3, np.float32))
     model = with_scaling(_built(architecture), data.mean, data.std)
     _compile(model)
+    history, wait = EpochHistory(1, IMAGES, lambda report: None), InputWait()
     batches = TrainingBatches(split, BATCH, seed=0)
-    history = EpochHistory(1, IMAGES, lambda report: None)
-    fed = feed(batches)
-    return lambda callbacks: model.fit(
-        fed,
-        shuffle=False,
-        verbose=0,
-        callbacks=[history, *callbacks],
-    )
+    prepared = PreparedBatches(batches, range(1_000_000), wait)
+    fed, epochs = feed(prepared), itertools.count()
+
+    def train(callbacks: list[Any]) -> None:
+        prepared.start_epoch(next(epochs))
+        model.fit(fed, shuffle=False, verbose=0, callbacks=[wait, history, *callbacks])
+
+    return train
 
 
 def _bare(architecture: str) -> Callable[[Any], None]:

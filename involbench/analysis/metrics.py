@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from involbench.results.exports import FORMATS
+from involbench.results.input_wait import INPUT_WAIT
 from involbench.spec.wording import suggest
 
 Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
@@ -39,6 +40,7 @@ METRICS: dict[str, Metric] = {
     "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),
     "seconds_to_target": Metric("time to the target", "s to target", "seconds", "lower"),
     "seconds_per_epoch": Metric("time an epoch", "s/epoch", "seconds", "lower"),
+    INPUT_WAIT: Metric("share of time waiting for images", "input wait %", "percent", "lower"),
     "latency": Metric("latency", "latency ms", "milliseconds", "lower"),
     "step_time": Metric("time a training step", "step ms", "milliseconds", "lower"),
     "peak_memory": Metric("peak memory", "peak memory", "bytes", "lower"),

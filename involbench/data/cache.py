@@ -2,10 +2,14 @@
 
 An entry is two files, `<key>.npy` and, written after it, `<key>.sha256` with the fingerprint of
 the dataset. Both are put in place by renaming and depend on the key alone, so several processes
-may write the same entry at once. Deleting the folder costs time and nothing else.
+may write the same entry at once, and who has mapped the one before keeps it. Deleting the folder
+costs time and nothing else.
 """
 
+import errno
+import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,22 +35,58 @@ def read_images(key: str) -> tuple[Images, str] | None:
 
     The fingerprint is the caller's to check: only a dataset has one.
     """
-    base = cache_folder() / key
     try:
-        fingerprint = base.with_suffix(".sha256").read_text(encoding="ascii")
-        with base.with_suffix(".npy").open("rb") as file:
-            images = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError):
+        fingerprint = _entry(key, ".sha256").read_text(encoding="ascii")
+        return map_images(key), fingerprint
+    except (OSError, ValueError, EOFError):
         return None
-    return images, fingerprint
 
 
-def write_images(key: str, images: Images, fingerprint: str) -> None:
-    """Keep the images; OSError where the cache cannot be written."""
-    base = cache_folder() / key
-    base.parent.mkdir(parents=True, exist_ok=True)
-    _replace(base.with_suffix(".npy"), lambda file: np.save(file, images, allow_pickle=False))
-    _replace(base.with_suffix(".sha256"), lambda file: file.write(fingerprint.encode("ascii")))
+def map_images(key: str) -> Images:
+    """The images under the key, left on disk: the system reads what is used, and may forget it.
+
+    Raises:
+        OSError, ValueError, EOFError: They are not there, or the file is damaged.
+    """
+    # A plain array, which is a view of the mapping and keeps it.
+    return np.asarray(np.lib.format.open_memmap(_entry(key, ".npy"), mode="r"))
+
+
+def write_images(
+    key: str,
+    shape: tuple[int, int, int, int],
+    write: Callable[[Callable[[Images], object]], object],
+) -> None:
+    """Keep images under a key, to which `write_fingerprint` must be added.
+
+    Args:
+        key: The entry's.
+        shape: Of all of them (N, H, W, C).
+        write: Called with a function that takes the next images (n, H, W, C).
+
+    Raises:
+        OSError: The cache cannot be written.
+    """
+    path = _entry(key, ".npy")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(path.parent).free < math.prod(shape):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+
+    def write_all(file: IO[bytes]) -> None:
+        np.lib.format.write_array_header_1_0(file, header)
+        write(lambda images: file.write(images.data))
+
+    _replace(path, write_all)
+
+
+def write_fingerprint(key: str, fingerprint: str) -> None:
+    """Make an entry whole; OSError where the cache cannot be written."""
+    _replace(_entry(key, ".sha256"), lambda file: file.write(fingerprint.encode("ascii")))
+
+
+def _entry(key: str, suffix: str) -> Path:
+    return (cache_folder() / key).with_suffix(suffix)
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:

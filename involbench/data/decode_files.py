@@ -1,9 +1,8 @@
 """Many image files -> one array, in a few threads, with everything that is wrong found at once."""
 
-import os
+import math
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,52 +10,135 @@ import numpy as np
 
 from involbench.data.dataset import Images
 from involbench.data.decode import BrokenImage, Size, decode
+from involbench.data.in_order import THREADS, InOrder
 from involbench.data.memory import require_memory
 from involbench.data.source import Progress
 from involbench.errors import DataError
 
 _CHUNK = 64
-_THREADS = min(8, os.cpu_count() or 1)
+_CHUNK_BYTES = 2**23
 _NAMED = 5
 
 
 @dataclass
-class _Faults:
-    """What is wrong with some files: (file, why) and (file, its size)."""
+class _Chunk:
+    """Decoded images, and what is wrong with some files: (file, why) and (file, its size)."""
 
+    pixels: Images
+    """Of what is wrong, whatever was there."""
     broken: list[tuple[str, str]] = field(default_factory=list)
     other_size: list[tuple[str, Size]] = field(default_factory=list)
 
 
-def decode_files(root: Path, files: Sequence[str], size: Size | None, progress: Progress) -> Images:
-    """Decode files, given relative to root, into one array (N, H, W, 3).
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files that become one array (N, H, W, 3).
 
     Args:
-        size: (height, width) to resize to, or None where all images have one size.
+        root: The folder that the names are relative to.
+        first: The file that the size is of; empty where the size was asked for.
+        size: (height, width) of every image in the array.
+    """
+
+    root: Path
+    names: Sequence[str]
+    first: str
+    size: Size
+
+    @classmethod
+    def of(cls, root: Path, names: Sequence[str], size: Size | None) -> "ImageFiles":
+        """Look at as many as it takes to know their size; DataError if none can be decoded."""
+        first, known = ("", size) if size else first_image(root, names)
+        return cls(root, names, first, known)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the array."""
+        return len(self.names), *self.size, 3
+
+    @property
+    def nbytes(self) -> int:
+        """Of the array."""
+        return math.prod(self.shape)
+
+    def decode(self, keep: Callable[[Images], object], progress: Progress) -> None:
+        """Decode all of them, and give them away in order, some at a time.
+
+        Args:
+            keep: Takes the next images (n, H, W, 3), in the calling thread.
+
+        Raises:
+            DataError: images are broken (named), or differ in size while none was asked for.
+        """
+        broken, other_size = list[tuple[str, str]](), list[tuple[str, Size]]()
+        step = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(self.shape[1:])))
+        done = 0
+        # Pillow's remarks on odd palettes and EXIF are not about what we read.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            InOrder(self._chunk, self._parts(step), 2 * THREADS) as chunks,
+        ):
+            for chunk in chunks:
+                keep(chunk.pixels)
+                broken += chunk.broken
+                other_size += chunk.other_size
+                done += len(chunk.pixels)
+                progress("decoding images", done, len(self.names))
+        self._refuse(broken, other_size)
+
+    def _parts(self, step: int) -> list[Sequence[str]]:
+        return [self.names[start : start + step] for start in range(0, len(self.names), step)]
+
+    def _chunk(self, names: Sequence[str]) -> _Chunk:
+        chunk = _Chunk(np.zeros((len(names), *self.shape[1:]), np.uint8))
+        wanted = None if self.first else self.size
+        for index, name in enumerate(names):
+            try:
+                pixels = decode(self.root / name, wanted)
+            except BrokenImage as error:
+                chunk.broken.append((name, str(error)))
+                continue
+            if pixels.shape == self.shape[1:]:
+                chunk.pixels[index] = pixels
+            else:
+                chunk.other_size.append((name, pixels.shape[:2]))
+        return chunk
+
+    def _refuse(
+        self, broken: Sequence[tuple[str, str]], other_size: Sequence[tuple[str, Size]]
+    ) -> None:
+        if broken:
+            raise broken_images(self.root, broken)
+        if other_size:
+            height, width = self.size
+            other, (other_height, other_width) = other_size[0]
+            raise DataError(
+                f"{self.root}: images differ in size: {self.first} is {height}x{width}, {other} "
+                f"is {other_height}x{other_width}; bring all to one size with "
+                "-S data.image_size=32"
+            )
+
+
+def decode_files(files: ImageFiles, progress: Progress) -> Images:
+    """Decode files into one array (N, H, W, 3) in memory.
 
     Raises:
-        DataError: images are broken (named), differ in size while `size` is None, or do not fit
-            into memory.
+        DataError: They do not fit into memory; or see `ImageFiles.decode`.
     """
-    first, (height, width) = ("", size) if size else first_image(root, files)
+    count, height, width, _ = files.shape
     require_memory(
-        f"{root}: {len(files)} images of {height}x{width}",
-        len(files) * height * width * 3,
+        f"{files.root}: {count} images of {height}x{width}",
+        files.nbytes,
         "make them smaller, e.g. -S data.image_size=32",
     )
-    images = np.empty((len(files), height, width, 3), np.uint8)
-    faults = _Faults()
-    for found in _run_chunks(root, files, size, images, progress):
-        faults.broken += found.broken
-        faults.other_size += found.other_size
-    if faults.broken:
-        raise broken_images(root, faults.broken)
-    if faults.other_size:
-        other, (other_height, other_width) = faults.other_size[0]
-        raise DataError(
-            f"{root}: images differ in size: {first} is {height}x{width}, {other} is "
-            f"{other_height}x{other_width}; bring all to one size with -S data.image_size=32"
-        )
+    images, done = np.empty(files.shape, np.uint8), 0
+
+    def keep(pixels: Images) -> None:
+        nonlocal done
+        images[done : done + len(pixels)] = pixels
+        done += len(pixels)
+
+    files.decode(keep, progress)
     return images
 
 
@@ -71,40 +153,6 @@ def first_image(root: Path, files: Sequence[str]) -> tuple[str, Size]:
         else:
             return file, (height, width)
     raise broken_images(root, broken)
-
-
-def _run_chunks(
-    root: Path, files: Sequence[str], size: Size | None, images: Images, progress: Progress
-) -> Iterator[_Faults]:
-    """Fill `images` chunk by chunk in threads; yield the faults in the order of the files."""
-
-    def work(start: int) -> _Faults:
-        return _decode_chunk(root, files[start : start + _CHUNK], size, images[start:])
-
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        # Pillow's remarks on odd palettes and EXIF are not about what we read.
-        with warnings.catch_warnings(action="ignore"):
-            for start, faults in enumerate(pool.map(work, range(0, len(files), _CHUNK)), 1):
-                progress("decoding images", min(start * _CHUNK, len(files)), len(files))
-                yield faults
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _decode_chunk(root: Path, files: Sequence[str], size: Size | None, images: Images) -> _Faults:
-    faults = _Faults()
-    for index, file in enumerate(files):
-        try:
-            pixels = decode(root / file, size)
-        except BrokenImage as error:
-            faults.broken.append((file, str(error)))
-            continue
-        if pixels.shape == images.shape[1:]:
-            images[index] = pixels
-        else:
-            faults.other_size.append((file, pixels.shape[:2]))
-    return faults
 
 
 def broken_images(root: Path, broken: Sequence[tuple[str, str]]) -> DataError:

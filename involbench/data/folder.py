@@ -5,10 +5,16 @@ import os
 
 import PIL
 
-from involbench.data.cache import cache_folder, read_images, write_images
+from involbench.data.cache import (
+    cache_folder,
+    map_images,
+    read_images,
+    write_fingerprint,
+    write_images,
+)
 from involbench.data.dataset import Dataset, Images, make_dataset
 from involbench.data.decode import DECODER_VERSION
-from involbench.data.decode_files import broken_images, decode_files, first_image
+from involbench.data.decode_files import ImageFiles, broken_images, decode_files, first_image
 from involbench.data.source import Description, Source, reason
 from involbench.data.tree import ImageTree, read_tree
 from involbench.errors import DataError
@@ -22,7 +28,7 @@ def load_folder(source: Source) -> Dataset:
     The fingerprint and the order of the images do not depend on the machine's file system.
 
     Raises:
-        DataError: see `read_tree` and `decode_files`.
+        DataError: see `read_tree`, `ImageFiles.decode` and `decode_files`.
     """
     tree = read_tree(source)
     key = _key(tree, source)
@@ -70,18 +76,21 @@ def _cached(tree: ImageTree, key: str) -> Dataset | None:
 
 
 def _decode_and_keep(tree: ImageTree, source: Source, key: str) -> Dataset:
-    files = [*tree.train.files, *tree.test.files]
-    source.notify(f"{tree.root}: decoding {len(files)} images, once")
-    images = decode_files(tree.root, files, source.image_size, source.progress)
-    dataset = _dataset(tree, images)
+    """Decode into the cache, piece by piece; into memory where the cache cannot be written."""
+    names = [*tree.train.files, *tree.test.files]
+    files = ImageFiles.of(tree.root, names, source.image_size)
+    source.notify(f"{tree.root}: decoding {len(names)} images, once")
     try:
-        write_images(key, images, dataset.fingerprint)
+        write_images(key, files.shape, lambda keep: files.decode(keep, source.progress))
+        dataset = _dataset(tree, map_images(key))
+        write_fingerprint(key, dataset.fingerprint)
+        return dataset
     except OSError as error:
         source.notify(
-            f"{cache_folder()}: decoded images cannot be kept ({reason(error)}); "
-            "set INVOLBENCH_CACHE to a folder that can be written"
+            f"{cache_folder()}: decoded images cannot be kept ({reason(error)}), so all of them "
+            "are held in memory; set INVOLBENCH_CACHE to a folder that can be written"
         )
-    return dataset
+    return _dataset(tree, decode_files(files, source.progress))
 
 
 def _dataset(tree: ImageTree, images: Images) -> Dataset:

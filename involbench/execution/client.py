@@ -100,7 +100,9 @@ class Worker:
         if self._process is None or self._process.pid is None:
             return
         with suppress(psutil.Error):
-            used = psutil.Process(self._process.pid).memory_info().rss
+            memory = psutil.Process(self._process.pid).memory_info()
+            # Without images that are mapped from disk, where the system tells them apart.
+            used = memory.rss - getattr(memory, "shared", 0)
             self._usual = self._usual or used
             if used - self._usual > _GROWTH:
                 self._end()

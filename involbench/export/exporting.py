@@ -68,7 +68,7 @@ def deployable(
     return Deployable(
         record,
         model,
-        trained.images[some].astype(np.float32),
+        trained.take(some).astype(np.float32),
         images,
         tested.labels,
         model.predict(images, batch_size=_BATCH, verbose=0),

@@ -13,6 +13,7 @@ from involbench.execution.events import (
     TrialEnded,
     TrialStarted,
 )
+from involbench.results.input_wait import too_much
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial, shared_coordinates
@@ -126,7 +127,9 @@ def trial_line(event: TrialEnded) -> str:
         return f"{name} has no result, {record.status}: {record.error}"
     accuracy = percent(record.metrics["test_accuracy"])
     collapsed = ", collapsed: it never left chance" if record.collapsed else ""
-    return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}"
+    waited = too_much(record.metrics)
+    starved = f"; {waited}: `involbench show` says what helps" if waited else ""
+    return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}{starved}"
 
 
 def percent(fraction: float | None) -> str:

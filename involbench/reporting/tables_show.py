@@ -14,6 +14,7 @@ from involbench.analysis.settings import shown, trial_settings
 from involbench.reporting.tables_list import run_json, status
 from involbench.reporting.units import age, elapsed, size
 from involbench.results.catalog import RunEntry
+from involbench.results.input_wait import INPUT_WAIT
 from involbench.results.logs import last_lines
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.wording import excerpt, printable
@@ -91,7 +92,7 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
     for name, value in record.metrics.items():
         if value is None:
             text = "n/a"
-        elif name.partition("@")[0].endswith("accuracy"):
+        elif name.partition("@")[0].endswith(("accuracy", INPUT_WAIT)):
             text = f"{100 * value:.2f}%"
         else:
             text = f"{value:.4g}"

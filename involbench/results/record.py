@@ -75,7 +75,8 @@ class RunRecord(Record):
     seconds: float
     metrics: dict[str, float | None] = {}
     """test_accuracy, test_loss, macro_f1, expected_calibration_error, best_val_accuracy,
-    best_epoch, seconds_per_epoch; and `<metric>@<condition>` for what `evaluate` asks for."""
+    best_epoch, seconds_per_epoch, input_wait; and `<metric>@<condition>` for what `evaluate` asks
+    for."""
     collapsed: bool = False
     """The accuracy never left chance."""
     files: dict[str, int] = {}

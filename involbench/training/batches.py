@@ -1,11 +1,15 @@
 """Batches for `model.fit`: pairs of uint8 images (B, H, W, C) and labels (B,)."""
 
+from functools import lru_cache
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from involbench.data.augment import augment
 from involbench.training.split import Split
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 class EvaluationBatches(keras.utils.PyDataset):
@@ -19,17 +23,17 @@ class EvaluationBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self.split.labels) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def __getitem__(self, index: int) -> Batch:
         chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return self.split.images[chosen], self.split.labels[chosen]
+        return self.split.take(chosen), self.split.labels[chosen]
 
 
-class TrainingBatches(EvaluationBatches):
-    """The training split, shuffled anew each epoch, and augmented.
+class TrainingBatches:
+    """The batches of the training split: shuffled anew each epoch, and augmented.
 
     Order and augmentation are drawn from (seed, epoch, batch) alone, so that they do not depend
-    on what was drawn before. Where a training goes on in the middle of an epoch, batches are
-    counted from the epoch's `first` one on.
+    on what was drawn before, or in which thread. Where a training goes on in the middle of an
+    epoch, batches are counted from the epoch's `first` one on.
     """
 
     def __init__(
@@ -40,30 +44,29 @@ class TrainingBatches(EvaluationBatches):
         augmentation: tuple[str, ...] = (),
         first: int = 0,
     ) -> None:
-        super().__init__(split, batch_size)
+        self.split = split
+        self.batch_size = batch_size
         self.augmentation = augmentation
         self.first = first
         self._seed = seed
-        self.start_epoch(0)
-
-    def start_epoch(self, epoch: int) -> None:
-        """Draw the order of an epoch, counted from 0."""
-        self._epoch = epoch
-        rng = np.random.default_rng((self._seed, epoch))
-        order: NDArray[np.int64] = rng.permutation(len(self.split.labels))
-        self.order = order[self.first * self.batch_size :]
 
     def __len__(self) -> int:
-        return super().__len__() - self.first
+        """Of an epoch."""
+        return -(-len(self.split.labels) // self.batch_size) - self.first
 
-    def augmented(self, images: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-        """The images of batch `index`, changed at random."""
-        rng = np.random.default_rng((self._seed, self._epoch, self.first + int(index)))
-        return augment(images, self.augmentation, rng)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = self.split.images[chosen]
+    def make(self, epoch: int, index: int) -> Batch:
+        """One batch; both are counted from 0. May be called in any thread."""
+        place = self.first + index
+        order = _order(self._seed, epoch, len(self.split.labels))
+        chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
+        images = self.split.take(chosen)
         if self.augmentation:
-            images = self.augmented(images, index)
+            rng = np.random.default_rng((self._seed, epoch, place))
+            images = augment(images, self.augmentation, rng)
         return images, self.split.labels[chosen]
+
+
+@lru_cache(maxsize=2)  # Batches of the next epoch are made before the last ones of this are taken.
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = np.random.default_rng((seed, epoch)).permutation(count)
+    return order

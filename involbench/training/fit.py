@@ -15,7 +15,9 @@ from involbench.spec.trial import Trial
 from involbench.training.batches import EvaluationBatches, TrainingBatches
 from involbench.training.checkpoint import Checkpoint, Checkpoints, restore
 from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
+from involbench.training.feed import PreparedBatches, feed
 from involbench.training.history import EpochHistory
+from involbench.training.input_wait import InputWait
 from involbench.training.split import TrialData
 
 Factors = NDArray[np.float32]
@@ -32,6 +34,9 @@ class Fitted:
     """One value an epoch."""
     seconds: float
     """Spent on it, over all its parts."""
+    input_wait: float | None
+    """Share of its steps' time spent waiting for a batch, since it last began; None where no epoch
+    has ended since."""
     resumed: Checkpoint | None
     """Where it went on from."""
 
@@ -90,15 +95,6 @@ def scaled(images: Any, mean: Factors, std: Factors) -> Any:
     return unit - np.tile(mean / std, (width, 1)) if mean.any() else unit
 
 
-def feed(batches: TrainingBatches) -> Any:
-    """What `model.fit` takes, in the form that costs the backend least."""
-    if keras.backend.backend() != "tensorflow":
-        return batches
-    from involbench.training.tensorflow_batches import as_tensorflow_dataset
-
-    return as_tensorflow_dataset(batches)
-
-
 def fit(
     model: keras.Model,
     data: TrialData,
@@ -141,15 +137,16 @@ def fit(
     watch = Checkpointer(
         checkpoints, history, training.epochs, training.checkpoint_every, limit, stop, found
     )
+    wait = InputWait()
     ended: Literal["finished", "diverged", "timeout"] = "finished"
     why = None
     try:
-        _fit_from(at, model, data, trial, [history, watch], checkpoints)
+        _fit_from(at, model, data, trial, wait, [history, watch], checkpoints)
     except Diverged as error:
         ended, why = "diverged", str(error)
     except OutOfTime:
         ended, why = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
-    return Fitted(ended, why, history.values, watch.seconds, found)
+    return Fitted(ended, why, history.values, watch.seconds, wait.share, found)
 
 
 def _make_variables(model: keras.Model) -> None:
@@ -168,6 +165,7 @@ def _fit_from(
     model: keras.Model,
     data: TrialData,
     trial: Trial,
+    wait: InputWait,
     callbacks: list[keras.callbacks.Callback],
     checkpoints: Checkpoints,
 ) -> None:
@@ -175,11 +173,11 @@ def _fit_from(
     epoch, step = at
     last = trial.training.epochs
     if step:
-        _fit_epochs((epoch, epoch + 1), step, model, data, trial, callbacks)
+        _fit_epochs((epoch, epoch + 1), step, model, data, trial, wait, callbacks)
         # What Keras does to the weights at the end of a fit is for the end of the last one.
         checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
         epoch += 1
-    _fit_epochs((epoch, last), 0, model, data, trial, callbacks)
+    _fit_epochs((epoch, last), 0, model, data, trial, wait, callbacks)
 
 
 def _fit_epochs(
@@ -188,19 +186,21 @@ def _fit_epochs(
     model: keras.Model,
     data: TrialData,
     trial: Trial,
+    wait: InputWait,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
     size = trial.training.batch_size
     batches = TrainingBatches(data.train, size, trial.seed, trial.data.augmentation, first_step)
-    starter = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)
-    )
-    model.fit(
-        feed(batches),
-        validation_data=EvaluationBatches(data.validation, size),
-        initial_epoch=epochs[0],
-        epochs=epochs[1],
-        callbacks=[starter, *callbacks],
-        shuffle=False,  # TrainingBatches shuffles, by the seed.
-        verbose=0,
-    )
+    with PreparedBatches(batches, range(*epochs), wait) as prepared:
+        starter = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: prepared.start_epoch(epoch)
+        )
+        model.fit(
+            feed(prepared),
+            validation_data=EvaluationBatches(data.validation, size),
+            initial_epoch=epochs[0],
+            epochs=epochs[1],
+            callbacks=[starter, wait, *callbacks],
+            shuffle=False,  # TrainingBatches shuffles, by the seed.
+            verbose=0,
+        )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from involbench.data import Dataset
-from involbench.data.decode_files import decode_files
+from involbench.data.decode_files import ImageFiles, decode_files
 from involbench.data.source import silent
 from involbench.data.subsets import balanced_subset
 from involbench.errors import DataError, UsageError
@@ -38,7 +38,7 @@ def own_pictures(files: Sequence[str], facts: DataFacts) -> Pictures:
             f"the network takes images of {channels} channels, which image files do not have; "
             "use --test N for its test images"
         )
-    pixels = decode_files(Path.cwd(), files, (height, width), silent)
+    pixels = decode_files(ImageFiles.of(Path.cwd(), files, (height, width)), silent)
     return Pictures(tuple(files), pixels if channels == 3 else _grey(pixels), None)
 
 

@@ -15,7 +15,7 @@ def check_trial(trial: Trial, dataset: Dataset) -> None:
         SpecError: The model or its optimizer cannot be built.
     """
     data = trial.data
-    split_dataset(dataset, trial.seed, data.train_size, data.validation, data.normalization)
+    split_dataset(dataset, trial.seed, data.train_size, data.validation)
     with only_outlines():
         build(trial, dataset.input_shape, dataset.num_classes)
     make_optimizer(trial)

@@ -9,13 +9,30 @@ from numpy.typing import NDArray
 from involbench.data import Dataset
 from involbench.data.subsets import balanced_subset, stratified_split
 
+_PIECE = 256
+"""Images looked through at a time."""
+
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, H, W, C) uint8 with labels (N,)."""
+    """Some images of an array (N, H, W, C) uint8, which is not copied, with their labels (M,)."""
 
     images: NDArray[np.uint8]
+    """The array; it may be on disk."""
     labels: NDArray[np.int64]
+    rows: NDArray[np.int64] | None = None
+    """(M,) where the split's images are in the array; None where they are all of it."""
+
+    def take(self, chosen: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
+        """The chosen ones of the split's images, read from where they are."""
+        rows = chosen if self.rows is None else self.rows[chosen]
+        # For rows `take` is several times as fast as an index, and lets other threads run.
+        return self.images[rows] if isinstance(rows, slice) else self.images.take(rows, axis=0)
+
+    def part(self, chosen: NDArray[np.int64]) -> "Split":
+        """The chosen ones of the split's images as a split."""
+        rows = chosen if self.rows is None else self.rows[chosen]
+        return Split(self.images, self.labels[chosen], rows)
 
     @property
     def chance(self) -> float:
@@ -46,31 +63,33 @@ def split_dataset(
     Raises:
         DataError: `train_size` is more than there are, or too few for a validation split.
     """
-    images, labels = dataset.x_train, dataset.y_train
     test = Split(dataset.x_test, dataset.y_test)
+    train, held_out = Split(dataset.x_train, dataset.y_train), test
     if train_size is not None:
-        subset = balanced_subset(labels, train_size, seed)
-        images, labels = images[subset], labels[subset]
-    train, held_out = Split(images, labels), test
+        train = train.part(balanced_subset(train.labels, train_size, seed))
     if validation != "test":
-        keep, hold = stratified_split(labels, validation, seed)
-        train, held_out = Split(images[keep], labels[keep]), Split(images[hold], labels[hold])
-    channels = images.shape[-1]
+        keep, hold = stratified_split(train.labels, validation, seed)
+        train, held_out = train.part(keep), train.part(hold)
+    channels = dataset.input_shape[-1]
     mean, std = np.zeros(channels, np.float32), np.ones(channels, np.float32)
     if normalization == "standardize":
-        mean, std = _channel_statistics(train.images)
+        mean, std = _channel_statistics(train)
     return TrialData(train, held_out, test, mean, std)
 
 
-def _channel_statistics(
-    images: NDArray[np.uint8],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _channel_statistics(split: Split) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of x/255, a channel; a constant channel gets std 1."""
     values = np.arange(256) / 255
-    counts = np.stack(
-        [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
-    )
+    counts = np.zeros((split.images.shape[-1], 256), np.int64)
+    for start in range(0, len(split.labels), _PIECE):
+        counts += _pixel_counts(split.take(slice(start, start + _PIECE)))
     shares = counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values
     std = np.sqrt(np.maximum(shares @ values**2 - mean**2, 0))
     return mean.astype(np.float32), np.where(std > 1e-6, std, 1).astype(np.float32)
+
+
+def _pixel_counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(C, 256) how many pixels have each value, a channel."""
+    channels = range(images.shape[-1])
+    return np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in channels])

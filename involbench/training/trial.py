@@ -11,6 +11,7 @@ import keras
 from involbench.analysis.collapse import never_left_chance
 from involbench.data import Dataset
 from involbench.profiling import count_parameters
+from involbench.results.input_wait import HELPS, INPUT_WAIT, too_much
 from involbench.results.kernel_maps import write_kernel_maps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
@@ -74,7 +75,7 @@ def run_trial(
         artifacts.write_predictions(run_dir, predictions.arrays())
         artifacts.write_model(run_dir, model)
         changed = under_conditions(trial, model, scaling, data, predictions)
-        measured = _metrics(history, predictions) | changed.metrics
+        measured = _metrics(history, predictions, fitted) | changed.metrics
         rows, more_notes = artifacts.strict({k: [v] for k, v in measured.items()}, "metrics")
         metrics = {name: row[0] for name, row in rows.items()}
         notes += more_notes + changed.notes
@@ -95,7 +96,7 @@ def run_trial(
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, data),
         files=artifacts.sizes(run_dir),
-        notes=(*notes, *warnings, *_resumed(fitted)),
+        notes=(*notes, *warnings, *_resumed(fitted), *_waited(metrics)),
     )
     artifacts.write_record(run_dir, record)
     if record.status != "timeout":
@@ -121,6 +122,12 @@ def _resumed(fitted: Fitted) -> list[str]:
     return [f"resumed after epoch {fitted.resumed.epoch}, step {fitted.resumed.step}{began}"]
 
 
+def _waited(metrics: dict[str, float | None]) -> list[str]:
+    """A note where the device stood still for want of images."""
+    said = too_much(metrics)
+    return [f"{said}; {HELPS}"] if said else []
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -135,7 +142,7 @@ def _split(trial: Trial, dataset: Dataset) -> TrialData:
     )
 
 
-def _metrics(history: History, predictions: Predictions) -> dict[str, float]:
+def _metrics(history: History, predictions: Predictions, fitted: Fitted) -> dict[str, float]:
     accuracies = [-1.0 if value is None else value for value in history["val_accuracy"]]
     best = max(accuracies)
     seconds = [value for value in history["seconds"] if value is not None]
@@ -144,6 +151,7 @@ def _metrics(history: History, predictions: Predictions) -> dict[str, float]:
         "best_val_accuracy": best,
         "best_epoch": accuracies.index(best) + 1,
         "seconds_per_epoch": statistics.median(seconds),
+        **({} if fitted.input_wait is None else {INPUT_WAIT: fitted.input_wait}),
     }
 
 

@@ -1,5 +1,7 @@
 """Decoded images are kept by content, and a damaged or unwritable cache never does harm."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from involbench.data import load_dataset
+from involbench.data import decode_files, load_dataset
 from tests.data.conftest import pixels, save
 
 LOAD = """
 import sys
-from involbench.data import load_dataset
+from involbench.data import decode_files, load_dataset
 print(load_dataset("folder", path=sys.argv[1]).fingerprint)
 """
 
@@ -107,10 +109,55 @@ def test_a_failed_write_leaves_nothing_behind(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(os, "fsync", full)
     lines: list[str] = []
     load_dataset("folder", path=photos, notify=lines.append)
     assert "No space left on device" in lines[-1] and list(cache.iterdir()) == []
+
+
+def test_a_disk_without_room_is_seen_before_anything_is_decoded(
+    photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(photos)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10 * 6 * 8 * 3 - 1))
+    steps: list[tuple[str, int, int]] = []
+    lines: list[str] = []
+    data = load_dataset(
+        "folder", path=photos, notify=lines.append, progress=lambda *step: steps.append(step)
+    )
+    assert "No space left on device" in lines[-1] and list(cache.iterdir()) == []
+    assert steps.count(("decoding images", 10, 10)) == 1
+    np.testing.assert_array_equal(data.x_train[4], pixels(11))
+
+
+def mapped(images: np.ndarray) -> bool:
+    """Whether an array is a view of a file."""
+    while not isinstance(images, np.memmap):
+        if not isinstance(images, np.ndarray):
+            return False
+        images = images.base
+    return True
+
+
+def test_images_stay_on_disk(photos: Path, cache: Path) -> None:
+    for _ in range(2):  # Decoded, and from the cache.
+        data = load_dataset("folder", path=photos)
+        assert mapped(data.x_train) and mapped(data.x_test)
+    kept = data.x_train.copy()
+    for file in cache.iterdir():  # Who has them keeps them, whatever becomes of the entry.
+        file.unlink()
+    load(photos)
+    np.testing.assert_array_equal(data.x_train, kept)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_decoding_takes_any_number_of_pieces(
+    photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fingerprint, _ = load(photos)
+    shutil.rmtree(cache)
+    monkeypatch.setattr(decode_files, "_CHUNK_BYTES", 3 * 6 * 8 * 3)
+    assert load(photos) == (fingerprint, True)
 
 
 def test_processes_at_once(photos: Path, cache: Path) -> None:

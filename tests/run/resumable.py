@@ -28,6 +28,7 @@ def outcome(folder: Path, experiment: str = "tiny") -> dict[str, object]:
         record = json.loads((run / "run.json").read_text())
         history = json.loads((run / "history.json").read_text())
         del history["seconds"], record["metrics"]["seconds_per_epoch"]
+        record["metrics"].pop("input_wait", None)  # Of this process's part, if it did an epoch.
         with np.load(run / "predictions.npz") as arrays:
             predictions = {name: arrays[name].tobytes() for name in arrays.files}
         found[run.name] = (record["status"], record["metrics"], history, predictions)

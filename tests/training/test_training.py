@@ -6,7 +6,9 @@ import pytest
 
 from involbench.data import make_dataset
 from involbench.training.batches import EvaluationBatches, TrainingBatches
+from involbench.training.feed import PreparedBatches
 from involbench.training.fit import with_scaling
+from involbench.training.input_wait import InputWait
 from involbench.training.split import Split, split_dataset
 from involbench.training.tensorflow_batches import as_tensorflow_dataset
 
@@ -23,29 +25,42 @@ def dataset():
     )
 
 
+def every(split):
+    return split.take(slice(None))
+
+
 def test_validation_on_test_uses_all_training_images(dataset):
     data = split_dataset(dataset, seed=0)
     assert len(data.train.labels) == 100
-    assert data.validation.images is data.test.images
+    assert data.validation is data.test
 
 
 def test_subset_and_held_out_images_are_balanced_disjoint_and_drawn_by_the_seed(dataset):
     data = split_dataset(dataset, seed=3, train_size=40, validation=0.25)
     assert np.bincount(data.train.labels).tolist() == [7, 7, 7, 7]
     assert np.bincount(data.validation.labels).tolist() == [3, 3, 3, 3]
-    rows = {image.tobytes() for image in data.train.images}
-    assert not rows & {image.tobytes() for image in data.validation.images}
+    rows = {image.tobytes() for image in every(data.train)}
+    assert len(rows) == 28
+    assert not rows & {image.tobytes() for image in every(data.validation)}
     again = split_dataset(dataset, seed=3, train_size=40, validation=0.25)
-    np.testing.assert_array_equal(data.train.images, again.train.images)
+    np.testing.assert_array_equal(every(data.train), every(again.train))
     other = split_dataset(dataset, seed=4, train_size=40, validation=0.25)
-    assert not np.array_equal(data.train.images, other.train.images)
+    assert not np.array_equal(every(data.train), every(other.train))
+
+
+def test_splits_copy_no_images(dataset):
+    data = split_dataset(dataset, seed=3, train_size=40, validation=0.25)
+    for split in (data.train, data.validation):
+        assert split.images is dataset.x_train
+        np.testing.assert_array_equal(dataset.y_train[split.rows], split.labels)
+        np.testing.assert_array_equal(split.take(slice(2, 5)), dataset.x_train[split.rows[2:5]])
 
 
 def scaled(data):
     """What the model sees of the training images."""
-    inputs = keras.Input(data.train.images.shape[1:])
+    inputs = keras.Input(every(data.train).shape[1:])
     return with_scaling(keras.Model(inputs, inputs), data.mean, data.std).predict(
-        data.train.images, verbose=0
+        every(data.train), verbose=0
     )
 
 
@@ -58,24 +73,24 @@ def test_standardize_gives_zero_mean_and_unit_variance(dataset):
 
 def test_unit_is_division_by_255(dataset):
     data = split_dataset(dataset, seed=0)
-    np.testing.assert_allclose(scaled(data), data.train.images / 255, rtol=1e-6)
+    np.testing.assert_allclose(scaled(data), every(data.train) / 255, rtol=1e-6)
 
 
-def batches(seed, size=30, augmentation=()):
+def batches(seed, size=30, augmentation=(), first=0):
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1).repeat(8, 1).repeat(8, 2)
     split = Split(images, np.arange(100))
-    return TrainingBatches(split, size, seed, augmentation)
+    return TrainingBatches(split, size, seed, augmentation, first)
 
 
-def epoch(source):
-    return np.concatenate([source[index][1] for index in range(len(source))])
+def epoch(source, number=0):
+    return np.concatenate([source.make(number, index)[1] for index in range(len(source))])
 
 
 def test_an_epoch_has_every_image_once_with_its_label():
     source = batches(seed=0)
     assert len(source) == 4
     assert sorted(epoch(source)) == list(range(100))
-    images, labels = source[3]
+    images, labels = source.make(0, 3)
     assert len(labels) == 10
     np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
@@ -83,35 +98,38 @@ def test_an_epoch_has_every_image_once_with_its_label():
 def test_the_order_depends_on_seed_and_epoch_alone():
     source, again = batches(seed=0), batches(seed=0)
     first = epoch(source)
-    again[2]  # Reading batches out of order changes nothing.
+    again.make(0, 2)  # Reading batches out of order changes nothing.
     np.testing.assert_array_equal(epoch(again), first)
-    source.start_epoch(1)
-    assert not np.array_equal(epoch(source), first)
+    assert not np.array_equal(epoch(source, 1), first)
     assert not np.array_equal(epoch(batches(seed=1)), first)
 
 
 def test_augmentation_changes_images_the_same_way_each_time():
     plain, source = batches(seed=0), batches(seed=0, augmentation=("flip", "crop"))
-    images, labels = source[1]
-    np.testing.assert_array_equal(labels, plain[1][1])
-    assert not np.array_equal(images, plain[1][0])
-    np.testing.assert_array_equal(images, source[1][0])
+    images, labels = source.make(0, 1)
+    np.testing.assert_array_equal(labels, plain.make(0, 1)[1])
+    assert not np.array_equal(images, plain.make(0, 1)[0])
+    np.testing.assert_array_equal(images, source.make(0, 1)[0])
 
 
-@pytest.mark.parametrize("augmentation", [(), ("flip", "crop")], ids=str)
-def test_tensorflow_makes_the_same_batches(augmentation):
-    source = batches(seed=3, augmentation=augmentation)
-    pipeline = as_tensorflow_dataset(source)
-    for number in range(3):
-        source.start_epoch(number)
-        theirs = list(pipeline.as_numpy_iterator())
-        assert len(theirs) == len(source)
-        for index, (images, labels) in enumerate(theirs):
-            np.testing.assert_array_equal(source[index][0], images)
-            np.testing.assert_array_equal(source[index][1], labels)
+@pytest.mark.parametrize("first", [0, 2])
+@pytest.mark.parametrize("fed", [as_tensorflow_dataset, lambda prepared: prepared])
+def test_prepared_batches_are_those_that_were_asked_for(fed, first):
+    source = batches(seed=3, augmentation=("flip", "crop"), first=first)
+    with PreparedBatches(source, range(2, 5), InputWait()) as prepared:
+        given = fed(prepared)
+        next(iter(given))  # Keras looks at one before it trains.
+        for number in range(2, 5):
+            prepared.start_epoch(number)
+            theirs = [(np.asarray(x), np.asarray(y)) for x, y in given]
+            assert len(theirs) == len(source) == 4 - first
+            for index, (images, labels) in enumerate(theirs):
+                np.testing.assert_array_equal(source.make(number, index)[0], images)
+                np.testing.assert_array_equal(source.make(number, index)[1], labels)
 
 
 def test_evaluation_keeps_the_order(dataset):
     source = EvaluationBatches(Split(dataset.x_test, dataset.y_test), 8)
-    np.testing.assert_array_equal(epoch(source), dataset.y_test)
+    labels = np.concatenate([source[index][1] for index in range(len(source))])
+    np.testing.assert_array_equal(labels, dataset.y_test)
     assert [len(source[index][1]) for index in range(len(source))] == [8, 8, 4]
