@@ -127,7 +127,7 @@ def trial_line(event: TrialEnded) -> str:
         return f"{name} has no result, {record.status}: {record.error}"
     accuracy = percent(record.metrics["test_accuracy"])
     collapsed = ", collapsed: it never left chance" if record.collapsed else ""
-    waited = too_much(record.metrics)
+    waited = too_much(record.metrics, record.trial.training.epochs)
     starved = f"; {waited}: `involbench show` says what helps" if waited else ""
     return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}{starved}"
 

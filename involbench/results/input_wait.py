@@ -6,12 +6,14 @@ INPUT_WAIT = "input_wait"
 """Name of the metric: a share of the training steps' time, median over the epochs."""
 
 _MOST = 0.1
+_SECONDS = 1.0
+"""What a short training waits for less than this is nobody's concern."""
 
 
-def too_much(metrics: Mapping[str, float | None]) -> str | None:
+def too_much(metrics: Mapping[str, float | None], epochs: int) -> str | None:
     """What to say of a run that waited too long; None for all others."""
-    share = metrics.get(INPUT_WAIT)
-    if share is None or share <= _MOST:
+    share, seconds = metrics.get(INPUT_WAIT), metrics.get("seconds_per_epoch")
+    if share is None or seconds is None or share <= _MOST or share * seconds * epochs < _SECONDS:
         return None
     return f"{share:.0%} of the training time was spent waiting for images"
 

@@ -27,7 +27,7 @@ class PreparedBatches(keras.utils.PyDataset):
     Args:
         batches: What they are.
         epochs: Counted from 0.
-        wait: Is told when each batch was asked for, and when it was there.
+        wait: Is told of each batch.
     """
 
     def __init__(self, batches: TrainingBatches, epochs: range, wait: InputWait) -> None:
@@ -54,15 +54,14 @@ class PreparedBatches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> Batch:
-        self._wait.asked()
-        return self.take(index)
+        return self.take(index, time.perf_counter())
 
     def start_epoch(self, epoch: int) -> None:
         """From now on it is batches of this epoch that are asked for."""
         self._epoch = epoch
 
-    def take(self, index: int) -> Batch:
-        """A batch of the epoch, as soon as it is there."""
+    def take(self, index: int, asked: float | None = None) -> Batch:
+        """A batch of the epoch, as soon as it is there; see `InputWait.given`."""
         place = self._epoch, int(index)
         with self._taking:  # A pipeline of TensorFlow's that was left may still be at it.
             if place == self._due:
@@ -70,7 +69,7 @@ class PreparedBatches(keras.utils.PyDataset):
                 batch, then = next(self._made)
             else:  # Keras looks at a batch before it trains.
                 batch, then = self._make(place)
-            self._wait.given(then)
+            self._wait.given(asked, then)
         return batch
 
     def _all(self) -> Iterator[_Place]:

@@ -12,7 +12,8 @@ class InputWait(keras.callbacks.Callback):
 
     The steps' time of an epoch is from its beginning to the end of its last step, as in
     `EpochHistory`. A step waits from when it asks for its batch until the batch is made, if it is
-    not made by then.
+    not made by then. (Keras waits for the device at the end of each step, so that the device, too,
+    has nothing to do meanwhile.)
     """
 
     def __init__(self) -> None:
@@ -25,31 +26,32 @@ class InputWait(keras.callbacks.Callback):
         """Median over the epochs; None before the first has ended."""
         return statistics.median(self._shares) if self._shares else None
 
-    def asked(self) -> None:
-        """The next batch is wanted now."""
-        self._asked.append(time.perf_counter())
+    def given(self, asked: float | None, made: float) -> None:
+        """The next batch is handed over; both on the clock of `time.perf_counter`.
 
-    def given(self, made: float) -> None:
-        """The next batch is handed over; when it was made, on the clock of `time.perf_counter`."""
-        self._made.append(made)
+        Args:
+            asked: When it was asked for; None where that is when its step begins.
+            made: When it was made.
+        """
+        self._given.append((asked, made))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._forget()
         self._began = self._ended = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        # TensorFlow asks inside of the step; other backends have asked by now.
-        if len(self._asked) == batch:
-            self.asked()
+        self._begun.append(time.perf_counter())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._ended = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        waits = (made - asked for asked, made in zip(self._asked, self._made, strict=True))
-        waited = sum(wait for wait in waits if wait > 0)
+        waited = sum(
+            max(0.0, made - (begun if asked is None else asked))
+            for begun, (asked, made) in zip(self._begun, self._given, strict=True)
+        )
         self._shares.append(waited / (self._ended - self._began))
 
     def _forget(self) -> None:
-        self._asked: list[float] = []
-        self._made: list[float] = []
+        self._begun: list[float] = []
+        self._given: list[tuple[float | None, float]] = []

@@ -16,8 +16,8 @@ def as_tensorflow_dataset(prepared: PreparedBatches) -> tf.data.Dataset:
     count = None if len(split.labels) % size else size
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # "Stateless" lets it run ahead of the training under `enable_op_determinism`, too. It
-        # keeps the order by itself.
+        # As one with a state, it would not run ahead of the training under
+        # `enable_op_determinism`; what makes the batches keeps their order.
         images, labels = tf.numpy_function(
             prepared.take, [index], (tf.uint8, tf.int64), stateful=False
         )
@@ -25,4 +25,7 @@ def as_tensorflow_dataset(prepared: PreparedBatches) -> tf.data.Dataset:
         labels.set_shape((count,))
         return images, labels
 
-    return tf.data.Dataset.range(len(prepared)).map(load).prefetch(2)
+    one_at_a_time = tf.data.Options()
+    one_at_a_time.experimental_optimization.map_parallelization = False
+    pipeline = tf.data.Dataset.range(len(prepared)).map(load).prefetch(2)
+    return pipeline.with_options(one_at_a_time)

@@ -96,7 +96,7 @@ def run_trial(
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, data),
         files=artifacts.sizes(run_dir),
-        notes=(*notes, *warnings, *_resumed(fitted), *_waited(metrics)),
+        notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics)),
     )
     artifacts.write_record(run_dir, record)
     if record.status != "timeout":
@@ -122,9 +122,9 @@ def _resumed(fitted: Fitted) -> list[str]:
     return [f"resumed after epoch {fitted.resumed.epoch}, step {fitted.resumed.step}{began}"]
 
 
-def _waited(metrics: dict[str, float | None]) -> list[str]:
+def _waited(trial: Trial, metrics: dict[str, float | None]) -> list[str]:
     """A note where the device stood still for want of images."""
-    said = too_much(metrics)
+    said = too_much(metrics, trial.training.epochs)
     return [f"{said}; {HELPS}"] if said else []
 
 

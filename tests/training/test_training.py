@@ -1,11 +1,15 @@
 """What reaches the model: splits, scaling, shuffling."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
 
 from involbench.data import make_dataset
+from involbench.training import batches as batches_module
 from involbench.training.batches import EvaluationBatches, TrainingBatches
+from involbench.training.device import make_reproducible
 from involbench.training.feed import PreparedBatches
 from involbench.training.fit import with_scaling
 from involbench.training.input_wait import InputWait
@@ -126,6 +130,28 @@ def test_prepared_batches_are_those_that_were_asked_for(fed, first):
             for index, (images, labels) in enumerate(theirs):
                 np.testing.assert_array_equal(source.make(number, index)[0], images)
                 np.testing.assert_array_equal(source.make(number, index)[1], labels)
+
+
+@pytest.mark.parametrize("fed", [as_tensorflow_dataset, lambda prepared: prepared])
+def test_every_batch_is_made_once(fed, monkeypatch):
+    made = []
+    monkeypatch.setattr(batches_module, "augment", lambda images, *_: made.append(1) or images)
+    with PreparedBatches(batches(0, augmentation=("crop",)), range(3), InputWait()) as prepared:
+        given = fed(prepared)
+        for number in range(3):
+            prepared.start_epoch(number)
+            assert len(list(given)) == 4
+    assert len(made) == 12
+
+
+def test_tensorflow_takes_batches_while_it_trains(monkeypatch):
+    make_reproducible(0)  # Which makes a pipeline that could depend on the training wait for it.
+    with PreparedBatches(batches(0), range(1), InputWait()) as prepared:
+        taken, take = threading.Semaphore(0), prepared.take
+        monkeypatch.setattr(prepared, "take", lambda index: taken.release() or take(index))
+        given = iter(as_tensorflow_dataset(prepared))
+        next(given)
+        assert taken.acquire(timeout=30) and taken.acquire(timeout=30)
 
 
 def test_evaluation_keeps_the_order(dataset):
