@@ -1,0 +1,71 @@
+"""How long training steps wait for their batches: the share of their time, and what it costs.
+
+The tutorial's CNN and its control, a network whose steps take some milliseconds, are trained by the
+runner's own code on made-up images, with augmentation and without, in turn. What a step takes is
+held against the same network without augmentation. Run: python -m benchmarks.input_wait [N]
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+IMAGES, BATCH, EPOCHS = 6400, 64, 3
+ARCHITECTURES = ("keras_io_cnn", "keras_io_control")
+AUGMENTATIONS = ((), ("flip", "crop"))
+
+
+def main() -> None:
+    """Print a line a network and augmentation."""
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from involbench.data import make_dataset
+
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES + 100, 32, 32, 3), np.uint8)
+    labels, names = np.arange(len(images)) % 10, [str(label) for label in range(10)]
+    data = make_dataset(
+        "made", images[100:], labels[100:], images[:100], labels[:100], names, where="made"
+    )
+    print(f"images 32x32x3, batch {BATCH}, {IMAGES // BATCH} steps an epoch, {turns} turns each")
+    for architecture in ARCHITECTURES:
+        rows = [
+            [_trained(architecture, kinds, data) for kinds in AUGMENTATIONS] for _ in range(turns)
+        ]
+        for kinds, runs in zip(AUGMENTATIONS, zip(*rows, strict=True), strict=True):
+            shares = statistics.quantiles([share for share, _ in runs], n=4)
+            ratios = [run[1] / row[0][1] for run, row in zip(runs, rows, strict=True)]
+            step = statistics.median(seconds for _, seconds in runs) / (IMAGES // BATCH)
+            print(
+                f"{architecture}, augmentation {'+'.join(kinds) or 'off'}: waits {shares[1]:.2%} "
+                f"of the time (quartiles {shares[0]:.2%}, {shares[2]:.2%}); step {1000 * step:.1f} "
+                f"ms, {statistics.median(ratios):.3f} of that without augmentation"
+            )
+
+
+def _trained(architecture: str, augmentation: tuple[str, ...], data: Any) -> tuple[float, float]:
+    """The share of the time spent waiting, and the seconds of an epoch, medians over epochs."""
+    from involbench.spec.schema import DataSpec, TrainingSpec
+    from involbench.spec.trial import Trial
+    from involbench.training.trial import run_trial
+
+    trial = Trial.model_validate(
+        {
+            "experiment": "input",
+            "model": "model",
+            "architecture": {"architecture": architecture},
+            "data": DataSpec(dataset="digits", augmentation=augmentation),
+            "training": TrainingSpec(epochs=EPOCHS, batch_size=BATCH),
+            "seed": 0,
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        record = run_trial(trial, data, Path(folder), (), lambda report: None, lambda: False)
+    return float(record.metrics["input_wait"] or 0), float(record.metrics["seconds_per_epoch"] or 0)
+
+
+if __name__ == "__main__":
+    main()
