@@ -80,10 +80,11 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
 def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     from involbench.training.batches import TrainingBatches
     from involbench.training.device import make_reproducible
-    from involbench.training.feed import PreparedBatches, feed
+    from involbench.training.feed import PreparedBatches
     from involbench.training.fit import with_scaling
     from involbench.training.history import EpochHistory
     from involbench.training.input_wait import InputWait
+    from involbench.training.one_device import OneDevice
     from involbench.training.split import Split, TrialData
 
     make_reproducible(0)
@@ -94,7 +95,7 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     history, wait = EpochHistory(1, IMAGES, lambda report: None), InputWait()
     batches = TrainingBatches(split, BATCH, seed=0)
     prepared = PreparedBatches(batches, range(1_000_000), wait)
-    fed, epochs = feed(prepared), itertools.count()
+    fed, epochs = OneDevice().feed(prepared), itertools.count()
 
     def train(callbacks: list[Any]) -> None:
         prepared.start_epoch(next(epochs))

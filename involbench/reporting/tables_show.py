@@ -121,7 +121,7 @@ def _provenance(record: RunRecord) -> Iterator[tuple[str, str]]:
     if record.hardware:
         machine = record.hardware
         memory = f"{machine.cores} cores, {machine.memory_gib:g} GiB"
-        yield "machine", printable(f"{machine.device}; {machine.cpu}, {memory}")
+        yield "machine", printable(f"{machine.trained_on}; {machine.cpu}, {memory}")
     if record.git:
         changed = " with changes" if record.git.get("changed") else ""
         yield "commit", excerpt(f"{record.git.get('commit')}{changed}")

@@ -30,6 +30,13 @@ class Hardware(Record):
     gpus: tuple[str, ...]
     device: str
     """The device that trained: `CPU`, or the GPU's name."""
+    devices: int = 1
+    """How many of them trained together, each with a part of every batch."""
+
+    @property
+    def trained_on(self) -> str:
+        """The device or devices that trained, as is said to people."""
+        return self.device if self.devices == 1 else f"{self.devices} x {self.device}"
 
 
 class DataFacts(Record):

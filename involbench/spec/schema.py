@@ -99,7 +99,15 @@ class TrainingSpec(Section):
         description="The name of a Keras optimizer, or a mapping with its name and arguments.",
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "float32", description="The Keras dtype policy."
+        "float32",
+        description="The Keras dtype policy: in what the layers compute; weights, losses and "
+        "probabilities are float32 under each. Losses are scaled under mixed_float16.",
+    )
+    distribution: Literal["none", "auto", "data_parallel"] = Field(
+        "none",
+        description="Whether several devices train one model, each with a part of every batch: "
+        "auto: all GPUs that its worker sees; data_parallel: the same, and an error where there is "
+        "only one.",
     )
     deterministic: bool = Field(
         True, description="Whether the same seed gives the same result to the bit."

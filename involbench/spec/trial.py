@@ -17,8 +17,8 @@ RESULT_VERSION = 3
 """Raised whenever the same trial would give another result than the version before."""
 
 
-_MATTERS_NOT = {"checkpoint_every", "max_minutes"}
-"""Of the training: what changes when it stops or saves, not what comes of it."""
+_MATTERS_NOT = {"checkpoint_every", "max_minutes", "distribution"}
+"""Of the training: what changes when it stops or saves and where it runs, not what comes of it."""
 
 
 class Trial(Section):

@@ -40,12 +40,17 @@ class Checkpoint:
     variables: tuple[NDArray[Any], ...]
     """Weights, generators' states, and the optimizer's."""
     metrics: tuple[NDArray[Any], ...]
-    """The running sums of the unfinished epoch's loss and metrics."""
+    """The running sums of the unfinished epoch's loss and metrics, device by device."""
 
 
 def state_of(model: keras.Model) -> tuple[NDArray[Any], ...]:
     """The variables of a compiled model and its optimizer."""
-    return tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in _variables(model))
+    return values_of(_variables(model))
+
+
+def values_of(variables: list[Any]) -> tuple[NDArray[Any], ...]:
+    """What the variables hold."""
+    return tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in variables)
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> bool:
@@ -61,6 +66,20 @@ def assign(variables: list[Any], values: tuple[NDArray[Any], ...]) -> bool:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return True
+
+
+def assign_sums(variables: list[Any], count: int, values: tuple[NDArray[Any], ...]) -> bool:
+    """Set variables that add something up, where each device may have its own.
+
+    Args:
+        variables: `count` of the first device, as many of the second, and so on; all zero.
+        count: How many there are to a device.
+        values: The same of another time, and perhaps of another number of devices.
+    """
+    if len(values) != len(variables):
+        totals = (np.sum(values[index::count], axis=0) for index in range(count))
+        variables, values = variables[:count], tuple(np.asarray(t, values[0].dtype) for t in totals)
+    return assign(variables, values)
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
-from involbench.training.checkpoint import Checkpoint, Checkpoints, assign, state_of
+from involbench.training.checkpoint import Checkpoint, Checkpoints, assign_sums, state_of, values_of
 from involbench.training.history import EpochHistory
 from involbench.training.provenance import versions
 
@@ -36,6 +35,7 @@ class Checkpointer(keras.callbacks.Callback):
         seconds: The longest that the training may take, or None.
         stop: Whether it shall stop; asked after each step.
         resumed: Where the training goes on from.
+        sums: The variables of the model's loss and metrics, on one device after another.
 
     Raises:
         Stopped, OutOfTime, Diverged: Out of `fit`, between two steps.
@@ -50,11 +50,12 @@ class Checkpointer(keras.callbacks.Callback):
         seconds: float | None,
         stop: Callable[[], bool],
         resumed: Checkpoint | None,
+        sums: Callable[[keras.Model], list[Any]],
     ) -> None:
         super().__init__()
         self._checkpoints, self._history = checkpoints, history
         self._every, self._limit, self._stop = every, seconds, stop
-        self._epochs, self._resumed = epochs, resumed
+        self._epochs, self._resumed, self._sums = epochs, resumed, sums
         self._before = resumed.seconds if resumed else 0.0
         self._began = time.perf_counter()
         self._epoch = resumed.epoch if resumed else 0
@@ -74,7 +75,9 @@ class Checkpointer(keras.callbacks.Callback):
         if resumed is not None and resumed.step:
             self._step = resumed.step
             # Keras has just reset them: the epoch's sums go on from where they were.
-            restored = assign(self.model.metrics_variables, resumed.metrics)
+            restored = assign_sums(
+                self._sums(self.model), len(self.model.metrics_variables), resumed.metrics
+            )
             assert restored, "the metrics are not those that the checkpoint has sums of"
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -110,7 +113,7 @@ class Checkpointer(keras.callbacks.Callback):
 
     def _save(self) -> None:
         model = self.model  # On JAX, asking for it brings the variables up to date.
-        metrics = model.metrics_variables if self._step else []
+        metrics = self._sums(model) if self._step else []
         self._checkpoints.save(
             Checkpoint(
                 epoch=self._epoch,
@@ -120,6 +123,6 @@ class Checkpointer(keras.callbacks.Callback):
                 history=self._history.values,
                 versions=versions(),
                 variables=state_of(model),
-                metrics=tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in metrics),
+                metrics=values_of(metrics),
             )
         )

@@ -3,12 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 
 import keras
 
 from involbench.data.in_order import THREADS, InOrder
-from involbench.training.batches import Batch, TrainingBatches
+from involbench.training.batches import Batch, EvaluationBatches, TrainingBatches
 from involbench.training.input_wait import InputWait
 
 _MOST_BYTES = 2**28
@@ -32,7 +32,7 @@ class PreparedBatches(keras.utils.PyDataset):
 
     def __init__(self, batches: TrainingBatches, epochs: range, wait: InputWait) -> None:
         super().__init__()
-        self.batches = batches
+        self.batches, self.batch_size = batches, batches.batch_size
         self._epochs, self._wait = epochs, wait
         self._epoch = epochs.start
         self._taking = threading.Lock()
@@ -80,10 +80,5 @@ class PreparedBatches(keras.utils.PyDataset):
         return self.batches.make(*place), time.perf_counter()
 
 
-def feed(batches: PreparedBatches) -> Any:
-    """What `model.fit` takes, in the form that costs the backend least."""
-    if keras.backend.backend() != "tensorflow":
-        return batches
-    from involbench.training.tensorflow_batches import as_tensorflow_dataset
-
-    return as_tensorflow_dataset(batches)
+Batches = PreparedBatches | EvaluationBatches
+"""What a model is fitted to, and validated on."""

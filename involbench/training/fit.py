@@ -15,8 +15,9 @@ from involbench.spec.trial import Trial
 from involbench.training.batches import EvaluationBatches, TrainingBatches
 from involbench.training.checkpoint import Checkpoint, Checkpoints, restore
 from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
-from involbench.training.feed import PreparedBatches, feed
+from involbench.training.feed import PreparedBatches
 from involbench.training.history import EpochHistory
+from involbench.training.one_device import OneDevice
 from involbench.training.input_wait import InputWait
 from involbench.training.split import TrialData
 
@@ -73,7 +74,9 @@ def make_optimizer(trial: Trial) -> keras.optimizers.Optimizer:
         raise SpecError(f"training.optimizer: keras refuses {spec.name}: {reason}") from error
 
 
-def with_scaling(model: keras.Model, mean: Factors, std: Factors) -> keras.Model:
+def with_scaling(
+    model: keras.Model, mean: Factors, std: Factors, kind: type[keras.Model] = keras.Model
+) -> keras.Model:
     """The same model, sharing its weights, for uint8 images: it scales them first.
 
     A batch reaches the device as uint8, a quarter of its size, and is scaled there.
@@ -82,9 +85,10 @@ def with_scaling(model: keras.Model, mean: Factors, std: Factors) -> keras.Model
         model: Of scaled images.
         mean: What is subtracted from x / 255, a channel.
         std: What x / 255 - mean is divided by, a channel.
+        kind: The class of the result.
     """
     images = keras.Input(model.input_shape[1:], dtype="uint8")
-    return keras.Model(images, model(scaled(images, mean, std)))
+    return kind(images, model(scaled(images, mean, std)))
 
 
 def scaled(images: Any, mean: Factors, std: Factors) -> Any:
@@ -100,6 +104,7 @@ def fit(
     data: TrialData,
     trial: Trial,
     checkpoints: Checkpoints,
+    devices: OneDevice,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Fitted:
@@ -110,6 +115,7 @@ def fit(
         data: The trial's images.
         trial: What to do.
         checkpoints: The run's; one is added after each epoch.
+        devices: That train; this is called in their scope.
         on_epoch: Called after each epoch.
         stop: Whether to stop; asked after each step.
 
@@ -121,9 +127,9 @@ def fit(
     model.compile(
         optimizer=make_optimizer(trial),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
     )
-    _make_variables(model)
+    devices.make_variables(model)
     found = checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
     at = (found.epoch, found.step) if found else (0, 0)
     history = EpochHistory(
@@ -135,13 +141,20 @@ def fit(
     )
     limit = 60 * training.max_minutes if training.max_minutes else None
     watch = Checkpointer(
-        checkpoints, history, training.epochs, training.checkpoint_every, limit, stop, found
+        checkpoints,
+        history,
+        training.epochs,
+        training.checkpoint_every,
+        limit,
+        stop,
+        found,
+        devices.sums,
     )
     wait = InputWait()
     ended: Literal["finished", "diverged", "timeout"] = "finished"
     why = None
     try:
-        _fit_from(at, model, data, trial, wait, [history, watch], checkpoints)
+        _Epochs(model, data, trial, devices, wait, (history, watch)).fit_from(at, checkpoints)
     except Diverged as error:
         ended, why = "diverged", str(error)
     except OutOfTime:
@@ -149,58 +162,43 @@ def fit(
     return Fitted(ended, why, history.values, watch.seconds, wait.share, found)
 
 
-def _make_variables(model: keras.Model) -> None:
-    """Make the optimizer's and the metrics' variables, which a checkpoint restores.
+@dataclass(frozen=True)
+class _Epochs:
+    """A model with all that its epochs are fitted with."""
 
-    Keras would make them in the first step, and TensorFlow then traces that step a second time.
-    """
-    model.optimizer.build(model.trainable_variables)
-    label, logits = np.zeros(1, np.int64), np.zeros((1, *model.output_shape[1:]), np.float32)
-    model.compute_metrics(None, label, logits)
-    model.reset_metrics()
+    model: keras.Model
+    data: TrialData
+    trial: Trial
+    devices: OneDevice
+    wait: InputWait
+    callbacks: tuple[keras.callbacks.Callback, ...]
 
+    def fit_from(self, at: tuple[int, int], checkpoints: Checkpoints) -> None:
+        """Fit from a step of an epoch on, both counted from 0."""
+        epoch, step = at
+        if step:
+            self._fit(range(epoch, epoch + 1), step)
+            # What Keras does to the weights at the end of a fit is for the end of the last one.
+            checkpoints.latest(lambda checkpoint: restore(self.model, checkpoint))
+            epoch += 1
+        self._fit(range(epoch, self.trial.training.epochs), 0)
 
-def _fit_from(
-    at: tuple[int, int],
-    model: keras.Model,
-    data: TrialData,
-    trial: Trial,
-    wait: InputWait,
-    callbacks: list[keras.callbacks.Callback],
-    checkpoints: Checkpoints,
-) -> None:
-    """Fit from a step of an epoch on, both counted from 0."""
-    epoch, step = at
-    last = trial.training.epochs
-    if step:
-        _fit_epochs((epoch, epoch + 1), step, model, data, trial, wait, callbacks)
-        # What Keras does to the weights at the end of a fit is for the end of the last one.
-        checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
-        epoch += 1
-    _fit_epochs((epoch, last), 0, model, data, trial, wait, callbacks)
-
-
-def _fit_epochs(
-    epochs: tuple[int, int],
-    first_step: int,
-    model: keras.Model,
-    data: TrialData,
-    trial: Trial,
-    wait: InputWait,
-    callbacks: list[keras.callbacks.Callback],
-) -> None:
-    size = trial.training.batch_size
-    batches = TrainingBatches(data.train, size, trial.seed, trial.data.augmentation, first_step)
-    with PreparedBatches(batches, range(*epochs), wait) as prepared:
-        starter = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: prepared.start_epoch(epoch)
+    def _fit(self, epochs: range, first_step: int) -> None:
+        size, trial = self.trial.training.batch_size, self.trial
+        batches = TrainingBatches(
+            self.data.train, size, trial.seed, trial.data.augmentation, first_step
         )
-        model.fit(
-            feed(prepared),
-            validation_data=EvaluationBatches(data.validation, size),
-            initial_epoch=epochs[0],
-            epochs=epochs[1],
-            callbacks=[starter, wait, *callbacks],
-            shuffle=False,  # TrainingBatches shuffles, by the seed.
-            verbose=0,
-        )
+        validation = EvaluationBatches(self.data.validation, size)
+        with PreparedBatches(batches, epochs, self.wait) as prepared:
+            starter = keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, logs: prepared.start_epoch(epoch)
+            )
+            self.model.fit(
+                self.devices.feed(prepared),
+                validation_data=self.devices.feed(validation),
+                initial_epoch=epochs.start,
+                epochs=epochs.stop,
+                callbacks=[starter, self.wait, *self.callbacks],
+                shuffle=False,  # TrainingBatches shuffles, by the seed.
+                verbose=0,
+            )

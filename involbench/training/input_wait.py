@@ -48,7 +48,7 @@ class InputWait(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         waited = sum(
             max(0.0, made - (begun if asked is None else asked))
-            for begun, (asked, made) in zip(self._begun, self._given, strict=True)
+            for begun, (asked, made) in zip(self._begun, self._given, strict=False)
         )
         self._shares.append(waited / (self._ended - self._began))
 

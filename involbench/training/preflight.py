@@ -3,6 +3,7 @@
 from involbench.data import Dataset
 from involbench.profiling import only_outlines
 from involbench.spec.trial import Trial
+from involbench.training.distribution import shared_among
 from involbench.training.fit import build, make_optimizer
 from involbench.training.split import split_dataset
 
@@ -13,7 +14,9 @@ def check_trial(trial: Trial, dataset: Dataset) -> None:
     Raises:
         DataError: The data do not fit the trial.
         SpecError: The model or its optimizer cannot be built.
+        UsageError: The devices that it asks for cannot share its batches.
     """
+    shared_among(trial.training)
     data = trial.data
     split_dataset(dataset, trial.seed, data.train_size, data.validation)
     with only_outlines():

@@ -39,8 +39,12 @@ def _version_of_numba() -> dict[str, str]:
         return {}
 
 
-def hardware() -> Hardware:
-    """The machine, without its name."""
+def hardware(devices: int = 1) -> Hardware:
+    """The machine, without its name.
+
+    Args:
+        devices: How many of its devices did the work together.
+    """
     gpus = gpu_names()
     return Hardware(
         cpu=_cpu_name(),
@@ -48,6 +52,7 @@ def hardware() -> Hardware:
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         gpus=gpus,
         device=gpus[0] if gpus else "CPU",
+        devices=devices,
     )
 
 

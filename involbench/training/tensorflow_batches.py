@@ -1,17 +1,27 @@
-"""The training batches of `involbench.training.feed`, handed over by TensorFlow's own pipeline.
+"""The batches of `involbench.training.feed`, handed over by TensorFlow's own pipeline.
 
 Per batch it costs a part of what a Python generator does, which shows where a training step takes
 only some milliseconds.
 """
 
+from functools import partial
+
 import tensorflow as tf
 
-from involbench.training.feed import PreparedBatches
+from involbench.training.feed import Batches, PreparedBatches
 
 
-def as_tensorflow_dataset(prepared: PreparedBatches) -> tf.data.Dataset:
-    """The batches of the epoch that `prepared` is in when an iteration starts."""
-    split, size = prepared.batches.split, prepared.batches.batch_size
+def as_tensorflow_dataset(batches: Batches, replicas: int = 1) -> tf.data.Dataset:
+    """The batches of a split, or of the epoch that they are in when an iteration starts.
+
+    Args:
+        batches: In which order, and how augmented.
+        replicas: Among how many a `tf.distribute` strategy will divide each batch. Where there are
+            several, each element is images, labels and shares, for `involbench.training.mirrored`.
+    """
+    prepared = isinstance(batches, PreparedBatches)
+    take = batches.take if prepared else batches.__getitem__
+    split, size = (batches.batches if prepared else batches).split, batches.batch_size
     # Where no batch is smaller, its size is part of the shape, which compilers can use.
     count = None if len(split.labels) % size else size
 
@@ -19,7 +29,7 @@ def as_tensorflow_dataset(prepared: PreparedBatches) -> tf.data.Dataset:
         # As one with a state, it would not run ahead of the training under
         # `enable_op_determinism`; what makes the batches keeps their order.
         images, labels = tf.numpy_function(
-            prepared.take, [index], (tf.uint8, tf.int64), stateful=False
+            take, [index], (tf.uint8, tf.int64), stateful=False
         )
         images.set_shape((count, *split.images.shape[1:]))
         labels.set_shape((count,))
@@ -27,5 +37,26 @@ def as_tensorflow_dataset(prepared: PreparedBatches) -> tf.data.Dataset:
 
     one_at_a_time = tf.data.Options()
     one_at_a_time.experimental_optimization.map_parallelization = False
-    pipeline = tf.data.Dataset.range(len(prepared)).map(load).prefetch(2)
-    return pipeline.with_options(one_at_a_time)
+    pipeline = tf.data.Dataset.range(len(batches)).map(load)
+    if replicas > 1:
+        pipeline = pipeline.map(partial(_divisible, replicas))
+    return pipeline.prefetch(2).with_options(one_at_a_time)
+
+
+def _divisible(
+    replicas: int, images: tf.Tensor, labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A batch that divides into equal parts as it is, or else as many copies as replicas.
+
+    With the share that a copy is of each image, and its batch size unknown: TensorFlow divides
+    batches of a known size by that size.
+    """
+    whole = tf.shape(labels)[0] % replicas > 0
+    copies = tf.where(whole, replicas, 1)
+    some_images = tf.tile(images, (copies, 1, 1, 1))
+    some_labels = tf.tile(labels, (copies,))
+    return (
+        some_images,
+        some_labels,
+        tf.ones_like(some_labels, tf.float32) / tf.cast(copies, "float32"),
+    )

@@ -21,9 +21,11 @@ from involbench.training.batches import EvaluationBatches
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.conditions import under_conditions
 from involbench.training.device import make_reproducible
+from involbench.training.distribution import devices_for
 from involbench.training.evaluate import Predictions, predict, scores
 from involbench.training.fit import Fitted, build, fit, with_scaling
 from involbench.training.look import maps_of
+from involbench.training.one_device import OneDevice
 from involbench.training.pictures import tested_pictures
 from involbench.training.split import TrialData, split_dataset
 
@@ -62,9 +64,12 @@ def run_trial(
     keras.backend.clear_session()
     make_reproducible(trial.seed, trial.training.deterministic)
     data = _split(trial, dataset)
-    model = build(trial, dataset.input_shape, dataset.num_classes)
-    scaling = with_scaling(model, data.mean, data.std)
-    fitted = fit(scaling, data, trial, checkpoints, on_epoch, stop)
+    devices = devices_for(trial.training)
+    with devices.scope():
+        model, scaling = _built(trial, dataset, data, devices)
+        fitted = fit(scaling, data, trial, checkpoints, devices, on_epoch, stop)
+    if devices.count > 1:
+        model, scaling = _on_one_device(model, trial, dataset, data)
     history, notes = artifacts.strict(fitted.history, "history")
     artifacts.write_history(run_dir, history)
     artifacts.write_parameters(run_dir, count_parameters(model))
@@ -87,7 +92,7 @@ def run_trial(
         trial=trial,
         argv=argv,
         versions=provenance.versions(),
-        hardware=provenance.hardware(),
+        hardware=provenance.hardware(devices.count),
         git=provenance.git_state(),
         data=facts,
         started=started,
@@ -102,6 +107,29 @@ def run_trial(
     if record.status != "timeout":
         checkpoints.clear()
     return record
+
+
+def _built(
+    trial: Trial, dataset: Dataset, data: TrialData, devices: OneDevice
+) -> tuple[keras.Model, keras.Model]:
+    """The trial's model for the devices, of scaled images and of uint8 images."""
+    model = build(trial, dataset.input_shape, dataset.num_classes)
+    devices.prepare(model)
+    return model, with_scaling(model, data.mean, data.std, devices.model_class)
+
+
+def _on_one_device(
+    model: keras.Model, trial: Trial, dataset: Dataset, data: TrialData
+) -> tuple[keras.Model, keras.Model]:
+    """A model that several devices have trained, as one alone would have it.
+
+    What is tested, saved and looked at must not depend on how it was trained.
+    """
+    weights = model.get_weights()
+    keras.backend.clear_session()  # So that layers without names are called the same again.
+    model, scaling = _built(trial, dataset, data, OneDevice())
+    model.set_weights(weights)
+    return model, scaling
 
 
 def _keep_kernels(run_dir: Path, model: keras.Model, facts: DataFacts, dataset: Dataset) -> None:

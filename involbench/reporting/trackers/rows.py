@@ -83,7 +83,7 @@ def _facts(experiment: str, run: StoredRun) -> Row:
         "started": record.started,
         "ended": record.ended,
         "seconds": record.seconds,
-        "device": hardware.device if hardware else None,
+        "device": hardware.trained_on if hardware else None,
         "cpu": hardware.cpu if hardware else None,
         "commit": (record.git or {}).get("commit"),
         **{f"version_{name}": version for name, version in record.versions.items()},
