@@ -10,7 +10,7 @@ from involbench.layers import Involution2D
 from involbench.layers.operators import OPERATORS, make_operator
 from involbench.models import build_model
 from involbench.models.registry import ARCHITECTURES
-from involbench.profiling import count_parameters
+from involbench.profiling import count_parameters, only_outlines
 from involbench.spec import architectures, operators
 
 PUBLISHED = {
@@ -75,6 +75,23 @@ def test_trains_saves_and_loads(name, arguments, data, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(output(loaded, x), after)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_logits_and_weights_are_float32_under_every_precision(name, policy):
+    arguments = {"depth": 26, "width": 16} if name == "resnet" else {}
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        with only_outlines():
+            model = build_model(name, (32, 32, 3), 10, **arguments)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert keras.backend.standardize_dtype(model.output.dtype) == "float32"
+    assert {variable.dtype for variable in model.variables} == {"float32"}
+    computed = {layer.compute_dtype for layer in model.layers if layer.weights}
+    assert computed == {"float32", policy.removeprefix("mixed_")}
 
 
 def output(model, x):

@@ -38,6 +38,7 @@ def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
     assert ids(tmp_path, "training.optimizer={name: adam}", "training.batch_size=256") == plain
     assert ids(tmp_path, "models.inn.kernel_size=3", "data.validation=test") == plain
     assert ids(tmp_path, "name=other", "baseline=inn") == plain
+    assert ids(tmp_path, "training.distribution=auto", "training.checkpoint_every=5") == plain
     one, other = (ids(tmp_path, f"training.optimizer.learning_rate={x}") for x in ("1", "1.0"))
     assert one == other
     assert ids(tmp_path, "evaluate={}", "evaluate.blur=[]") == plain
