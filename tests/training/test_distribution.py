@@ -11,6 +11,7 @@ import pytest
 
 from involbench.data import make_dataset
 from involbench.errors import UsageError
+from involbench.models import build_model
 from involbench.results.record import Hardware
 from involbench.spec.schema import TrainingSpec
 from involbench.spec.trial import Trial
@@ -125,6 +126,16 @@ def test_a_batch_that_does_not_divide_goes_to_every_replica_of_tensorflow():
             np.testing.assert_array_equal(labels, np.tile(expected, len(labels) // len(expected)))
         assert first[2].tolist() == [1, 1, 1, 1]
         assert last[2].tolist() == [0.5] * 6
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's replicas")
+def test_a_regularizer_of_activities_is_refused_by_several_devices_of_tensorflow():
+    from involbench.training.mirrored import Mirrored
+
+    regularized = {"name": "involution", "groups": 1, "activity_regularizer": "l2"}
+    model = build_model("plain", (8, 8, 3), 2, operator=regularized, widths=(4,))
+    with pytest.raises(UsageError, match="operator_1, has an activity_regularizer"):
+        Mirrored(["CPU:0"]).prepare(model)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="JAX's layout")
