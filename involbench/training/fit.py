@@ -17,8 +17,8 @@ from involbench.training.checkpoint import Checkpoint, Checkpoints, restore
 from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
 from involbench.training.feed import PreparedBatches
 from involbench.training.history import EpochHistory
-from involbench.training.one_device import OneDevice
 from involbench.training.input_wait import InputWait
+from involbench.training.one_device import OneDevice
 from involbench.training.split import TrialData
 
 Factors = NDArray[np.float32]
@@ -37,7 +37,7 @@ class Fitted:
     """Spent on it, over all its parts."""
     input_wait: float | None
     """Share of its steps' time spent waiting for a batch, since it last began; None where no epoch
-    has ended since."""
+    has ended since, or several devices train."""
     resumed: Checkpoint | None
     """Where it went on from."""
 
@@ -159,7 +159,9 @@ def fit(
         ended, why = "diverged", str(error)
     except OutOfTime:
         ended, why = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
-    return Fitted(ended, why, history.values, watch.seconds, wait.share, found)
+    # Several devices take batches when their steps do not tell.
+    share = wait.share if devices.count == 1 else None
+    return Fitted(ended, why, history.values, watch.seconds, share, found)
 
 
 @dataclass(frozen=True)

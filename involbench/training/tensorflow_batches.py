@@ -28,9 +28,7 @@ def as_tensorflow_dataset(batches: Batches, replicas: int = 1) -> tf.data.Datase
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # As one with a state, it would not run ahead of the training under
         # `enable_op_determinism`; what makes the batches keeps their order.
-        images, labels = tf.numpy_function(
-            take, [index], (tf.uint8, tf.int64), stateful=False
-        )
+        images, labels = tf.numpy_function(take, [index], (tf.uint8, tf.int64), stateful=False)
         images.set_shape((count, *split.images.shape[1:]))
         labels.set_shape((count,))
         return images, labels

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -19,6 +20,8 @@ from involbench.training import distribution
 from involbench.training.batches import EvaluationBatches, TrainingBatches
 from involbench.training.checkpoint import assign_sums
 from involbench.training.distribution import shared_among
+from involbench.training.feed import PreparedBatches
+from involbench.training.input_wait import InputWait
 from involbench.training.preflight import check_trial
 from involbench.training.split import Split
 
@@ -118,14 +121,17 @@ def batches(kind, count, **more):
 def test_a_batch_that_does_not_divide_goes_to_every_replica_of_tensorflow():
     from involbench.training.tensorflow_batches import as_tensorflow_dataset
 
-    for source in (batches(EvaluationBatches, 7), batches(TrainingBatches, 7, seed=1)):
-        first, last = as_tensorflow_dataset(source, replicas=2).as_numpy_iterator()
-        for (images, labels, _), index in ((first, 0), (last, 1)):
-            np.testing.assert_array_equal(images.ravel(), labels)
-            expected = source[index][1]
-            np.testing.assert_array_equal(labels, np.tile(expected, len(labels) // len(expected)))
-        assert first[2].tolist() == [1, 1, 1, 1]
-        assert last[2].tolist() == [0.5] * 6
+    plain, shuffled = batches(EvaluationBatches, 7), batches(TrainingBatches, 7, seed=1)
+    with PreparedBatches(shuffled, range(1), InputWait()) as prepared:
+        for source, make in ((plain, plain.__getitem__), (prepared, partial(shuffled.make, 0))):
+            first, last = as_tensorflow_dataset(source, replicas=2).as_numpy_iterator()
+            for (images, labels, _), index in ((first, 0), (last, 1)):
+                np.testing.assert_array_equal(images.ravel(), labels)
+                expected = make(index)[1]
+                copies = len(labels) // len(expected)
+                np.testing.assert_array_equal(labels, np.tile(expected, copies))
+            assert first[2].tolist() == [1, 1, 1, 1]
+            assert last[2].tolist() == [0.5] * 6
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's replicas")
