@@ -47,6 +47,15 @@ def once(
 
 
 @pytest.fixture
+def here() -> Iterator[None]:
+    """Commands train and look in this process, which has started TensorFlow, and in no other."""
+    from tests.here import in_this_process
+
+    with in_this_process():
+        yield
+
+
+@pytest.fixture
 def eager() -> Iterator[None]:
     """The backend compiles nothing, which takes many times as long as the few steps of a test."""
     import keras

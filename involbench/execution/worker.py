@@ -34,7 +34,7 @@ def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> N
                 request = connection.recv()
             except EOFError:
                 return
-            answer = _answer(desk, request)
+            answer = respond(desk, request)
             if desk.stopping:
                 return
             connection.send(answer)
@@ -48,7 +48,8 @@ def _end_with_the_runner() -> None:
         os._exit(1)
 
 
-def _answer(desk: Desk, request: Request) -> Done | Failure:
+def respond(desk: Desk, request: Request) -> Done | Failure:
+    """What is sent back for a request, whatever becomes of it."""
     try:
         return Done(desk.handle(request))
     except Exception as error:

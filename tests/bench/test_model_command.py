@@ -210,8 +210,9 @@ def test_bad_input_is_one_clear_line(arguments, says, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("here")
 def test_what_no_network_can_be_built_for_is_said(tmp_path):
-    done = involbench("bench", "model", "keras_io_cnn", "--image-size", "2", cwd=tmp_path)
+    done = called("bench", "model", "keras_io_cnn", "--image-size", "2", cwd=tmp_path)
     assert done.returncode == 2
     assert "keras_io_cnn cannot be built for 2x2x3 images" in done.stderr
     assert "Traceback" not in done.stderr

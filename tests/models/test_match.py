@@ -6,7 +6,7 @@ import pytest
 
 from involbench.errors import SpecError
 from involbench.training.match import nearest_width
-from tests.cli import involbench
+from tests.cli import called
 
 SPEC = """\
 name: budgets
@@ -51,9 +51,10 @@ def test_what_can_never_be_built_says_why():
 
 
 @pytest.mark.parametrize("what", ["parameters", "macs"])
+@pytest.mark.usefixtures("here")
 def test_params_shows_the_matched_width(what, tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", what))
-    done = involbench("params", "spec.yaml", "--json", cwd=tmp_path)
+    done = called("params", "spec.yaml", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     key = "trainable" if what == "parameters" else "macs"
@@ -63,18 +64,20 @@ def test_params_shows_the_matched_width(what, tmp_path):
     assert "inn: width " in done.stderr
 
 
+@pytest.mark.usefixtures("here")
 def test_bench_model_times_the_matched_width(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
     few = ("--batch", 1, "--step-batch", 2, "--repeats", 2)
-    done = involbench("bench", "model", "spec.yaml", *few, "--json", cwd=tmp_path)
+    done = called("bench", "model", "spec.yaml", *few, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     cnn, inn = (model["sizes"]["parameters"] for model in json.loads(done.stdout)["models"])
     assert abs(inn / cnn - 1) < 0.02
 
 
+@pytest.mark.usefixtures("here")
 def test_run_trains_at_the_matched_width_and_records_it(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
-    done = involbench("run", "spec.yaml", cwd=tmp_path)
+    done = called("run", "spec.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("inn: width ") == 1
     runs = sorted((tmp_path / "results" / "budgets" / "runs").glob("inn-*"))
@@ -84,15 +87,16 @@ def test_run_trains_at_the_matched_width_and_records_it(tmp_path):
         parameters = json.loads((run / "parameters.json").read_text())
         assert architecture["match"] is None
         assert f"width {architecture['widths'][0]} has {parameters['trainable']:,}" in done.stderr
-    again = involbench("run", "spec.yaml", "-n", cwd=tmp_path)
+    again = called("run", "spec.yaml", "-n", cwd=tmp_path)
     assert again.stdout.count("finished") == 4
 
 
+@pytest.mark.usefixtures("here")
 def test_an_impossible_budget_is_refused_with_the_nearest(tmp_path):
     text = SPEC.replace("MATCH", "parameters").replace("groups: 2", "group_channels: 64")
     (tmp_path / "spec.yaml").write_text(text)
     for command in ("params", "run"):
-        done = involbench(command, "spec.yaml", cwd=tmp_path)
+        done = called(command, "spec.yaml", cwd=tmp_path)
         assert done.returncode == 2
         assert "models.inn.match: no width comes within 2% of cnn; the nearest" in done.stderr
         assert "inn: width 64 has" in done.stderr
@@ -103,6 +107,6 @@ def test_an_impossible_budget_is_refused_with_the_nearest(tmp_path):
 def test_a_swept_reference_is_refused(tmp_path):
     text = SPEC.replace("MATCH", "macs") + "sweep: {models.cnn.kernel_size: [3, 5]}\n"
     (tmp_path / "spec.yaml").write_text(text)
-    done = involbench("params", "spec.yaml", cwd=tmp_path)
+    done = called("params", "spec.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "cnn is swept, so that there is not one size to match" in done.stderr

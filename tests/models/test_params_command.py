@@ -2,7 +2,9 @@
 
 import json
 
-from tests.cli import TINY, involbench
+import pytest
+
+from tests.cli import TINY, called, involbench
 
 SPEC = TINY + "sweep: {models.inn.kernel_size: [3, 5]}\n"
 
@@ -25,9 +27,10 @@ def test_counts_every_model_and_sweep_point_without_data(tmp_path):
     assert not (tmp_path / "datasets").exists()
 
 
+@pytest.mark.usefixtures("here")
 def test_prints_tables_by_layer_and_by_role(tmp_path):
     (tmp_path / "spec.yaml").write_text(TINY)
-    done = involbench("params", "spec.yaml", cwd=tmp_path)
+    done = called("params", "spec.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if line.strip()]
     assert ["conv_1", "(Conv2D)", "32x32x32", "operator", "896", "884,736"] in lines
@@ -47,6 +50,7 @@ def test_prints_tables_by_layer_and_by_role(tmp_path):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.usefixtures("here")
 def test_a_model_that_does_not_fit_is_named(tmp_path):
     import numpy as np
 
@@ -55,7 +59,7 @@ def test_a_model_that_does_not_fit_is_named(tmp_path):
     (tmp_path / "spec.yaml").write_text(TINY)
     arguments = ["-S", "data.dataset=npz", "-S", "data.path=grey.npz", "-S", "data.train_size="]
     for command in ("params", "run"):
-        done = involbench(command, "spec.yaml", *arguments, cwd=tmp_path)
+        done = called(command, "spec.yaml", *arguments, cwd=tmp_path)
         assert done.returncode == 2
         assert "models.inn: keras_io_inn cannot be built for 8x8x1 images" in done.stderr
         assert "reduction_ratio" in done.stderr

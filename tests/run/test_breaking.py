@@ -13,12 +13,12 @@ import pytest
 from filelock import FileLock
 
 from involbench.results.record import RunRecord
-from tests.cli import TINY, involbench, spawn
+from tests.cli import TINY, called, involbench, spawn
+from tests.here import in_this_process
 
-SPEC = TINY.replace(
-    "inn: {architecture: keras_io_inn}", "control: {architecture: keras_io_control}"
-)
-"""What takes least time to train, since none of this is about the networks."""
+SPEC = TINY.replace("inn: ", "control: ")
+SPEC = SPEC.replace("keras_io_cnn", "keras_io_control").replace("keras_io_inn", "keras_io_control")
+"""Twice what takes least time to train, since none of this is about the networks."""
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def statuses(folder: Path) -> dict[str, str]:
 
 
 def run_ids(spec: Path) -> list[str]:
-    done = involbench("run", spec, "--dry-run", cwd=spec.parent)
+    with in_this_process():
+        done = called("run", spec, "--dry-run", cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     return [line.split()[0] for line in done.stdout.splitlines()]
 
@@ -149,30 +150,32 @@ def test_a_trial_whose_workers_die_every_time_fails_alone(spec):
     assert record["exit_signal"] == "SIGKILL"
 
 
+@pytest.mark.usefixtures("here")
 def test_a_training_that_diverges_or_takes_too_long_is_a_result(spec):
     wild = ["-S", "training.optimizer.name=sgd", "-S", "training.optimizer.learning_rate=1e30"]
-    done = involbench("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
+    done = called("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     assert statuses(spec.parent)["cnn0"] == "diverged"
     assert "diverged: the loss was nan in epoch 1" in done.stderr
-    again = involbench("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
+    again = called("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
     assert "0 trials to run, 2 finished before" in again.stderr
     # Without determinism the step runs in another way; its end must be noticed there too.
     brief = ["-S", "seeds=1", "-S", "name=brief", "-S", "training.deterministic=false"]
-    done = involbench("run", spec, *brief, "-S", "training.max_minutes=1e-6", cwd=spec.parent)
+    done = called("run", spec, *brief, "-S", "training.max_minutes=1e-6", cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     runs = sorted(spec.parent.glob("results/brief/runs/*"))
     assert [json.loads((r / "run.json").read_text())["status"] for r in runs] == ["timeout"] * 2
-    done = involbench("run", spec, *brief, cwd=spec.parent)
+    done = called("run", spec, *brief, cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     assert [json.loads((r / "run.json").read_text())["status"] for r in runs] == ["finished"] * 2
 
 
+@pytest.mark.usefixtures("here")
 def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
     unlucky = run_ids(spec)[1]
     run_dir = spec.parent / "results/tiny/runs" / unlucky
     (run_dir / "history.json").mkdir(parents=True)  # Cannot be replaced by a file.
-    done = involbench("run", spec, cwd=spec.parent)
+    done = called("run", spec, cwd=spec.parent)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert f"{run_dir.name}" in done.stderr
@@ -183,7 +186,7 @@ def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
     # Killed after the record of another one was written, and before its checkpoints were deleted.
     left_over = spec.parent / "results/tiny/runs" / run_ids(spec)[0] / "checkpoint"
     left_over.mkdir()
-    done = involbench("run", spec, cwd=spec.parent)
+    done = called("run", spec, cwd=spec.parent)
     assert not left_over.exists()
     assert done.returncode == 0, done.stderr
     assert "1 trial to run, 3 finished before" in done.stderr
@@ -195,8 +198,8 @@ def test_a_run_that_another_process_owns_is_waited_for(spec):
     run_dir = spec.parent / "results/tiny/runs" / owned
     run_dir.mkdir(parents=True)
     with FileLock(run_dir / ".lock"):
-        process = spawn("run", spec, cwd=spec.parent)
-        wait_for(lambda: len(statuses(spec.parent)) == 3, process)
+        process = spawn("run", spec, "--seeds", 1, cwd=spec.parent)
+        wait_for(lambda: "control0" in statuses(spec.parent), process)
         assert "cnn0" not in statuses(spec.parent)
         assert process.poll() is None
     _, errors = process.communicate(timeout=120)
@@ -213,12 +216,13 @@ def test_a_backend_that_is_not_installed_is_named(spec):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("here")
 def test_a_record_of_a_newer_version_is_refused_and_kept(spec):
     run_dir = spec.parent / "results/tiny/runs" / run_ids(spec)[0]
     run_dir.mkdir(parents=True)
     text = '{"schema_version": 99, "versions": {"involbench": "7.1.0"}}'
     (run_dir / "run.json").write_text(text)
-    done = involbench("run", spec, cwd=spec.parent)
+    done = called("run", spec, cwd=spec.parent)
     assert done.returncode == 1
     assert "install involbench 7.1.0" in done.stderr
     assert "Traceback" not in done.stderr
@@ -236,22 +240,28 @@ def test_a_record_of_a_newer_version_is_refused_and_kept(spec):
         (["-S", "data.dataset=folder", "-S", "data.path=nowhere"], "nowhere"),
         (["-S", "training.optimizer.name=sgd", "-S", "training.optimizer.speed=1"], "speed"),
         (["-S", "data.dataset=npz", "-S", "data.path=tiny.yaml"], "tiny.yaml"),
-        (["--device", "gpu:99"], "--device"),
         (["--device", "tpu"], "--device"),
         (["--seeds", "0"], "--seeds"),
         (["--results", "tiny.yaml"], "tiny.yaml"),
     ],
     ids=str,
 )
-def test_bad_input_is_named_before_anything_is_written(spec, arguments, named):
+@pytest.mark.usefixtures("here")
+def test_bad_input_is_named_before_anything_is_written(spec, arguments, named, run=called):
     spec.write_text(SPEC.replace("train_size: 100", ""))
     before = set(spec.parent.rglob("*"))
-    done = involbench("run", spec, *arguments, cwd=spec.parent)
+    done = run("run", spec, *arguments, cwd=spec.parent)
     assert done.returncode == 2, done.stderr
     assert named in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert set(spec.parent.rglob("*")) == before
+
+
+def test_a_device_that_is_not_there_is_named(spec):
+    """In a process of its own: which GPUs there are is decided where it starts."""
+    gone = ["--device", "gpu:99"]
+    test_bad_input_is_named_before_anything_is_written(spec, gone, "--device", run=involbench)
 
 
 def test_no_network_and_no_cifar10_says_which_file_to_put_where(spec, tmp_path):

@@ -67,7 +67,7 @@ def test_a_reader_who_leaves_is_no_error(tmp_path, command):
 
 def test_a_run_whose_messages_nobody_reads_goes_on(tmp_path):
     spec = tmp_path / "tiny.yaml"
-    spec.write_text(TINY.replace("seeds: 2", "seeds: 1"))
+    spec.write_text(TINY.replace("seeds: 2", "seeds: 1").replace("io_inn", "io_control"))
     shell = f"set -o pipefail; {sys.executable} -m involbench run {spec.name} 2>&1 | true; echo $?"
     done = subprocess.run(
         ["bash", "-c", shell], cwd=spec.parent, capture_output=True, text=True, timeout=300

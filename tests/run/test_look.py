@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import zipfile
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -16,7 +15,6 @@ import pytest
 from PIL import Image
 
 from involbench.data import load_dataset
-from involbench.execution.desk import Desk
 from involbench.reporting.plots import plot_kernels
 from tests.cli import called
 from tests.report.page import Page
@@ -25,11 +23,9 @@ INVOLUTIONS = ["inv_1", "inv_2", "inv_3"]
 
 
 @pytest.fixture
-def tree(smoke, tmp_path, monkeypatch):
+def tree(smoke, tmp_path, here):
     """A folder with a copy of the runs, where commands ask this process."""
     shutil.copytree(smoke[0] / "results", tmp_path / "results")
-    desk = Desk(SimpleNamespace(send=lambda report: None))
-    monkeypatch.setattr("involbench.cli.looking.ask", desk.handle)
     return tmp_path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import involbench, spawn
+from tests.cli import called, involbench, spawn
 
 from .resumable import outcome, prepared
 
@@ -18,7 +18,7 @@ models:
   b: {architecture: keras_io_control}
   c: {architecture: keras_io_control}
 training: {epochs: 1, batch_size: 20}
-seeds: 5
+seeds: 3
 baseline: a
 """
 FAULTS = Path(__file__).parent / "faults"
@@ -51,28 +51,28 @@ def test_runners_at_once_do_every_trial_exactly_once(spec, tmp_path):
         _, errors = process.communicate(timeout=400)
         assert process.returncode == 0, errors
         assert "Traceback" not in errors
-        assert errors.count("test accuracy") == 15, errors  # Each one tells of all.
+        assert errors.count("test accuracy") == 9, errors  # Each one tells of all.
     begun = (tmp_path / "begun.txt").read_text().split()
     assert sorted(begun) == sorted(records(spec.parent))
-    assert len(begun) == 15
+    assert len(begun) == 9
     assert {record["status"] for record in records(spec.parent).values()} == {"finished"}
 
 
 def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path):
-    sick = {"a-seed1": "segfault", "b-seed2": "memory", "c-seed3": "raise"}
+    sick = {"a-seed0": "segfault", "b-seed1": "memory", "c-seed0": "raise"}
     environment = faults(trials=sick, log=str(tmp_path / "begun.txt"))
-    done = involbench("run", spec, "--seeds", 4, "-j", 2, cwd=spec.parent, **environment)
+    done = involbench("run", spec, "--seeds", 2, "-j", 2, cwd=spec.parent, **environment)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     found = records(spec.parent)
     assert {name for name in found if found[name]["status"] == "failed"} == set(sick)
-    assert len(found) == 12
-    assert found["a-seed1"]["exit_signal"] == "SIGSEGV"
-    assert "MemoryError" in found["b-seed2"]["error"]
-    assert "told to fail" in found["c-seed3"]["error"]
-    assert any("told to fail" in line for line in found["c-seed3"]["log_tail"])
+    assert len(found) == 6
+    assert found["a-seed0"]["exit_signal"] == "SIGSEGV"
+    assert "MemoryError" in found["b-seed1"]["error"]
+    assert "told to fail" in found["c-seed0"]["error"]
+    assert any("told to fail" in line for line in found["c-seed0"]["log_tail"])
     begun = (tmp_path / "begun.txt").read_text().split()
-    assert begun.count("a-seed1") == 2  # Who knows what a process died of: once more.
+    assert begun.count("a-seed0") == 2  # Who knows what a process died of: once more.
     for name in sick:
         assert name.replace("-seed", " seed ") in done.stderr
     table = " ".join(done.stdout.split())
@@ -96,9 +96,9 @@ def test_the_number_of_jobs_changes_no_bit(undisturbed, tmp_path):
     assert outcome(spec.parent) == undisturbed
 
 
+@pytest.mark.usefixtures("here")
 def test_truncated_files_of_finished_runs_are_named_and_made_again(spec):
-    few = ("--seeds", 3, "-S", "name=shared")
-    done = involbench("run", spec, *few, cwd=spec.parent)
+    done = called("run", spec, cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     runs = sorted(spec.parent.glob("results/shared/runs/*"))
     before = [(run / "history.json").read_text() for run in runs]
@@ -110,11 +110,11 @@ def test_truncated_files_of_finished_runs_are_named_and_made_again(spec):
     (runs[6] / "model.keras").unlink()  # Deleted to save space: nothing is wrong with that.
     for name in ("comparison.json", "spec.yaml"):
         (runs[0].parents[1] / name).write_text("{")
-    done = involbench("compare", cwd=spec.parent)
+    done = called("compare", cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "run.json" in done.stderr
-    done = involbench("run", spec, *few, cwd=spec.parent)
+    done = called("run", spec, cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     assert "6 trials to run, 3 finished before" in done.stderr
     for run, name in zip(runs, names, strict=False):

@@ -1,0 +1,46 @@
+"""Commands that train, count and look in this process, where TensorFlow is started once."""
+
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from involbench.execution import desk
+from involbench.execution.client import Worker
+from involbench.execution.desk import Desk
+from involbench.execution.worker import respond
+
+
+class Here:
+    """In place of the pipe to a worker process: the same desk, in this one."""
+
+    def __init__(self) -> None:
+        self.said = deque()
+        self.desk = Desk(SimpleNamespace(send=self.said.append))
+
+    def send(self, request) -> None:
+        self.said.append(respond(self.desk, request))
+
+    def recv(self):
+        return self.said.popleft()
+
+
+def _start(worker: Worker) -> Here:
+    worker._connection = Here()
+    return worker._connection
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Let no command start a worker process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "_start", _start)
+        # A trial's traceback is for its log, not for what `called` takes for the command's output.
+        printing = partial(traceback.print_exc, file=sys.__stderr__)
+        patch.setattr(desk, "traceback", SimpleNamespace(print_exc=printing))
+        yield
