@@ -28,8 +28,9 @@ test-jax test-torch: test-%: $(BACKENDS)/.installed
 	KERAS_BACKEND=$* $(QUICK_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
 		tests/run/test_backends.py $(MORE_$*)
 
-torture: $(INSTALLED) ## Kill runs a hundred times, and hold what comes of them to a run never killed.
+torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times.
 	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
+	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py
 
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
 	INVOLBENCH_NODES=3 $(BIN)/pytest tests/cluster

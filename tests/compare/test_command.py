@@ -1,4 +1,7 @@
-"""`involbench compare` through its front door: a process, files in, text out."""
+"""`involbench compare` through its front door: files in, text out.
+
+In a process of its own where that matters: where something is set for it, or a terminal reads it.
+"""
 
 import csv
 import json
@@ -13,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import COMMAND, called
+
 from .factory import VERSIONS, make_experiment, make_run
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,17 +26,23 @@ GOLDEN = Path(__file__).parent / "golden"
 def run_compare(
     cwd: Path, *arguments: str, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
-    plain = {
-        key: value for key, value in os.environ.items() if key not in ("COLUMNS", "FORCE_COLOR")
-    }
+    if not environment:
+        return called("compare", *arguments, cwd=cwd)
     return subprocess.run(
-        [sys.executable, "-m", "involbench", "compare", *arguments],
+        [*COMMAND, "compare", *arguments],
         cwd=cwd,
-        env={**plain, "PYTHONIOENCODING": "utf-8", **environment},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
         capture_output=True,
         text=True,
         encoding="utf-8",
     )
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal that runs the tests says nothing of the one that a test is about."""
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -90,7 +101,7 @@ def test_a_terminal_gets_decoration_unless_switched_off(
     mine, theirs = pty.openpty()
     with os.fdopen(mine, "rb", buffering=0) as screen:
         process = subprocess.Popen(
-            [sys.executable, "-m", "involbench", "compare"],
+            [*COMMAND, "compare"],
             cwd=collapsed,
             env={"PATH": os.environ["PATH"], "TERM": "xterm", "LANG": "C.UTF-8", **environment},
             stdout=theirs,

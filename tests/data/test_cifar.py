@@ -20,10 +20,11 @@ OFFLINE = """
 import sys
 from involbench.data import load_dataset
 from involbench.errors import DataError
-try:
-    load_dataset(sys.argv[1], notify=lambda line: print("notify:", line))
-except DataError as error:
-    print("error:", error)
+for name in sys.argv[1:]:
+    try:
+        load_dataset(name, notify=lambda line: print(name, "notify:", line))
+    except DataError as error:
+        print(name, "error:", error)
 """
 
 
@@ -79,19 +80,19 @@ def test_a_damaged_archive_is_named_and_kept(name: str, datasets: Path) -> None:
     assert archive.read_bytes() == b"half a download"
 
 
-@pytest.mark.parametrize("name", ARCHIVES)
-def test_offline_says_which_file_to_put_where(name: str, datasets: Path) -> None:
+def test_offline_says_which_file_to_put_where(datasets: Path) -> None:
     nowhere = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
     done = subprocess.run(
-        [sys.executable, "-c", OFFLINE, name],
+        [sys.executable, "-c", OFFLINE, *ARCHIVES],
         env={**os.environ, **nowhere, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
     )
-    kept_as, download, _ = ARCHIVES[name]
-    notified = next(line for line in done.stdout.splitlines() if line.startswith("notify:"))
-    assert "downloading" in notified
-    error = next(line for line in done.stdout.splitlines() if line.startswith("error:"))
-    assert "cannot be downloaded (" in error and download in error
-    assert f"save it as {datasets / kept_as}," in error
-    assert "-S data.dataset=folder -S data.path=..." in error
+    said = done.stdout.splitlines()
+    for name, (kept_as, download, _) in ARCHIVES.items():
+        notified = next(line for line in said if line.startswith(f"{name} notify:"))
+        assert "downloading" in notified
+        error = next(line for line in said if line.startswith(f"{name} error:"))
+        assert "cannot be downloaded (" in error and download in error
+        assert f"save it as {datasets / kept_as}," in error
+        assert "-S data.dataset=folder -S data.path=..." in error

@@ -1,4 +1,7 @@
-"""Whatever lies in a results tree, list, show, compare and clean read it or say what is wrong."""
+"""Whatever lies in a results tree, list, show, compare and clean read it or say what is wrong.
+
+INVOLBENCH_EXAMPLES says of how many contents of a file; `make torture` tries two thousand.
+"""
 
 import json
 import os
@@ -126,7 +129,9 @@ def survives(root: Path, *commands: list[str]) -> None:
 
 VARIANTS = st.tuples(*map(st.sampled_from, COMMANDS.values()))
 FAST = settings(
-    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=int(os.environ.get("INVOLBENCH_EXAMPLES", "120")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
