@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli import called, involbench
+from tests.cli import called
+from tests.here import in_this_process
 
 from .conftest import EXPERIMENTS
 
@@ -20,11 +21,12 @@ def folder(once):
     """The smoke experiment's seed 0 with conditions, and a model that takes images of any size."""
 
     def run(folder):
-        done = involbench(
-            *("run", EXPERIMENTS / "smoke.yaml", "--seeds", "1", "-S", f"evaluate={CONDITIONS}"),
-            *("-S", "models.pooled={architecture: pythonguides_cnn}"),
-            cwd=folder,
-        )
+        with in_this_process():
+            done = called(
+                *("run", EXPERIMENTS / "smoke.yaml", "--seeds", 1, "-S", f"evaluate={CONDITIONS}"),
+                *("-S", "models.pooled={architecture: pythonguides_cnn}"),
+                cwd=folder,
+            )
         assert done.returncode == 0, done.stderr
 
     return once("smoke with conditions", run)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,18 +45,28 @@ def records(folder: Path) -> dict[str, dict]:
     return found
 
 
-def test_runners_at_once_do_every_trial_exactly_once(spec, tmp_path):
-    environment = faults(log=str(tmp_path / "begun.txt"))
-    processes = [spawn("run", spec, cwd=spec.parent, **environment) for _ in range(3)]
-    for process in processes:
-        _, errors = process.communicate(timeout=400)
-        assert process.returncode == 0, errors
-        assert "Traceback" not in errors
-        assert errors.count("test accuracy") == 9, errors  # Each one tells of all.
-    begun = (tmp_path / "begun.txt").read_text().split()
-    assert sorted(begun) == sorted(records(spec.parent))
+@pytest.fixture(scope="module")
+def shared(once):
+    """The folder in which three runners did the experiment at once."""
+
+    def run(folder):
+        (folder / "shared.yaml").write_text(SPEC)
+        environment = faults(log=str(folder / "begun.txt"))
+        processes = [spawn("run", "shared.yaml", cwd=folder, **environment) for _ in range(3)]
+        for process in processes:
+            _, errors = process.communicate(timeout=400)
+            assert process.returncode == 0, errors
+            assert "Traceback" not in errors
+            assert errors.count("test accuracy") == 9, errors  # Each one tells of all.
+
+    return once("three runners", run)
+
+
+def test_runners_at_once_do_every_trial_exactly_once(shared):
+    begun = (shared / "begun.txt").read_text().split()
+    assert sorted(begun) == sorted(records(shared))
     assert len(begun) == 9
-    assert {record["status"] for record in records(spec.parent).values()} == {"finished"}
+    assert {record["status"] for record in records(shared).values()} == {"finished"}
 
 
 def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path):
@@ -97,9 +108,8 @@ def test_the_number_of_jobs_changes_no_bit(undisturbed, tmp_path):
 
 
 @pytest.mark.usefixtures("here")
-def test_truncated_files_of_finished_runs_are_named_and_made_again(spec):
-    done = called("run", spec, cwd=spec.parent)
-    assert done.returncode == 0, done.stderr
+def test_truncated_files_of_finished_runs_are_named_and_made_again(shared, spec):
+    shutil.copytree(shared / "results", spec.parent / "results")
     runs = sorted(spec.parent.glob("results/shared/runs/*"))
     before = [(run / "history.json").read_text() for run in runs]
     names = ["run.json", "history.json", "history.csv", "parameters.json", "predictions.npz"]
