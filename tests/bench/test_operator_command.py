@@ -9,7 +9,7 @@ from involbench.analysis.benchmark_operator import OperatorBenchmark
 from involbench.cli.page import rendered
 from involbench.reporting.tables_operator import operator_view
 from involbench.results.benchmark import FORMS, PARTS
-from tests.cli import involbench
+from tests.cli import called, involbench
 
 SHAPES = ("4,32,32,16,7,2", "1,6,7,2,1,1")
 FLOAT = 4
@@ -149,7 +149,7 @@ def test_a_wide_shape_stays_on_its_line(benchmark):
 )
 def test_a_shape_that_no_involution_has_is_one_clear_line(shape, says, tmp_path):
     # The good shape before it is not measured first.
-    done = involbench("bench", "operator", "--shape", SHAPES[1], "--shape", shape, cwd=tmp_path)
+    done = called("bench", "operator", "--shape", SHAPES[1], "--shape", shape, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == f"error: --shape {shape}: {done.stderr.partition(f'{shape}: ')[2]}"
@@ -159,14 +159,15 @@ def test_a_shape_that_no_involution_has_is_one_clear_line(shape, says, tmp_path)
 
 @pytest.mark.parametrize("flags", [("--repeats", 1), ("--device", "tpu")], ids=str)
 def test_bad_flags_are_usage_errors(flags, tmp_path):
-    done = involbench("bench", "operator", *flags, cwd=tmp_path)
+    done = called("bench", "operator", *flags, cwd=tmp_path)
     assert done.returncode == 2
     assert flags[0] in done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("here")
 def test_a_shape_that_fills_the_memory_is_refused(tmp_path):
-    done = involbench("bench", "operator", "--shape", "4096,512,512,256,7,16", cwd=tmp_path)
+    done = called("bench", "operator", "--shape", "4096,512,512,256,7,16", cwd=tmp_path)
     assert done.returncode == 2
     assert "GiB are free" in done.stderr
     assert "Traceback" not in done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from involbench.results.inventory import items_below
 from involbench.results.record import Parameters, RunRecord
-from tests.cli import involbench
+from tests.cli import called, involbench
 
 from .conftest import EXPERIMENTS
 
@@ -117,12 +117,13 @@ def test_results_are_on_stdout_and_progress_on_stderr(smoke):
         assert chatter not in done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("here")
 def test_again_repeats_nothing(smoke):
     folder, _ = smoke
     before = {
         path: path.stat().st_mtime_ns for path in folder.glob("results/smoke/runs/*/run.json")
     }
-    done = involbench("run", EXPERIMENTS / "smoke.yaml", cwd=folder)
+    done = called("run", EXPERIMENTS / "smoke.yaml", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert "0 trials to run, 6 finished before" in done.stderr
@@ -159,7 +160,7 @@ def test_another_seed_gives_another_result(smoke):
 
 def test_compare_reads_the_tree(smoke):
     folder, _ = smoke
-    done = involbench("compare", "smoke", "--json", cwd=folder)
+    done = called("compare", "smoke", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     text = json.dumps(json.loads(done.stdout))
     for record in records(folder):
@@ -170,12 +171,10 @@ def test_a_gate_on_the_run_passes_and_fails(smoke):
     folder, _ = smoke
     sized = "cnn.trainable_parameters < inn.trainable_parameters"
     for gate, code in (("inn.test_accuracy < 0.0", 0), ("inn.test_accuracy <= 1.0", 3), (sized, 0)):
-        done = involbench("compare", "smoke", "--fail-if", gate, cwd=folder)
+        done = called("compare", "smoke", "--fail-if", gate, cwd=folder)
         assert done.returncode == code, done.stderr
         assert f"gate {'failed' if code else 'passed'}: {gate}" in done.stderr
-    again = involbench(
-        "compare", "smoke", "--fail-if", "inn.macro_f1 drops 0.0 from smoke", cwd=folder
-    )
+    again = called("compare", "smoke", "--fail-if", "inn.macro_f1 drops 0.0 from smoke", cwd=folder)
     assert (again.returncode, "on average (2 seeds)" in again.stderr) == (0, True)
 
 
