@@ -5,6 +5,7 @@ INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 # What JAX's compiler gains by optimizing takes far longer than a few steps on small images.
 QUICK_jax := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+MORE_jax := tests/training/test_distribution.py
 # Compiling every model takes JAX minutes; PyTorch compiles nothing.
 MORE_torch := tests/run/test_experiments.py
 
