@@ -50,7 +50,7 @@ TRAINED = [
         for name in OPERATORS
     ),
     ("resnet", {"operator": "involution", **_DEEP}, SMALL),
-    ("resnet", {"operator": "local_self_attention", **_DEEP, "kernel_size": 3}, SMALL),
+    ("resnet", {"operator": "local_self_attention", **_DEEP}, SMALL),
     ("resnet", {"depth": 18, "width": 16, "operator": "depthwise"}, OTHER),
     ("resnet", {**_DEEP, "stem": "cifar"}, OTHER),
     ("rednet", {"depth": 26, "width": 32, "kernel_size": 3}, OTHER),
