@@ -31,11 +31,11 @@ def init(
     from involbench.spec.starter import slurm_text, starter_text
 
     path = output or Path(f"{name}.yaml")
-    script = path.with_suffix(".sbatch")
     if not (slurm and path.is_file()):
         _write(path, starter_text(name, str(path)), force)
         typer.echo(f"{path}: written; next: involbench run {path}")
     if slurm:
+        script = path.with_suffix(".sbatch")
         _write(script, slurm_text(name, str(script), str(path), shards), force)
         typer.echo(f"{script}: written; look it over, then: sbatch {script}")
 

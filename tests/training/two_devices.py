@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # For JAX.
+os.environ.setdefault("XLA_FLAGS", "")
+os.environ["XLA_FLAGS"] += " --xla_force_host_platform_device_count=2"  # For JAX.
 
 import keras
 import numpy as np
