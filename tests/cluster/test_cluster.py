@@ -6,6 +6,7 @@ The nodes are processes on this machine: one in CI, three by `make cluster-test`
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def told_until(process: subprocess.Popen, words: str) -> str:
 
 def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):  # noqa: F811
     spec = prepared(home)
+    process = spawn("run", spec, "--executor", "ray", cwd=home, **AUTHENTICATION)
+    errors = told_until(process, "cnn seed 0 epoch 2/8")
+    process.send_signal(signal.SIGTERM)
+    errors += process.communicate(timeout=300)[1]
+    assert (process.returncode, finished(errors)) == (143, []), errors
+    assert list(home.glob("results/tiny/runs/cnn-*/checkpoint/*.npz"))
+
     done = involbench("run", spec, "--executor", "ray", cwd=home, **AUTHENTICATION)
     assert done.returncode == 0, done.stderr
     assert outcome(home) == undisturbed
