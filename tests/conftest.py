@@ -46,6 +46,21 @@ def once(
     return folder
 
 
+@pytest.fixture(scope="session")
+def undisturbed(once):
+    """The outcome of the experiment of `resumable` where nothing cuts it off."""
+    from tests.cli import involbench
+    from tests.run.resumable import outcome, prepared
+
+    def run(folder):
+        done = involbench("run", prepared(folder), cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    found = outcome(once("undisturbed run", run))
+    assert len(found) == 2
+    return found
+
+
 @pytest.fixture
 def here() -> Iterator[None]:
     """Commands train and look in this process, which has started TensorFlow, and in no other."""

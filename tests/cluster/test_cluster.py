@@ -3,6 +3,7 @@
 The nodes are processes on this machine: one in CI, three by `make cluster-test`.
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -13,13 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from involbench.errors import ResultsError
+from involbench.execution.cluster.parcel import Parcel
+from involbench.execution.messages import RunTrial
 from tests.cli import involbench, spawn
-from tests.run.conftest import undisturbed  # noqa: F401
 from tests.run.resumable import outcome, prepared
 
 from .nodes import AUTHENTICATION, Cluster, cluster
 
 pytest.importorskip("ray", reason="an extra of involbench that is not installed")
+remote = importlib.import_module("involbench.execution.cluster.remote")
 
 THREE = os.environ.get("INVOLBENCH_NODES") == "3"
 TWELVE = """\
@@ -35,7 +39,7 @@ seeds: 6
 
 @pytest.fixture
 def home(tmp_path):
-    """A short path, as Ray needs for its sockets, with a space in it."""
+    """A folder with a space in its name."""
     folder = tmp_path / "on ray"
     folder.mkdir()
     return folder
@@ -55,7 +59,7 @@ def told_until(process: subprocess.Popen, words: str) -> str:
     raise AssertionError("".join(lines))
 
 
-def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):  # noqa: F811
+def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):
     spec = prepared(home)
     process = spawn("run", spec, "--executor", "ray", cwd=home, **AUTHENTICATION)
     errors = told_until(process, "cnn seed 0 epoch 2/8")
@@ -73,7 +77,7 @@ def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):
     assert [path.name for path in (home / "results").iterdir()] == ["tiny"]
 
 
-def test_a_node_without_the_folder_is_named_or_sends_its_results_back(undisturbed, home):  # noqa: F811
+def test_a_node_without_the_folder_is_named_or_sends_its_results_back(undisturbed, home):
     spec, results = prepared(home), home / "results"
     with blind(home, results) as nodes:
         run = ("run", spec, "--executor", "ray", "--address", nodes.address, "--results", results)
@@ -131,6 +135,20 @@ def test_what_cannot_be_had_of_a_cluster_is_said(home):
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert words in done.stderr
     assert not (home / "results").exists()
+
+
+def test_a_worker_whose_results_cannot_be_written_is_given_up(tmp_path, monkeypatch):
+    """It goes on with its trial, and must not be given another beside it."""
+    killed = []
+    monkeypatch.setattr(remote.ray, "kill", killed.append)
+    worker = remote.RemoteWorker(None, waits=True)
+    worker._station = "station"
+    (tmp_path / "runs").write_text("no folder")
+    request = RunTrial(None, tmp_path / "runs/inn-seed0-00000000", (), 0.0, False)
+    parcel = Parcel("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
+    with pytest.raises(ResultsError, match="inn-seed0-00000000"):
+        worker._take(parcel, request, print)
+    assert (killed, worker._station) == (["station"], None)
 
 
 @pytest.mark.skipif(not THREE, reason="three nodes take minutes: make cluster-test")

@@ -7,26 +7,17 @@ import json
 import os
 import stat
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
 
 from involbench.execution import gpus, packages
-from involbench.execution.desk import Desk
 from involbench.results.finding import Examination
 from tests.cli import TINY, called, involbench
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(here, tmp_path, monkeypatch):
     """A folder with a spec, where the command asks this process."""
-    desk = Desk(SimpleNamespace(send=lambda report: None))
-
-    @contextmanager
-    def worker():
-        yield SimpleNamespace(ask=lambda request, show: desk.handle(request))
-
-    monkeypatch.setattr("involbench.execution.doctor.Worker", worker)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("INVOLBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("KERAS_BACKEND", raising=False)

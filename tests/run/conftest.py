@@ -8,22 +8,7 @@ import pytest
 
 from tests.cli import involbench
 
-from .resumable import outcome, prepared
-
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-
-
-@pytest.fixture(scope="session")
-def undisturbed(once):
-    """The outcome of the experiment where nothing cuts it off."""
-
-    def run(folder):
-        done = involbench("run", prepared(folder), cwd=folder)
-        assert done.returncode == 0, done.stderr
-
-    found = outcome(once("undisturbed run", run))
-    assert len(found) == 2
-    return found
 
 
 @dataclass(frozen=True)

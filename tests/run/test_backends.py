@@ -4,14 +4,11 @@ import json
 import os
 import shutil
 import signal
-from contextlib import contextmanager
 from importlib.metadata import version
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from involbench.execution.desk import Desk
 from involbench.results.inventory import items_below
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import called, involbench
@@ -43,12 +40,8 @@ MORE = """\
   cnn: {architecture: keras_io_cnn}
   deep: {architecture: resnet, depth: 18, width: 8, stem: cifar, operator: depthwise}
 """
-QUICK = {
-    # The compiler's optimization takes far longer than it saves in a few steps.
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
-    # Threads that wait for each other must not keep the cores from those of other tests.
-    "OMP_WAIT_POLICY": "passive",
-}
+QUICK = {"OMP_WAIT_POLICY": "passive"}
+"""Threads that wait for each other must not keep the cores from those of other tests."""
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +59,8 @@ def folder(once):
 
 
 @pytest.fixture
-def here(folder, monkeypatch):
+def here(here, folder):
     """The same, where commands ask this process."""
-    desk = Desk(SimpleNamespace(send=lambda report: None))
-
-    @contextmanager
-    def worker():
-        yield SimpleNamespace(ask=lambda request, show: desk.handle(request))
-
-    monkeypatch.setattr("involbench.cli.looking.ask", desk.handle)
-    monkeypatch.setattr("involbench.execution.doctor.Worker", worker)
     return folder
 
 

@@ -165,7 +165,11 @@ class RemoteWorker:
         match news:
             case Parcel():
                 assert isinstance(request, RunTrial)
-                news.unpack(request.run_dir.parents[1])
+                try:
+                    news.unpack(request.run_dir.parents[1])
+                except InvolbenchError:
+                    self.leave()  # It is still at it, and could take no other request.
+                    raise
             case Failure(text, usage, trace):
                 kind = UsageError if usage else InvolbenchError
                 raise kind(text) from RuntimeError(trace)
