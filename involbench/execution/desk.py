@@ -43,6 +43,7 @@ from involbench.execution.messages import (
 )
 from involbench.execution.output import output_to
 from involbench.execution.sources import arguments_of, source_of
+from involbench.execution.sparing import without
 from involbench.results.budget import Matched
 from involbench.results.exports import ExportRecord, Format
 from involbench.results.files import write_json
@@ -248,7 +249,8 @@ def _import_heavy_half() -> None:
     """
     gc.disable()
     try:
-        from involbench.training import trial  # noqa: F401
+        with without("sklearn", "matplotlib"):
+            from involbench.training import trial  # noqa: F401
     finally:
         gc.freeze()
         gc.enable()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from involbench.data import describe_dataset, load_dataset
+from involbench.data import describe_dataset, digits, load_dataset
 from involbench.errors import DataError
 
 POISONED = """
@@ -20,7 +20,7 @@ for dataset, path in zip(("digits", "folder", "npz"), (None, *sys.argv[1:])):
 """
 
 
-def test_digits() -> None:
+def test_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_dataset("digits")
     assert data.x_train.shape[1:] == data.input_shape == (32, 32, 3)
     assert len(data.x_train) + len(data.x_test) == 1797
@@ -31,6 +31,8 @@ def test_digits() -> None:
     np.testing.assert_allclose(shares, 0.2, atol=0.01)
     assert load_dataset("digits").fingerprint == data.fingerprint
     assert describe_dataset("digits") == (data.input_shape, data.num_classes)
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)  # Through scikit-learn itself.
+    assert load_dataset("digits").fingerprint == data.fingerprint
     small = load_dataset("digits", image_size=(16, 24))
     assert small.input_shape == (16, 24, 3) == describe_dataset("digits", image_size=(16, 24))[0]
     assert np.array_equal(small.y_test, data.y_test)
