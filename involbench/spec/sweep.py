@@ -11,6 +11,7 @@ from involbench.spec.assign import EVERY, assigned, every_path
 from involbench.spec.document import Problem
 from involbench.spec.explain import problems_of
 from involbench.spec.schema import ExperimentSpec
+from involbench.spec.trial import MATTERS_NOT
 from involbench.spec.wording import KeyPath, describe, dotted, suggest
 
 MAX_TRIALS = 10_000
@@ -61,6 +62,9 @@ def _key_problems(key: str, choices: list[Any], values: dict[str, Any]) -> list[
         return [Problem(path, text, at_key=True)]
     if parts[0] == "models" and parts[1] not in (EVERY, *names):
         text = f"{parts[1]!r} is not one of the models; {suggest(parts[1], names)}"
+        return [Problem(path, text, at_key=True)]
+    if parts[0] == "training" and parts[1] in MATTERS_NOT:
+        text = "changes nothing that a trial results in, so its values cannot be compared"
         return [Problem(path, text, at_key=True)]
     try:
         at_point(values, {key: choices[0]})

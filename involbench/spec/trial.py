@@ -17,7 +17,7 @@ RESULT_VERSION = 3
 """Raised whenever the same trial would give another result than the version before."""
 
 
-_MATTERS_NOT = {"checkpoint_every", "max_minutes", "distribution"}
+MATTERS_NOT = {"checkpoint_every", "max_minutes", "distribution"}
 """Of the training: what changes when it stops or saves and where it runs, not what comes of it."""
 
 
@@ -51,7 +51,7 @@ class Trial(Section):
             "fingerprint": fingerprint,
             "architecture": self.architecture.model_dump(**given),
             "data": self.data.model_dump(**given, exclude={"path"}),
-            "training": self.training.model_dump(**given, exclude=_MATTERS_NOT),
+            "training": self.training.model_dump(**given, exclude=MATTERS_NOT),
             **({"evaluate": conditions} if conditions else {}),
         }
 

@@ -121,6 +121,10 @@ def test_swept_values_may_need_each_other(tmp_path: Path) -> None:
         ("training.epochs: [1, 2, 1]", "11:27: sweep.training.epochs[2]: 1 is listed twice"),
         ("seeds: [1]", "11:3: sweep.seeds: expected a key path: data.KEY, training.KEY, models."),
         ("training.epochs.x: [1]", "11:3: sweep.training.epochs.x: training.epochs is 2, which"),
+        (
+            "training.max_minutes: [1, 2]",
+            "11:3: sweep.training.max_minutes: changes nothing that a trial results in, so its",
+        ),
         ("models.imn.x: [1]", "11:3: sweep.models.imn.x: 'imn' is not one of the models; did"),
         (
             "models.*.kernel_size: [3]",
