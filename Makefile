@@ -1,5 +1,7 @@
 PYTHON ?= python3
-ON_ALL_CORES := --numprocesses logical --maxprocesses 4 --dist worksteal
+# One more than there are cores, since many tests wait for a process of their own.
+ON_ALL_CORES := --numprocesses $(shell expr `getconf _NPROCESSORS_ONLN` + 1) --maxprocesses 4 \
+	--dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends

@@ -73,19 +73,7 @@ def here() -> Iterator[None]:
 @pytest.fixture
 def eager() -> Iterator[None]:
     """The backend compiles nothing, which takes many times as long as the few steps of a test."""
-    import keras
+    from tests.here import eagerly
 
-    match keras.backend.backend():
-        case "tensorflow":
-            import tensorflow as tf
-
-            tf.config.run_functions_eagerly(True)
-            yield
-            tf.config.run_functions_eagerly(False)
-        case "jax":
-            import jax
-
-            with jax.disable_jit():
-                yield
-        case _:
-            yield
+    with eagerly():
+        yield

@@ -44,3 +44,24 @@ def in_this_process() -> Iterator[None]:
         printing = partial(traceback.print_exc, file=sys.__stderr__)
         patch.setattr(desk, "traceback", SimpleNamespace(print_exc=printing))
         yield
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Let the backend compile nothing."""
+    import keras
+
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            tf.config.run_functions_eagerly(True)
+            yield
+            tf.config.run_functions_eagerly(False)
+        case "jax":
+            import jax
+
+            with jax.disable_jit():
+                yield
+        case _:
+            yield

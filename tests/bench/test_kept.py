@@ -12,7 +12,7 @@ from involbench.analysis.benchmark_exports import ExportsBenchmark
 from involbench.analysis.benchmark_models import ModelsBenchmark
 from involbench.results.costs import read_costs
 from tests.cli import called
-from tests.here import in_this_process
+from tests.here import eagerly, in_this_process
 from tests.run.conftest import smoke
 
 __all__ = ["smoke"]
@@ -27,7 +27,7 @@ def tree(smoke, tmp_path_factory):
     shutil.copytree(smoke[0] / "results", folder / "results")
     for run in folder.glob("results/smoke/runs/inn-*"):
         shutil.rmtree(run)
-    with in_this_process():
+    with in_this_process(), eagerly():
         quickly = ("--repeats", 3, "--json", "smoke")
         small = ("--batch", 1, "--batch", 2, "--step-batch", 2, "--device", "cpu")
         done = called("bench", "model", *quickly, *small, cwd=folder)

@@ -83,7 +83,7 @@ def in_a_shell(command: str, folder: Path) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("which", ["those that follow from each other", "those that stand alone"])
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "eager")
 def test_commands_run(folder, which, monkeypatch):
     monkeypatch.setenv("INVOLBENCH_CACHE", str(folder / "cache"))
     for command in COMMANDS:

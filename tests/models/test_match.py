@@ -64,7 +64,7 @@ def test_params_shows_the_matched_width(what, tmp_path):
     assert "inn: width " in done.stderr
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "eager")
 def test_bench_model_times_the_matched_width(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
     few = ("--batch", 1, "--step-batch", 2, "--repeats", 2)
@@ -74,7 +74,7 @@ def test_bench_model_times_the_matched_width(tmp_path):
     assert abs(inn / cnn - 1) < 0.02
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "eager")
 def test_run_trains_at_the_matched_width_and_records_it(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
     done = called("run", "spec.yaml", cwd=tmp_path)

@@ -17,6 +17,8 @@ from tests.operator.test_involution import arrays, check, in_graph
 if BACKEND == "jax":
     pytest.skip("JAX compiles the sums itself", allow_module_level=True)
 
+of_no_backend = pytest.mark.skipif(BACKEND == "torch", reason="tested with TensorFlow, the same")
+
 SCRIPT = """
 import numpy as np
 from involbench.ops import cpu
@@ -112,6 +114,7 @@ def run_script(script, **environment):
     return done.stdout
 
 
+@of_no_backend
 def test_a_second_process_compiles_nothing(tmp_path):
     script = SCRIPT + "stats = cpu.make_plan((16, 16, 16), geometry, x.dtype).loops.forward.stats\n"
     script += "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
@@ -120,6 +123,7 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert run_script(script, NUMBA_CACHE_DIR=folder).split() == ["1", "0"]
 
 
+@of_no_backend
 def test_works_where_nothing_can_be_kept_on_disk():
     refuse = """
 import numba

@@ -170,7 +170,7 @@ def test_a_training_that_diverges_or_takes_too_long_is_a_result(spec):
     assert [json.loads((r / "run.json").read_text())["status"] for r in runs] == ["finished"] * 2
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "eager")
 def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
     unlucky = run_ids(spec)[1]
     run_dir = spec.parent / "results/tiny/runs" / unlucky
