@@ -1,12 +1,14 @@
 PYTHON ?= python3
-# One more than there are cores, since many tests wait for a process of their own.
-ON_ALL_CORES := --numprocesses $(shell expr `getconf _NPROCESSORS_ONLN` + 1) --maxprocesses 4 \
-	--dist worksteal
+# One process more than there are cores, since many tests wait for a process of their own.
+WORKERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
+ON_ALL_CORES = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
-# What JAX's compiler gains by optimizing takes far longer than a few steps on small images.
-QUICK_jax := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+# What JAX's compiler gains by optimizing takes far longer than a few steps on small images; and many
+# processes compile the same.
+QUICK_jax := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled" JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 MORE_jax := tests/training/test_distribution.py
 # Compiling every model takes JAX minutes; PyTorch compiles nothing.
 MORE_torch := tests/run/test_experiments.py

@@ -15,11 +15,20 @@ SPEC = SPEC.replace("keras_io_cnn", "plain, widths: [4]")
 SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmentation: [crop]")
 
 
-def prepared(folder: Path) -> Path:
+ONE = "".join(line for line in SPEC.splitlines(True) if not line.startswith("  inn:"))
+"""Without the involution, where one training will do."""
+
+
+def prepared(folder: Path, spec: str = SPEC) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / "tiny.yaml"
-    path.write_text(SPEC)
+    path.write_text(spec)
     return path
+
+
+def of_one(outcomes: dict[str, object]) -> dict[str, object]:
+    """What must come of `ONE`, where this comes of `SPEC`."""
+    return {run: outcome for run, outcome in outcomes.items() if run.startswith("cnn-")}
 
 
 def outcome(folder: Path, experiment: str = "tiny") -> dict[str, object]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli import involbench, spawn
 
-from .resumable import outcome, prepared
+from .resumable import ONE, of_one, outcome, prepared
 
 
 def checkpoints(folder: Path, model: str = "cnn") -> list[Path]:
@@ -63,7 +63,7 @@ def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(
 
 
 def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_path):
-    spec = prepared(tmp_path / "b")
+    spec = prepared(tmp_path / "b", ONE)
     start_and_stop(spec, signal.SIGKILL, lambda: len(checkpoints(spec.parent)) > 1)
     newest = checkpoints(spec.parent)[-1]
     data = bytearray(newest.read_bytes())
@@ -71,7 +71,7 @@ def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_pat
     newest.write_bytes(data)
     done = involbench("run", spec, cwd=spec.parent)
     assert done.returncode == 0, done.stderr
-    assert outcome(spec.parent) == undisturbed
+    assert outcome(spec.parent) == of_one(undisturbed)
     notes = (newest.parents[1] / "run.json").read_text()
     assert newest.name in notes
     assert "damaged" in notes
