@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from involbench.cli import main
 
 COMMAND = [sys.executable, "-m", "involbench"]
@@ -51,6 +53,20 @@ def spawn(*arguments: object, cwd: Path, **environment: str) -> subprocess.Popen
         # A shell starts its background jobs, which CI may be one of, with Ctrl-C ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def title(process: psutil.Process) -> str:
+    """Its command; empty if it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def workers_of(runner: subprocess.Popen) -> list[psutil.Process]:
+    """The worker processes of a command that runs."""
+    children = psutil.Process(runner.pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in title(child)]
 
 
 def called(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:

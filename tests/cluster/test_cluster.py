@@ -11,13 +11,12 @@ import signal
 import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
 from involbench.errors import ResultsError
 from involbench.execution.cluster.parcel import Parcel
 from involbench.execution.messages import RunTrial
-from tests.cli import involbench, spawn
+from tests.cli import involbench, spawn, title
 from tests.run.resumable import ONE, of_one, outcome, prepared
 
 from .nodes import AUTHENTICATION, Cluster, cluster
@@ -113,13 +112,6 @@ def kill_actors(nodes: Cluster) -> None:
     assert actors
     for process in actors:
         process.kill()
-
-
-def title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def test_what_cannot_be_had_of_a_cluster_is_said(home):

@@ -1,5 +1,6 @@
 """What a run does when it is stopped, when a part of it fails, and when it may not start."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from involbench.results.record import RunRecord
-from tests.cli import TINY, called, involbench, spawn
+from tests.cli import TINY, called, involbench, spawn, workers_of
 from tests.here import in_this_process
 
 SPEC = TINY.replace("inn: ", "control: ")
@@ -103,9 +104,8 @@ def test_a_second_ctrl_c_does_not_wait_for_the_running_step(spec):
     process = spawn("run", spec, "-S", "training.epochs=200", "-j", 2, cwd=spec.parent)
     wait_for(lambda: len(list(spec.parent.glob("results/tiny/runs/*/log.txt"))) > 1, process)
     children = psutil.Process(process.pid).children(recursive=True)
-    for child in children:
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.suspend()  # Its step does not end.
+    for worker in workers_of(process):
+        worker.suspend()  # Its step does not end.
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=3)
@@ -116,13 +116,17 @@ def test_a_second_ctrl_c_does_not_wait_for_the_running_step(spec):
     wait_for_the_end_of(children)
 
 
+def kill_workers_of(process):
+    for worker in workers_of(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.kill()
+
+
 def test_a_killed_worker_costs_nothing_but_a_new_one(spec):
     process = spawn("run", spec, "--seeds", 1, "-S", "training.epochs=12", cwd=spec.parent)
     wait_for(lambda: "cnn0" in statuses(spec.parent), process)
     wait_for(lambda: any(spec.parent.glob("results/tiny/runs/control-seed0-*")), process)
-    for child in psutil.Process(process.pid).children(recursive=True):
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.kill()
+    kill_workers_of(process)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     assert list(statuses(spec.parent).values()) == ["finished"] * 2
@@ -136,9 +140,7 @@ def test_a_trial_whose_workers_die_every_time_fails_alone(spec):
     deadline = time.monotonic() + 120
     while "control0" not in statuses(spec.parent):
         assert time.monotonic() < deadline
-        for child in psutil.Process(process.pid).children(recursive=True):
-            if "spawn_main" in " ".join(child.cmdline()):
-                child.kill()
+        kill_workers_of(process)
         time.sleep(0.2)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 1, errors
