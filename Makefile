@@ -5,9 +5,9 @@ ON_ALL_CORES = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
-# What XLA gains by optimizing takes far longer than a few steps on small images; and many processes
-# have JAX compile the same.
-QUICK := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+# What JAX's compiler gains by optimizing takes far longer than a few steps on small images; and many
+# processes compile the same.
+QUICK_jax := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
 	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled" JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 MORE_jax := tests/training/test_distribution.py
 # Compiling every model takes JAX minutes; PyTorch compiles nothing.
@@ -25,12 +25,12 @@ run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models
 environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 
 test: $(INSTALLED) ## Set up and run the tests.
-	$(QUICK) $(BIN)/pytest $(ON_ALL_CORES)
+	$(BIN)/pytest $(ON_ALL_CORES)
 
 test-backends: test-jax test-torch ## Set up and run the tests of operator and commands on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(QUICK) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
+	KERAS_BACKEND=$* $(QUICK_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
 		tests/run/test_backends.py $(MORE_$*)
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times.

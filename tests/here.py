@@ -56,8 +56,10 @@ def eagerly() -> Iterator[None]:
             import tensorflow as tf
 
             tf.config.run_functions_eagerly(True)
-            yield
-            tf.config.run_functions_eagerly(False)
+            try:
+                yield
+            finally:
+                tf.config.run_functions_eagerly(False)
         case "jax":
             import jax
 

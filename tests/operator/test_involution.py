@@ -14,7 +14,7 @@ from tests.operator import reference
 from tests.operator.backends import BACKEND, as_float64, values_and_gradients
 
 # JAX compiles every case anew, so `make test-jax` tries them all only where it is told to.
-CASES = int(os.environ.get("INVOLBENCH_CASES", "15" if BACKEND == "jax" else "300"))
+CASES = int(os.environ.get("INVOLBENCH_CASES", "30" if BACKEND == "jax" else "300"))
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 1e-2, "float16": 1e-2}
 
 
@@ -138,7 +138,7 @@ def test_values_and_gradients_equal_the_definition(case, data_format, dtype, see
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's path is the same everywhere")
-@generated(max_examples=10 if BACKEND == "jax" else 30)
+@generated(max_examples=15 if BACKEND == "jax" else 30)
 def test_they_do_inside_a_compiled_function(case, data_format, dtype, seed):
     check(case, data_format, dtype, seed, in_graph)
 

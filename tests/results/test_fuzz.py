@@ -129,7 +129,7 @@ def survives(root: Path, *commands: list[str]) -> None:
 
 VARIANTS = st.tuples(*map(st.sampled_from, COMMANDS.values()))
 FAST = settings(
-    max_examples=int(os.environ.get("INVOLBENCH_EXAMPLES", "120")),
+    max_examples=int(os.environ.get("INVOLBENCH_EXAMPLES", "500")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
