@@ -1,14 +1,12 @@
 """The attention layers against slow loops: values and gradients, and what every layer must do."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
 
 from involbench.layers import LocalSelfAttention2D, OutlookAttention2D
 from tests.operator import attention
-from tests.operator.backends import BACKEND, values_and_gradients
+from tests.operator.backends import values_and_gradients
 
 LAYERS = {
     LocalSelfAttention2D: attention.local_self_attention,
@@ -21,8 +19,6 @@ OPTIONS = [
     {"filters": 6, "kernel_size": (1, 3), "heads": 2, "strides": 2},
     {"filters": 3, "kernel_size": (5, 3), "heads": 1, "strides": 3},
 ]
-if BACKEND == "jax" and "INVOLBENCH_CASES" not in os.environ:
-    OPTIONS = OPTIONS[:2]  # JAX takes far longer to compile so many taps.
 
 
 def slow(kind, options, x, *weights):
