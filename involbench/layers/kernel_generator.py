@@ -9,6 +9,7 @@ from involbench.layers.normalization import KINDS, normalization_layer
 from involbench.ops.geometry import Geometry, check_choice, check_positive
 
 Choice = str | Callable[..., Any] | None
+_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 class KernelGenerator(keras.layers.Layer):
@@ -63,9 +64,13 @@ class KernelGenerator(keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
     def _build_generator(self, input_shape: Sequence[int | None], geometry: Geometry) -> None:
-        axis = 3 if geometry.channels_last else 1
-        filters, strides = self._reduce_filters(input_shape[axis]), _strides(geometry)
-        shared = {"data_format": geometry.data_format, "dtype": self.dtype_policy}
+        self._turns = not geometry.channels_last and not _convolves_channels_first()
+        channels_last = geometry.channels_last or self._turns
+        shape = tuple(input_shape[axis] for axis in _TO_LAST) if self._turns else input_shape
+        axis = 3 if channels_last else 1
+        filters, strides = self._reduce_filters(shape[axis]), _strides(geometry)
+        data_format = "channels_last" if channels_last else "channels_first"
+        shared = {"data_format": data_format, "dtype": self.dtype_policy}
         self.pool = keras.layers.AveragePooling2D(strides, padding="same", **shared)
         self.reduce = self._convolution(filters, self.use_reduce_bias, shared)
         self.normalization = normalization_layer(
@@ -76,7 +81,6 @@ class KernelGenerator(keras.layers.Layer):
         before = [self.pool] if max(strides) > 1 else []
         middle = [self.normalization] if self.normalization is not None else []
         self._generator: list[Any] = [*before, self.reduce, *middle, self.span]
-        shape = input_shape
         for layer in self._generator:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
@@ -109,7 +113,7 @@ class KernelGenerator(keras.layers.Layer):
 
     def _generate(self, inputs: Any, geometry: Geometry, training: bool | None) -> Any:
         """The kernels for images, of the shape that `geometry` says."""
-        flat = inputs
+        flat = keras.ops.transpose(inputs, _TO_LAST) if self._turns else inputs
         for layer in self._generator:
             if layer is self.span:
                 flat = self.activation(flat)
@@ -117,6 +121,7 @@ class KernelGenerator(keras.layers.Layer):
                 flat = layer(flat, training=training)
             else:
                 flat = layer(flat)
+        flat = keras.ops.transpose(flat, _TO_FIRST) if self._turns else flat
         kernels = _split_taps(flat, geometry)
         if self.kernel_activation is keras.activations.linear:
             return kernels
@@ -142,6 +147,12 @@ class KernelGenerator(keras.layers.Layer):
                 for name in names
             },
         }
+
+
+def _convolves_channels_first() -> bool:
+    """TensorFlow does only on GPUs and on CPUs for which oneDNN has instructions."""
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    return not on_tensorflow or bool(keras.distribution.list_devices("gpu"))
 
 
 def _strides(geometry: Geometry) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import pytest
 
 from involbench.bench import forms, memory, operator, step
 from involbench.bench.call import Call
+from involbench.bench.warm_up import warm_up
 from involbench.errors import InvolbenchError
 from involbench.results.benchmark import OperatorShape
 
@@ -40,3 +41,18 @@ def test_the_peak_counts_what_a_call_frees_again(can_clear, monkeypatch):
     megabytes = 100
     call = Call(lambda: [np.ones((megabytes, 2**17)).sum()], ())
     assert 0.9 * megabytes * 2**20 <= peak(call) <= 1.5 * megabytes * 2**20
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"),
+    [
+        ([0.01] * 100, 6),
+        ([20, 1, 0.5, *[0.01] * 100], 7),  # The first call compiles.
+        ([0.9**n for n in range(20, 300)], 100),
+        ([20, 9, 9], 2),
+        ([1.0] * 100, 4),
+    ],
+)
+def test_calls_that_get_no_faster_or_take_too_long_end_the_warming_up(seconds, calls):
+    given = iter(seconds)
+    assert warm_up(lambda: next(given)) == calls

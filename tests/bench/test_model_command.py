@@ -69,7 +69,7 @@ def test_every_network_has_every_number(printed, result):
         assert tuple(model.inference) == BATCHES
         assert all(len(latency.samples) == REPEATS for latency in model.inference.values())
         assert len(model.step.samples) == 3  # In the first two repeats and the sixth.
-        assert min(model.warm_up_calls.values()) >= 6
+        assert min(model.warm_up_calls.values()) >= 2  # On a machine on which one takes seconds.
         assert model.first_call_seconds > model.inference[1].median
         assert model.step_bytes > 0
 

@@ -14,6 +14,7 @@ OPTIONS = [
     {"dilation_rate": 2},
     {"kernel_size": (3, 5), "strides": (1, 2)},
     {"groups": None, "group_channels": 2},
+    {"data_format": "channels_first", "groups": 1, "strides": 2},
     {"reduce_filters": 5},
     {"normalization": "layer"},
     {"normalization": "group"},
