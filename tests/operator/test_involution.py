@@ -3,7 +3,6 @@
 import os
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from involbench.ops import involution
 from tests.operator import reference
-from tests.operator.backends import BACKEND, as_float64, values_and_gradients
+from tests.operator.backends import BACKEND, rounded, values_and_gradients
 
 # JAX compiles every case anew, so `make test-jax` tries them all only where it is told to.
 CASES = int(os.environ.get("INVOLBENCH_CASES", "30" if BACKEND == "jax" else "300"))
@@ -62,7 +61,7 @@ def arrays(case, seed, dtype="float64"):
         (case.shape[0], *case.out, case.groups, np.prod(case.kernel_size)),
         (case.shape[0], *case.out, case.shape[3]),
     ]
-    return [as_float64(keras.ops.cast(rng.normal(size=shape), dtype)) for shape in shapes]
+    return [rounded(rng.normal(size=shape), dtype).astype("float64") for shape in shapes]
 
 
 def first(array):
