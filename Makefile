@@ -1,6 +1,5 @@
 PYTHON ?= python3
-# One process more than there are cores, since many tests wait for a process of their own.
-WORKERS := $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
+WORKERS := $(shell getconf _NPROCESSORS_ONLN)
 ON_ALL_CORES = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed

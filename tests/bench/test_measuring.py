@@ -21,7 +21,9 @@ def test_times_of_different_results_are_refused(monkeypatch):
         operator.time_operator(SHAPE, 2, lambda done, total: None)
 
 
+@pytest.mark.usefixtures("eager")
 def test_steps_of_different_networks_are_refused(monkeypatch):
+    monkeypatch.setattr(step, "BATCH_SIZE", 8)
     right = step.PatchesInvolution2D.call
 
     def wrong(self, inputs, training=None):

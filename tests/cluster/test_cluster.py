@@ -19,7 +19,7 @@ from involbench.execution.messages import RunTrial
 from tests.cli import involbench, spawn, title
 from tests.run.resumable import ONE, of_one, outcome, prepared
 
-from .nodes import AUTHENTICATION, Cluster, cluster
+from .nodes import ENVIRONMENT, Cluster, cluster
 
 pytest.importorskip("ray", reason="an extra of involbench that is not installed")
 remote = importlib.import_module("involbench.execution.cluster.remote")
@@ -60,14 +60,14 @@ def told_until(process: subprocess.Popen, words: str) -> str:
 
 def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):
     spec = prepared(home)
-    process = spawn("run", spec, "--executor", "ray", "-j", "1", cwd=home, **AUTHENTICATION)
+    process = spawn("run", spec, "--executor", "ray", "-j", "1", cwd=home, **ENVIRONMENT)
     errors = told_until(process, "cnn seed 0 epoch 2/8")
     process.send_signal(signal.SIGTERM)
     errors += process.communicate(timeout=300)[1]
     assert (process.returncode, finished(errors)) == (143, []), errors
     assert list(home.glob("results/tiny/runs/cnn-*/checkpoint/*.npz"))
 
-    done = involbench("run", spec, "--executor", "ray", cwd=home, **AUTHENTICATION)
+    done = involbench("run", spec, "--executor", "ray", cwd=home, **ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert outcome(home) == undisturbed
     assert sorted(finished(done.stderr)) == ["cnn seed 0", "inn seed 0"]
@@ -80,13 +80,13 @@ def test_a_node_without_the_folder_is_named_or_sends_its_results_back(undisturbe
     spec, results = prepared(home, ONE), home / "results"
     with blind(home, results) as nodes:
         run = ("run", spec, "--executor", "ray", "--address", nodes.address, "--results", results)
-        done = involbench(*run, cwd=home, **AUTHENTICATION)
+        done = involbench(*run, cwd=home, **ENVIRONMENT)
         assert done.returncode == 2, done.stderr
         assert re.search(r"the node \S+ \(\w{8}\) cannot write .*on ray/results", done.stderr)
         assert "--send-back" in done.stderr
         assert not list(results.iterdir())
 
-        process = spawn(*run, "--send-back", cwd=home, **AUTHENTICATION)
+        process = spawn(*run, "--send-back", cwd=home, **ENVIRONMENT)
         errors = told_until(process, "cnn seed 0 epoch 3/8")
         kill_actors(nodes)
         errors += process.communicate(timeout=300)[1]
@@ -123,7 +123,7 @@ def test_what_cannot_be_had_of_a_cluster_is_said(home):
         (("--device", "gpu"), "--device gpu: say how many with -S resources.gpus=1"),
         (("-S", "resources.gpus=-1"), "resources.gpus"),
     ):
-        done = involbench("run", spec, "--executor", "ray", *flags, cwd=home, **AUTHENTICATION)
+        done = involbench("run", spec, "--executor", "ray", *flags, cwd=home, **ENVIRONMENT)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert words in done.stderr
     assert not (home / "results").exists()
@@ -154,7 +154,7 @@ def test_a_node_that_is_killed_costs_no_trial(home):
     assert local.returncode == 0, local.stderr
     with cluster(home, 3) as nodes:
         run = ("run", "tiny.yaml", "--executor", "ray", "--address", nodes.address)
-        process = spawn(*run, cwd=folders[1], **AUTHENTICATION)
+        process = spawn(*run, cwd=folders[1], **ENVIRONMENT)
         errors = told_until(process, "[5/12]")
         nodes.kill(1)
         errors += process.communicate(timeout=600)[1]
@@ -169,6 +169,6 @@ def test_a_node_that_is_killed_costs_no_trial(home):
 def test_more_cpus_than_any_node_has_are_refused(home):
     with cluster(home, 1) as nodes:
         run = ("run", prepared(home), "--executor", "ray", "--address", nodes.address)
-        done = involbench(*run, "-S", "resources.cpus=64", cwd=home, **AUTHENTICATION)
+        done = involbench(*run, "-S", "resources.cpus=64", cwd=home, **ENVIRONMENT)
     assert done.returncode == 2
     assert "resources: no node has 64 CPUs and 0 GPUs: " in done.stderr

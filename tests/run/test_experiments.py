@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from involbench.data import make_dataset
 from involbench.models import resnet
@@ -98,12 +100,22 @@ def test_every_model_of_every_file_trains_a_step(images, tmp_path, monkeypatch):
             evaluate = together(wanted.get(key, trial).evaluate, trial.evaluate)
             wanted[key] = trial.model_copy(update={"evaluate": evaluate})
     for trial in wanted.values():
-        record = step(trial, images, tmp_path / str(len(list(tmp_path.iterdir()))))
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        record = step(trial, images, folder)
         assert record.status == "finished", (trial.experiment, trial.model, record.error)
+        assert_the_saved_model_predicts_what_the_trained_one_did(folder, images)
         tested = {name.partition("@")[2] for name in record.metrics if "@" in name}
         fixed = {c.name for c in trial.evaluate.conditions if c.kind == "image_size"}
         every = {c.name for c in trial.evaluate.conditions}
         assert tested == (every if trial.architecture.any_image_size else every - fixed)
+
+
+def assert_the_saved_model_predicts_what_the_trained_one_did(folder: Path, images) -> None:
+    loaded = keras.models.load_model(folder / "model.keras")
+    logits = keras.ops.convert_to_numpy(loaded(images.x_test / np.float32(255), training=False))
+    with np.load(folder / "predictions.npz") as saved:
+        expected = saved["probabilities"].astype("float64")
+    np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=1e-3)
 
 
 def step(trial: Trial, images, folder: Path) -> RunRecord:
