@@ -13,7 +13,7 @@ from tests.cli import involbench, spawn
 
 from .resumable import outcome, prepared
 
-KILLS = int(os.environ.get("INVOLBENCH_KILLS", "6"))
+KILLS = int(os.environ.get("INVOLBENCH_KILLS", "4"))
 
 
 def listing(folder: Path) -> frozenset[str]:
