@@ -1,6 +1,6 @@
 """How long `involbench --help`, `list` and `compare` take, as a user waits for them.
 
-Makes 500 runs of made-up numbers in a temporary folder, then times whole processes, interpreter
+Makes runs of made-up numbers in a temporary folder, then times whole processes, interpreter
 included. Run from the repository:  python -m benchmarks.startup
 """
 
@@ -18,13 +18,13 @@ from tests.compare.factory import make_run
 
 _MODELS = ("cnn", "inn", "control")
 _EXPERIMENTS = 4
-_RUNS = 500
+_RUNS = (200, 500)
 _REPEATS = 15
 
 
-def make_runs(results: Path) -> None:
+def make_runs(results: Path, count: int) -> None:
     """Finished runs, dealt out over models and experiments."""
-    for number in range(_RUNS):
+    for number in range(count):
         seed, deal = divmod(number, len(_MODELS) * _EXPERIMENTS)
         model, experiment = _MODELS[deal % len(_MODELS)], deal // len(_MODELS)
         make_run(results, model, seed, experiment=f"experiment{experiment}")
@@ -44,15 +44,18 @@ def wall_seconds(arguments: Sequence[str], cwd: Path) -> list[float]:
 def main() -> None:
     print(f"python {platform.python_version()}, {os.cpu_count()} cores, {_REPEATS} processes each")
     with TemporaryDirectory() as folder:
-        make_runs(Path(folder) / "results")
-        for title, arguments in (
-            ("involbench --help", ["--help"]),
-            (f"involbench list, {_RUNS} runs", ["list"]),
-            (f"involbench compare, {_RUNS} runs", ["compare"]),
-        ):
-            taken = sorted(wall_seconds(arguments, Path(folder)))
-            spread = f"{taken[0]:.3f} to {taken[-1]:.3f}"
-            print(f"{title:32} median {median(taken):.3f} s, {spread}")
+        _report("involbench --help", ["--help"], Path(folder))
+        for count in _RUNS:
+            home = Path(folder) / str(count)
+            make_runs(home / "results", count)
+            for command in ("list", "compare"):
+                _report(f"involbench {command}, {count} runs", [command], home)
+
+
+def _report(title: str, arguments: Sequence[str], cwd: Path) -> None:
+    taken = sorted(wall_seconds(arguments, cwd))
+    spread = f"{taken[0]:.3f} to {taken[-1]:.3f}"
+    print(f"{title:32} median {median(taken):.3f} s, {spread}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 import sys
 import traceback
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import typer
+from typer.main import get_command
 
 from involbench import __version__
 from involbench.cli.streams import make_patient
@@ -68,12 +71,18 @@ def _register_commands() -> None:
     app.add_typer(bench)
 
 
+@cache
+def _command() -> Callable[[], Any]:
+    """What `app` is each time it is called, made of every signature anew; made once."""
+    _register_commands()
+    return get_command(app)
+
+
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
     make_patient()
-    _register_commands()
     try:
-        app()
+        _command()()
     except InvolbenchError as error:
         if {"-v", "--verbose"} & set(sys.argv):
             traceback.print_exc()
