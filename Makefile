@@ -4,16 +4,17 @@ ON_ALL_CORES = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
-# What JAX's compiler gains by optimizing takes far longer than a few steps on small images; and many
-# processes compile the same.
-QUICK_jax := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
-	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled" JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
+# What the compiler of TensorFlow and JAX gains by optimizing takes far longer than a few steps on
+# small images; and many processes compile the same.
+QUICK = XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+CACHED_jax := JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1 \
+	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled"
 MORE_jax := tests/training/test_distribution.py
 # Compiling every model takes JAX minutes; PyTorch compiles nothing.
 MORE_torch := tests/run/test_experiments.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run environments test test-backends test-jax test-torch torture cluster-test calibrate docs lint clean
+.PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate docs lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,16 +25,20 @@ run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models
 environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 
 test: $(INSTALLED) ## Set up and run the tests.
-	$(BIN)/pytest $(ON_ALL_CORES)
+	$(QUICK) $(BIN)/pytest $(ON_ALL_CORES)
 
 test-backends: test-jax test-torch ## Set up and run the tests of operator and commands on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(QUICK_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
+	KERAS_BACKEND=$* $(QUICK) $(CACHED_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
 		tests/run/test_backends.py $(MORE_$*)
 
+test-all: export INVOLBENCH_THOROUGH = 1
+test-all: QUICK =
+test-all: test-backends test ## The tests of all backends, and those that take long for what they add.
+
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times.
-	INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
+	INVOLBENCH_THOROUGH=1 INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
 	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py
 
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.

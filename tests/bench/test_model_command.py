@@ -30,11 +30,11 @@ name: two
 data: {dataset: digits, image_size: 128}
 models:
   control: {architecture: keras_io_control}
-  inn: {architecture: keras_io_inn}
+  conv: {architecture: plain, widths: [4, 4, 4]}
 baseline: control
 """
 PLAIN = "{architecture: plain, operator: depthwise, widths: [4, 8]}"
-NAMES = ["control", "inn", "plain depthwise 4-8"]
+NAMES = ["control", "conv", "plain depthwise 4-8"]
 REPEATS, BATCHES = 6, (1, 64)
 
 
@@ -75,13 +75,14 @@ def test_every_network_has_every_number(printed, result):
 
 
 def test_sizes_are_those_of_the_networks(result):
-    control, inn, plain = (model.sizes for model in result.models)
+    control, conv, plain = (model.sizes for model in result.models)
     # A ReLU; a pooling and a ReLU; a pooling, a ReLU and its result flattened; the head.
     values = 3 * 128 * 128
     assert control.activations == values * (1 + 2 / 4 + 3 / 16) + 64 + 10
     assert control.macs == values // 16 * 64 + 64 * 10
-    assert inn.parameters - control.parameters == 78
-    assert plain.parameters > inn.parameters
+    kernels = (3 * 9 + 1) * 4 + 2 * (4 * 9 + 1) * 4
+    assert conv.parameters == kernels + (32 * 32 * 4 + 1) * 64 + (64 + 1) * 10
+    assert plain.parameters > conv.parameters
     assert control.file_bytes > 4 * control.parameters
 
 
@@ -114,13 +115,13 @@ def test_peak_memory_is_what_is_computed_by_hand(result):
 def test_tables_are_80_columns_wide_and_say_the_same(result):
     lines = rendered(models_view(result), for_screen=False).splitlines()
     assert max(map(len, lines)) <= 80
-    assert len([line for line in lines if line.split()[:1] == ["inn"]]) == 4
+    assert len([line for line in lines if line.split()[:1] == ["conv"]]) == 4
     markdown = models_markdown(result)
-    assert markdown.count("| inn |") == 4
+    assert markdown.count("| conv |") == 4
     heading, *rows = csv.reader(io.StringIO(csv_text(models_rows(result))))
     assert len(rows) == 9
     (row,) = (
-        dict(zip(heading, r, strict=True)) for r in rows if r[:3] == ["inn", "inference", "1"]
+        dict(zip(heading, r, strict=True)) for r in rows if r[:3] == ["conv", "inference", "1"]
     )
     assert float(row["median"]) == result.models[1].inference[1].median
     assert int(row["parameters"]) == result.models[1].sizes.parameters

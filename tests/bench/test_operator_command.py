@@ -41,6 +41,7 @@ def parts(benchmark):
                 yield shape, form, part, shape["forms"][form]["parts"][part]
 
 
+@pytest.mark.thorough
 def test_the_document_has_every_field(printed, benchmark):
     OperatorBenchmark.model_validate_json(printed)
     assert [",".join(map(str, s["shape"].values())) for s in benchmark["shapes"]] == [*SHAPES]
@@ -50,6 +51,7 @@ def test_the_document_has_every_field(printed, benchmark):
     assert all(len(part["samples"]) == 3 for *_, part in parts(benchmark))
 
 
+@pytest.mark.thorough
 def test_medians_and_ratios_follow_from_the_samples(benchmark):
     for shape, form, name, part in parts(benchmark):
         ours = shape["forms"]["involution"]["parts"][name]
@@ -67,6 +69,7 @@ def test_medians_and_ratios_follow_from_the_samples(benchmark):
         assert part["memory_ratio"] == expected, form
 
 
+@pytest.mark.thorough
 def test_geometric_means_follow_from_the_medians(benchmark):
     assert set(benchmark["geometric_means"]) == {*FORMS}
     for form, means in benchmark["geometric_means"].items():
@@ -78,6 +81,7 @@ def test_geometric_means_follow_from_the_medians(benchmark):
             assert means[part]["floor_share"] == pytest.approx(share)
 
 
+@pytest.mark.thorough
 def test_the_floor_counts_every_array_once(benchmark):
     shape = benchmark["shapes"][0]
     image = 4 * 32 * 32 * 16 * FLOAT
@@ -102,6 +106,7 @@ def test_the_floor_counts_every_array_once(benchmark):
             assert part["floor_share"] == pytest.approx(expected)
 
 
+@pytest.mark.thorough
 def test_peak_memory_sees_the_patches(benchmark):
     patches = 49 * 4 * 32 * 32 * 16 * FLOAT
     peaks = {
@@ -112,6 +117,7 @@ def test_peak_memory_sees_the_patches(benchmark):
     assert 0 < peaks["involution"] <= patches / 3
 
 
+@pytest.mark.thorough
 def test_the_tables_are_plain_and_80_columns_wide(printed):
     text = rendered(operator_view(OperatorBenchmark.model_validate_json(printed)), for_screen=False)
     lines = text.splitlines()
@@ -122,6 +128,7 @@ def test_the_tables_are_plain_and_80_columns_wide(printed):
     assert "on CPU (" in text
 
 
+@pytest.mark.thorough
 def test_a_wide_shape_stays_on_its_line(benchmark):
     wide = "256,224,224,64,7,4"
     first = benchmark["shapes"][0]

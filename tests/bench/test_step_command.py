@@ -24,6 +24,7 @@ def printed(once):
     return (once("bench step", run) / "step.json").read_text()
 
 
+@pytest.mark.thorough
 def test_steps_of_the_same_network_on_both_layers(printed):
     benchmark = json.loads(printed)
     networks = benchmark["networks"]
@@ -39,6 +40,7 @@ def test_steps_of_the_same_network_on_both_layers(printed):
     assert networks["control"]["losses"][0] != ours["losses"][0]
 
 
+@pytest.mark.thorough
 def test_its_table_has_every_network_and_fits_80_columns(printed):
     shown = rendered(step_view(StepBenchmark.model_validate_json(printed)), for_screen=False)
     assert max(map(len, shown.splitlines())) <= 80

@@ -59,7 +59,7 @@ def told_until(process: subprocess.Popen, words: str) -> str:
 
 
 def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):
-    spec = prepared(home)
+    spec = prepared(home, ONE)
     process = spawn("run", spec, "--executor", "ray", "-j", "1", cwd=home, **ENVIRONMENT)
     errors = told_until(process, "cnn seed 0 epoch 2/8")
     process.send_signal(signal.SIGTERM)
@@ -69,13 +69,14 @@ def test_a_cluster_of_this_machine_gives_the_same_to_the_bit(undisturbed, home):
 
     done = involbench("run", spec, "--executor", "ray", cwd=home, **ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert outcome(home) == undisturbed
-    assert sorted(finished(done.stderr)) == ["cnn seed 0", "inn seed 0"]
+    assert outcome(home) == of_one(undisturbed)
+    assert finished(done.stderr) == ["cnn seed 0"]
     assert "raylet" not in done.stdout + done.stderr
     assert done.stdout.startswith("tiny\n")
     assert [path.name for path in (home / "results").iterdir()] == ["tiny"]
 
 
+@pytest.mark.thorough
 def test_a_node_without_the_folder_is_named_or_sends_its_results_back(undisturbed, home):
     spec, results = prepared(home, ONE), home / "results"
     with blind(home, results) as nodes:

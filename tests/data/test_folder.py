@@ -242,7 +242,7 @@ def test_nothing_is_written_for_bad_input(photos: Path, cache: Path) -> None:
     assert sorted(photos.rglob("*")) == before and not list(cache.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the CIFAR-10 JPEG images are not in {REAL}")
 def test_real_cifar10_images() -> None:
     seen: list[tuple[str, int, int]] = []

@@ -65,6 +65,7 @@ def test_params_shows_the_matched_width(what, tmp_path):
 
 
 @pytest.mark.usefixtures("here", "eager")
+@pytest.mark.thorough
 def test_bench_model_times_the_matched_width(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
     few = ("--batch", 1, "--step-batch", 2, "--repeats", 2)

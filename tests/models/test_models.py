@@ -12,6 +12,7 @@ from involbench.models import build_model, resnet
 from involbench.models.registry import ARCHITECTURES
 from involbench.profiling import count_parameters, only_outlines
 from involbench.spec import architectures, operators
+from tests.effort import THOROUGH
 
 PUBLISHED = {
     # trainable, not trainable, operator, head
@@ -45,7 +46,10 @@ TRAINED = [
     *((f"pythonguides_{name}", {}) for name in ("cnn", "inn")),
     # The experiments have the rest: all in `plain`, and these in the other skeletons.
     *(
-        (skeleton, {"operator": operator, **_SMALL[skeleton]})
+        pytest.param(
+            *(skeleton, {"operator": operator, **_SMALL[skeleton]}),
+            marks=pytest.mark.thorough if "attention" in operator else (),
+        )
         for skeleton in _SMALL
         for operator in OPERATORS
         if operator not in ("convolution", "involution", "none")
@@ -58,7 +62,8 @@ TRAINED = [
 @pytest.mark.parametrize(("name", "arguments"), TRAINED, ids=str)
 def test_trains_saves_and_loads(name, arguments, tmp_path, monkeypatch):
     """As those of the experiments do in tests/run/test_experiments.py, for other data."""
-    monkeypatch.setitem(resnet.BLOCKS, 50, (1, 1, 0, 0))
+    if not THOROUGH:
+        monkeypatch.setitem(resnet.BLOCKS, 50, (1, 1, 0, 0))
     keras.utils.set_random_seed(0)
     input_shape, classes = OTHER
     model = build_model(name, input_shape, classes, **arguments)

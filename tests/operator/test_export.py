@@ -14,7 +14,7 @@ import tensorflow as tf
 from involbench.layers import Involution2D
 
 OPTIONS = [
-    {},
+    pytest.param({}, marks=pytest.mark.thorough),
     {"dilation_rate": 2, "kernel_activation": "softmax"},
     {"strides": 2, "padding": "keras_io", "group_layout": "interleaved"},
 ]

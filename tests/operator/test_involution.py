@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from involbench.ops import involution
+from tests.effort import examples
 from tests.operator import reference
 from tests.operator.backends import BACKEND, rounded, values_and_gradients
 
@@ -137,13 +138,13 @@ def test_values_and_gradients_equal_the_definition(case, data_format, dtype, see
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's path is the same everywhere")
-@generated(max_examples=15 if BACKEND == "jax" else 30)
+@generated(max_examples=examples(8, 15 if BACKEND == "jax" else 30))
 def test_they_do_inside_a_compiled_function(case, data_format, dtype, seed):
     check(case, data_format, dtype, seed, in_graph)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has unknown sizes")
-@generated(max_examples=50)
+@generated(max_examples=examples(20, 50))
 def test_they_do_for_images_of_unknown_size(case, data_format, dtype, seed):
     """One trace serves images of several sizes."""
     traced = []
@@ -158,7 +159,9 @@ def test_they_do_for_images_of_unknown_size(case, data_format, dtype, seed):
         check(other, data_format, dtype, seed, once)
 
 
-@pytest.mark.parametrize("batch", [0, 3, 64, 70, 130])
+@pytest.mark.parametrize(
+    "batch", [0, 3, 70, *(pytest.param(n, marks=pytest.mark.thorough) for n in (64, 130))]
+)
 @pytest.mark.parametrize("strides", [1, 2])
 def test_batches_of_any_size_equal_their_images(batch, strides):
     case = reference.Case((batch, 4, 5, 4), (3, 3), (strides, strides), groups=2)

@@ -5,23 +5,26 @@ import numpy as np
 import pytest
 
 from involbench.layers import Involution2D
+from tests.effort import examples
 from tests.operator.backends import BACKEND
 
 OPTIONS = [
     {},
-    {"strides": 2},
     {"strides": 2, "padding": "keras_io", "group_layout": "interleaved"},
     {"dilation_rate": 2},
     {"kernel_size": (3, 5), "strides": (1, 2)},
-    {"groups": None, "group_channels": 2},
     {"data_format": "channels_first", "groups": 1, "strides": 2},
+    {"normalization": None, "activation": "tanh"},
+    {"kernel_activation": "softmax"},
+    {"kernel_regularizer": "l2", "kernel_constraint": "max_norm", "bias_initializer": "ones"},
+]
+MORE_OPTIONS = [
+    {"strides": 2},
+    {"groups": None, "group_channels": 2},
     {"reduce_filters": 5},
     {"normalization": "layer"},
     {"normalization": "group"},
-    {"normalization": None, "activation": "tanh"},
-    {"kernel_activation": "softmax"},
     {"use_reduce_bias": True, "use_span_bias": False},
-    {"kernel_regularizer": "l2", "kernel_constraint": "max_norm", "bias_initializer": "ones"},
 ]
 
 
@@ -33,7 +36,7 @@ def make(**options):
     return Involution2D(**({"kernel_size": 3, "groups": 2, "reduction_ratio": 2} | options))
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", examples(OPTIONS, OPTIONS + MORE_OPTIONS), ids=str)
 def test_trains_saves_and_loads_with_every_option(options, tmp_path):
     model = keras.Sequential([keras.Input((7, 5, 4)), make(**options)])
     x = images(8, 7, 5, 4)

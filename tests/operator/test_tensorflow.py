@@ -109,6 +109,7 @@ def test_a_saved_model_holds_no_function_of_ours(save, tmp_path):
     assert not re.search(r'op: "\w*PyFunc', graph)
 
 
+@pytest.mark.thorough
 def test_second_derivatives_equal_those_of_plain_operations(monkeypatch):
     x, h = tf.constant(images(2, 5, 4, 6)), tf.constant(images(2, 5, 4, 2, 9))
 
@@ -131,6 +132,7 @@ def test_second_derivatives_equal_those_of_plain_operations(monkeypatch):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-2)
 
 
+@pytest.mark.thorough
 def test_trains_under_determinism_bit_for_bit():
     script = (
         "import keras, numpy as np, tensorflow as tf\n"
@@ -149,6 +151,7 @@ def test_trains_under_determinism_bit_for_bit():
     assert len(runs[0]) > 100
 
 
+@pytest.mark.thorough
 def test_trains_alike_on_two_replicas():
     script = (
         "import keras, numpy as np, tensorflow as tf\n"

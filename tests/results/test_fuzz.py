@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.cli import called, involbench
 from tests.compare.factory import make_experiment, make_run
+from tests.effort import examples
 
 from .tree import snapshot, unfinished
 
@@ -129,7 +130,7 @@ def survives(root: Path, *commands: list[str]) -> None:
 
 VARIANTS = st.tuples(*map(st.sampled_from, COMMANDS.values()))
 FAST = settings(
-    max_examples=int(os.environ.get("INVOLBENCH_EXAMPLES", "500")),
+    max_examples=int(os.environ.get("INVOLBENCH_EXAMPLES", examples(150, 500))),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

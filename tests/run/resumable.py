@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.cli import TINY
+from tests.effort import examples
 
 SPEC = TINY.replace("epochs: 2", "epochs: 8, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
 # One involution, in place of three, takes a third of the time to trace and compile at each start.
@@ -17,6 +18,8 @@ SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmen
 
 ONE = "".join(line for line in SPEC.splitlines(True) if not line.startswith("  inn:"))
 """Without the involution, where one training will do."""
+KILLED = examples(ONE, SPEC)
+"""What is killed again and again: the involution takes long to compile at each start."""
 
 
 def prepared(folder: Path, spec: str = SPEC) -> Path:

@@ -134,6 +134,7 @@ def test_a_killed_worker_costs_nothing_but_a_new_one(spec):
     assert "Traceback" not in errors
 
 
+@pytest.mark.thorough
 def test_a_trial_whose_workers_die_every_time_fails_alone(spec):
     process = spawn("run", spec, "--seeds", 1, "-S", "training.epochs=12", cwd=spec.parent)
     wait_for(lambda: any(spec.parent.glob("results/tiny/runs/control-seed0-*")), process)
@@ -266,6 +267,7 @@ def test_a_device_that_is_not_there_is_named(spec):
     test_bad_input_is_named_before_anything_is_written(spec, gone, "--device", run=involbench)
 
 
+@pytest.mark.thorough
 def test_no_network_and_no_cifar10_says_which_file_to_put_where(spec, tmp_path):
     done = involbench(
         "run", spec, "-S", "data.dataset=cifar10", cwd=tmp_path, KERAS_HOME=str(tmp_path / "keras")

@@ -30,6 +30,23 @@ def test_the_parts_are_all_there_is_and_cost_the_same(costs, count):
     assert max(loads) - min(loads) <= max(costs, default=0)
 
 
+@pytest.mark.usefixtures("here", "eager")
+def test_two_parts_in_any_order_are_the_whole_experiment(tmp_path):
+    # What takes least time to train, since it is not about the networks.
+    text = re.sub("keras_io_(cnn|inn)", "keras_io_control", SMOKE.read_text())
+    (tmp_path / "smoke.yaml").write_text(text)
+    dry = called("run", "smoke.yaml", "--seeds", 1, "--dry-run", cwd=tmp_path)
+    trials = {line.split()[0] for line in dry.stdout.splitlines()}
+    for part, finished in (("2/2", 1), ("1/2", 3)):
+        done = called("run", "smoke.yaml", "--seeds", 1, "--shard", part, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        records = list(tmp_path.glob("results/smoke/runs/*/run.json"))
+        assert len(records) == finished
+    assert {record.parent.name for record in records} == trials
+    assert set(compared(tmp_path)) == {"cnn", "inn", "control"}
+
+
+@pytest.mark.thorough
 def test_four_jobs_of_an_array_leave_the_same_tree_as_one_run(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for folder in (whole, parts):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ models:
   b: {architecture: keras_io_control}
   c: {architecture: keras_io_control}
 training: {epochs: 1, batch_size: 20}
-seeds: 5
+seeds: 3
 baseline: a
 """
 FAULTS = Path(__file__).parent / "faults"
@@ -47,28 +48,37 @@ def records(folder: Path) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def shared(once):
-    """The folder in which three runners did the experiment at once."""
-
-    def run(folder):
-        (folder / "shared.yaml").write_text(SPEC)
-        environment = faults(log=str(folder / "begun.txt"))
-        processes = [spawn("run", "shared.yaml", cwd=folder, **environment) for _ in range(3)]
-        for process in processes:
-            _, errors = process.communicate(timeout=400)
-            assert process.returncode == 0, errors
-            assert "Traceback" not in errors
-            assert errors.count("test accuracy") == 15, errors  # Each one tells of all.
-
-    return once("three runners", run)
+    """The folder in which two runners did the experiment at once."""
+    return once("two runners", partial(done_at_once, runners=2, trials=9))
 
 
-def test_runners_at_once_do_every_trial_exactly_once(shared):
-    begun = (shared / "begun.txt").read_text().split()
-    assert sorted(begun) == sorted(records(shared))
-    assert len(begun) == 15
-    assert {record["status"] for record in records(shared).values()} == {"finished"}
+def done_at_once(folder: Path, runners: int, trials: int) -> None:
+    (folder / "shared.yaml").write_text(SPEC)
+    environment = faults(log=str(folder / "begun.txt"))
+    command = ("run", "shared.yaml", "--seeds", trials // 3)
+    processes = [spawn(*command, cwd=folder, **environment) for _ in range(runners)]
+    for process in processes:
+        _, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors
+        assert "Traceback" not in errors
+        assert errors.count("test accuracy") == trials, errors  # Each one tells of all.
+    begun = (folder / "begun.txt").read_text().split()
+    assert sorted(begun) == sorted(records(folder))
+    assert len(begun) == trials
+    assert {record["status"] for record in records(folder).values()} == {"finished"}
 
 
+def test_two_runners_at_once_do_every_trial_exactly_once(shared):
+    assert len(records(shared)) == 9
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("runners", [2, 4])
+def test_more_runners_do_more_trials_exactly_once(runners, tmp_path):
+    done_at_once(tmp_path, runners, trials=24)
+
+
+@pytest.mark.thorough
 def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path):
     sick = {"a-seed1": "segfault", "b-seed2": "memory", "c-seed3": "raise"}
     environment = faults(trials=sick, log=str(tmp_path / "begun.txt"))
@@ -100,6 +110,7 @@ def test_fail_fast_stops(spec):
     assert sorted(statuses) == ["failed", "finished"]
 
 
+@pytest.mark.thorough
 def test_the_number_of_jobs_changes_no_bit(undisturbed, tmp_path):
     spec = prepared(tmp_path / "two jobs")
     done = involbench("run", spec, "-j", 2, cwd=spec.parent)
@@ -109,8 +120,7 @@ def test_the_number_of_jobs_changes_no_bit(undisturbed, tmp_path):
 
 @pytest.mark.usefixtures("here")
 def test_truncated_files_of_finished_runs_are_named_and_made_again(shared, spec):
-    later = shutil.ignore_patterns("*-seed3-*", "*-seed4-*")
-    shutil.copytree(shared / "results", spec.parent / "results", ignore=later)
+    shutil.copytree(shared / "results", spec.parent / "results")
     runs = sorted(spec.parent.glob("results/shared/runs/*"))
     before = [(run / "history.json").read_text() for run in runs]
     names = ["run.json", "history.json", "history.csv", "parameters.json", "predictions.npz"]
@@ -125,7 +135,7 @@ def test_truncated_files_of_finished_runs_are_named_and_made_again(shared, spec)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "run.json" in done.stderr
-    done = called("run", spec, "--seeds", 3, cwd=spec.parent)
+    done = called("run", spec, cwd=spec.parent)
     assert done.returncode == 0, done.stderr
     assert "6 trials to run, 3 finished before" in done.stderr
     for run, name in zip(runs, names, strict=False):

@@ -130,6 +130,7 @@ def test_again_repeats_nothing(smoke):
     assert "inn" in done.stdout
 
 
+@pytest.mark.thorough
 def test_force_repeats_and_gives_the_same_to_the_bit(smoke, tmp_path):
     folder, _ = smoke
     shutil.copytree(folder / "results", tmp_path / "results")

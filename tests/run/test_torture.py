@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tests.cli import involbench, spawn
 
-from .resumable import outcome, prepared
+from .resumable import KILLED, outcome, prepared
 
-KILLS = int(os.environ.get("INVOLBENCH_KILLS", "4"))
+KILLS = int(os.environ.get("INVOLBENCH_KILLS", "10"))
 
 
 def listing(folder: Path) -> frozenset[str]:
@@ -51,7 +51,7 @@ def test_killed_at_random_moments(undisturbed, tmp_path):
     rng, kills, experiment = random.Random(KILLS), 0, 0
     while kills < KILLS:
         experiment += 1
-        spec = prepared(tmp_path / str(experiment))
+        spec = prepared(tmp_path / str(experiment), KILLED)
         wanted = min(KILLS - kills, rng.randint(3, 8))
         for _ in range(wanted):
             if not kill_at_a_random_moment(spec, rng):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from involbench.errors import SpecError
 from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
+from tests.effort import examples
 from tests.spec.helpers import GOOD
 
 RICH = GOOD + (
@@ -55,7 +56,9 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 # Over 2,000 mutated specs in all.
 FAST = settings(
-    max_examples=700, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(200, 700),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

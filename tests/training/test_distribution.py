@@ -79,6 +79,7 @@ def test_the_saved_model_does_not_tell_how_it_was_trained(runs):
     assert (runs["two"] / "model.json").read_text() == (runs["one"] / "model.json").read_text()
 
 
+@pytest.mark.thorough
 @distributing
 def test_a_training_of_several_devices_in_float16_that_is_cut_off_goes_on_to_the_bit(runs):
     """With the scale of the loss, which its optimizer adapts."""
@@ -92,6 +93,7 @@ def test_a_training_of_several_devices_in_float16_that_is_cut_off_goes_on_to_the
         assert undisturbed.tobytes() == resumed.tobytes()
 
 
+@pytest.mark.thorough
 @distributing
 def test_the_scale_of_the_loss_is_taken_back(runs):
     losses = [history(runs[name])["loss"][0] for name in ("one", "two_float16")]

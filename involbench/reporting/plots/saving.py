@@ -24,6 +24,8 @@ FORMATS = tuple(_WITHOUT_A_DATE)
 def save_figure(figure: Figure, path: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write a file a format; the same figure gives the same bytes.
 
+    Where everything stands in the figure is worked out for the first format, and stays.
+
     Args:
         figure: The figure.
         path: The file's, without its ending.
@@ -37,6 +39,7 @@ def save_figure(figure: Figure, path: Path, formats: Sequence[str] = ("png", "sv
         target = path.with_name(f"{path.name}.{name}")
         write_atomic(target, drawn(figure, name))
         written.append(target)
+        figure.set_layout_engine(None)  # Working it out takes most of the time of drawing.
     return written
 
 
