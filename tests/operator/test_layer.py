@@ -39,7 +39,7 @@ def make(**options):
 @pytest.mark.parametrize("options", examples(OPTIONS, OPTIONS + MORE_OPTIONS), ids=str)
 def test_trains_saves_and_loads_with_every_option(options, tmp_path):
     model = keras.Sequential([keras.Input((7, 5, 4)), make(**options)])
-    x = images(8, 7, 5, 4)
+    x = images(examples(8, 9), 7, 5, 4)
     model.compile("sgd", "mse")
     before = [np.array(weight) for weight in model.get_weights()]
     model.fit(x, np.ones(model.compute_output_shape(x.shape)), batch_size=4, verbose=0)
