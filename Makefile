@@ -42,7 +42,7 @@ torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never k
 	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py
 
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
-	INVOLBENCH_NODES=3 $(BIN)/pytest tests/cluster
+	INVOLBENCH_THOROUGH=1 INVOLBENCH_NODES=3 $(BIN)/pytest tests/cluster
 
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.effort import THOROUGH
+from tests.effort import THOROUGH, examples
 
 gc.disable()  # Until all is imported, which stays and need never be looked through.
 
@@ -66,7 +66,7 @@ def undisturbed(once):
         assert done.returncode == 0, done.stderr
 
     found = outcome(once("undisturbed run", run))
-    assert found
+    assert len(found) == examples(1, 2)
     return found
 
 

@@ -63,7 +63,7 @@ def eagerly() -> Iterator[None]:
             tf.config.run_functions_eagerly(True)
             try:
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(operator, "_FEW", 0)  # What XLA compiles stays compiled by XLA.
+                    patch.setattr(operator, "_FEW", 0)  # XLA compiles its regions all the same.
                     yield
             finally:
                 tf.config.run_functions_eagerly(False)

@@ -56,5 +56,5 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         metadata = _WITHOUT_A_DATE[name]
         figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
-        figure.set_layout_engine(None)  # Working it out takes about half of the time of drawing.
+        figure.set_layout_engine(None)  # Working it out again would take long.
     return buffer.getvalue()
