@@ -1,6 +1,9 @@
 """Bootstrap confidence intervals of a mean."""
 
+from collections.abc import Callable
 from functools import lru_cache
+from math import inf
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +24,8 @@ def bca_interval(
 
     Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). The same numbers as
     `scipy.stats.bootstrap(..., method="BCa")` gives for the same resamples, without the second
-    that importing `scipy.stats` takes, and for thousands of samples at once. The resamples are
-    drawn with a fixed seed, so that the same runs give the same interval.
+    that importing scipy takes, and for thousands of samples at once. The resamples are drawn with
+    a fixed seed, so that the same runs give the same interval.
 
     Args:
         samples: (m, n): m samples of n values; n at least 2.
@@ -33,8 +36,6 @@ def bca_interval(
         The lower and the upper ends, (m,) each. Where all values of a sample are equal, both are
         that value: there is nothing to resample.
     """
-    from scipy.special import ndtr, ndtri
-
     means = samples.mean(axis=1, keepdims=True)
     n = samples.shape[1]
     resamples = resamples or max(_FEWEST, min(RESAMPLES, _MOST_DRAWS // n))
@@ -44,13 +45,27 @@ def bca_interval(
     below = np.sum(apart < -rounding, axis=1) + np.sum(apart <= rounding, axis=1)
     drawn.sort(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        bias = ndtri(below / (2 * resamples))
-        tails = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))[:, None]
+        bias = _normal_quantile(below / (2 * resamples))
+        tails = _normal_quantile(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))[:, None]
         shifted = bias + tails
-        levels = ndtr(bias + shifted / (1 - _acceleration(samples) * shifted))
+        levels = _normal_cdf(bias + shifted / (1 - _acceleration(samples) * shifted))
     equal = np.ptp(samples, axis=1) <= 1e-9 * np.abs(samples).max(axis=1)
     low, high = (np.where(equal, means[:, 0], _quantile(drawn, level)) for level in levels)
     return low, high
+
+
+def _each(function: Callable[[float], float], values: Floats) -> Floats:
+    found = [function(value) for value in values.ravel().tolist()]
+    return np.array(found).reshape(values.shape)
+
+
+def _normal_cdf(values: Floats) -> Floats:
+    return _each(NormalDist().cdf, values)
+
+
+def _normal_quantile(shares: Floats) -> Floats:
+    at = NormalDist().inv_cdf
+    return _each(lambda p: at(p) if 0 < p < 1 else inf if p == 1 else -inf, shares)
 
 
 @lru_cache(maxsize=2)

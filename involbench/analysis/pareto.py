@@ -17,12 +17,13 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     Returns:
         Places in `points`, by cost; of equal points, all or none.
     """
-    front = [
-        place
-        for place, (gain, cost) in enumerate(points)
-        if not any(g >= gain and c <= cost and (g > gain or c < cost) for g, c in points)
-    ]
-    return sorted(front, key=lambda place: points[place][1])
+    front: list[int] = []
+    by_cost = sorted(range(len(points)), key=lambda place: (points[place][1], -points[place][0]))
+    for place in by_cost:
+        best = points[front[-1]] if front else None
+        if best is None or points[place][0] > best[0] or points[place] == best:
+            front.append(place)
+    return front
 
 
 def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:

@@ -21,7 +21,7 @@ def settings_key(run: StoredRun) -> dict[str, Any]:
     record = run.record
     fingerprint = record.data.fingerprint if record.data else None
     settings = record.trial.settings(fingerprint or "")
-    current = fingerprint is None or record.trial.run_id(fingerprint) == record.run_id
+    current = fingerprint is None or record.trial.run_id_with(settings) == record.run_id
     return {**settings, "fingerprint": fingerprint, "result_version": current}
 
 

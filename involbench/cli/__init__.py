@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Compare involution with convolution: train, measure, and see how sure the answer is.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

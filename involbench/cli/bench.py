@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     name="bench",
-    help="What networks, exported networks, the operator and a training step cost here.",
+    help="What networks, the operator and a training step cost here.",
     no_args_is_help=True,
 )
 
@@ -49,9 +49,10 @@ def operator(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Time our operator against patches and against convolutions of the same shape.
+    """Time our operator against patches and against convolutions.
 
-    Time, peak memory and first call, forward and with gradients, with the Keras backend in use.
+    All of the same shape. Time, peak memory and first call, forward and with gradients, with the
+    Keras backend in use.
     """
     from involbench.analysis.benchmark_operator import summarize_operator
     from involbench.cli.page import rendered
@@ -74,7 +75,7 @@ def step(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Time a training step of the keras.io INN on the published layer and on ours.
+    """Time a training step: the published layer against ours.
 
     Both start from the same weights, and their losses are compared step by step.
     """

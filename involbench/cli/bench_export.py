@@ -17,7 +17,7 @@ def export(
     named: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXPERIMENT|RUN...",
+            metavar="EXPERIMENT|RUN",
             help="Of an experiment the runs of each seed that all its models have finished. The "
             "first network is the baseline.",
         ),
@@ -43,10 +43,11 @@ def export(
     as_csv: Annotated[bool, typer.Option("--csv", help="A row a network and format.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
-    """Time exported networks on one image, each in its own runtime, on the CPU.
+    """Time exported networks, each in its own runtime, on the CPU.
 
-    All are timed in alternation. What is measured is kept beside the runs, for `compare`, `report`
-    and claims, as metrics such as litert_int8_latency, litert_int8_size and litert_int8_accuracy.
+    On one image. All are timed in alternation. What is measured is kept beside the runs, for
+    `compare`, `report` and claims, as metrics such as litert_int8_latency, litert_int8_size and
+    litert_int8_accuracy.
     """
     from involbench.analysis.benchmark_exports import summarize_exports
     from involbench.cli.export import formats_named

@@ -20,7 +20,7 @@ def model(
     networks: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXPERIMENT|RUN|SPEC|ARCHITECTURE...",
+            metavar="EXPERIMENT|RUN|SPEC|ARCHITECTURE",
             help="Of an experiment or a spec all models; of a run its network; of an architecture "
             "one for 32x32 images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The "
             "first is the baseline.",
@@ -56,11 +56,12 @@ def model(
     as_csv: Annotated[bool, typer.Option("--csv", help="A row a model and call.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
-    """Time networks side by side: inference, training step, first call; memory and sizes.
+    """Time networks side by side, and see their memory and sizes.
 
-    All are timed in alternation in one process, so that what slows the machine slows all of them.
-    Of an experiment there is a process for each seed that all its models have finished. What is
-    measured of runs is kept beside them, for `compare`, `report` and claims.
+    Inference, training step and first call. All are timed in alternation in one process, so that
+    what slows the machine slows all of them. Of an experiment there is a process for each seed that
+    all its models have finished. What is measured of runs is kept beside them, for `compare`,
+    `report` and claims.
     """
     from involbench.analysis.benchmark_models import summarize_models
     from involbench.cli.stopping import stoppable

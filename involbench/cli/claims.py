@@ -12,7 +12,7 @@ def claims(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[EXPERIMENT...]",
+            metavar="EXPERIMENT",
             help="Names or folders of experiments; default: all, the published ones too.",
         ),
     ] = None,
@@ -21,7 +21,7 @@ def claims(
         bool, typer.Option("--json", help="Every number, as one JSON document.")
     ] = False,
 ) -> None:
-    """List the claims of all specs in the results tree: source, verdict and numbers.
+    """List what specs claim: source, verdict and numbers.
 
     A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`.
     """

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def clean(
     experiment: Annotated[
-        str | None, typer.Argument(help="Name or folder of an experiment; default: all.")
+        str | None,
+        typer.Argument(metavar="EXPERIMENT", help="Name or folder of an experiment; default: all."),
     ] = None,
     results: Results = Path("results"),
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
@@ -23,7 +24,7 @@ def clean(
     ] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Runs that failed can go too.")] = False,
 ) -> None:
-    """Remove unfinished runs and what interrupted ones left behind, after asking.
+    """Remove what interrupted runs left behind, after asking.
 
     A run that has a result is never removed, nor one that a process holds, nor any file that
     involbench did not write.

@@ -12,7 +12,7 @@ def compare(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[EXPERIMENT...]", help="Names or folders of experiments; default: all of them."
+            metavar="EXPERIMENT", help="Names or folders of experiments; default: all of them."
         ),
     ] = None,
     results: ResultsFolders = None,
@@ -62,7 +62,7 @@ def compare(
         typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead."),
     ] = None,
 ) -> None:
-    """Compare the models of each experiment, paired by seed, and say how sure the answer is.
+    """Compare models, paired by seed, and say how sure it is.
 
     A run whose accuracy never left chance is counted and named. Fewer than six seeds give an
     estimate but no verdict.

@@ -10,13 +10,17 @@ from involbench.cli.options import Overrides, Results
 
 def doctor(
     spec: Annotated[
-        Path | None, typer.Argument(help="An experiment's YAML file, to look at its data too.")
+        Path | None,
+        typer.Argument(metavar="SPEC", help="An experiment's YAML file, to look at its data too."),
     ] = None,
     overrides: Overrides = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Look at packages, backend, devices, folders and data; exit code 1 if a run would fail."""
+    """Look at packages, devices, folders and data.
+
+    Exit code 1 if a run would fail.
+    """
     import platform
 
     from involbench import __version__

@@ -39,9 +39,10 @@ def export(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
 ) -> None:
-    """Write a run's network for another runtime, run it there, and hold it against Keras.
+    """Write a network for another runtime, and check it there.
 
-    It takes pixels from 0 to 255 and gives a probability a class.
+    It is run there and held against Keras. It takes pixels from 0 to 255 and gives a probability a
+    class.
     """
     from involbench.cli.page import print_json, rendered
     from involbench.cli.stopping import stoppable

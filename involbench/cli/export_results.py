@@ -23,7 +23,7 @@ def export_results(
         ),
     ],
     experiments: Annotated[
-        list[str] | None, typer.Argument(metavar="EXPERIMENT...", help="Default: all.")
+        list[str] | None, typer.Argument(metavar="EXPERIMENT", help="Default: all.")
     ] = None,
     output: Annotated[
         str | None,
@@ -37,7 +37,7 @@ def export_results(
     ] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Give all runs, whatever their status, to a lab's own tables and dashboards."""
+    """Give every run to a lab's own tables and dashboards."""
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import warn
     from involbench.errors import UsageError

@@ -8,7 +8,7 @@ import typer
 
 def init(
     name: Annotated[
-        str, typer.Argument(help="The experiment's name: a-z, 0-9, - and _.")
+        str, typer.Argument(metavar="NAME", help="The experiment's name: a-z, 0-9, - and _.")
     ] = "experiment",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The file; default: NAME.yaml.")
@@ -24,9 +24,10 @@ def init(
         int, typer.Option(min=1, max=10_000, metavar="N", help="Jobs of the array.")
     ] = 4,
 ) -> None:
-    """Write a commented experiment file to start from, and a script that runs it on a cluster.
+    """Write a commented experiment file to start from.
 
-    With `--slurm`, an experiment file that is there already stays as it is.
+    With `--slurm` a script that runs it on a cluster too; then an experiment file that is there
+    already stays as it is.
     """
     from involbench.spec.starter import slurm_text, starter_text
 

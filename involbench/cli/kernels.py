@@ -58,9 +58,10 @@ def kernels(
         ),
     ] = None,
 ) -> None:
-    """Draw the sum of each involution kernel's values at each pixel, beside the images.
+    """Draw involution kernels at each pixel, beside the images.
 
-    One column a layer and group; where there are more than twelve, the mean of a layer's groups.
+    What is drawn is the sum of a kernel's values. One column a layer and group; where there are
+    more than twelve, the mean of a layer's groups.
     """
     from involbench.cli.looking import ask
     from involbench.cli.page import rendered

@@ -11,16 +11,20 @@ from involbench.cli.options import Results
 def list_runs(
     experiment: Annotated[
         str | None,
-        typer.Argument(help="Name or folder of an experiment; default: an overview of all."),
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="Name or folder of an experiment; default: an overview of all.",
+        ),
     ] = None,
     results: Results = Path("results"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Every run of them, as one JSON document.")
     ] = False,
 ) -> None:
-    """List the experiments, or the runs of one: status, epochs done, age, size on disk.
+    """List the experiments, or the runs of one.
 
-    `running` is a run whose lock a process holds; `unfinished` goes on when it is run again.
+    With status, epochs done, age and size on disk. `running` is a run whose lock a process holds;
+    `unfinished` goes on when it is run again.
     """
     from datetime import UTC, datetime
 

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 SpecPath = Annotated[
-    Path | None, typer.Argument(help="The experiment's YAML file; default: the built-in digits.")
+    Path | None,
+    typer.Argument(
+        metavar="SPEC", help="The experiment's YAML file; default: the built-in digits."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -31,7 +34,10 @@ Device = Annotated[
 ]
 Run = Annotated[
     str,
-    typer.Argument(help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder."),
+    typer.Argument(
+        metavar="RUN",
+        help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder.",
+    ),
 ]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="The results folder.")]
 ResultsFolders = Annotated[

@@ -18,7 +18,7 @@ def params(
         bool, typer.Option("--json", help="One JSON document, with every layer.")
     ] = False,
 ) -> None:
-    """Count parameters and MACs of every model of a spec, by layer and by what they are for."""
+    """Count parameters and MACs by layer and by role."""
     from rich.console import Console
 
     from involbench.cli.page import print_json, rendered

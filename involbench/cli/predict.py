@@ -15,7 +15,7 @@ def predict(
     run: Run,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE]...", help="PNG, JPEG, WebP or BMP files of any size."),
+        typer.Argument(metavar="IMAGE", help="PNG, JPEG, WebP or BMP files of any size."),
     ] = None,
     test: Annotated[
         int | None,
@@ -32,10 +32,11 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Say which class each image is of, and how probable that is, by the network of a run.
+    """Say which class each image is of, by a trained network.
 
-    An image is resized to those that the network was trained on, whatever its shape. Test images
-    are taken of all classes in turn, the same ones for every run on the same data.
+    With how probable that is. An image is resized to those that the network was trained on,
+    whatever its shape. Test images are taken of all classes in turn, the same ones for every run on
+    the same data.
     """
     from involbench.cli.looking import ask
     from involbench.cli.page import print_json, rendered

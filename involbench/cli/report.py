@@ -40,10 +40,11 @@ def report(
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write one HTML file that shows an experiment: verdicts, table, charts, every run.
+    """Write an experiment's report: one HTML file.
 
-    It needs nothing else: no network, no script, no other file. Charts that want a run's history
-    or predictions are drawn of the runs that have them; what is missing is said.
+    Verdicts, table, charts, every run. It needs nothing else: no network, no script, no other file.
+    Charts that want a run's history or predictions are drawn of the runs that have them; what is
+    missing is said.
     """
     from involbench.cli.page import warn
     from involbench.reporting.report.material import gather

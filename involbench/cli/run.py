@@ -13,13 +13,15 @@ def run(
     spec: SpecPath = None,
     overrides: Overrides = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds; short for -S seeds=N.")
+        int | None, typer.Option(metavar="N", min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,
     results: Results = Path("results"),
     device: Device = "auto",
     jobs: Annotated[
         int | None,
-        typer.Option("-j", "--jobs", min=1, help="Trials at a time; default: 1, or one a GPU."),
+        typer.Option(
+            "-j", "--jobs", metavar="N", min=1, help="Trials at a time; default: 1, or one a GPU."
+        ),
     ] = None,
     gpus: Annotated[
         str | None, typer.Option(metavar="I,J,...", help="GPUs to divide among the jobs.")
@@ -67,7 +69,10 @@ def run(
         bool, typer.Option("-v", "--verbose", help="Print the libraries' output, and tracebacks.")
     ] = False,
 ) -> None:
-    """Train every trial of a spec that is not finished yet, and compare the models."""
+    """Train what a spec asks for, and compare the models.
+
+    Finished trials are skipped, interrupted ones go on where they were.
+    """
     from involbench.cli.running import Asked, run_experiment
     from involbench.spec.load import load_spec
 

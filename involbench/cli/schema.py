@@ -11,7 +11,7 @@ def schema(
         Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of experiment files, with which editors complete and check them."""
+    """Print the JSON Schema of experiment files, for editors."""
     from involbench.results.files import write_atomic
     from involbench.spec.json_schema import json_schema_text
 

@@ -19,7 +19,7 @@ def show(
         bool, typer.Option("--json", help="One JSON document, with the whole record.")
     ] = False,
 ) -> None:
-    """Show one run: how it ended, metrics, error and log, settings, provenance, files."""
+    """Show one run: how it ended, metrics, log and provenance."""
     from datetime import UTC, datetime
 
     from involbench.cli.find_run import find_run

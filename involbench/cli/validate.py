@@ -17,7 +17,7 @@ def validate(
     ],
     overrides: Overrides = None,
 ) -> None:
-    """Check experiment files: every problem of every file, and how many trials each makes."""
+    """Check experiment files, and count their trials."""
     from involbench.errors import SpecError
     from involbench.spec.load import load_spec
 

@@ -85,12 +85,11 @@ class ResultsTree:
         found: list[StoredRun] = []
         warnings: list[str] = []
         for folder in self.run_folders(experiment):
-            if not os.path.lexists(folder / "run.json"):
-                continue
             try:
                 found.append(read_run(folder))
             except ResultsError as error:
-                warnings.append(f"{error} (skipped)")
+                if os.path.lexists(folder / "run.json"):
+                    warnings.append(f"{error} (skipped)")
         return found, warnings
 
 
@@ -113,6 +112,19 @@ def parse_record(text: bytes) -> RunRecord:
     Raises:
         ResultsError: It is damaged, no record, or written by a newer version.
     """
+    return _current_record(text) or _other_record(text)
+
+
+def _current_record(text: bytes) -> RunRecord | None:
+    """A record of this version, read in one go; None where there is more to find out."""
+    try:
+        record = RunRecord.model_validate_json(text)
+    except ValidationError:
+        return None
+    return record if "schema_version" in record.model_fields_set else None
+
+
+def _other_record(text: bytes) -> RunRecord:
     try:
         document = from_json(text, allow_inf_nan=False)
         # A number too large for a float was read as infinite, which no record holds.
@@ -148,12 +160,20 @@ def read_parameters(folder: Path) -> Parameters:
 
 def _folders_in(folder: Path) -> list[Path]:
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            names = sorted(each.name for each in entries if _may_be_folder(each))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
-    return [entry for entry in entries if not entry.name.startswith(".") and is_folder(entry)]
+    return [folder / name for name in names]
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.name.startswith(".") and entry.is_dir()
+    except OSError:
+        return False
 
 
 def _experiments_in(folder: Path) -> list[str]:

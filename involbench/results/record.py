@@ -1,9 +1,10 @@
 """What is kept of one run: the schema of `run.json`, `history.json` and `parameters.json`."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from involbench.spec.section import Free
 from involbench.spec.trial import Trial
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -73,7 +74,7 @@ class RunRecord(Record):
     versions: dict[str, str]
     hardware: Hardware | None
     """None where the run failed before its worker could tell."""
-    git: dict[str, Any] | None
+    git: Free | None
     """Commit and whether there were changes, of the involbench checkout, if it is one."""
     data: DataFacts | None
     started: str

@@ -1,6 +1,7 @@
 """What every part of a spec has in common."""
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WrapValidator
@@ -49,6 +50,22 @@ def _odd(value: int) -> int:
         raise problem(f"expected an odd number, got {value}")
     return value
 
+
+def _finite(value: Any) -> Any:
+    """Refuse what JSON cannot say: its numbers too large for a float are read as infinite."""
+    if isinstance(value, float) and not isfinite(value):
+        raise problem(f"expected a finite number, got {value}")
+    for item in value.values() if isinstance(value, dict) else _items(value):
+        _finite(item)
+    return value
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+Free = Annotated[dict[str, Any], AfterValidator(_finite)]
+"""A mapping whose values can be anything that JSON can say."""
 
 OddInt = Annotated[
     PositiveInt, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})

@@ -11,7 +11,7 @@ from involbench.spec.architectures import ModelSpec
 from involbench.spec.assign import EVERY
 from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.schema import DataSpec, TrainingSpec
-from involbench.spec.section import Name, Section, Seed
+from involbench.spec.section import Free, Name, Section, Seed
 
 RESULT_VERSION = 3
 """Raised whenever the same trial would give another result than the version before."""
@@ -32,7 +32,7 @@ class Trial(Section):
     training: TrainingSpec
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
-    point: dict[str, Any] = Field({})
+    point: Free = Field({})
     """The sweep's key paths that concern this model, with this trial's values."""
 
     def settings(self, fingerprint: str) -> dict[str, Any]:
@@ -57,7 +57,11 @@ class Trial(Section):
 
     def run_id(self, fingerprint: str) -> str:
         """`<model>-seed<k>-<hash8>`, the same for the same trial on the same data, always."""
-        decisive = {**self.settings(fingerprint), "seed": self.seed}
+        return self.run_id_with(self.settings(fingerprint))
+
+    def run_id_with(self, settings: Mapping[str, Any]) -> str:
+        """The same, of the trial's settings."""
+        decisive = {**settings, "seed": self.seed}
         text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), allow_nan=False)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{self.model}-seed{self.seed}-{digest}"
