@@ -16,6 +16,10 @@ from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.tables_text import result_table, without_equal_columns
 
 
+_MOST_POINTS = 100
+"""Of a sweep on one page: thousands of lines are read by nobody."""
+
+
 def comparison_view(
     comparison: Comparison,
     plots: Sequence[Path] = (),
@@ -24,7 +28,8 @@ def comparison_view(
 ) -> Iterator[RenderableType]:
     """What `compare` prints of one experiment: a table a metric, verdicts, notes, plots."""
     yield Text(comparison.experiment, style="bold")
-    for heading, results in side_by_side(comparison):
+    points = side_by_side(comparison)
+    for heading, results in points[:_MOST_POINTS]:
         if heading:
             yield Text(heading, style="italic")
         for metric in metrics:
@@ -33,6 +38,8 @@ def comparison_view(
                 titles, rows = without_equal_columns(titles, rows)
             yield numbers_table(titles, rows)
             yield Text()
+    if more := len(points[_MOST_POINTS:]):
+        yield Text(f"{more} more sweep points: --md, --csv and --json have their tables.\n")
     for said in (verdicts(comparison, metrics), map(claim_sentence, comparison.claims)):
         lines = list(map(Text, said))
         yield from [*lines, Text()] if lines else []

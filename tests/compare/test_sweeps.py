@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from involbench.analysis.compare import compare_experiment
 from involbench.analysis.pareto import pareto_front
@@ -74,6 +76,27 @@ def test_the_pareto_front_is_what_no_other_beats() -> None:
     points = [(0.9, 100), (0.8, 10), (0.7, 10), (0.85, 120), (0.5, 1), (0.9, 100)]
     assert pareto_front(points) == [4, 1, 0, 5]
     assert pareto_front([]) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12))
+def test_the_pareto_front_is_so_by_its_definition(points: list[tuple[int, int]]) -> None:
+    def beaten(gain: int, cost: int) -> bool:
+        return any(g >= gain and c <= cost and (g, c) != (gain, cost) for g, c in points)
+
+    wanted = {place for place, point in enumerate(points) if not beaten(*point)}
+    found = pareto_front(points)
+    assert (set(found), len(found)) == (wanted, len(wanted))
+    assert found == sorted(found, key=lambda place: points[place][1])
+
+
+def test_a_page_shows_a_hundred_points_of_a_sweep_and_says_where_the_others_are(
+    tmp_path: Path,
+) -> None:
+    sweep(tmp_path / "results", dict.fromkeys(range(100, 203), 0.1), seeds=1)
+    shown = called("compare", cwd=tmp_path).stdout
+    assert shown.count("data.train_size = ") == 100
+    assert "3 more sweep points: --md, --csv and --json have their tables." in shown
+    assert called("compare", "--md", cwd=tmp_path).stdout.count("data.train_size = ") == 103
 
 
 def test_the_fronts_are_of_the_costs_that_were_measured(tmp_path: Path) -> None:
