@@ -32,7 +32,7 @@ def failed(
         hardware=None,
         git=None,
         data=None,
-        started=started.isoformat(timespec="seconds"),
-        ended=now.isoformat(timespec="seconds"),
+        started=started.isoformat(timespec="milliseconds"),
+        ended=now.isoformat(timespec="milliseconds"),
         seconds=(now - started).total_seconds(),
     )

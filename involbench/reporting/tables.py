@@ -15,7 +15,6 @@ from involbench.reporting.labels import side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.tables_text import result_table, without_equal_columns
 
-
 _MOST_POINTS = 100
 """Of a sweep on one page: thousands of lines are read by nobody."""
 

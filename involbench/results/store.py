@@ -98,7 +98,7 @@ def result_at_hand(run_dir: Path, trial: Trial, since: float, force: bool) -> Ru
         force: What is older than `since` does not count, and is deleted.
     """
     record = _record(run_dir, lambda text: None)
-    if record is not None and _seconds(record.started) >= int(since):
+    if record is not None and _seconds(record.started) >= int(1000 * since) / 1000:
         return record
     if not force:
         return ended(run_dir, trial)

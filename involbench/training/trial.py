@@ -157,7 +157,7 @@ def _waited(trial: Trial, metrics: dict[str, float | None]) -> list[str]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _split(trial: Trial, dataset: Dataset) -> TrialData:
