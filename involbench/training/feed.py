@@ -37,7 +37,7 @@ class PreparedBatches(keras.utils.PyDataset):
         self._epoch = epochs.start
         self._taking = threading.Lock()
         self._places = self._all()
-        self._due = next(self._places, None)
+        self._due: _Place | None = None
         nbytes = batches.split.images[0].nbytes * batches.batch_size
         ahead = max(2, min(THREADS + 2, _MOST_BYTES // nbytes))
         self._made = InOrder(self._make, self._all(), ahead)
@@ -58,7 +58,9 @@ class PreparedBatches(keras.utils.PyDataset):
 
     def start_epoch(self, epoch: int) -> None:
         """From now on it is batches of this epoch that are asked for."""
-        self._epoch = epoch
+        with self._taking:
+            self._epoch = epoch
+            self._due = self._due or next(self._places, None)
 
     def take(self, index: int, asked: float | None = None) -> Batch:
         """A batch of the epoch, as soon as it is there; see `InputWait.given`."""
@@ -67,7 +69,7 @@ class PreparedBatches(keras.utils.PyDataset):
             if place == self._due:
                 self._due = next(self._places, None)
                 batch, then = next(self._made)
-            else:  # Keras looks at a batch before it trains.
+            else:  # Keras looks at some before the first epoch.
                 batch, then = self._make(place)
             self._wait.given(asked, then)
         return batch

@@ -37,7 +37,7 @@ class Fitted:
     """Spent on it, over all its parts."""
     input_wait: float | None
     """Share of its steps' time spent waiting for a batch, since it last began; None where no epoch
-    has ended since, or several devices train."""
+    has ended since."""
     resumed: Checkpoint | None
     """Where it went on from."""
 
@@ -159,9 +159,7 @@ def fit(
         ended, why = "diverged", str(error)
     except OutOfTime:
         ended, why = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
-    # Several devices take batches when their steps do not tell.
-    share = wait.share if devices.count == 1 else None
-    return Fitted(ended, why, history.values, watch.seconds, share, found)
+    return Fitted(ended, why, history.values, watch.seconds, wait.share, found)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_a_truncated_record_is_skipped_and_left_alone(tmp_path: Path, kept: floa
 def test_a_number_too_large_for_a_float_is_refused(tmp_path: Path, place: str) -> None:
     make_experiment(tmp_path, seeds=1)
     victim = next(tmp_path.glob("digits/runs/inn-*/run.json"))
-    text = victim.read_text().replace('"git": null', '"git": {}').replace('{}', '{"y": 0}')
+    text = victim.read_text().replace('"git": null', '"git": {}').replace("{}", '{"y": 0}')
     assert place in text
     victim.write_text(text.replace(place, f'{place} "x": 1e999, '))
     models, warnings = models_read(tmp_path)

@@ -25,6 +25,8 @@ from involbench.training.input_wait import InputWait
 from involbench.training.preflight import check_trial
 from involbench.training.split import Split
 
+from .starving import SECONDS
+
 BACKEND = keras.backend.backend()
 ROOT = Path(__file__).parents[2]
 distributing = pytest.mark.skipif(BACKEND == "torch", reason="PyTorch trains on one device")
@@ -72,6 +74,13 @@ def test_two_devices_learn_what_one_learns(runs):
     np.testing.assert_allclose(
         record(two)["metrics"]["test_loss"], record(one)["metrics"]["test_loss"], rtol=1e-5
     )
+
+
+@distributing
+def test_several_devices_tell_how_long_they_wait_for_their_batches(runs):
+    assert 0 <= record(runs["two"])["metrics"]["input_wait"] < 1
+    metrics = record(runs["starving"])["metrics"]
+    assert metrics["input_wait"] * metrics["seconds_per_epoch"] >= 3 * SECONDS
 
 
 @distributing
@@ -125,6 +134,7 @@ def test_a_batch_that_does_not_divide_goes_to_every_replica_of_tensorflow():
 
     plain, shuffled = batches(EvaluationBatches, 7), batches(TrainingBatches, 7, seed=1)
     with PreparedBatches(shuffled, range(1), InputWait()) as prepared:
+        prepared.start_epoch(0)
         for source, make in ((plain, plain.__getitem__), (prepared, partial(shuffled.make, 0))):
             first, last = as_tensorflow_dataset(source, replicas=2).as_numpy_iterator()
             for (images, labels, _), index in ((first, 0), (last, 1)):

@@ -1,22 +1,22 @@
 """How long trainings wait for their batches is measured, and said where it is long."""
 
-import threading
-import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from involbench.data import in_order, make_dataset
+from involbench.data import make_dataset
 from involbench.execution.events import TrialEnded, TrialStarted
 from involbench.reporting.progress import trial_line
 from involbench.results.input_wait import too_much
 from involbench.spec.architectures import KerasIoControl
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
-from involbench.training import batches, input_wait
+from involbench.training import input_wait
 from involbench.training.input_wait import InputWait
 from involbench.training.trial import run_trial
+
+from .starving import SECONDS, starving
 
 TRIAL = Trial(
     experiment="hungry",
@@ -45,24 +45,10 @@ def test_an_ordinary_run_is_measured_and_nothing_is_said(tmp_path):
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_run_that_starves_says_so(tmp_path, monkeypatch):
-    begun = threading.Semaphore(0)
-    begin = InputWait.on_train_batch_begin
-
-    def begins(self, batch, logs=None):
-        begin(self, batch)
-        begun.release()
-
-    def slow(images, names, rng):
-        begun.acquire()
-        time.sleep(0.3)
-        return images
-
-    monkeypatch.setattr(in_order, "THREADS", 1)  # Batches are begun in their order.
-    monkeypatch.setattr(InputWait, "on_train_batch_begin", begins)
-    monkeypatch.setattr(batches, "augment", slow)
-    record, line = run(tmp_path)
-    assert record.metrics["input_wait"] * record.metrics["seconds_per_epoch"] >= 5 * 0.3
+def test_a_run_that_starves_says_so(tmp_path):
+    with starving():
+        record, line = run(tmp_path)
+    assert record.metrics["input_wait"] * record.metrics["seconds_per_epoch"] >= 5 * SECONDS
     share = f"{record.metrics['input_wait']:.0%} of the training time was spent waiting for images"
     (note,) = record.notes
     assert note.startswith(f"{share}; what helps: fewer --jobs")

@@ -1,5 +1,7 @@
 """Trains one small network in several ways on two virtual CPUs, in a process of its own.
 
+One of them gets its batches late.
+
 Run: python -m tests.training.two_devices FOLDER
 """
 
@@ -19,6 +21,8 @@ from involbench.training.checkpoint import Checkpoints
 from involbench.training.checkpointer import Stopped
 from involbench.training.trial import run_trial
 from tests.effort import THOROUGH
+
+from .starving import starving
 
 # Batches of 8, 8 and 1 image to train on, fewer than devices, and of 8 and 3 to validate on.
 TRAINED, TESTED, BATCH = 17, 11, 8
@@ -42,6 +46,8 @@ def main(folder: Path) -> None:
         tf.config.set_logical_device_configuration(cpu, two)
     for name, training in WAYS.items():
         _run(folder / name, training)
+    with starving():
+        _run(folder / "starving", WAYS["two"])
     if THOROUGH:
         _run(folder / "two_float16", HALF)
         try:
