@@ -42,6 +42,8 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
     write_atomic(folder / "comparison.csv", comparison_csv([comparison]).encode())
     title = "\n".join([experiment, *_collapsed(comparison)])
     curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
+    if not any(curves.values()):
+        return comparison
     styles = styles_of((label(each.model, each.point), each.model) for each in comparison.models)
     chance = single_chance(comparison.models)
     for name, figure in plot_experiment(curves, title, chance, styles).items():

@@ -95,6 +95,9 @@ def test_files_are_valid_and_the_same_again(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
+WRITTEN = ("comparison.json", "comparison.csv", ".lock")
+
+
 def test_write_comparison_leaves_the_tree_of_the_design(tmp_path: Path) -> None:
     folder = make_experiment(tmp_path)
     damaged = next(folder.glob("runs/inn-seed1-*/history.json"))
@@ -102,12 +105,17 @@ def test_write_comparison_leaves_the_tree_of_the_design(tmp_path: Path) -> None:
     comparison = write_comparison(ResultsTree(tmp_path), "digits")
     assert str(damaged) in comparison.warnings[-1]
     names = {path.name for path in folder.iterdir()}
-    written = {"comparison.json", "comparison.csv", ".lock"}
-    assert names == {"runs", "spec.yaml", "plots", *written}
+    assert names == {"runs", "spec.yaml", "plots", *WRITTEN}
     plots = {path.name for path in (folder / "plots").iterdir()}
     assert plots == {"accuracy.png", "accuracy.svg", "loss.png", "loss.svg"}
     written = json.loads((folder / "comparison.json").read_text())
     assert written == comparison.model_dump(mode="json")
+
+
+def test_nothing_is_drawn_where_nothing_is_finished(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "cnn", 0, error="no memory").parents[1]
+    write_comparison(ResultsTree(tmp_path), "digits")
+    assert {path.name for path in folder.iterdir()} == {"runs", *WRITTEN}
 
 
 def test_write_run_plots_draws_beside_the_history(tmp_path: Path) -> None:

@@ -243,6 +243,8 @@ def test_names_are_text_and_never_markup(tmp_path):
         f"# Is {evil} a question?\nmodels: {{cnn: {{}}, inn: {{}}}}\nclaims:\n"
         f"- {{says: '{evil}', source: 'javascript:alert(1)', metric: test_accuracy,"
         " greater: cnn, lesser: inn}\n"
+        "- {says: more, source: 'https://example.org/a', metric: test_accuracy,"
+        " greater: cnn, lesser: inn}\n"
     )
     page = report(tmp_path, name)
     assert page.all("script") + page.all("b") + page.all("i") == []
@@ -250,6 +252,8 @@ def test_names_are_text_and_never_markup(tmp_path):
     assert f"Is {evil} a question?" in page.all("header")[0].text
     assert f"{evil} (javascript:alert(1))" in page.by_id("answer").text
     assert not [address for _, address in page.addresses() if "javascript" in address]
+    (source,) = page.by_id("answer").all("a")
+    assert source.text == source.attributes["href"] == "https://example.org/a"
     assert "$x \\frac{$ 猫 [2J 4" in page.by_id("chart-confusion-0").all("svg")[0].text
     assert f"failed, 0 of 20 epochs: {evil} more" in page.by_id("care").text
 

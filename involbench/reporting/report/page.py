@@ -8,7 +8,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from involbench import __version__
-from involbench.analysis.comparison import Comparison
+from involbench.analysis.comparison import ClaimResult, Comparison
 from involbench.reporting.claims import claim_sentence
 from involbench.reporting.labels import side_by_side
 from involbench.reporting.notes import notes, verdicts
@@ -24,6 +24,7 @@ from involbench.reporting.report.training import training
 from involbench.reporting.tables_csv import COLUMNS, comparison_rows
 from involbench.reporting.tables_list import statuses
 from involbench.reporting.tables_text import result_table
+from involbench.results.wording import excerpt
 
 _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
 
@@ -50,7 +51,7 @@ def report_page(material: Material, drawn: list[Section], output: Path) -> str:
         run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
         statuses=statuses(material.entries) if material.entries else "",
         answers=_answers(comparison),
-        claims=[(claim_sentence(each), _address(each.source)) for each in comparison.claims],
+        claims=[_linked(each) for each in comparison.claims],
         cautions=[*sick_runs(material.entries), *material.warnings],
         missing=list(missing_files(material.entries)),
         tables=list(_tables(comparison)),
@@ -107,9 +108,12 @@ def _cell(value: object) -> Cell:
     return "" if value is None else str(value)
 
 
-def _address(source: str) -> str:
-    """Where a claim's source can be read; empty where it is no address."""
-    return source if source.startswith(("https://", "http://")) else ""
+def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
+    """A claim's sentence around its source, and where that can be read; empty where nowhere."""
+    address = claim.source if claim.source.startswith(("https://", "http://")) else ""
+    source = excerpt(claim.source)
+    before, _, after = claim_sentence(claim).partition(f"({source})")
+    return f"{before}(", source, f"){after}", address
 
 
 def _files(folder: Path, link: Link) -> Iterator[tuple[str, str]]:
