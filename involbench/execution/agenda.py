@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 _PAUSE = 1.0
 """Seconds until a trial that another process runs is looked at again."""
@@ -13,30 +12,33 @@ Item = TypeVar("Item")
 
 
 class Agenda(Generic[Item]):
-    """A queue in order, to which what cannot be had now goes back.
+    """What is to be done, to which what cannot be had now goes back.
 
     Args:
-        items: What there is to do, first things first.
+        items: All of it.
+        order: What an item comes before others by, the least first; asked anew each time. Of
+            equals it is the one that was there first.
     """
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._items = deque((item, 0.0) for item in items)
+    def __init__(self, items: Iterable[Item], order: Callable[[Item], Any]) -> None:
+        self._items = [(item, 0.0) for item in items]
+        self._order = order
         self._changed = threading.Condition()
 
     def take(self) -> Item | None:
         """The next item; waits where all that is left was put off; None when nothing is left."""
         with self._changed:
             while self._items:
-                item, due = self._items[0]
-                wait = due - time.monotonic()
-                if wait <= 0:
-                    self._items.popleft()
-                    return item
-                self._changed.wait(wait)
+                now = time.monotonic()
+                due = [place for place, (_, then) in enumerate(self._items) if then <= now]
+                if due:
+                    place = min(due, key=lambda place: self._order(self._items[place][0]))
+                    return self._items.pop(place)[0]
+                self._changed.wait(min(then for _, then in self._items) - now)
             return None
 
     def put_off(self, item: Item) -> None:
-        """Give an item back, to be taken again after a while and after all others."""
+        """Give an item back, to be taken again after a while."""
         with self._changed:
             self._items.append((item, time.monotonic() + _PAUSE))
             self._changed.notify()

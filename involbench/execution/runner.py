@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import inf
 from queue import SimpleQueue
 
 from involbench.errors import InvolbenchError
@@ -36,7 +37,24 @@ class _Entry:
 
     item: PlannedTrial
     started: TrialStarted
+    seed: int
+    """Its seed's place among all."""
+    kind: str
+    """What trials have in common that differ in their seed alone."""
     waited_for: bool = False
+
+    def turn(self) -> tuple[bool, int]:
+        """Seed by seed, and what is waited for after all others."""
+        return self.waited_for, self.seed
+
+
+def _entries(todo: Sequence[PlannedTrial]) -> Iterator[_Entry]:
+    places: dict[int, int] = {}
+    for index, item in enumerate(todo, start=1):
+        trial = item.trial
+        place = places.setdefault(trial.seed, len(places))
+        started = TrialStarted(trial, index, len(todo))
+        yield _Entry(item, started, place, f"{trial.model} {trial.point}")
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,8 @@ class Runner:
     force: bool = False
     fail_fast: bool = False
     _events: "SimpleQueue[Event | _Left]" = field(default_factory=SimpleQueue)
+    _took: dict[str, float] = field(default_factory=dict)
+    """Seconds of the last trial of each kind."""
 
     def run(self, planned: list[PlannedTrial]) -> int:
         """Run what is not finished, or everything if `force`; return how many trials failed."""
@@ -78,11 +98,8 @@ class Runner:
             if item.finished and not self.force:
                 self.store.tidy(item.run_id)
         self.show(Planned(tuple(item.trial for item in todo), len(planned) - len(todo)))
-        agenda = Agenda(
-            _Entry(item, TrialStarted(item.trial, index, len(todo)))
-            for index, item in enumerate(todo, start=1)
-        )
         workers = self.crew.workers[: len(todo)]
+        agenda = Agenda(_entries(todo), self._turn if len(workers) > 1 else _Entry.turn)
         for worker in workers:
             threading.Thread(target=self._work, args=(worker, agenda), daemon=True).start()
         left = Counter(item.trial.seed for item in todo)
@@ -93,6 +110,13 @@ class Runner:
                 failures += event.record.status == "failed"
                 self._count(event.started.trial.seed, left, planned)
         return failures
+
+    def _turn(self, entry: _Entry) -> tuple[tuple[bool, int], float]:
+        """As ever, but of a seed first what took longest at the last one.
+
+        So that workers are done at about the same time.
+        """
+        return entry.turn(), -self._took.get(entry.kind, inf)
 
     def _until_left(self, workers: int) -> Iterator[Event]:
         """What happens until all workers have left."""
@@ -156,6 +180,7 @@ class Runner:
         request = RunTrial(entry.item.trial, run_dir, self.argv, self.since, self.force)
         record = self._record(worker, request, pass_on)
         if record is not None:
+            self._took[entry.kind] = record.seconds
             self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not began))
         elif not entry.waited_for:
             self._tell(f"{run_dir.name} is being run by another process: waiting for it")

@@ -1,0 +1,31 @@
+"""In which order workers take the trials that are left."""
+
+import threading
+import time
+
+from involbench.execution.agenda import Agenda
+
+
+def test_the_least_comes_first_and_of_equals_the_one_that_was_there_first():
+    order = {"a": 1, "b": 0, "c": 1, "d": 0}
+    agenda = Agenda(order, order.__getitem__)
+    assert agenda.take() == "b"
+    order["c"] = -1  # It is asked anew each time.
+    assert [agenda.take() for _ in range(4)] == ["c", "d", "a", None]
+
+
+def test_what_is_put_off_comes_again_after_a_while_and_nothing_is_left_until_then():
+    agenda = Agenda(["held", "free"], lambda item: item == "free")
+    began = time.monotonic()
+    agenda.put_off(agenda.take())
+    assert agenda.take() == "free"
+    assert agenda.take() == "held"
+    assert time.monotonic() - began >= 1
+    assert agenda.take() is None
+
+
+def test_closing_it_ends_a_wait():
+    agenda = Agenda(["held"], lambda item: 0)
+    agenda.put_off(agenda.take())
+    threading.Timer(0.1, agenda.close).start()
+    assert agenda.take() is None
