@@ -18,7 +18,7 @@ SECONDS = 0.3
 def starving() -> Iterator[None]:
     """Make every batch that is augmented so late that its step has to wait for it."""
     begun = threading.Semaphore(0)
-    begin = InputWait.on_train_batch_begin
+    begin, augment = InputWait.on_train_batch_begin, batches.augment
 
     def begins(self, batch, logs=None):
         begin(self, batch)
@@ -28,7 +28,7 @@ def starving() -> Iterator[None]:
         if threading.current_thread().name.startswith("ThreadPoolExecutor"):  # Made ahead.
             begun.acquire()
             time.sleep(SECONDS)
-        return images
+        return augment(images, names, rng)
 
     with (
         patch.object(in_order, "THREADS", 1),  # Batches are begun in their order.

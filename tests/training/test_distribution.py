@@ -78,9 +78,9 @@ def test_two_devices_learn_what_one_learns(runs):
 
 @distributing
 def test_several_devices_tell_how_long_they_wait_for_their_batches(runs):
-    assert 0 <= record(runs["two"])["metrics"]["input_wait"] < 1
-    metrics = record(runs["starving"])["metrics"]
+    metrics = record(runs["two"])["metrics"]
     assert metrics["input_wait"] * metrics["seconds_per_epoch"] >= 3 * SECONDS
+    assert metrics["input_wait"] < 1
 
 
 @distributing

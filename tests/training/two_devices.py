@@ -1,6 +1,6 @@
 """Trains one small network in several ways on two virtual CPUs, in a process of its own.
 
-One of them gets its batches late.
+With two devices they get their batches late.
 
 Run: python -m tests.training.two_devices FOLDER
 """
@@ -28,26 +28,23 @@ from .starving import starving
 TRAINED, TESTED, BATCH = 17, 11, 8
 # Batch normalization inside an involution and outside.
 NETWORK = {"architecture": "residual_involution", "num_layers": 1, "width": 16}
-WAYS = {
-    "one": {},
-    "two": {"distribution": "data_parallel"},
-}
 HALF = {"distribution": "data_parallel", "precision": "mixed_float16"}
 STOPS_AFTER = 4  # One step into the second epoch.
 
 
 def main(folder: Path) -> None:
-    """One run folder for each of `WAYS`; for thorough tests two of `HALF`, one of them cut off."""
+    """A run folder for one device and one for two; for thorough tests two of `HALF` more, one of
+    them cut off.
+    """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         (cpu,) = tf.config.list_physical_devices("CPU")
         two = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, two)
-    for name, training in WAYS.items():
-        _run(folder / name, training)
+    _run(folder / "one", {})
     with starving():
-        _run(folder / "starving", WAYS["two"])
+        _run(folder / "two", {"distribution": "data_parallel"})
     if THOROUGH:
         _run(folder / "two_float16", HALF)
         try:
