@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import involbench
-from tests.cli import COMMAND, TINY
+from tests.cli import COMMAND, TINY, called
 from tests.compare.factory import make_run
 
 ROOT = Path(__file__).parents[2]
@@ -88,3 +88,10 @@ def test_every_dependency_is_pinned_in_the_constraints():
 def test_the_constraints_name_no_address():
     text = (ROOT / "constraints.txt").read_text()
     assert all(re.fullmatch(r"[\w.-]+==[\w.+-]+", line) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("group", [[], ["bench"]])
+def test_what_a_command_is_for_fits_its_line(group, tmp_path):
+    _, _, commands = called(*group, "--help", cwd=tmp_path).stdout.partition("Commands:")
+    assert len(commands.splitlines()) > 4
+    assert "..." not in commands

@@ -4,6 +4,11 @@ import threading
 import time
 
 from involbench.execution.agenda import Agenda
+from involbench.execution.crew import Crew
+from involbench.execution.plan import PlannedTrial
+from involbench.execution.runner import Runner, _entries
+from involbench.results.store import Store
+from tests.compare.factory import make_trial
 
 
 def test_the_least_comes_first_and_of_equals_the_one_that_was_there_first():
@@ -29,3 +34,14 @@ def test_closing_it_ends_a_wait():
     agenda.put_off(agenda.take())
     threading.Timer(0.1, agenda.close).start()
     assert agenda.take() is None
+
+
+def test_of_a_seed_several_workers_begin_with_what_took_longest_at_the_last_one(tmp_path):
+    trials = [make_trial(model, seed) for seed in (7, 3) for model in ("cnn", "inn", "control")]
+    runner = Runner(Crew([]), Store(tmp_path, "x"), (), lambda event: None, 0.0)
+    agenda = Agenda(_entries([PlannedTrial(t, str(t.seed), False) for t in trials]), runner._turn)
+    for model, seconds in (("cnn", 2.0), ("inn", 5.0), ("control", 1.0)):
+        taken = agenda.take()
+        assert (taken.item.trial.model, taken.item.trial.seed) == (model, 7)
+        runner._took[taken.kind] = seconds
+    assert [agenda.take().item.trial.model for _ in range(3)] == ["inn", "cnn", "control"]
