@@ -20,6 +20,11 @@ class EvaluationBatches(keras.utils.PyDataset):
         self.split = split
         self.batch_size = batch_size
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+        return self.split.images.shape[1:]
+
     def __len__(self) -> int:
         return -(-len(self.split.labels) // self.batch_size)
 

@@ -33,6 +33,12 @@ class ChangedBatches(EvaluationBatches):
         super().__init__(split, batch_size)
         self.condition, self.seed = condition, seed
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        side, channels = int(self.condition.value), self.split.images.shape[-1]
+        sized = self.condition.kind == "image_size"
+        return (side, side, channels) if sized else super().image_shape
+
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         images, labels = super().__getitem__(index)
         kind, value = self.condition.kind, self.condition.value

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from involbench.analysis.predictions import expected_calibration_error, macro_f1
 from involbench.training.batches import EvaluationBatches
+from involbench.training.one_device import OneDevice
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Predictions:
 
 def predict(model: keras.Model, batches: EvaluationBatches) -> Predictions:
     """Run a model of uint8 images, whose outputs are logits, over a split."""
-    logits = model.predict(batches, verbose=0).astype(np.float64)
+    logits = model.predict(OneDevice().feed(batches), verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalizer = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return Predictions(batches.split.labels, shifted - normalizer)

@@ -33,6 +33,7 @@ class PreparedBatches(keras.utils.PyDataset):
     def __init__(self, batches: TrainingBatches, epochs: range, wait: InputWait) -> None:
         super().__init__()
         self.batches, self.batch_size = batches, batches.batch_size
+        self.split, self.image_shape = batches.split, batches.split.images.shape[1:]
         self._epochs, self._wait = epochs, wait
         self._epoch = epochs.start
         self._taking = threading.Lock()

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from involbench.training.feed import Batches, PreparedBatches
+from involbench.training.feed import Batches
 
 
 class OneDevice:
@@ -30,8 +30,7 @@ class OneDevice:
 
     def feed(self, batches: Batches) -> Any:
         """What `model.fit` takes, in the form that costs the backend least."""
-        prepared = isinstance(batches, PreparedBatches)
-        if keras.backend.backend() != "tensorflow" or not prepared:
+        if keras.backend.backend() != "tensorflow":
             return batches
         from involbench.training.tensorflow_batches import as_tensorflow_dataset
 

@@ -19,26 +19,28 @@ def as_tensorflow_dataset(batches: Batches, replicas: int = 1) -> tf.data.Datase
         replicas: Among how many a `tf.distribute` strategy will divide each batch. Where there are
             several, each element is images, labels and shares, for `involbench.training.mirrored`.
     """
-    prepared = isinstance(batches, PreparedBatches)
-    take = batches.take if prepared else batches.__getitem__
-    split, size = (batches.batches if prepared else batches).split, batches.batch_size
+    take = batches.take if isinstance(batches, PreparedBatches) else batches.__getitem__
+    size = batches.batch_size
     # Where no batch is smaller, its size is part of the shape, which compilers can use.
-    count = None if len(split.labels) % size else size
+    count = None if len(batches.split.labels) % size else size
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # As one with a state, it would not run ahead of the training under
         # `enable_op_determinism`; what makes the batches keeps their order.
         images, labels = tf.numpy_function(take, [index], (tf.uint8, tf.int64), stateful=False)
-        images.set_shape((count, *split.images.shape[1:]))
+        images.set_shape((count, *batches.image_shape))
         labels.set_shape((count,))
         return images, labels
 
-    one_at_a_time = tf.data.Options()
-    one_at_a_time.experimental_optimization.map_parallelization = False
+    plain = tf.data.Options()
+    plain.experimental_optimization.map_parallelization = False
+    # There is nothing to tune, and what tunes can miss that the iteration is over: each epoch then
+    # ends with waiting for its next look, half a second on one core.
+    plain.autotune.enabled = False
     pipeline = tf.data.Dataset.range(len(batches)).map(load)
     if replicas > 1:
         pipeline = pipeline.map(partial(_divisible, replicas))
-    return pipeline.prefetch(2).with_options(one_at_a_time)
+    return pipeline.prefetch(2).with_options(plain)
 
 
 def _divisible(
