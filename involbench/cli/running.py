@@ -77,7 +77,7 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
         planned = plan(trials, crew.workers[0], store, show, asked.shard)
         if not asked.dry_run:
             if not all(item.finished and not asked.force for item in planned):
-                check(planned, crew, asked.device, show)
+                check(planned, crew, "gpu" if asked.gpus else asked.device, show)
             store.prepare(loaded.source)
             argv = tuple(sys.argv[1:])
             runner = Runner(crew, store, argv, show, since, asked.force, asked.fail_fast)

@@ -1,5 +1,7 @@
 """The device that trains, asked of the Keras backend."""
 
+import os
+
 import keras
 
 from involbench.errors import UsageError
@@ -33,9 +35,11 @@ def require_device(device: str) -> None:
         UsageError: A GPU was asked for and none is seen.
     """
     if device.startswith("gpu") and not gpu_names():
+        among = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise UsageError(
-            f"--device {device}: {keras.backend.backend()} sees no such GPU; use --device cpu, or "
-            "install the NVIDIA driver and `pip install involbench[cuda]`"
+            f"a GPU is asked for, and {keras.backend.backend()} sees none"
+            + (f" for CUDA_VISIBLE_DEVICES={among}" if among is not None else "")
+            + "; use --device cpu, or see what `involbench doctor` says of the backend"
         )
 
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
+from involbench.execution.shares import divide
 from involbench.results.record import RunRecord
 from tests.cli import TINY, called, involbench, spawn, workers_of
 from tests.here import in_this_process
@@ -261,10 +262,18 @@ def test_bad_input_is_named_before_anything_is_written(spec, arguments, named, r
     assert set(spec.parent.rglob("*")) == before
 
 
-def test_a_device_that_is_not_there_is_named(spec):
+@pytest.mark.parametrize("gone", [["--device", "gpu:99"], ["--gpus", "99"]], ids=str)
+def test_a_device_that_is_not_there_is_named(spec, gone):
     """In a process of its own: which GPUs there are is decided where it starts."""
-    gone = ["--device", "gpu:99"]
-    test_bad_input_is_named_before_anything_is_written(spec, gone, "--device", run=involbench)
+    named = "CUDA_VISIBLE_DEVICES=99"
+    test_bad_input_is_named_before_anything_is_written(spec, gone, named, run=involbench)
+
+
+def test_gpus_are_given_to_the_workers_in_turn(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,GPU-8e")
+    given = [share.environment() for share in divide("auto", 4, (0, 2, 3))]
+    names = [environment["CUDA_VISIBLE_DEVICES"] for environment in given]
+    assert names == ["4", "GPU-8e", "-1", "4"]  # Those that are visible are counted; there is no 3.
 
 
 @pytest.mark.thorough
