@@ -19,6 +19,7 @@ from involbench.analysis.pairing import Baseline, choose_baseline, differences
 from involbench.analysis.pareto import fronts
 from involbench.analysis.selection import Arm, select_arms
 from involbench.analysis.trained_pair import trained_pair
+from involbench.results.lasting import lasting
 from involbench.results.outline import Outline, read_outline
 from involbench.results.reading import ResultsTree, StoredRun
 
@@ -26,6 +27,7 @@ _NO_OUTLINE = Outline()
 _EVERYTHING = Wanted()
 
 
+@lasting()
 def compare_experiment(
     tree: ResultsTree,
     experiment: str,

@@ -47,6 +47,7 @@ from involbench.execution.sparing import without
 from involbench.results.budget import Matched
 from involbench.results.exports import ExportRecord, Format
 from involbench.results.files import write_json
+from involbench.results.lasting import lasting
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.store import own, result_at_hand
 from involbench.spec.schema import DataSpec
@@ -247,10 +248,6 @@ def _import_heavy_half() -> None:
     through them over and over takes a third of the time of their import, and a fifth of that of a
     small training.
     """
-    gc.disable()
-    try:
-        with without("sklearn", "matplotlib"):
-            from involbench.training import trial  # noqa: F401
-    finally:
-        gc.freeze()
-        gc.enable()
+    with lasting(), without("sklearn", "matplotlib"):
+        from involbench.training import trial  # noqa: F401
+    gc.freeze()

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from involbench import __version__
 from involbench.errors import ResultsError
 from involbench.results.files import is_folder, read_bytes
+from involbench.results.lasting import lasting
 from involbench.results.migration import up_to_date, writer
 from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.wording import excerpt
@@ -77,6 +78,7 @@ class ResultsTree:
                     found[path.name] = path
         return [found[name] for name in sorted(found)]
 
+    @lasting()
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
         """Every run that has ended, in order of name, and a warning for each that is damaged.
 
