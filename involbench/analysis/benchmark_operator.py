@@ -28,6 +28,8 @@ class FormPart(Record):
     """Its time over the involution's in the same repeat; above 1 it is slower."""
     peak_bytes: int
     """The most memory held beyond the arguments; results count."""
+    results_bytes: int
+    """What the results take of it."""
     memory_ratio: float | None
     """Its peak over the involution's; None where the involution's is 0."""
     floor_bytes: int
@@ -126,6 +128,7 @@ def _part(
         samples=samples,
         ratio=ratios(samples, ours),
         peak_bytes=peak,
+        results_bytes=times.shape.results_bytes(form, part),
         memory_ratio=peak / our_peak if our_peak else None,
         floor_bytes=floor,
         floor_share=floor / copy.median / taken.median,

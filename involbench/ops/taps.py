@@ -45,10 +45,13 @@ def inputs_gradient(
     upstream: Any,
     geometry: Geometry,
     settle: Callable[[Any], Any] = lambda x: x,
+    tap_by_tap: bool = False,
 ) -> Any:
     """The gradient by the inputs, whose shape is `shape`.
 
-    `settle` may make a compiler write an array that it would otherwise compute at every use.
+    `settle` may make a compiler write an array that it would otherwise compute at every use. With
+    `tap_by_tap` each tap of the kernels is padded where it is read, so that a compiler needs no
+    padded copy of all of them.
 
     With strides s, padded pixel s*u + p gets something only from the taps whose offset is p
     modulo s, so each phase p is a sum over shifted views of its own; the phases are interleaved.
@@ -56,10 +59,21 @@ def inputs_gradient(
     height, width = geometry.spatial(shape)
     dy, h = split_groups(wide(upstream), geometry), wide(kernels)
     rows, columns = _Phases(geometry.rows, height), _Phases(geometry.columns, width)
-    dy = settle(pad(dy, rows.padding, columns.padding, geometry))
-    h = settle(pad(h, rows.padding, columns.padding, geometry))
+
+    def padded(x: Any) -> Any:
+        return pad(x, rows.padding, columns.padding, geometry)
+
+    dy, whole = settle(padded(dy)), h if tap_by_tap else settle(padded(h))
+
+    def padded_factor(tap: int) -> Any:
+        one = factor(whole, tap, geometry)
+        return padded(one) if tap_by_tap else one
+
     planes = [
-        [_phase(dy, h, (row, column), (rows, columns), geometry) for column in columns.phases]
+        [
+            _phase(dy, padded_factor, (row, column), (rows, columns), geometry)
+            for column in columns.phases
+        ]
         for row in rows.phases
     ]
     axis = _row_axis(geometry)
@@ -165,7 +179,11 @@ class _Phases:
 
 
 def _phase(
-    dy: Any, h: Any, phase: tuple[int, int], axes: tuple[_Phases, _Phases], geometry: Geometry
+    dy: Any,
+    factor_of: Callable[[int], Any],
+    phase: tuple[int, int],
+    axes: tuple[_Phases, _Phases],
+    geometry: Geometry,
 ) -> Any:
     rows, columns = axes
     total = None
@@ -173,16 +191,11 @@ def _phase(
         for column in columns.taps(phase[1]):
             at = rows.window(row), columns.window(column)
             tap = row * geometry.columns.kernel_size + column
-            term = window(dy, *at, geometry) * window_factor(h, tap, at, geometry)
+            term = window(dy, *at, geometry) * window(factor_of(tap), *at, geometry)
             total = term if total is None else total + term
     if total is None:  # More strides than taps reach: these pixels touch no kernel.
         total = ops.zeros_like(window(dy, (0, rows.count, 1), (0, columns.count, 1), geometry))
     return total
-
-
-def window_factor(h: Any, tap: int, at: tuple[Window, Window], geometry: Geometry) -> Any:
-    one = h[..., tap] if geometry.channels_last else h[:, :, tap]
-    return ops.expand_dims(window(one, *at, geometry), member_axis(geometry))
 
 
 def _interleave(planes: list[Any], axis: int) -> Any:

@@ -22,8 +22,6 @@ from involbench.ops.tensorflow_gradients import differentiable
 
 # Who saves a model traces it on the way, and has no other way to tell a layer.
 _EXPORTERS = ("keras.src.export", "tensorflow.python.saved_model")
-# Channels of a group up to which XLA's vectors over the columns of an image are the better ones.
-_FEW = 7
 
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
@@ -41,8 +39,7 @@ def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.
 
 
 def _by_loops(inputs: tf.Tensor, geometry: Geometry, known: bool) -> bool:
-    channels = inputs.shape[-1 if geometry.channels_last else 1]
-    few = known and channels // geometry.groups <= _FEW
+    few = known and tensorflow_compiled.few_channels(tuple(inputs.shape[1:]), geometry)
     return not few and cpu.available() and _only_cpus()
 
 

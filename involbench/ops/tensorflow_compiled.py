@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 
 from involbench.ops import taps
 from involbench.ops.geometry import Geometry
@@ -18,7 +17,15 @@ from involbench.ops.tensorflow_batches import over_batch
 from involbench.ops.tensorflow_gradients import differentiable
 from involbench.ops.tensorflow_windows import kernels_gradient
 
+_FEW = 7
+
 _compiled: dict[Any, Callable[..., tf.Tensor]] = {}
+
+
+def few_channels(image: tuple[int | None, ...], geometry: Geometry) -> bool:
+    """Whether groups have so few that XLA's vectors over an image's columns beat other loops."""
+    channels = image[2] if geometry.channels_last else image[0]
+    return (channels or 0) // geometry.groups <= _FEW
 
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
@@ -89,14 +96,14 @@ def _inputs_gradient(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, A
     def plain(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         return taps.inputs_gradient((None, *image), kernels, upstream, geometry)
 
-    def settled(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        # Each padded array is read once a tap; padding it anew at every read costs more.
-        def settle(x: tf.Tensor) -> tf.Tensor:
-            return gen_xla_ops.xla_optimization_barrier([x])[0]
+    # With many channels a group, padding what all of them share again and again costs more.
+    tap_by_tap = few_channels(image, geometry)
 
-        return taps.inputs_gradient((None, *image), kernels, upstream, geometry, settle)
+    def compiled(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        shape = (None, *image)
+        return taps.inputs_gradient(shape, kernels, upstream, geometry, tap_by_tap=tap_by_tap)
 
-    return plain, tf.function(settled, jit_compile=True, autograph=False)
+    return plain, tf.function(compiled, jit_compile=True, autograph=False)
 
 
 def _kernels_gradient(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ from involbench.results.benchmark import Part
 
 _SHAPE = "B,H,W,C,K,G"
 _TIME_COLUMNS = (_SHAPE, "ours", "floor", "patches", "patches/ours", "depthwise", "3x3")
-_COST_COLUMNS = (_SHAPE, "ours, MiB", "patches, MiB", "ratio", "ours, s", "patches, s")
+_COST_COLUMNS = (_SHAPE, "results", "ours", "patches", "ratio", "ours, s", "patches, s")
 _TITLES: dict[Part, str] = {
     "forward": "Forward, ms",
     "forward_and_gradients": "Forward and both gradients, ms",
@@ -34,7 +34,7 @@ def operator_view(benchmark: OperatorBenchmark) -> Iterator[RenderableType]:
         rows = [_times(result, part) for result in benchmark.shapes]
         yield numbers_table(_TIME_COLUMNS, [*rows, _mean_times(benchmark, part)])
         yield Text()
-    yield Text("Peak extra memory and first call, both with gradients", style="bold")
+    yield Text("Peak extra memory, MiB, and first call, both with gradients", style="bold")
     costs = [*map(_costs, benchmark.shapes), _mean_costs(benchmark)]
     yield numbers_table(_COST_COLUMNS, costs)
     yield Text()
@@ -69,6 +69,7 @@ def _costs(result: ShapeResult) -> tuple[str, ...]:
     ours, patches = (result.forms[form] for form in ("involution", "patches"))
     return (
         str(result.shape),
+        f"{ours.parts[_BOTH].results_bytes / _MIB:,.1f}",
         f"{ours.parts[_BOTH].peak_bytes / _MIB:,.1f}",
         f"{patches.parts[_BOTH].peak_bytes / _MIB:,.1f}",
         times_cell(patches.parts[_BOTH].memory_ratio),
@@ -79,7 +80,7 @@ def _costs(result: ShapeResult) -> tuple[str, ...]:
 
 def _mean_costs(benchmark: OperatorBenchmark) -> tuple[str, ...]:
     mean = benchmark.geometric_means["patches"][_BOTH].memory_ratio
-    return "geometric mean", "", "", times_cell(mean), "", ""
+    return "geometric mean", "", "", "", times_cell(mean), "", ""
 
 
 def _operator_notes(benchmark: OperatorBenchmark) -> Iterator[str]:
@@ -97,7 +98,8 @@ def _operator_notes(benchmark: OperatorBenchmark) -> Iterator[str]:
         "above 100% where caches hold the arrays."
     )
     yield (
-        "Peak extra memory: beyond the arguments, results included, in a process of its own; "
+        "Peak extra memory: beyond the arguments, results included, which alone take what is under "
+        "results; in a process of its own; "
         f"{benchmark.memory_method}. First call: tracing and compiling included."
     )
     yield made_with(benchmark.machine)

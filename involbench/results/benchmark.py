@@ -69,6 +69,11 @@ class OperatorShape(Record):
         forward = 2 * self.image_bytes + self.weights_bytes(form)
         return forward if part == "forward" else 2 * forward
 
+    def results_bytes(self, form: Form, part: Part) -> int:
+        """What a call gives back: the result; with gradients, those of both arguments, too."""
+        gradients = self.image_bytes + self.weights_bytes(form)
+        return self.image_bytes + (0 if part == "forward" else gradients)
+
 
 class Machine(Record):
     """Where something was measured."""

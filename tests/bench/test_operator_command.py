@@ -102,6 +102,7 @@ def test_the_floor_counts_every_array_once(benchmark):
         for name, floor in floors.items():
             part = shape["forms"][form]["parts"][name]
             assert part["floor_bytes"] == floor
+            assert part["results_bytes"] == floor - image - second - ("and" in name) * image
             expected = floor / copy / part["seconds"]["median"]
             assert part["floor_share"] == pytest.approx(expected)
 
@@ -115,6 +116,18 @@ def test_peak_memory_sees_the_patches(benchmark):
     }
     assert patches <= peaks["patches"] <= 4 * patches
     assert 0 < peaks["involution"] <= patches / 3
+
+
+@pytest.mark.thorough
+def test_training_on_colour_images_needs_an_eighth_of_the_patches_memory(tmp_path):
+    done = involbench(
+        *("bench", "operator", "--shape", "256,32,32,3,3,1", "--repeats", "2", "--json"),
+        cwd=tmp_path,
+    )
+    forms = json.loads(done.stdout)["shapes"][0]["forms"]
+    ours, patches = (forms[form]["parts"]["forward_and_gradients"] for form in FORMS[:2])
+    needed, theirs = (part["peak_bytes"] - part["results_bytes"] for part in (ours, patches))
+    assert 0 <= needed <= theirs / 8
 
 
 @pytest.mark.thorough
