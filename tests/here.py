@@ -58,7 +58,7 @@ def eagerly() -> Iterator[None]:
         case "tensorflow":
             import tensorflow as tf
 
-            from involbench.ops import tensorflow as operator
+            from involbench.ops import tensorflow_compiled as operator
 
             tf.config.run_functions_eagerly(True)
             try:
