@@ -22,10 +22,10 @@ _FEW = 7
 _compiled: dict[Any, Callable[..., tf.Tensor]] = {}
 
 
-def few_channels(image: tuple[int | None, ...], geometry: Geometry) -> bool:
+def few_channels(image: tuple[int, ...], geometry: Geometry) -> bool:
     """Whether groups have so few that XLA's vectors over an image's columns beat other loops."""
     channels = image[2] if geometry.channels_last else image[0]
-    return (channels or 0) // geometry.groups <= _FEW
+    return channels // geometry.groups <= _FEW
 
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:

@@ -57,12 +57,12 @@ def read_bytes(path: Path) -> bytes:
         ResultsError: It cannot be read, is no file, or is too large to be a results file.
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - ten thousand records are read by this.
+        found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise ResultsError(f"{path}: cannot be read: not a file")
         if found.st_size > _LARGEST:
             raise ResultsError(f"{path}: cannot be read: larger than {_LARGEST >> 20} MiB")
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        with path.open("rb", buffering=0) as file:
             return file.read()
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error

@@ -47,8 +47,6 @@ class EvaluateSpec(Section):
     @classmethod
     def _in_order(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         """Sorted, since their order decides nothing and equal trials must be equal."""
-        if len(values) < 2:
-            return values
         twice = [place for place, value in enumerate(values) if value in values[:place]]
         if twice:
             raise problems_below([((k,), f"{values[k]:g} is listed twice") for k in twice])

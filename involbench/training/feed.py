@@ -84,4 +84,4 @@ class PreparedBatches(keras.utils.PyDataset):
 
 
 Batches = PreparedBatches | EvaluationBatches
-"""What a model is fitted to, and validated on."""
+"""What a model is fitted to, and what it is validated and tested on."""

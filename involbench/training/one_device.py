@@ -29,7 +29,7 @@ class OneDevice:
         """
 
     def feed(self, batches: Batches) -> Any:
-        """What `model.fit` takes, in the form that costs the backend least."""
+        """What `model.fit` and `model.predict` take, in the form that costs the backend least."""
         if keras.backend.backend() != "tensorflow":
             return batches
         from involbench.training.tensorflow_batches import as_tensorflow_dataset
