@@ -6,7 +6,6 @@ from typing import Literal
 
 from involbench.analysis.spread import Spread, ratios, spread
 from involbench.results.benchmark import (
-    FORMS,
     PARTS,
     Form,
     Machine,
@@ -74,6 +73,7 @@ class OperatorBenchmark(Record):
     repeats: int
     data_format: str
     patches: str
+    unfold: str | None = None
     memory_method: str
     shapes: tuple[ShapeResult, ...]
     geometric_means: dict[Form, dict[Part, Means]]
@@ -90,10 +90,11 @@ def summarize_operator(
         repeats=len(times.copy_bytes_per_second),
         data_format=times.data_format,
         patches=times.patches,
+        unfold=times.unfold,
         memory_method=memory.method,
         shapes=shapes,
         geometric_means={
-            form: {part: _means(shapes, form, part) for part in PARTS} for form in FORMS
+            form: {part: _means(shapes, form, part) for part in PARTS} for form in times.forms
         },
         machine=times.machine,
     )
@@ -111,7 +112,7 @@ def _shape(times: OperatorTimes, memory: OperatorMemory) -> ShapeResult:
                 first_call_seconds=times.forms[form].first_call_seconds,
                 parts={part: _part(times, memory, copy, form, part) for part in PARTS},
             )
-            for form in FORMS
+            for form in times.forms
         },
     )
 

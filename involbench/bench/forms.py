@@ -1,5 +1,8 @@
 """The forms that a benchmark of the operator compares, as calls on the same random numbers."""
 
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import keras
@@ -8,13 +11,15 @@ import numpy as np
 from involbench.bench.call import Call, Forward, backend_tools
 from involbench.ops import involution
 from involbench.results.benchmark import Form, OperatorShape, Part
+from involbench.training.device import gpu_names
 
 
 def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, Call]]:
     """Every form at a shape, forward alone and with gradients; nothing is compiled yet.
 
     Involution and patches get the same images, kernels (standard normal) and upstream gradient;
-    the convolutions get the same images and as many filters as channels.
+    the convolutions get the same images and as many filters as channels. `unfold` is there where
+    PyTorch is installed, is not the backend, and can use the backend's kind of device.
     """
     tools = backend_tools()
     size, groups, layout = shape.kernel_size, shape.groups, tools.DATA_FORMAT
@@ -43,12 +48,50 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, Call]]:
         "depthwise": (depthwise_convolution, depthwise),
         "conv3x3": (convolution, full),
     }
-    return {
-        form: {
-            "forward": tools.forward(function, (inputs, second)),
-            "forward_and_gradients": tools.with_gradients(function, (inputs, second), upstream),
-        }
+    calls = {
+        form: _parts(tools, function, (inputs, second), upstream)
         for form, (function, second) in forms.items()
+    }
+    if _has_unfold():
+        calls["unfold"] = _unfold(shape, inputs, per_pixel, upstream)
+    return calls
+
+
+def unfold_name() -> str:
+    """What the form `unfold` is."""
+    return f"{backend_tools('torch').PATCHES}, PyTorch {version('torch')}, channels first"
+
+
+def _parts(tools: Any, function: Forward, both: tuple[Any, Any], upstream: Any) -> dict[Part, Call]:
+    return {
+        "forward": tools.forward(function, both),
+        "forward_and_gradients": tools.with_gradients(function, both, upstream),
+    }
+
+
+def _has_unfold() -> bool:
+    """PyTorch is installed beside another backend, and has that one's device."""
+    if keras.backend.backend() == "torch" or not find_spec("torch"):
+        return False
+    import torch
+
+    return not gpu_names() or torch.cuda.is_available()
+
+
+def _unfold(shape: OperatorShape, inputs: Any, kernels: Any, upstream: Any) -> dict[Part, Call]:
+    """PyTorch's way to write it, on the same numbers, channels first, as it is published."""
+    tools = backend_tools("torch")
+    x, h, upstream = (
+        tools.tensor(np.moveaxis(keras.ops.convert_to_numpy(array), (1, 2), (-2, -1)))
+        for array in (inputs, kernels, upstream)
+    )
+
+    def unfold(x: Any, h: Any) -> Any:
+        return tools.patches(x, h, shape.kernel_size, shape.groups)
+
+    return {
+        part: replace(call, tools=tools)
+        for part, call in _parts(tools, unfold, (x, h), upstream).items()
     }
 
 

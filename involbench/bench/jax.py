@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from involbench.bench.call import Call, Forward
 
@@ -23,6 +24,11 @@ def patches(inputs: jax.Array, kernels: jax.Array, size: int, groups: int) -> ja
     each = (batch, height, width, size * size, groups, channels // groups)
     summed = jnp.sum(patches.reshape(each) * jnp.moveaxis(kernels, 4, 3)[..., None], axis=3)
     return summed.reshape(inputs.shape)
+
+
+def to_numpy(tensor: jax.Array) -> np.ndarray:
+    """The numbers, in main memory."""
+    return np.asarray(tensor)
 
 
 def forward(function: Forward, arguments: tuple[Any, Any]) -> Call:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
-from involbench.bench.call import Call, backend_tools
+from involbench.bench.call import Call
 from involbench.bench.forms import make_calls
 from involbench.bench.operator import require_memory
 from involbench.ops import cpu_memory
-from involbench.results.benchmark import FORMS, PARTS, OperatorMemory, OperatorShape
+from involbench.results.benchmark import PARTS, OperatorMemory, OperatorShape
 from involbench.training.device import gpu_names
 
 _SAMPLES_EVERY = 0.001  # Seconds.
@@ -34,15 +34,17 @@ def measure_memory(shape: OperatorShape) -> OperatorMemory:
     """
     require_memory(shape)
     peak, method = peak_method()
-    calls = make_calls(shape)
-    peaks = {form: {part: peak(calls[form][part]) for part in PARTS} for form in FORMS}
+    peaks = {
+        form: {part: peak(calls[part]) for part in PARTS}
+        for form, calls in make_calls(shape).items()
+    }
     return OperatorMemory(peak_bytes=peaks, method=method)
 
 
 def peak_method() -> tuple[Callable[[Call], int], str]:
     """How this process can tell the peak bytes of a call, and the same in words."""
     if gpu_names():
-        return backend_tools().device_peak_bytes, "GPU memory as the backend counts it"
+        return Call.device_peak_bytes, "GPU memory as the backend counts it"
     if sys.platform == "linux" and _can_clear():
         return _added(_high_water), f"VmHWM of the process, largest of {_CALLS} calls"
     return _added(_sampled), f"resident memory every millisecond, largest of {_CALLS} calls"
@@ -52,7 +54,7 @@ def _added(most: Callable[[Call], int]) -> Callable[[Call], int]:
     """What a call adds to the resident bytes, from the most that were resident in one call."""
 
     def peak(call: Call) -> int:
-        backend_tools().wait(call())
+        call()
         seen = [0]
         # Which thread is faster decides what is held at the same time, so that calls differ.
         for _ in range(_CALLS):
@@ -84,7 +86,7 @@ def _high_water_line() -> str | None:
 
 def _high_water(call: Call) -> int:
     _clear_high_water()
-    backend_tools().wait(call())
+    call()
     line = _high_water_line()
     assert line is not None
     return 1024 * int(line.split()[1])
@@ -99,8 +101,7 @@ def _sampled(call: Call) -> int:
 
     thread = threading.Thread(target=look)
     thread.start()
-    results = call()
-    backend_tools().wait(results)
+    _results = call()
     seen.append(_resident_bytes())
     done.set()
     thread.join()

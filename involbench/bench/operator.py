@@ -2,19 +2,16 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
-import keras
 import numpy as np
 import psutil
 
 from involbench.bench.bandwidth import make_copy
 from involbench.bench.call import Call, backend_tools
-from involbench.bench.forms import make_calls
+from involbench.bench.forms import make_calls, unfold_name
 from involbench.bench.machine import this_machine
 from involbench.errors import InvolbenchError, UsageError
 from involbench.results.benchmark import (
-    FORMS,
     PARTS,
     Form,
     FormTimes,
@@ -51,7 +48,7 @@ def time_operator(
         for part in PARTS:
             seconds(parts[part])
     calls = make_calls(shape)
-    first = {form: seconds(calls[form]["forward_and_gradients"]) for form in FORMS}
+    first = {form: seconds(parts["forward_and_gradients"]) for form, parts in calls.items()}
     apart = _difference(calls)
     taken, copies = _alternate(calls, repeats, progress)
     tools = backend_tools()
@@ -59,12 +56,13 @@ def time_operator(
         shape=shape,
         data_format=tools.DATA_FORMAT,
         patches=tools.PATCHES,
+        unfold=unfold_name() if "unfold" in calls else None,
         forms={
             form: FormTimes(
                 first_call_seconds=first[form],
                 seconds={part: tuple(taken[form, part]) for part in PARTS},
             )
-            for form in FORMS
+            for form in calls
         },
         copy_bytes_per_second=tuple(copies),
         largest_difference=apart,
@@ -74,10 +72,8 @@ def time_operator(
 
 def seconds(call: Call) -> float:
     """The time of one call, its results waited for."""
-    wait = backend_tools().wait
     start = time.perf_counter()
-    results = call()
-    wait(results)
+    _results = call()  # Held until the time is taken.
     return time.perf_counter() - start
 
 
@@ -101,7 +97,7 @@ def _alternate(
 ) -> tuple[dict[tuple[Form, Part], list[float]], list[float]]:
     """Seconds of every call and bytes per second of a copy, one value a repeat."""
     copy = make_copy()
-    order = [(form, part) for part in PARTS for form in FORMS]
+    order = [(form, part) for part in PARTS for form in calls]
     taken: dict[tuple[Form, Part], list[float]] = {key: [] for key in order}
     copies = []
     for form, part in order:  # What only the first call does is no part of a repeat.
@@ -116,11 +112,20 @@ def _alternate(
 
 
 def _difference(calls: dict[Form, dict[Part, Call]]) -> float:
+    """Between our results and those of every other way to write an involution; the largest."""
+    others = (form for form in ("patches", "unfold") if form in calls)
+    return max(_difference_from(form, calls) for form in others)
+
+
+def _difference_from(form: Form, calls: dict[Form, dict[Part, Call]]) -> float:
     results, expected = (
-        [result for part in PARTS for result in calls[form][part]()]
-        for form in ("involution", "patches")
+        [array for part in PARTS for array in calls[name][part].arrays()]
+        for name in ("involution", form)
     )
-    apart = [_relative(ours, theirs) for ours, theirs in zip(results, expected, strict=True)]
+    apart = [
+        float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
+        for ours, theirs in zip(results, expected, strict=True)
+    ]
     names = (
         "the result",
         "the result beside gradients",
@@ -131,12 +136,7 @@ def _difference(calls: dict[Form, dict[Part, Call]]) -> float:
         if not difference <= _TOLERANCE:
             raise InvolbenchError(
                 f"{name} of the involution is up to {difference:.1e} of its largest value away "
-                f"from that of the patches (at most {_TOLERANCE:.0e} is rounding): times of "
+                f"from that of the {form} form (at most {_TOLERANCE:.0e} is rounding): times of "
                 "different results are not compared. Please report this with the shape"
             )
     return max(apart)
-
-
-def _relative(ours: Any, theirs: Any) -> float:
-    actual, expected = (np.asarray(keras.ops.convert_to_numpy(x)) for x in (ours, theirs))
-    return float(np.max(np.abs(actual - expected)) / np.max(np.abs(expected)))

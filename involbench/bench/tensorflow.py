@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from involbench.bench.call import Call, Forward
@@ -30,6 +31,11 @@ def patches(inputs: tf.Tensor, kernels: tf.Tensor, size: int, groups: int) -> tf
     kernels = tf.expand_dims(tf.transpose(kernels, (0, 1, 2, 4, 3)), -1)
     summed = tf.reduce_sum(kernels * tf.reshape(patches, each), axis=3)
     return tf.reshape(summed, (batch, height, width, channels))
+
+
+def to_numpy(tensor: tf.Tensor) -> np.ndarray:
+    """The numbers, in main memory."""
+    return np.asarray(tensor)
 
 
 def forward(function: Forward, arguments: tuple[Any, Any]) -> Call:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from involbench.bench.call import Call, Forward
+from involbench.training.device import gpu_names
 
 DATA_FORMAT = "channels_first"
 PATCHES = "torch.nn.functional.unfold, multiply, sum, as in the authors' involution_naive.py"
@@ -26,6 +28,16 @@ def patches(inputs: torch.Tensor, kernels: torch.Tensor, size: int, groups: int)
     patches = torch.nn.functional.unfold(inputs, size, padding=size // 2)
     patches = patches.view(batch, groups, channels // groups, size * size, height, width)
     return (kernels.unsqueeze(2) * patches).sum(dim=3).view(inputs.shape)
+
+
+def tensor(array: np.ndarray) -> torch.Tensor:
+    """An array where Keras' backend, which may be another one, has its own."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to("cuda" if gpu_names() else "cpu")
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """The numbers, in main memory."""
+    return tensor.cpu().numpy()
 
 
 def forward(function: Forward, arguments: tuple[Any, Any]) -> Call:

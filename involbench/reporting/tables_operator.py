@@ -1,6 +1,7 @@
 """`bench operator` as tables for the terminal, 80 columns wide."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -14,11 +15,12 @@ from involbench.reporting.tables_benchmark import (
     share_cell,
     times_cell,
 )
-from involbench.results.benchmark import Part
+from involbench.results.benchmark import PARTS, Part
 
 _SHAPE = "B,H,W,C,K,G"
 _TIME_COLUMNS = (_SHAPE, "ours", "floor", "patches", "patches/ours", "depthwise", "3x3")
 _COST_COLUMNS = (_SHAPE, "results", "ours", "patches", "ratio", "ours, s", "patches, s")
+_UNFOLD_COLUMNS = (_SHAPE, "forward", "over ours", "gradients", "over ours")
 _TITLES: dict[Part, str] = {
     "forward": "Forward, ms",
     "forward_and_gradients": "Forward and both gradients, ms",
@@ -33,6 +35,11 @@ def operator_view(benchmark: OperatorBenchmark) -> Iterator[RenderableType]:
         yield Text(title, style="bold")
         rows = [_times(result, part) for result in benchmark.shapes]
         yield numbers_table(_TIME_COLUMNS, [*rows, _mean_times(benchmark, part)])
+        yield Text()
+    if benchmark.unfold is not None:
+        yield Text("PyTorch's unfold, multiply, sum, beside ours, ms", style="bold")
+        rows = [_unfold(result) for result in benchmark.shapes]
+        yield numbers_table(_UNFOLD_COLUMNS, [*rows, _mean_unfold(benchmark)])
         yield Text()
     yield Text("Peak extra memory, MiB, and first call, both with gradients", style="bold")
     costs = [*map(_costs, benchmark.shapes), _mean_costs(benchmark)]
@@ -65,6 +72,17 @@ def _mean_times(benchmark: OperatorBenchmark, part: Part) -> tuple[str, ...]:
     return "geometric mean", "", floor, "", patches, depthwise, convolution
 
 
+def _unfold(result: ShapeResult) -> tuple[str, ...]:
+    parts = (result.forms["unfold"].parts[part] for part in PARTS)
+    cells = [(milliseconds(part.seconds.median), ratio_cell(part.ratio)) for part in parts]
+    return str(result.shape), *chain.from_iterable(cells)
+
+
+def _mean_unfold(benchmark: OperatorBenchmark) -> tuple[str, ...]:
+    forward, both = (times_cell(benchmark.geometric_means["unfold"][part].ratio) for part in PARTS)
+    return "geometric mean", "", forward, "", both
+
+
 def _costs(result: ShapeResult) -> tuple[str, ...]:
     ours, patches = (result.forms[form] for form in ("involution", "patches"))
     return (
@@ -92,6 +110,8 @@ def _operator_notes(benchmark: OperatorBenchmark) -> Iterator[str]:
         f"such ratios. Patches: {benchmark.patches}; the results differ by at most {apart:.0e} of "
         "the largest."
     )
+    if benchmark.unfold is not None:
+        yield f"Beside ours: {benchmark.unfold}."
     yield (
         "floor: share of the memory's bandwidth reached, were every argument and result moved "
         f"once, against a copy in the same repeats ({min(speeds):.1f} to {max(speeds):.1f} GB/s); "

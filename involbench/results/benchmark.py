@@ -9,9 +9,12 @@ Part = Literal["forward", "forward_and_gradients"]
 PARTS: tuple[Part, ...] = get_args(Part)
 """The result alone, or the result and the gradients by both arguments."""
 
-Form = Literal["involution", "patches", "depthwise", "conv3x3"]
+Form = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
 FORMS: tuple[Form, ...] = get_args(Form)
-"""Our operator, the published arithmetic, and two convolutions for orientation."""
+"""Our operator, the published arithmetic, and two convolutions for orientation.
+
+`unfold` is the published arithmetic in PyTorch, where that is installed beside another backend.
+"""
 
 Network = Literal["patches", "involution", "control"]
 NETWORKS: tuple[Network, ...] = get_args(Network)
@@ -57,7 +60,7 @@ class OperatorShape(Record):
                 return _FLOAT32_BYTES * self.channels * self.kernel_size**2
             case "conv3x3":
                 return _FLOAT32_BYTES * 9 * self.channels**2
-            case "involution" | "patches":
+            case "involution" | "patches" | "unfold":
                 return self.kernels_bytes
 
     def floor_bytes(self, form: Form, part: Part) -> int:
@@ -98,6 +101,8 @@ class OperatorTimes(Record):
     data_format: str
     patches: str
     """How the published arithmetic is written on this backend."""
+    unfold: str | None
+    """What `unfold` is, with the version of PyTorch; None where it is not among the forms."""
     forms: dict[Form, FormTimes]
     copy_bytes_per_second: tuple[float, ...]
     """Bytes read and written by a large copy, one value a repeat."""

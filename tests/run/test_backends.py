@@ -155,3 +155,14 @@ def test_runs_of_two_backends_are_compared_with_a_warning(folder, tmp_path):
     done = called("compare", "tiny", cwd=tmp_path)
     assert "tensorflow 2.21.0 (cnn); " in done.stderr
     assert f"{BACKEND} {version(BACKEND)} (inn, deep)" in done.stderr
+
+
+def test_the_operator_is_held_against_pytorchs_unfold_beside_other_backends(tmp_path):
+    shape = ("--shape", "2,6,7,4,3,2", "--repeats", "2", "--device", "cpu")
+    done = involbench("bench", "operator", *shape, cwd=tmp_path, **QUICK)
+    assert done.returncode == 0, done.stderr
+    title = "PyTorch's unfold, multiply, sum, beside ours, ms"
+    assert (title in done.stdout) == (BACKEND != "torch")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    # On PyTorch it is the patches.
+    assert done.stdout.count("torch.nn.functional.unfold") == 1
