@@ -26,12 +26,18 @@ baseline: cnn
 """
 
 
+def surroundings(**environment: str) -> dict[str, str]:
+    """A user's environment variables: those of the tests, but what `conftest` sets for itself."""
+    others = {name: os.environ[name] for name in os.environ if name != "TF_ENABLE_ONEDNN_OPTS"}
+    return {**others, **environment}
+
+
 def involbench(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
     """Run one command to its end; nothing is a terminal."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env=surroundings(**environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -44,7 +50,7 @@ def spawn(*arguments: object, cwd: Path, **environment: str) -> subprocess.Popen
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, **environment},
+        env=surroundings(**environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,13 +1,19 @@
 """Fixtures of all tests."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from involbench.execution.client import ENVIRONMENT
 from tests.effort import THOROUGH, examples
+
+# What trains in this process gives the bits of a worker; commands in processes of their own
+# (`tests.cli`) must see to that themselves.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", ENVIRONMENT["TF_ENABLE_ONEDNN_OPTS"])
 
 gc.disable()  # Until all is imported, which stays and need never be looked through.
 
