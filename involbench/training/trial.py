@@ -20,14 +20,12 @@ from involbench.training import artifacts, provenance
 from involbench.training.batches import EvaluationBatches
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.conditions import under_conditions
-from involbench.training.device import make_reproducible
-from involbench.training.distribution import devices_for
 from involbench.training.evaluate import Predictions, predict, scores
-from involbench.training.fit import Fitted, build, fit, with_scaling
+from involbench.training.fit import Fitted
 from involbench.training.look import maps_of
-from involbench.training.one_device import OneDevice
 from involbench.training.pictures import tested_pictures
-from involbench.training.split import TrialData, split_dataset
+from involbench.training.split import TrialData
+from involbench.training.train import Trained, train
 
 _KERNELS_SHOWN = 6
 
@@ -61,30 +59,16 @@ def run_trial(
     started, began, warnings = _now(), time.perf_counter(), list[str]()
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
     (run_dir / "run.json").unlink(missing_ok=True)  # What it said is true no longer.
-    keras.backend.clear_session()
-    make_reproducible(trial.seed, trial.training.deterministic)
-    data = _split(trial, dataset)
-    devices = devices_for(trial.training)
-    with devices.scope():
-        model, scaling = _built(trial, dataset, data, devices)
-        fitted = fit(scaling, data, trial, checkpoints, devices, on_epoch, stop)
-    if devices.count > 1:
-        model, scaling = _on_one_device(model, trial, dataset, data)
+    trained = train(trial, dataset, checkpoints, on_epoch, stop)
+    fitted, facts = trained.fitted, _facts(dataset, trained.data)
     history, notes = artifacts.strict(fitted.history, "history")
     artifacts.write_history(run_dir, history)
-    artifacts.write_parameters(run_dir, count_parameters(model))
+    artifacts.write_parameters(run_dir, count_parameters(trained.model))
     metrics: dict[str, float | None] = {}
-    facts = _facts(dataset, data)
     if fitted.ended == "finished":
-        predictions = predict(scaling, EvaluationBatches(data.test, trial.training.batch_size))
-        artifacts.write_predictions(run_dir, predictions.arrays())
-        artifacts.write_model(run_dir, model)
-        changed = under_conditions(trial, model, scaling, data, predictions)
-        measured = _metrics(history, predictions, fitted) | changed.metrics
-        rows, more_notes = artifacts.strict({k: [v] for k, v in measured.items()}, "metrics")
-        metrics = {name: row[0] for name, row in rows.items()}
-        notes += more_notes + changed.notes
-        _keep_kernels(run_dir, model, facts, dataset)
+        metrics, more_notes = _tested(trained, trial, history, run_dir)
+        notes += more_notes
+        _keep_kernels(run_dir, trained.model, facts, dataset)
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
         status=fitted.ended,
@@ -92,14 +76,14 @@ def run_trial(
         trial=trial,
         argv=argv,
         versions=provenance.versions(),
-        hardware=provenance.hardware(devices.count),
+        hardware=provenance.hardware(trained.devices),
         git=provenance.git_state(),
         data=facts,
         started=started,
         ended=_now(),
         seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
         metrics=metrics,
-        collapsed=fitted.ended == "finished" and _collapsed(history, data),
+        collapsed=fitted.ended == "finished" and _collapsed(history, trained.data),
         files=artifacts.sizes(run_dir),
         notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics)),
     )
@@ -109,27 +93,18 @@ def run_trial(
     return record
 
 
-def _built(
-    trial: Trial, dataset: Dataset, data: TrialData, devices: OneDevice
-) -> tuple[keras.Model, keras.Model]:
-    """The trial's model for the devices, of scaled images and of uint8 images."""
-    model = build(trial, dataset.input_shape, dataset.num_classes)
-    devices.prepare(model)
-    return model, with_scaling(model, data.mean, data.std, devices.model_class)
-
-
-def _on_one_device(
-    model: keras.Model, trial: Trial, dataset: Dataset, data: TrialData
-) -> tuple[keras.Model, keras.Model]:
-    """A model that several devices have trained, as one alone would have it.
-
-    What is tested, saved and looked at must not depend on how it was trained.
-    """
-    weights = model.get_weights()
-    keras.backend.clear_session()  # So that layers without names are called the same again.
-    model, scaling = _built(trial, dataset, data, OneDevice())
-    model.set_weights(weights)
-    return model, scaling
+def _tested(
+    trained: Trained, trial: Trial, history: History, run_dir: Path
+) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Test the model, and write its predictions and itself; its metrics, and notes on them."""
+    test = EvaluationBatches(trained.data.test, trial.training.batch_size)
+    predictions = predict(trained.scaling, test)
+    artifacts.write_predictions(run_dir, predictions.arrays())
+    artifacts.write_model(run_dir, trained.model)
+    changed = under_conditions(trial, trained.model, trained.scaling, trained.data, predictions)
+    measured = _metrics(history, predictions, trained.fitted) | changed.metrics
+    rows, notes = artifacts.strict({k: [v] for k, v in measured.items()}, "metrics")
+    return {name: row[0] for name, row in rows.items()}, notes + changed.notes
 
 
 def _keep_kernels(run_dir: Path, model: keras.Model, facts: DataFacts, dataset: Dataset) -> None:
@@ -158,16 +133,6 @@ def _waited(trial: Trial, metrics: dict[str, float | None]) -> list[str]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _split(trial: Trial, dataset: Dataset) -> TrialData:
-    return split_dataset(
-        dataset,
-        trial.seed,
-        train_size=trial.data.train_size,
-        validation=trial.data.validation,
-        normalization=trial.data.normalization,
-    )
 
 
 def _metrics(history: History, predictions: Predictions, fitted: Fitted) -> dict[str, float]:
