@@ -22,35 +22,23 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, Call]]:
     PyTorch is installed, is not the backend, and can use the backend's kind of device.
     """
     tools = backend_tools()
-    size, groups, layout = shape.kernel_size, shape.groups, tools.DATA_FORMAT
     rng = np.random.default_rng(0)
-    images, kernels = _image_shape(shape, layout), _kernels_shape(shape, layout)
-    inputs, upstream = _normal(rng, images), _normal(rng, images)
-    per_pixel = _normal(rng, kernels)
-    depthwise = _normal(rng, (size, size, shape.channels, 1))
-    full = _normal(rng, (3, 3, shape.channels, shape.channels))
-
-    def ours(x: Any, h: Any) -> Any:
-        return involution(x, h, size, groups=groups, data_format=layout)
-
-    def theirs(x: Any, h: Any) -> Any:
-        return tools.patches(x, h, size, groups)
-
-    def depthwise_convolution(x: Any, w: Any) -> Any:
-        return keras.ops.depthwise_conv(x, w, padding="same", data_format=layout)
-
-    def convolution(x: Any, w: Any) -> Any:
-        return keras.ops.conv(x, w, padding="same", data_format=layout)
-
-    forms: dict[Form, tuple[Forward, Any]] = {
-        "involution": (ours, per_pixel),
-        "patches": (theirs, per_pixel),
-        "depthwise": (depthwise_convolution, depthwise),
-        "conv3x3": (convolution, full),
+    images = _image_shape(shape, tools.DATA_FORMAT)
+    kernels = _kernels_shape(shape, tools.DATA_FORMAT)
+    size, channels = shape.kernel_size, shape.channels
+    inputs, upstream, per_pixel, depthwise, full = (
+        keras.ops.convert_to_tensor(rng.standard_normal(each, np.float32))
+        for each in (images, images, kernels, (size, size, channels, 1), (3, 3, channels, channels))
+    )
+    applied = {
+        "involution": per_pixel,
+        "patches": per_pixel,
+        "depthwise": depthwise,
+        "conv3x3": full,
     }
     calls = {
-        form: _parts(tools, function, (inputs, second), upstream)
-        for form, (function, second) in forms.items()
+        form: _parts(tools, function, (inputs, applied[form]), upstream)
+        for form, function in _functions(shape).items()
     }
     if _has_unfold():
         calls["unfold"] = _unfold(shape, inputs, per_pixel, upstream)
@@ -60,6 +48,30 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, Call]]:
 def unfold_name() -> str:
     """What the form `unfold` is."""
     return f"{backend_tools('torch').PATCHES}, PyTorch {version('torch')}, channels first"
+
+
+def _functions(shape: OperatorShape) -> dict[Form, Forward]:
+    tools = backend_tools()
+    size, groups, layout = shape.kernel_size, shape.groups, tools.DATA_FORMAT
+
+    def ours(x: Any, h: Any) -> Any:
+        return involution(x, h, size, groups=groups, data_format=layout)
+
+    def theirs(x: Any, h: Any) -> Any:
+        return tools.patches(x, h, size, groups)
+
+    def depthwise(x: Any, w: Any) -> Any:
+        return keras.ops.depthwise_conv(x, w, padding="same", data_format=layout)
+
+    def convolution(x: Any, w: Any) -> Any:
+        return keras.ops.conv(x, w, padding="same", data_format=layout)
+
+    return {
+        "involution": ours,
+        "patches": theirs,
+        "depthwise": depthwise,
+        "conv3x3": convolution,
+    }
 
 
 def _parts(tools: Any, function: Forward, both: tuple[Any, Any], upstream: Any) -> dict[Part, Call]:
@@ -93,10 +105,6 @@ def _unfold(shape: OperatorShape, inputs: Any, kernels: Any, upstream: Any) -> d
         part: replace(call, tools=tools)
         for part, call in _parts(tools, unfold, (x, h), upstream).items()
     }
-
-
-def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
-    return keras.ops.convert_to_tensor(rng.standard_normal(shape, np.float32))
 
 
 def _image_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
