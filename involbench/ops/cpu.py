@@ -77,9 +77,9 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
     """One of the compiled loops, over all images."""
     batch, dtype = shape[0], arrays[0].dtype
     plan = make_plan(shape[1:], geometry, dtype)
-    sizes, lanes = plan.sizes, plan.lanes
     flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
 
+    sizes = plan.sizes
     products = math.prod((batch, sizes.out_height, sizes.out_width, shape[3], sizes.taps))
     threads = min(_threads(), batch) if products > _FEW_PRODUCTS else 1
     count = min(threads * _PARTS, batch) if threads > 1 else 1
@@ -89,7 +89,7 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
     def work() -> None:
         scratch = plan.scratch()
         for first, last in parts:
-            getattr(plan.loops, name)(*flat, first, last, scratch, sizes, lanes)
+            getattr(plan.loops, name)(*flat, first, last, scratch, plan.sizes, plan.vectors)
 
     helpers = [_pool().submit(work) for _ in range(threads - 1)]
     work()

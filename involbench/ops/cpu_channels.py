@@ -41,6 +41,14 @@ class Sizes(NamedTuple):
     ring_width: int
 
 
+class Vectors(NamedTuple):
+    """Tuples of which only the lengths matter: as parts of their type, the compiler knows them."""
+
+    lanes: tuple[int, ...]
+    half: tuple[int, ...]  # half as many, for sums over lanes: most CPUs have vectors of no more
+    slot: tuple[int, ...]  # as long as a slot where that is one vector, so that no loop is left
+
+
 class Scratch(NamedTuple):
     """Arrays that one call writes in."""
 
@@ -51,11 +59,17 @@ class Scratch(NamedTuple):
 
 
 @part
-def _forward_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
+def _slot(s, v):
+    return len(v.slot) if len(v.slot) else s.slot
+
+
+@part
+def _forward_row(ring, offsets, tap, kernels, kernel, line, s, v):
+    slot, lanes = _slot(s, v), v.lanes
     for column in range(s.out_width):
         for group in range(s.groups):
-            for member in range(0, s.slot, len(lanes)):
-                at = (column * s.column_strides * s.groups + group) * s.slot + member
+            for member in range(0, slot, len(lanes)):
+                at = (column * s.column_strides * s.groups + group) * slot + member
                 even, odd = zeros(ring, lanes), zeros(ring, lanes)
                 for k in range(0, s.taps - 1, 2):
                     x = load(ring, at + get(offsets, tap + k), lanes)
@@ -65,17 +79,18 @@ def _forward_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
                 # The number of taps is odd.
                 x = load(ring, at + get(offsets, tap + s.taps - 1), lanes)
                 even = add_product(even, get(kernels, kernel + s.taps - 1), x)
-                store(line, (column * s.groups + group) * s.slot + member, add(even, odd))
+                store(line, (column * s.groups + group) * slot + member, add(even, odd))
             kernel += s.taps
 
 
 @part
-def _inputs_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
+def _inputs_row(ring, offsets, tap, kernels, kernel, line, s, v):
+    slot, lanes = _slot(s, v), v.lanes
     for column in range(s.out_width):
         for group in range(s.groups):
-            for member in range(0, s.slot, len(lanes)):
-                at = (column * s.column_strides * s.groups + group) * s.slot + member
-                dy = load(line, (column * s.groups + group) * s.slot + member, lanes)
+            for member in range(0, slot, len(lanes)):
+                at = (column * s.column_strides * s.groups + group) * slot + member
+                dy = load(line, (column * s.groups + group) * slot + member, lanes)
                 for k in range(s.taps):
                     to = at + get(offsets, tap + k)
                     total = load(ring, to, lanes)
@@ -84,17 +99,18 @@ def _inputs_row(ring, offsets, tap, kernels, kernel, line, s, lanes):
 
 
 @part
-def _kernels_row(ring, offsets, tap, kernels, line, s, lanes):
+def _kernels_row(ring, offsets, tap, kernels, line, s, v):
+    slot, lanes = _slot(s, v), v.half
     for column in range(s.out_width):
         for group in range(s.groups):
-            at = (column * s.column_strides * s.groups + group) * s.slot
-            pixel = (column * s.groups + group) * s.slot
+            at = (column * s.column_strides * s.groups + group) * slot
+            pixel = (column * s.groups + group) * slot
             kernel = (column * s.groups + group) * s.taps
             for k in range(0, s.taps, 4):
                 at_a, at_b = at + get(offsets, tap + k), at + get(offsets, tap + k + 1)
                 at_c, at_d = at + get(offsets, tap + k + 2), at + get(offsets, tap + k + 3)
                 a = b = c = d = zeros(ring, lanes)
-                for member in range(0, s.slot, len(lanes)):
+                for member in range(0, slot, len(lanes)):
                     dy = load(line, pixel + member, lanes)
                     a = add_product(a, dy, load(ring, at_a + member, lanes))
                     b = add_product(b, dy, load(ring, at_b + member, lanes))
@@ -105,54 +121,52 @@ def _kernels_row(ring, offsets, tap, kernels, line, s, lanes):
 
 
 @cached
-def forward(inputs, kernels, outputs, first, last, scratch, s, lanes):
+def forward(inputs, kernels, outputs, first, last, scratch, s, v):
     """The result, into `outputs`."""
     for image in range(first, last):
         read = 0
         for row in range(s.out_height):
             top = row * s.row_strides
-            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
+            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, v.lanes)
             read = top + s.ring_height
             tap = top % s.ring_height * (s.taps + 3)
             out = (image * s.out_height + row) * s.out_width * s.groups
             _forward_row(
-                scratch.ring, scratch.offsets, tap, kernels, out * s.taps, scratch.line, s, lanes
+                scratch.ring, scratch.offsets, tap, kernels, out * s.taps, scratch.line, s, v
             )
-            gather(scratch.line, 0, outputs, out * s.members, s.out_width, s, lanes)
+            gather(scratch.line, 0, outputs, out * s.members, s.out_width, s, v.lanes)
 
 
 @cached
-def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, lanes):
+def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, v):
     """The gradient by the inputs, into `inputs`."""
     for image in range(first, last):
         for row in range(s.out_height):
             top = row * s.row_strides
             tap = top % s.ring_height * (s.taps + 3)
             out = (image * s.out_height + row) * s.out_width * s.groups
-            spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, lanes)
+            spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, v.lanes)
             _inputs_row(
-                scratch.ring, scratch.offsets, tap, kernels, out * s.taps, scratch.line, s, lanes
+                scratch.ring, scratch.offsets, tap, kernels, out * s.taps, scratch.line, s, v
             )
             end = top + s.row_strides if row + 1 < s.out_height else s.top + s.height
             # Rows that no tap reached are zero: the ring's slot was cleared before.
-            write_rows(scratch.ring, image, top, end, inputs, s, lanes)
-        clear(scratch.ring, 0, s.ring_height * s.ring_width * s.groups * s.slot, lanes)
+            write_rows(scratch.ring, image, top, end, inputs, s, v.lanes)
+        clear(scratch.ring, 0, s.ring_height * s.ring_width * s.groups * s.slot, v.lanes)
 
 
 @cached
-def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, lanes):
+def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, v):
     """The gradient by the kernels, into `kernels`."""
     for image in range(first, last):
         read = 0
         for row in range(s.out_height):
             top = row * s.row_strides
-            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, lanes)
+            read_rows(inputs, image, max(read, top), top + s.ring_height, scratch.ring, s, v.lanes)
             read = top + s.ring_height
             tap = top % s.ring_height * (s.taps + 3)
             out = (image * s.out_height + row) * s.out_width * s.groups
-            spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, lanes)
-            _kernels_row(
-                scratch.ring, scratch.offsets, tap, scratch.kernels, scratch.line, s, lanes
-            )
+            spread(upstream, out * s.members, scratch.line, 0, s.out_width, s, v.lanes)
+            _kernels_row(scratch.ring, scratch.offsets, tap, scratch.kernels, scratch.line, s, v)
             count = s.out_width * s.groups * s.taps
-            copy(scratch.kernels, 0, kernels, out * s.taps, count, lanes)
+            copy(scratch.kernels, 0, kernels, out * s.taps, count, v.lanes)

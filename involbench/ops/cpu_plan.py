@@ -22,7 +22,8 @@ class Plan:
 
     loops: ModuleType
     sizes: Any
-    lanes: tuple[int, ...]
+    vectors: Any
+    """How long the loops' vectors are, as types that the compiler knows."""
     dtype: Any
     shapes: dict[str, int]
     tables: dict[str, Any]
@@ -67,7 +68,9 @@ def _over_channels(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Pl
     }
     offsets = np.pad(places * pixel, ((0, 0), (0, 3)), mode="edge")
     tables = {"offsets": _table(offsets)}
-    return Plan(loops("cpu_channels"), sizes, (0,) * lanes, dtype, shapes, tables)
+    slot = sizes.slot if sizes.slot == lanes else 0
+    vectors = loops("cpu_channels").Vectors((0,) * lanes, (0,) * (lanes // 2), (0,) * slot)
+    return Plan(loops("cpu_channels"), sizes, vectors, dtype, shapes, tables)
 
 
 def _over_columns(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
