@@ -89,7 +89,7 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
     def work() -> None:
         scratch = plan.scratch()
         for first, last in parts:
-            getattr(plan.loops, name)(*flat, first, last, scratch, plan.sizes, plan.vectors)
+            getattr(plan.loops, name)(*flat, first, last, scratch, sizes, plan.vectors)
 
     helpers = [_pool().submit(work) for _ in range(threads - 1)]
     work()

@@ -10,7 +10,6 @@ PARTS: tuple[Part, ...] = get_args(Part)
 """The result alone, or the result and the gradients by both arguments."""
 
 Form = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
-FORMS: tuple[Form, ...] = get_args(Form)
 """Our operator, the published arithmetic, and two convolutions for orientation.
 
 `unfold` is the published arithmetic in PyTorch, where that is installed beside another backend.
