@@ -7,7 +7,7 @@ import typer
 
 from involbench.cli.bench_export import export
 from involbench.cli.bench_model import model
-from involbench.cli.options import Device
+from involbench.cli.options import Device, Json
 
 if TYPE_CHECKING:
     from involbench.results.benchmark import OperatorShape
@@ -30,8 +30,6 @@ _AXES = "B,H,W,C,K,G"
 
 bench.command()(model)
 bench.command()(export)
-
-Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 
 
 @bench.command()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Plot, Results
+from involbench.cli.options import Json, Plot, Results, chosen_format
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_exports import ExportsBenchmark
@@ -39,7 +39,7 @@ def export(
     ] = 256,
     results: Results = Path("results"),
     output: Plot = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+    as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A row a network and format.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
@@ -61,8 +61,7 @@ def export(
     from involbench.reporting.tables_exports import exports_figure
     from involbench.results import exports
 
-    if as_json + as_csv + as_md > 1:
-        raise UsageError("--json, --csv and --md exclude each other; give one of them")
+    chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)
     forms = formats_named(formats or list(exports.FORMATS))
     numbers = sorted({*threads} if threads else {1, len(CORES)})
@@ -73,7 +72,7 @@ def export(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
-    typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
+    typer.echo(_text(result, chosen), nl=False)
     if output:
         write_output(output, drawn(exports_figure(result), output.suffix[1:].lower()))
     _keep(blocks, measured, repeats, results)
@@ -110,13 +109,13 @@ def _keep(
     keep("export", list(zip(machines, metrics, strict=True)), repeats, example, results)
 
 
-def _text(result: "ExportsBenchmark", as_json: bool, as_csv: bool, as_md: bool) -> str:
+def _text(result: "ExportsBenchmark", chosen: str) -> str:
     from involbench.cli.page import rendered
     from involbench.reporting.tables_csv import csv_text
     from involbench.reporting.tables_exports import exports_markdown, exports_rows, exports_view
 
-    if as_json:
+    if chosen == "json":
         return result.model_dump_json(indent=2) + "\n"
-    if as_csv:
+    if chosen == "csv":
         return csv_text(exports_rows(result))
-    return exports_markdown(result) if as_md else rendered(exports_view(result))
+    return exports_markdown(result) if chosen == "md" else rendered(exports_view(result))

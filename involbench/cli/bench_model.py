@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Device, Overrides, Plot, Results
+from involbench.cli.options import Device, Json, Overrides, Plot, Results, chosen_format
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
@@ -52,7 +52,7 @@ def model(
     results: Results = Path("results"),
     device: Device = "auto",
     output: Plot = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+    as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A row a model and call.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
@@ -67,14 +67,12 @@ def model(
     from involbench.cli.stopping import stoppable
     from involbench.cli.trained_run import check_endings, write_output
     from involbench.cli.waiting import waiting
-    from involbench.errors import UsageError
     from involbench.execution.benchmark import bench_models
     from involbench.execution.messages import TimeModels
     from involbench.reporting.plots import FORMATS, drawn
     from involbench.reporting.tables_models import models_figure
 
-    if as_json + as_csv + as_md > 1:
-        raise UsageError("--json, --csv and --md exclude each other; give one of them")
+    chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)
     shapes = tuple(dict.fromkeys(map(_size, image_sizes or [])))
     blocks = _blocks(networks, overrides or [], results)
@@ -85,7 +83,7 @@ def model(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
-    typer.echo(_text(result, as_json, as_csv, as_md), nl=False)
+    typer.echo(_text(result, chosen), nl=False)
     if output:
         write_output(output, drawn(models_figure(result), output.suffix[1:].lower()))
     if not shapes:
@@ -191,13 +189,13 @@ def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
     return [_network(without_hash(name), run)]
 
 
-def _text(result: "ModelsBenchmark", as_json: bool, as_csv: bool, as_md: bool) -> str:
+def _text(result: "ModelsBenchmark", chosen: str) -> str:
     from involbench.cli.page import rendered
     from involbench.reporting.tables_csv import csv_text
     from involbench.reporting.tables_models import models_markdown, models_rows, models_view
 
-    if as_json:
+    if chosen == "json":
         return result.model_dump_json(indent=2) + "\n"
-    if as_csv:
+    if chosen == "csv":
         return csv_text(models_rows(result))
-    return models_markdown(result) if as_md else rendered(models_view(result))
+    return models_markdown(result) if chosen == "md" else rendered(models_view(result))

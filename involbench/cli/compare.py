@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import ResultsFolders
+from involbench.cli.options import Json, ResultsFolders, chosen_format
 
 
 def compare(
@@ -54,7 +54,7 @@ def compare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Gates fail on what is undecided too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+    as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A line a model and metric.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
     output: Annotated[
@@ -81,7 +81,7 @@ def compare(
         sort_by,
         only_changed,
         against,
-        _format(as_json, as_csv, as_md),
+        chosen_format(json=as_json, csv=as_csv, md=as_md),
         for_screen=output is None,
         gated=tuple(gate.quantity.metric for gate in gates),
     )
@@ -93,13 +93,3 @@ def compare(
     else:
         typer.echo(text, nl=False)
     end_on_failed_gate(gates, comparisons, asked, strict)
-
-
-def _format(as_json: bool, as_csv: bool, as_md: bool) -> str:
-    from involbench.errors import UsageError
-
-    wanted = [name for name, on in (("json", as_json), ("csv", as_csv), ("md", as_md)) if on]
-    if len(wanted) > 1:
-        flags = " and ".join(f"--{name}" for name in wanted)
-        raise UsageError(f"{flags} exclude each other: choose one")
-    return wanted[0] if wanted else "text"

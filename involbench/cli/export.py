@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run
+from involbench.cli.options import Json, Results, Run
 
 if TYPE_CHECKING:
     from involbench.results.exports import Format
@@ -37,7 +37,7 @@ def export(
             "-o", "--output", metavar="DIR", help="Default: the folder export of the run's folder."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Every number, as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write a network for another runtime, and check it there.
 

@@ -52,3 +52,22 @@ Plot = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Draw it too: a png, svg or pdf."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
+
+
+def chosen_format(**asked: bool) -> str:
+    """The one format that was asked for, or `text`.
+
+    Args:
+        asked: Whether each was, by the name of its option.
+
+    Raises:
+        UsageError: More than one was.
+    """
+    from involbench.errors import UsageError
+
+    wanted = [name for name, on in asked.items() if on]
+    if len(wanted) > 1:
+        flags = " and ".join(f"--{name}" for name in wanted)
+        raise UsageError(f"{flags} exclude each other: choose one")
+    return wanted[0] if wanted else "text"
