@@ -9,8 +9,8 @@ BACKENDS := .venv-backends
 QUICK = XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CACHED_jax := JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1 \
 	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled"
-MORE_jax := tests/training/test_distribution.py
-# Compiling every model takes JAX minutes; PyTorch compiles nothing.
+MORE_jax := tests/training/test_distribution.py tests/models/test_models.py::test_trains_saves_and_loads
+# Compiling the models of every experiment takes JAX minutes; PyTorch compiles nothing.
 MORE_torch := tests/run/test_experiments.py
 
 .DEFAULT_GOAL := help

@@ -26,12 +26,26 @@ class Running:
     started: TrialStarted
     began: float
     reports: list[EpochReport] = field(default_factory=list)
-    """Of the epochs that ended since."""
+    """Of the epochs that ended since; one that is resumed begins with a later epoch than 1."""
+    heard: float = 0.0
+    """When the last of them came."""
 
     @property
     def epoch(self) -> int:
         """The last that ended; 0 before the first."""
         return self.reports[-1].epoch if self.reports else 0
+
+    def hear(self, report: EpochReport, now: float) -> float:
+        """Take in the end of an epoch; the seconds an epoch so far."""
+        self.reports.append(report)
+        self.heard = now
+        return (now - self.began) / len(self.reports)
+
+    def seconds_left(self, each: float, now: float) -> float:
+        """What is left of it, at so many seconds an epoch."""
+        epochs = self.started.trial.training.epochs - self.epoch
+        since = self.heard if self.reports else self.began
+        return max(each * epochs - (now - since), 0.0)
 
 
 @dataclass
@@ -60,10 +74,8 @@ class Standing:
             case TrialStarted():
                 self.running[event.index] = Running(event, self.clock())
             case EpochEnded(started, report):
-                running = self.running[started.index]
-                running.reports.append(report)
-                elapsed = self.clock() - running.began
-                self._seconds[started.trial.model] = elapsed / report.epoch
+                each = self.running[started.index].hear(report, self.clock())
+                self._seconds[started.trial.model] = each
             case TrialEnded():
                 self.running.pop(event.started.index, None)
                 self.todo.pop(event.started.index, None)
@@ -76,9 +88,11 @@ class Standing:
         typical, now = mean(self._seconds.values()), self.clock()
         total = 0.0
         for index, trial in self.todo.items():
-            whole = self._seconds.get(trial.model, typical) * trial.training.epochs
-            spent = now - self.running[index].began if index in self.running else 0.0
-            total += max(whole - spent, 0.0)
+            each = self._seconds.get(trial.model, typical)
+            if index in self.running:
+                total += self.running[index].seconds_left(each, now)
+            else:
+                total += each * trial.training.epochs
         return total / len(self.running)
 
 

@@ -56,6 +56,7 @@ TRAINED = [
     ),
     ("resnet", {**_SMALL["resnet"], "depth": 18}),
     ("rednet", {"width": 32, "kernel_size": 3}),
+    ("plain", {"operator": "none", "widths": (8, 8)}),
 ]
 
 

@@ -136,30 +136,42 @@ def test_time_left_counts_the_trials_to_come():
     now, standing, starts = standing_with_four_trials()
     standing.update(starts[0])
     assert standing.seconds_left() is None
+    now[0] = 3.0
+    standing.update(EpochEnded(starts[0], report(1), "run"))
     now[0] = 6.0
-    standing.update(
-        EpochEnded(starts[0], report(2), "run")
-    )  # 3 s an epoch; inn is taken to be like cnn.
+    standing.update(EpochEnded(starts[0], report(2), "run"))
+    # 3 s an epoch; inn is taken to be like cnn.
     assert standing.seconds_left() == pytest.approx(4 * 30 - 6)
     standing.update(TrialEnded(starts[0], record(starts[0].trial, 0.9), Path()))
     assert standing.seconds_left() is None
     standing.update(starts[1])
-    now[0] = 16.0
-    standing.update(EpochEnded(starts[1], report(10), "run"))  # 1 s an epoch.
+    for epoch in range(1, 11):
+        now[0] = 6.0 + epoch
+        standing.update(EpochEnded(starts[1], report(epoch), "run"))  # 1 s an epoch.
     assert standing.seconds_left() == pytest.approx(0 + 30 + 10)
+
+
+def test_time_left_of_a_trial_that_was_resumed_is_by_the_epochs_seen_since():
+    now, standing, starts = standing_with_four_trials()
+    standing.update(starts[0])
+    now[0] = 6.0
+    standing.update(EpochEnded(starts[0], report(8), "run"))  # 6 s an epoch, 2 epochs of 10 left.
+    now[0] = 8.0
+    assert standing.seconds_left() == pytest.approx(2 * 6 - 2 + 3 * 60)
 
 
 def test_time_left_is_divided_among_the_trials_that_run_side_by_side():
     now, standing, starts = standing_with_four_trials()
     standing.update(starts[0])
     standing.update(starts[1])
-    now[0] = 10.0
-    standing.update(EpochEnded(starts[0], report(5), "run"))  # 2 s an epoch.
-    standing.update(EpochEnded(starts[1], report(2), "run"))  # 5 s an epoch.
-    assert standing.seconds_left() == pytest.approx((10 + 40 + 20 + 50) / 2)
+    for epoch in range(1, 6):
+        now[0] = 2.0 * epoch
+        standing.update(EpochEnded(starts[0], report(epoch), "run"))  # 2 s an epoch.
+    standing.update(EpochEnded(starts[1], report(1), "run"))  # 10 s an epoch.
+    assert standing.seconds_left() == pytest.approx((10 + 90 + 20 + 100) / 2)
     # One that another runner did was never begun here.
     standing.update(TrialEnded(starts[2], record(starts[2].trial, 0.9), Path(), elsewhere=True))
-    assert standing.seconds_left() == pytest.approx((10 + 40 + 50) / 2)
+    assert standing.seconds_left() == pytest.approx((10 + 90 + 100) / 2)
 
 
 @pytest.mark.parametrize(
