@@ -13,16 +13,12 @@ from involbench.analysis.comparison import (
 )
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.metrics import suggestion
-from involbench.analysis.paired import paired_difference
+from involbench.analysis.paired import minus, paired_difference
 from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import mean, summarize
+from involbench.analysis.verdict import LEVEL
 from involbench.spec.claims import Claim
 from involbench.spec.trial import concerning
-
-_REASONS = {
-    "too few pairs": "fewer than six pairs give an estimate but no verdict",
-    "undecided": "the interval crosses what is claimed, or p is above 0.05",
-}
 
 
 def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
@@ -54,7 +50,7 @@ def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
         at=claim.at,
         lesser_at=claim.lesser_at,
         verdict=verdict,
-        reason=missing or _reason(numbers),
+        reason=missing or (_reason(numbers) if verdict == "undecided" else ""),
         numbers=tuple(numbers),
     )
 
@@ -99,7 +95,7 @@ def _at_point(
         if value is not None and (other := lesser.by_seed.get(seed)) is not None
     }
     beyond = summarize(
-        {s: value - ratio * other - difference for s, (value, other) in pairs.items()}
+        {s: minus(value, ratio * other + difference) for s, (value, other) in pairs.items()}
     )
     zeros = summarize(dict.fromkeys(pairs, 0.0))
     found = paired_difference(beyond, zeros, claim.metric)
@@ -121,9 +117,12 @@ def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
 
 
 def _reason(numbers: Sequence[ClaimNumbers]) -> str:
-    for each in numbers:
-        if each.beyond.verdict in _REASONS:
-            return _REASONS[each.beyond.verdict]
+    for beyond in (each.beyond for each in numbers):
+        if beyond.verdict == "too few pairs":
+            return "fewer than six pairs give an estimate but no verdict"
+        if beyond.verdict == "undecided" and beyond.interval is not None:
+            crosses = beyond.interval[0] <= 0 <= beyond.interval[1]
+            return "the interval crosses what is claimed" if crosses else f"p is above {LEVEL}"
     return ""
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.results.looking import Answers
 from involbench.results.wording import excerpt
 
@@ -30,7 +30,7 @@ def answers_view(answers: Answers, class_names: Sequence[str]) -> Iterator[Rende
             verdict = "wrong" if missed[index] else "right"
             row += [excerpt(class_names[labels[index]], _LONGEST), verdict]
         rows.append(row)
-    yield numbers_table(columns if labels is None else [*columns, "true class", ""], rows)
+    yield NumbersTable(columns if labels is None else [*columns, "true class", ""], rows)
     if labels is not None:
         right = len(missed) - sum(missed)
         yield Text(f"\n{right} of {len(labels)} right; an image is named by its number, from 0")

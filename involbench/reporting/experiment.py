@@ -7,7 +7,7 @@ from involbench.analysis.comparison import Comparison
 from involbench.errors import ResultsError
 from involbench.reporting.histories import histories_of, single_chance
 from involbench.reporting.labels import label
-from involbench.reporting.notes import collapses
+from involbench.reporting.notes_on_seeds import collapses
 from involbench.reporting.plots import plot_experiment, plot_run, save_figure
 from involbench.reporting.style import styles_of
 from involbench.reporting.tables_csv import comparison_csv
@@ -63,10 +63,10 @@ def write_run_plots(run_dir: Path) -> None:
 
 def _collapsed(comparison: Comparison) -> list[str]:
     """What a picture must say of the lines that stay at chance."""
-    said = collapses(comparison)
-    if len(said) > 2:
-        return [f"{len(said)} runs collapsed: their accuracy never left chance"]
-    return said
+    runs = sum(len(result.collapsed_seeds) for result in comparison.models)
+    if runs > 2:
+        return [f"{runs} runs collapsed: their accuracy never left chance"]
+    return collapses(comparison)
 
 
 def _plots(folder: Path) -> Path:

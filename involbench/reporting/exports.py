@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.reporting.units import size
 from involbench.results.exports import ExportRecord
 
@@ -16,7 +16,7 @@ _COLUMNS = ("format", "size", "differs by", "same class %", "accuracy %", "Keras
 
 def exports_view(exports: Sequence[ExportRecord]) -> Iterator[RenderableType]:
     """A row a format, and what the columns are."""
-    yield numbers_table(_COLUMNS, [_row(export) for export in exports])
+    yield NumbersTable(_COLUMNS, [_row(export) for export in exports])
     yield Text(
         f"\nHeld against Keras on {exports[0].test_images} test images, each in its own runtime: "
         "the largest difference of a probability, how often the class is the same, and how often "

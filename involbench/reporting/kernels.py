@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.reporting.plots import plot_kernels
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.results.looking import KernelMaps
 
 _COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread")
@@ -28,7 +28,7 @@ def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
             alike.append(layer.name)
         numbers = [f"{value:.3g}" for value in (*values, spread)]
         rows.append([layer.name, size, str(groups), f"{height}x{width}", *numbers])
-    yield numbers_table(_COLUMNS, rows)
+    yield NumbersTable(_COLUMNS, rows)
     yield Text(
         "\nSums of the values of a kernel, over all images, pixels and groups; spread: "
         "their standard deviation over the pixels of one map, on average."

@@ -7,10 +7,10 @@ from involbench.analysis.comparison import Comparison
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.labels import label
+from involbench.reporting.notes_on_seeds import collapses, failures, unmeasured, unpaired
 from involbench.reporting.sentences import holm_sentence, verdict_sentence
 from involbench.reporting.tables_text import baseline_of
 from involbench.reporting.values import BETTER, UNDECIDED, WORSE, sign
-from involbench.results.wording import excerpt
 
 _MOST_SENTENCES = 6
 
@@ -25,29 +25,14 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, how to read the table, what the runs were made with."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    said = [f"{line}; it counts in the means." for line in collapses(comparison)]
-    legend = _legend(comparison, metrics)
     return [
-        *said,
+        *(f"{said}; counted in the means." for said in collapses(comparison)),
         *failures(comparison),
-        *_unequal(comparison, metrics),
-        *_unmeasured(comparison, metrics),
-        legend,
+        *unpaired(comparison, metrics),
+        *unmeasured(comparison, metrics),
+        _legend(comparison, metrics),
         made_with(comparison),
     ]
-
-
-def collapses(comparison: Comparison) -> list[str]:
-    """A phrase for each run whose accuracy never left chance."""
-    said = []
-    for result in comparison.models:
-        accuracies = result.metrics.get(ACCURACY)
-        for seed in result.collapsed_seeds:
-            accuracy = accuracies.by_seed.get(seed) if accuracies else None
-            value = "" if accuracy is None else f" ({100 * accuracy:.1f}%)"
-            name = label(result.model, result.point)
-            said.append(f"{name} seed {seed} collapsed: its accuracy never left chance{value}")
-    return said
 
 
 def made_with(comparison: Comparison) -> str:
@@ -85,43 +70,6 @@ def _crossings(comparison: Comparison) -> list[str]:
         for curve in comparison.curves
         for crossing in curve.crossings
     ]
-
-
-def failures(comparison: Comparison) -> list[str]:
-    """What each failed run failed of."""
-    return [
-        f"{label(result.model, result.point)} seed {seed} failed: {excerpt(reason)}"
-        for result in comparison.models
-        for seed, reason in result.failures.items()
-    ]
-
-
-def _unequal(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
-    """Seeds of which only one of two models has a value."""
-    said = []
-    for result in comparison.models:
-        found = [result.differences[name] for name in metrics if name in result.differences]
-        missing = sorted({seed for difference in found for seed in difference.missing_seeds})
-        if missing:
-            seeds = f"seed{'' if len(missing) == 1 else 's'} {', '.join(map(str, missing))}"
-            name = label(result.model, result.point)
-            said.append(f"Not paired, for want of one's value: {name} and the baseline, {seeds}.")
-    return said
-
-
-def _unmeasured(comparison: Comparison, metrics: Sequence[str]) -> list[str]:
-    """Finished seeds that are not in a mean."""
-    said = []
-    for name in metrics:
-        for result in comparison.models:
-            summary = result.metrics.get(name)
-            if summary is None or not 0 < summary.n < result.n_finished:
-                continue
-            without = sorted(s for s, value in summary.by_seed.items() if value is None)
-            which = f"seed{'' if len(without) == 1 else 's'} {', '.join(map(str, without))}"
-            model, title = label(result.model, result.point), metric_called(name).title
-            said.append(f"Not in {model}'s mean {title}, for want of a value: {which}.")
-    return said
 
 
 def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:

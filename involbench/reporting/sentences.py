@@ -22,7 +22,10 @@ def verdict_sentence(
         return f"{this} and {that}: no seed of which both have a {metric_called(name).title}."
     sentence = _difference(this, that, difference, name)
     weight = _parameters(result.parameters, baseline.parameters) if weigh else None
-    return f"{sentence}; it has {weight}." if weight else f"{sentence}."
+    # Only where the sentence is about it alone does "it" name it.
+    about_both = difference.all_equal or difference.verdict == "undecided" or name != ACCURACY
+    who = this if about_both else "it"
+    return f"{sentence}; {who} has {weight}." if weight else f"{sentence}."
 
 
 def change_sentence(model: str, difference: Difference, name: str) -> str:

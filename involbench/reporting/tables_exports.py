@@ -8,7 +8,7 @@ from rich.text import Text
 
 from involbench.analysis.benchmark_exports import ExportCost, ExportsBenchmark
 from involbench.reporting.plots.times import Time, plot_times
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
 from involbench.reporting.units import size
@@ -22,7 +22,7 @@ def exports_view(benchmark: ExportsBenchmark) -> Iterator[RenderableType]:
     """What `bench export` prints: a table a format and number of threads, and notes."""
     for title, rows in _tables(benchmark):
         yield Text(title, style="bold")
-        yield numbers_table(_COLUMNS, rows)
+        yield NumbersTable(_COLUMNS, rows)
         yield Text()
     yield from map(Text, _notes(benchmark))
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from involbench.analysis.benchmark_models import Exponent, Latency, ModelCost, ModelsBenchmark
 from involbench.reporting.plots.times import Time, plot_times
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
 
@@ -24,7 +24,7 @@ def models_view(benchmark: ModelsBenchmark) -> Iterator[RenderableType]:
     """What `bench model` prints: sizes, a table a batch, the training step, notes."""
     for title, columns, rows in _tables(benchmark):
         yield Text(title, style="bold")
-        yield numbers_table(columns, rows)
+        yield NumbersTable(columns, rows)
         yield Text()
     yield from map(Text, _notes(benchmark))
 

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.analysis.benchmark_operator import OperatorBenchmark, ShapeResult
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_benchmark import (
     made_with,
     milliseconds,
@@ -34,16 +34,16 @@ def operator_view(benchmark: OperatorBenchmark) -> Iterator[RenderableType]:
     for part, title in _TITLES.items():
         yield Text(title, style="bold")
         rows = [_times(result, part) for result in benchmark.shapes]
-        yield numbers_table(_TIME_COLUMNS, [*rows, _mean_times(benchmark, part)])
+        yield NumbersTable(_TIME_COLUMNS, [*rows, _mean_times(benchmark, part)])
         yield Text()
     if benchmark.unfold is not None:
         yield Text("PyTorch's unfold, multiply, sum, beside ours, ms", style="bold")
         rows = [_unfold(result) for result in benchmark.shapes]
-        yield numbers_table(_UNFOLD_COLUMNS, [*rows, _mean_unfold(benchmark)])
+        yield NumbersTable(_UNFOLD_COLUMNS, [*rows, _mean_unfold(benchmark)])
         yield Text()
     yield Text("Peak extra memory, MiB, and first call, both with gradients", style="bold")
     costs = [*map(_costs, benchmark.shapes), _mean_costs(benchmark)]
-    yield numbers_table(_COST_COLUMNS, costs)
+    yield NumbersTable(_COST_COLUMNS, costs)
     yield Text()
     yield from map(Text, _operator_notes(benchmark))
 

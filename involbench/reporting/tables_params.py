@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.results.record import ROLES, LayerParameters, Parameters
 
 _LAYER_COLUMNS = ("layer", "output", "role", "parameters", "MACs")
@@ -19,13 +19,13 @@ def params_view(counted: Mapping[str, Parameters]) -> Iterator[RenderableType]:
     """What `params` prints: the layers of each model, then all models by role."""
     for name, parameters in counted.items():
         yield Text(name, style="bold")
-        yield numbers_table(_LAYER_COLUMNS, [layer_cells(layer) for layer in parameters.layers])
+        yield NumbersTable(_LAYER_COLUMNS, [layer_cells(layer) for layer in parameters.layers])
         yield Text()
     rows = [(name, *role_cells(parameters)) for name, parameters in counted.items()]
-    yield numbers_table(("model", "trainable", *ROLES, "non-trainable"), rows)
+    yield NumbersTable(("model", "trainable", *ROLES, "non-trainable"), rows)
     yield Text()
     rows = [(name, *mac_cells(parameters)) for name, parameters in counted.items()]
-    yield numbers_table(("model", "MACs", *ROLES), rows)
+    yield NumbersTable(("model", "MACs", *ROLES), rows)
     yield Text()
     for name, parameters in counted.items():
         if parameters.not_counted:

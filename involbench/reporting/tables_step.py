@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.analysis.benchmark_step import NetworkResult, StepBenchmark
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_benchmark import made_with, milliseconds, ratio_cell
 
 
@@ -16,7 +16,7 @@ def step_view(benchmark: StepBenchmark) -> Iterator[RenderableType]:
     columns = ("network", "first step, s", "step, ms", "over ours")
     names = {"patches": "published layer", "involution": "our layer", "control": "no involution"}
     rows = [_steps(names[name], result) for name, result in benchmark.networks.items()]
-    yield numbers_table(columns, rows)
+    yield NumbersTable(columns, rows)
     yield Text()
     shape = "x".join(map(str, benchmark.image_shape))
     yield Text(

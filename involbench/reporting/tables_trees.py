@@ -9,7 +9,7 @@ from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.two_trees import Change, TreeComparison
 from involbench.reporting.labels import label
 from involbench.reporting.sentences import change_sentence
-from involbench.reporting.tables import numbers_table
+from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_markdown import markdown_table
 from involbench.reporting.values import (
     BETTER,
@@ -25,7 +25,7 @@ def trees_view(compared: TreeComparison, metrics: Sequence[str]) -> Iterator[Ren
     """A table a metric: then, now, the change; a sentence for each change."""
     yield Text(_title(compared), style="bold")
     for metric in metrics:
-        yield numbers_table(*_table(compared, metric))
+        yield NumbersTable(*_table(compared, metric))
         yield Text()
     for line in _lines(compared, metrics):
         yield Text(line)

@@ -81,6 +81,19 @@ def test_what_the_results_cannot_tell_is_undecided_and_says_why(results: Path) -
     assert few.reason == "fewer than six pairs give an estimate but no verdict"
 
 
+def test_of_an_undecided_claim_it_is_said_which_half_of_the_rule_fails(tmp_path: Path) -> None:
+    gains = {  # 5 of 6 in favour, the sixth small or not; p is 4/64 at the least.
+        "the interval crosses what is claimed": (0.1, -0.1, 0.1, -0.1, 0.1, -0.08),
+        "p is above 0.05": (0.1, 0.12, 0.11, 0.09, 0.1, -0.001),
+    }
+    for reason, each in gains.items():
+        for seed, gain in enumerate(each):
+            make_run(tmp_path / reason, "cnn", seed, accuracy=0.5 + gain)
+            make_run(tmp_path / reason, "inn", seed, accuracy=0.5)
+        (claim,) = claimed(tmp_path / reason, CLAIM)
+        assert (claim.verdict, claim.reason) == ("undecided", reason)
+
+
 def test_a_claim_of_a_sweep_holds_where_it_says_or_everywhere(tmp_path: Path) -> None:
     for size, gain in ((500, -0.1), (5000, 0.1)):
         data, point = {"dataset": "digits", "train_size": size}, {"data.train_size": size}
@@ -100,6 +113,7 @@ def test_a_claim_of_a_sweep_holds_where_it_says_or_everywhere(tmp_path: Path) ->
         "supported",
     ]
     assert len(everywhere.numbers) == 2
+    assert everywhere.reason == ""
     assert large.numbers[0].point == {"data.train_size": 5000}
 
 

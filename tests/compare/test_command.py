@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli import COMMAND, called
 
-from .factory import VERSIONS, make_experiment, make_run
+from .factory import ROLES, VERSIONS, make_experiment, make_run
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -306,7 +306,57 @@ def test_equal_models_are_called_equal(tmp_path: Path) -> None:
             make_run(tmp_path / "results", model, seed, accuracy=0.5)
     done = run_compare(tmp_path)
     assert "= +0.00" in done.stdout
-    assert "inn and cnn are equal in test accuracy, 2 seeds; it has 24 times" in done.stdout
+    assert "inn and cnn are equal in test accuracy, 2 seeds; inn has 24 times" in done.stdout
+
+
+def test_a_name_stays_whole_where_narrower_columns_give_it_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ROLES, "depthwise", ROLES["cnn"])
+    plain = {"architecture": "plain", "operator": "depthwise"}
+    for seed in range(6):
+        noise = 0.01 * (seed * seed % 5)
+        make_run(tmp_path / "results", "cnn", seed, accuracy=0.7 + noise)
+        make_run(tmp_path / "results", "depthwise", seed, accuracy=0.5 - noise, architecture=plain)
+    lines = run_compare(tmp_path).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    row = next(line for line in lines if line.startswith("depthwise "))
+    assert re.fullmatch(r"depthwise 6 48.33 ± .* 319,178 +28,320 +8.2 *", row)
+
+
+def test_a_header_folds_before_a_name_does(tmp_path: Path) -> None:
+    for seed in range(6):
+        for model in ("cnn", "control"):
+            noise = 0.01 * (seed * seed % 5)
+            make_run(
+                tmp_path / "results", model, seed, measured={"accuracy_drop@noise=0.08": noise}
+            )
+    lines = run_compare(tmp_path, "-m", "accuracy_drop@noise=0.08").stdout.splitlines()
+    assert lines[1].split() == ["drop", "%"]
+    assert lines[2].split()[:3] == ["model", "n", "@noise=0.08"]
+    assert lines[5].startswith("control 6 ")
+
+
+def test_collapsed_and_failed_runs_are_a_line_a_model(tmp_path: Path) -> None:
+    for seed in range(10):
+        make_run(tmp_path / "results", "cnn", seed)
+        make_run(tmp_path / "results", "inn", seed, collapsed=seed % 3 == 0)
+    for seed in (10, 11, 12):
+        error = "OSError: no space" if seed > 10 else "ValueError: no memory"
+        make_run(tmp_path / "results", "inn", seed, error=error)
+    said = " ".join(run_compare(tmp_path).stdout.split())
+    collapsed = "inn seeds 0, 3, 6, 9 collapsed: their accuracy never left chance (10.0%);"
+    assert f"{collapsed} counted in the means." in said
+    assert "inn seed 10 failed: ValueError: no memory inn seeds 11, 12 failed: OSError" in said
+
+
+def test_of_very_many_models_with_collapsed_runs_there_is_one_line(tmp_path: Path) -> None:
+    for size in range(1, 8):
+        data, point = {"dataset": "digits", "train_size": size}, {"data.train_size": size}
+        for seed in range(2):
+            make_run(tmp_path / "results", "cnn", seed, collapsed=True, data=data, point=point)
+    said = " ".join(run_compare(tmp_path).stdout.split())
+    assert "14 runs collapsed: their accuracy never left chance; counted in the means." in said
 
 
 def test_several_folders_are_read_as_one(collapsed: Path) -> None:

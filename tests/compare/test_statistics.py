@@ -138,6 +138,13 @@ def test_equal_differences_have_an_interval_without_width_and_say_so() -> None:
     assert zero.superiority == 0.5
 
 
+def test_rounding_errors_are_no_difference() -> None:
+    drops, same = (summarize(dict.fromkeys(range(6), drop)) for drop in (0.3 - 0.2, 0.2 - 0.1))
+    assert drops.mean != same.mean
+    found = paired_difference(drops, same)
+    assert (found.mean, found.verdict, found.p, found.superiority) == (0, "undecided", 1, 0.5)
+
+
 def test_superiority_counts_the_better_value_and_half_a_tie() -> None:
     assert difference(1.0, 2.0, -1.0, 0.0).superiority == 2.5 / 4
     assert difference(1.0, 2.0, -1.0, 0.0, metric="test_loss").superiority == 1.5 / 4

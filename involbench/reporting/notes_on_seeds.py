@@ -1,0 +1,69 @@
+"""The seeds that a comparison must name: collapsed, failed, not paired, not measured."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from involbench.analysis.comparison import Comparison, ModelResult
+from involbench.analysis.metrics import ACCURACY
+from involbench.analysis.metrics import metric as metric_called
+from involbench.reporting.labels import label
+from involbench.results.wording import excerpt
+
+_MOST_LINES = 6
+
+
+def collapses(comparison: Comparison) -> list[str]:
+    """A phrase for each model with runs whose accuracy never left chance; one for very many."""
+    found = [result for result in comparison.models if result.collapsed_seeds]
+    if len(found) > _MOST_LINES:
+        runs = sum(len(result.collapsed_seeds) for result in found)
+        return [f"{runs} runs collapsed: their accuracy never left chance"]
+    return list(map(_collapse, found))
+
+
+def _collapse(result: ModelResult) -> str:
+    accuracies, seeds = result.metrics.get(ACCURACY), result.collapsed_seeds
+    known = accuracies.by_seed if accuracies else {}
+    values = sorted(value for value in map(known.get, seeds) if value is not None)
+    ends = dict.fromkeys(f"{100 * value:.1f}" for value in (*values[:1], *values[-1:]))
+    whose = "its" if len(seeds) == 1 else "their"
+    chance = f" ({' to '.join(ends)}%)" if ends else ""
+    return f"{_named(result, seeds)} collapsed: {whose} accuracy never left chance{chance}"
+
+
+def failures(comparison: Comparison) -> Iterator[str]:
+    """What the failed runs of each model failed of."""
+    for result in comparison.models:
+        for reason in dict.fromkeys(result.failures.values()):
+            seeds = [seed for seed, other in result.failures.items() if other == reason]
+            yield f"{_named(result, seeds)} failed: {excerpt(reason)}"
+
+
+def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """Seeds of which only one of two models has a value."""
+    for result in comparison.models:
+        found = [result.differences[name] for name in metrics if name in result.differences]
+        missing = {seed for difference in found for seed in difference.missing_seeds}
+        if missing:
+            pair = f"{label(result.model, result.point)} and the baseline"
+            yield f"Not paired, for want of one's value: {pair}, {_seeds(missing)}."
+
+
+def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """Finished seeds that are not in a mean."""
+    for name in metrics:
+        for result in comparison.models:
+            summary = result.metrics.get(name)
+            if summary is None or not 0 < summary.n < result.n_finished:
+                continue
+            without = [seed for seed, value in summary.by_seed.items() if value is None]
+            model, title = label(result.model, result.point), metric_called(name).title
+            yield f"Not in {model}'s mean {title}, for want of a value: {_seeds(without)}."
+
+
+def _named(result: ModelResult, seeds: Iterable[int]) -> str:
+    return f"{label(result.model, result.point)} {_seeds(seeds)}"
+
+
+def _seeds(seeds: Iterable[int]) -> str:
+    ordered = sorted(seeds)
+    return f"seed{'' if len(ordered) == 1 else 's'} {', '.join(map(str, ordered))}"
