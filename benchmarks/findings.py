@@ -24,7 +24,7 @@ What the published results under `results/reference/` say so far, and no more th
 `make docs` writes this page from them. A verdict takes six seeds; each is about the networks, the
 data and the training of its experiment, and about nothing larger.
 
-The images of `cifar10` are CIFAR-10 re-encoded as JPEG (see
+The images of those named `-jpeg` are CIFAR-10 re-encoded as JPEG (see
 [results/reference](../results/reference/README.md)), so that no accuracy here is one on CIFAR-10
 itself. Times were measured while other work ran on the machine.
 """
