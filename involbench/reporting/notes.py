@@ -62,13 +62,14 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
 
 
 def _crossings(comparison: Comparison) -> list[str]:
-    """Where a sweep turns the order of two models round."""
+    """Where a sweep turns the order of two models round, if there are seeds to say so."""
     return [
         f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
         f"{curve.key} = {crossing.at:.3g}, between {crossing.low:g} and {crossing.high:g}"
         + ("." if crossing.certain else " (no verdict on both sides of it).")
         for curve in comparison.curves
         for crossing in curve.crossings
+        if all(point.interval for point in curve.points)
     ]
 
 

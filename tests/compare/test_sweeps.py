@@ -51,6 +51,11 @@ def test_a_crossing_is_said_and_whether_it_is_certain(tmp_path: Path) -> None:
     ) in said
 
 
+def test_single_seeds_cross_by_chance_and_nothing_is_said(tmp_path: Path) -> None:
+    sweep(tmp_path / "results", {100: 0.1, 120: -0.1}, seeds=1)
+    assert "cross" not in called("compare", cwd=tmp_path).stdout
+
+
 def test_no_sweep_gives_no_curve(tmp_path: Path) -> None:
     make_experiment(tmp_path)
     assert compare_experiment(ResultsTree(tmp_path), "digits").curves == ()
