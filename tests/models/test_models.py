@@ -169,6 +169,15 @@ def test_a_skeleton_says_what_does_not_fit():
             build_model(name, shape, 10, **arguments)
 
 
+def test_nothing_between_the_residual_stack_and_its_head_can_die():
+    """With ReLUs there the published depth was constant after an epoch."""
+    model = build_model("residual_involution", (8, 8, 3), 10, num_layers=2, width=16)
+    last = keras.Model(model.inputs, model.get_layer("head_conv").output)
+    y = output(last, np.random.default_rng(0).random((4, 8, 8, 3), np.float32))
+    assert (y < 0).any()
+    assert (y > 0).any()
+
+
 def test_none_in_a_skeleton_sees_no_neighbour():
     """What changes in one pixel stays there until the head."""
     model = build_model("resnet", (8, 8, 3), 10, depth=26, width=16, operator="none", stem="cifar")
