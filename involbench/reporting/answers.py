@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.results.looking import Answers
 from involbench.results.wording import excerpt
 

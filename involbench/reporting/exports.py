@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.units import size
 from involbench.results.exports import ExportRecord
 

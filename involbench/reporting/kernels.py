@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from rich.console import RenderableType
 from rich.text import Text
 
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.plots import plot_kernels
-from involbench.reporting.tables import NumbersTable
 from involbench.results.looking import KernelMaps
 
 _COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread")

@@ -7,8 +7,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.analysis.benchmark_exports import ExportCost, ExportsBenchmark
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.plots.times import Time, plot_times
-from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
 from involbench.reporting.units import size

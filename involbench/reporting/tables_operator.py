@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.analysis.benchmark_operator import OperatorBenchmark, ShapeResult
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.tables_benchmark import (
     made_with,
     milliseconds,

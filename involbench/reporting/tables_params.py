@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.results.record import ROLES, LayerParameters, Parameters
 
 _LAYER_COLUMNS = ("layer", "output", "role", "parameters", "MACs")

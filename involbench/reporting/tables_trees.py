@@ -8,8 +8,8 @@ from rich.text import Text
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.two_trees import Change, TreeComparison
 from involbench.reporting.labels import label
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.sentences import change_sentence
-from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables_markdown import markdown_table
 from involbench.reporting.values import (
     BETTER,
