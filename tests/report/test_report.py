@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.cli import called
-from tests.compare.factory import make_experiment, make_run
+from tests.compare.factory import VERSIONS, make_experiment, make_run
 from tests.results.tree import unfinished
 
 from .conftest import REFERENCE, ROOT
@@ -190,6 +190,17 @@ def sick(tmp_path):
     damaged = make_run(results, "cnn", 5)
     (damaged / "run.json").write_text("{")
     return tmp_path
+
+
+def test_runs_that_ended_alike_are_a_line_after_what_is_unfair(tmp_path):
+    for seed in range(10):
+        make_run(tmp_path / "results", "cnn", seed)
+        changes = {"versions": {**VERSIONS, "keras": "2"}} if seed == 9 else {}
+        make_run(tmp_path / "results", "inn", seed, collapsed=True, **changes)
+    (first, *_, last) = report(tmp_path, "digits").by_id("care").all("li")
+    assert "keras" in first.text
+    assert last.text.startswith("inn-seed0-")
+    assert last.text.endswith(" and 2 more: finished, collapsed, 20 of 20 epochs.")
 
 
 def test_sick_runs_are_named_and_counted_and_what_is_missing_is_said(sick):

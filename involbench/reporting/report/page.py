@@ -52,7 +52,7 @@ def report_page(material: Material, drawn: list[Section], output: Path) -> str:
         statuses=statuses(material.entries) if material.entries else "",
         answers=_answers(comparison),
         claims=[_linked(each) for each in comparison.claims],
-        cautions=[*sick_runs(material.entries), *material.warnings],
+        cautions=[*material.warnings, *sick_runs(material.entries)],
         missing=list(missing_files(material.entries)),
         tables=list(_tables(comparison)),
         notes=notes(comparison),

@@ -1,6 +1,6 @@
 """Every run: how it ended, what it was made with, and its files."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ _MISSED = {
     "model.keras": "the weights cannot be used again",
 }
 """What a finished run leaves, and what follows where that is gone."""
+
+_MOST_NAMES = 8
+"""Of runs that ended alike; the table of runs has all."""
 
 Link = Callable[[Path], str]
 """From a file to its address as seen from the page."""
@@ -48,15 +51,18 @@ def run_rows(entries: Sequence[RunEntry], link: Link) -> list[RunRow]:
 
 
 def sick_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
-    """A phrase for each run that is not simply finished."""
+    """A phrase for the runs that are not simply finished, those that ended alike together."""
+    alike = defaultdict[tuple[str, str], list[str]](list)
     for entry in entries:
         if status(entry) != "finished":
             total = "?" if entry.epochs is None else entry.epochs
-            text = (
-                f"{printable(entry.run_id)}: {status(entry)}, {entry.epochs_done} of {total} epochs"
-            )
+            ended = f"{status(entry)}, {entry.epochs_done} of {total} epochs"
             error = entry.record.error if entry.record else None
-            yield f"{text}: {excerpt(error)}" if error else f"{text}."
+            alike[ended, excerpt(error) if error else ""].append(printable(entry.run_id))
+    for (ended, error), runs in alike.items():
+        more = f" and {len(runs) - _MOST_NAMES} more" if len(runs) > _MOST_NAMES else ""
+        said = f"{', '.join(runs[:_MOST_NAMES])}{more}: {ended}"
+        yield f"{said}: {error}" if error else f"{said}."
 
 
 def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
