@@ -27,7 +27,7 @@ def residual_involution(
     convolutions keep the image's size, so that the head fits images of any size, where the printed
     one fits 32x32; the first convolution and the hidden layer of 500 units have ReLUs. The last
     convolution has none: 50 blocks end in positive numbers alone, so that Adam's first steps move
-    all that it makes together, and three channels of ReLUs are dead for good within an epoch. The
+    all that it makes together, and three channels of ReLUs are soon dead for good. The
     normalizations have the momentum and epsilon of `resnet` and of the authors' generators: with
     0.99 the moving averages were far behind after two epochs, and the tested network at chance.
 

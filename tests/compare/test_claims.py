@@ -82,7 +82,7 @@ def test_what_the_results_cannot_tell_is_undecided_and_says_why(results: Path) -
 
 
 def test_of_an_undecided_claim_it_is_said_which_half_of_the_rule_fails(tmp_path: Path) -> None:
-    gains = {  # 5 of 6 in favour, the sixth small or not; p is 4/64 at the least.
+    gains = {  # With one of six against it, p is 4/64 at the least.
         "the interval crosses what is claimed": (0.1, -0.1, 0.1, -0.1, 0.1, -0.08),
         "p is above 0.05": (0.1, 0.12, 0.11, 0.09, 0.1, -0.001),
     }
