@@ -20,7 +20,8 @@ from involbench.profiling import count_parameters, only_outlines
 from involbench.results.benchmark import ModelSizes, ModelsMemory, ModelsTimes, ModelTimes
 from involbench.spec.trial import Trial
 from involbench.training.device import gpu_names
-from involbench.training.fit import build, make_optimizer
+from involbench.training.fit import build
+from involbench.training.recipe import make_loss, make_optimizer
 
 _STEPS_EVERY = 5
 """Repeats; and in the second, since there is no spread of one value."""
@@ -67,8 +68,7 @@ class _Network:
 
     def step(self, batch: int) -> Call:
         """A training step of the trial's optimizer; reading its loss waits for it."""
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.model.compile(make_optimizer(self.case.trial), loss)
+        self.model.compile(make_optimizer(self.case.trial), make_loss(self.case.trial))
         x = _images(self.case, batch)
         y = keras.ops.convert_to_tensor(np.arange(batch) % self.case.num_classes)
         return Call(lambda: [self.model.train_on_batch(x, y)], ())

@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from involbench.spec.operators import operator_spelled_out
-from involbench.spec.optimizers import spelled_out
+from involbench.spec.named import spelled_out
 from involbench.spec.wording import KeyPath, describe, dotted
 
 EVERY = "*"
 """Stands for every model's name in a key path."""
 
-_OPTIMIZER: KeyPath = ("training", "optimizer")
+_NAME_ALONE: tuple[KeyPath, ...] = (
+    ("training", "optimizer"),
+    ("training", "learning_rate_schedule"),
+)
+"""May be given as a name alone, as a model's operator may."""
 
 
 def key_path(text: str) -> tuple[str, ...]:
@@ -49,10 +52,9 @@ def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[
     inner = result
     for depth, part in enumerate(path[:-1], start=1):
         below = inner.get(part)
-        if path[:depth] == _OPTIMIZER:
+        is_operator = depth == 3 and path[0] == "models" and part == "operator"
+        if is_operator or path[:depth] in _NAME_ALONE:
             below = spelled_out(below)
-        elif depth == 3 and path[0] == "models" and part == "operator":
-            below = operator_spelled_out(below)
         if not isinstance(below, dict | None):
             raise ValueError(f"{dotted(path[:depth])} is {describe(below)}, which has no keys")
         inner[part] = dict(below or {})

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from involbench.spec.section import problem, problems_below
+from involbench.spec.named import named
+from involbench.spec.section import problems_below
 from involbench.spec.wording import describe, suggest
 
 Kind = Literal["whole", "number", "switch", "text"] | tuple[str | None, ...]
@@ -61,16 +62,9 @@ _EXPECTED = {
 }
 
 
-def operator_spelled_out(value: Any) -> Any:
-    """`involution` as `{"name": "involution"}`; anything but a name as it is."""
-    return {"name": value} if isinstance(value, str) else value
-
-
 def _checked(value: Any) -> Any:
     """The operator, as its name alone where it has no arguments, so that equal trials are equal."""
-    given = operator_spelled_out(value)
-    if not isinstance(given, dict):
-        raise problem(f"expected an operator's name or a mapping, got {describe(value)}")
+    given = named(value, "an operator")
     name = given.get("name")
     if not isinstance(name, str) or name not in OPERATORS:
         raise problems_below([(("name",) if value is given else (), _wrong_name(given))])

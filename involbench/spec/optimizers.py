@@ -98,11 +98,6 @@ class OptimizerSpec(Section, extra="allow", json_schema_extra=_describe_argument
         return self
 
 
-def spelled_out(value: Any) -> Any:
-    """`adam` as `{"name": "adam"}`; anything but a name as it is."""
-    return {"name": value} if isinstance(value, str) else value
-
-
 def _fault(key: str, value: Any, taken: tuple[str, ...]) -> str | None:
     if key not in taken:
         return f"unknown key; {suggest(key, taken)}"

@@ -12,7 +12,9 @@ from involbench.spec.architectures import ARCHITECTURES, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.match import match_fault
-from involbench.spec.optimizers import OptimizerName, OptimizerSpec, spelled_out
+from involbench.spec.named import named
+from involbench.spec.optimizers import OptimizerName, OptimizerSpec
+from involbench.spec.schedule import ScheduleSpec, schedule_fault
 from involbench.spec.section import (
     Fraction,
     Name,
@@ -98,6 +100,16 @@ class TrainingSpec(Section):
         OptimizerSpec(),
         description="The name of a Keras optimizer, or a mapping with its name and arguments.",
     )
+    learning_rate_schedule: ScheduleSpec | None = Field(
+        None,
+        description="The name of a schedule, or a mapping with its name and arguments; "
+        "default a constant learning rate.",
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of each label's weight that is spread evenly over all classes in the "
+        "loss that is trained on; the test's loss is without it.",
+    )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32",
         description="The Keras dtype policy: in what the layers compute; weights, losses and "
@@ -123,10 +135,25 @@ class TrainingSpec(Section):
         "optimizer", mode="before", json_schema_input_type=OptimizerName | OptimizerSpec
     )
     @classmethod
-    def _name_alone(cls, value: Any) -> Any:
-        if value is None or isinstance(value, bool | int | float | list):
-            raise problem(f"expected an optimizer's name or a mapping, got {describe(value)}")
-        return spelled_out(value)
+    def _optimizer_by_name(cls, value: Any) -> Any:
+        return named(value, "an optimizer")
+
+    @field_validator(
+        "learning_rate_schedule",
+        mode="before",
+        json_schema_input_type=Literal["cosine"] | ScheduleSpec | None,
+    )
+    @classmethod
+    def _schedule_by_name(cls, value: Any) -> Any:
+        return None if value is None else named(value, "a schedule")
+
+    @field_validator("learning_rate_schedule")
+    @classmethod
+    def _warm_up_ends(cls, value: ScheduleSpec | None, info: ValidationInfo) -> ScheduleSpec | None:
+        fault = schedule_fault(value, info.data.get("epochs"))
+        if fault:
+            raise problems_below([(("warmup_epochs",), fault)])
+        return value
 
 
 class ResourcesSpec(Section):

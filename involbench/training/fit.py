@@ -1,5 +1,6 @@
 """Building, compiling and fitting one model as a spec says."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from involbench.training.feed import PreparedBatches
 from involbench.training.history import EpochHistory
 from involbench.training.input_wait import InputWait
 from involbench.training.one_device import OneDevice
+from involbench.training.recipe import make_loss, make_optimizer
 from involbench.training.split import TrialData
 
 Factors = NDArray[np.float32]
@@ -58,20 +60,6 @@ def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> 
         raise SpecError(
             f"models.{trial.model}: {name} cannot be built for {size} images: {reason}"
         ) from error
-
-
-def make_optimizer(trial: Trial) -> keras.optimizers.Optimizer:
-    """The trial's optimizer.
-
-    Raises:
-        SpecError: Keras does not know it, or refuses its arguments.
-    """
-    spec = trial.training.optimizer
-    try:
-        return keras.optimizers.get({"class_name": spec.name, "config": spec.arguments})
-    except (ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise SpecError(f"training.optimizer: keras refuses {spec.name}: {reason}") from error
 
 
 def with_scaling(
@@ -124,9 +112,10 @@ def fit(
         ResultsError: A checkpoint cannot be written.
     """
     training = trial.training
+    steps_per_epoch = math.ceil(len(data.train.labels) / training.batch_size)
     model.compile(
-        optimizer=make_optimizer(trial),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=make_optimizer(trial, steps_per_epoch),
+        loss=make_loss(trial),
         weighted_metrics=["accuracy"],
     )
     devices.make_variables(model)

@@ -4,7 +4,8 @@ from involbench.data import Dataset
 from involbench.profiling import only_outlines
 from involbench.spec.trial import Trial
 from involbench.training.distribution import shared_among
-from involbench.training.fit import build, make_optimizer
+from involbench.training.fit import build
+from involbench.training.recipe import make_optimizer
 from involbench.training.split import split_dataset
 
 

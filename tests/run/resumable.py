@@ -8,7 +8,9 @@ import numpy as np
 from tests.cli import TINY
 from tests.effort import examples
 
-SPEC = TINY.replace("epochs: 2", "epochs: 8, checkpoint_every: 3").replace("seeds: 2", "seeds: 1")
+TRAINING = "epochs: 8, checkpoint_every: 3, label_smoothing: 0.1"
+TRAINING += ", learning_rate_schedule: {name: cosine, warmup_epochs: 1}"
+SPEC = TINY.replace("epochs: 2", TRAINING).replace("seeds: 2", "seeds: 1")
 # One involution, in place of three, takes a third of the time to trace and compile at each start.
 SPEC = SPEC.replace("keras_io_inn", "plain, operator: {name: involution, groups: 1}, widths: [4]")
 SPEC = SPEC.replace("keras_io_cnn", "plain, widths: [4]")

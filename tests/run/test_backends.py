@@ -32,7 +32,12 @@ models:
   inn: {architecture: plain, operator: {name: involution, groups: 1}, widths: [4]}
 """
 TRAINING = """\
-training: {epochs: 8, batch_size: 20, checkpoint_every: 3}
+training:
+  epochs: 8
+  batch_size: 20
+  checkpoint_every: 3
+  learning_rate_schedule: {name: cosine, warmup_epochs: 1}
+  label_smoothing: 0.1
 seeds: 1
 evaluate: {noise: [0.1], shift: [1]}
 """

@@ -26,7 +26,7 @@ NAMES = {
     *("attention", "cifar10", "collapse", "complexity", "depth", "digits", "edge"),
     "group_channels",
     *("kernel_generator", "kernel_size", "matched_macs", "matched_parameters", "pythonguides"),
-    *("residual_involution", "resolution", "robustness", "shift", "small_data", "smoke"),
+    *("rednet", "residual_involution", "resolution", "robustness", "shift", "small_data", "smoke"),
 }
 
 

@@ -41,6 +41,9 @@ def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
     assert ids(tmp_path, "training.distribution=auto", "training.checkpoint_every=5") == plain
     one, other = (ids(tmp_path, f"training.optimizer.learning_rate={x}") for x in ("1", "1.0"))
     assert one == other
+    assert ids(tmp_path, "training.learning_rate_schedule=", "training.label_smoothing=0") == plain
+    given = ("cosine", "{name: cosine, alpha: 0}", "{name: cosine, warmup_epochs: 0.0}")
+    assert len({ids(tmp_path, f"training.learning_rate_schedule={x}")[0] for x in given}) == 1
     assert ids(tmp_path, "evaluate={}", "evaluate.blur=[]") == plain
     one, other = (ids(tmp_path, f"evaluate.blur={x}") for x in ("[1, 2]", "[2.0, 1.0]"))
     assert one == other != plain
@@ -52,6 +55,8 @@ def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
         "evaluate.noise=[0.1]",
         "training.epochs=3",
         "training.optimizer=sgd",
+        "training.learning_rate_schedule=cosine",
+        "training.label_smoothing=0.1",
         "training.precision=mixed_bfloat16",
         "data.train_size=100",
         "data.validation=0.1",

@@ -69,6 +69,13 @@ def test_an_optimizer_takes_its_arguments(tmp_path: Path) -> None:
     assert isinstance(spec.training.optimizer.arguments["learning_rate"], float)
 
 
+def test_a_schedule_may_be_its_name_alone(tmp_path: Path) -> None:
+    assert loaded(tmp_path).training.learning_rate_schedule is None
+    name, key = "training.learning_rate_schedule=cosine", "training.learning_rate_schedule"
+    schedule = loaded(tmp_path, name, f"{key}.warmup_epochs=1").training.learning_rate_schedule
+    assert schedule.model_dump() == {"name": "cosine", "alpha": 0, "warmup_epochs": 1}
+
+
 def test_overrides_reach_every_depth_and_the_last_wins(tmp_path: Path) -> None:
     spec = loaded(
         tmp_path,

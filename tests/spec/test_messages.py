@@ -197,6 +197,29 @@ CASES = {
         "optimizer: 0.1",
         "x.yaml:8:14: training.optimizer: expected an optimizer's name or a mapping, got 0.1",
     ),
+    "unknown schedule": (
+        "epochs: 2",
+        "learning_rate_schedule: cosin",
+        "x.yaml:8:27: training.learning_rate_schedule.name: unknown 'cosin'; did you mean "
+        "'cosine'?",
+    ),
+    "number for a schedule": (
+        "epochs: 2",
+        "learning_rate_schedule: 0.1",
+        "x.yaml:8:27: training.learning_rate_schedule: expected a schedule's name or a mapping, "
+        "got 0.1",
+    ),
+    "warm-up to the end": (
+        "epochs: 2",
+        "epochs: 2\n  learning_rate_schedule: {name: cosine, warmup_epochs: 2}",
+        "x.yaml:9:57: training.learning_rate_schedule.warmup_epochs: expected less than "
+        "training.epochs = 2, got 2",
+    ),
+    "labels smoothed away": (
+        "epochs: 2",
+        "label_smoothing: 1",
+        "x.yaml:8:20: training.label_smoothing: expected a number below 1.0, got 1",
+    ),
     "empty models": (
         "  cnn: {architecture: keras_io_cnn}\n  inn: {architecture: keras_io_inn, kernel_size: 3}",
         "  {}",

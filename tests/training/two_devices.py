@@ -61,7 +61,7 @@ def _run(run_dir: Path, training: dict, steps: int | None = None) -> None:
             "model": "red",
             "architecture": NETWORK,
             "data": {"dataset": "digits", "augmentation": ["crop"]},
-            "training": {"epochs": 2, "batch_size": BATCH, "optimizer": _SGD, **training},
+            "training": {"epochs": 2, "batch_size": BATCH, **_RECIPE, **training},
             "seed": 0,
         }
     )
@@ -79,7 +79,11 @@ def _run(run_dir: Path, training: dict, steps: int | None = None) -> None:
     (run_dir / "model.json").write_text(model.to_json())
 
 
-_SGD = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}
+_RECIPE = {
+    "optimizer": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9},
+    "learning_rate_schedule": {"name": "cosine"},
+    "label_smoothing": 0.1,
+}
 
 
 def _images():
