@@ -9,12 +9,13 @@ BACKENDS := .venv-backends
 QUICK = XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CACHED_jax := JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1 \
 	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled"
-MORE_jax := tests/training/test_distribution.py tests/models/test_models.py::test_trains_saves_and_loads
+TRAINED := tests/models/test_models.py::test_trains_saves_and_loads
+MORE_jax := tests/training/test_distribution.py $(TRAINED)
 # Compiling the models of every experiment takes JAX minutes; PyTorch compiles nothing.
-MORE_torch := tests/run/test_experiments.py
+MORE_torch := tests/run/test_experiments.py $(TRAINED)
 
 .DEFAULT_GOAL := help
-.PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate docs lint clean
+.PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate models-doc docs lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +48,10 @@ cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate
 
-docs: $(INSTALLED) ## Write anew what is made by programs in docs/: tables, findings, sample report.
+models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew, and print them.
 	$(BIN)/python -m benchmarks.models_doc
+
+docs: models-doc ## Write anew what is made by programs in docs/: tables, findings, sample report.
 	$(BIN)/python -m benchmarks.findings
 	$(BIN)/involbench report reference/cifar10-jpeg --output docs/sample-report.html
 

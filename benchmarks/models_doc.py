@@ -3,16 +3,19 @@
 Run: python -m benchmarks.models_doc
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
-_BEGIN, _END = "<!-- made by `make docs`: {} -->", "<!-- end -->"
+_BEGIN, _END = "<!-- made by `make models-doc`: {} -->", "<!-- end -->"
 
 Model = tuple[str, dict[str, Any]]
 
 SMALL: tuple[Model, ...] = (
+    ("plain", {}),
+    ("plain", {"operator": "involution"}),
     ("keras_io_cnn", {}),
     ("keras_io_inn", {}),
     ("keras_io_control", {}),
@@ -29,17 +32,19 @@ OPERATORS = (
     "outlook_attention",
     "none",
 )
-PUBLISHED: dict[tuple[str, int], tuple[float, float | None]] = {
-    ("rednet", 26): (9.23, 1.73),
-    ("rednet", 38): (12.39, 2.22),
-    ("rednet", 50): (15.54, 2.71),
-    ("rednet", 101): (25.65, 4.74),
-    ("rednet", 152): (33.99, 6.79),
-    ("resnet", 18): (11.69, None),
-    ("resnet", 50): (25.56, None),
-    ("resnet", 101): (44.55, None),
-    ("resnet", 152): (60.19, None),
-}
+_REDNET = {26: (9.23, 1.73), 38: (12.39, 2.22), 50: (15.54, 2.71), 101: (25.65, 4.74)}
+_REDNET |= {152: (33.99, 6.79)}
+Published = tuple[float | None, float | None]
+PUBLISHED: tuple[tuple[str, dict[str, Any], Published], ...] = (
+    *(("rednet", {"depth": depth}, of) for depth, of in _REDNET.items()),
+    *(("rednet", {"depth": depth, "stem_kernel_size": 7}, of) for depth, of in _REDNET.items()),
+    ("resnet", {"depth": 18}, (11.69, None)),
+    ("resnet", {"depth": 26}, (None, None)),
+    ("resnet", {"depth": 38}, (None, None)),
+    ("resnet", {"depth": 50}, (25.56, None)),
+    ("resnet", {"depth": 101}, (44.55, None)),
+    ("resnet", {"depth": 152}, (60.19, None)),
+)
 """Millions of parameters and G of multiply-accumulates, by the authors and torchvision."""
 
 
@@ -74,39 +79,64 @@ def _slot() -> Iterator[str]:
 
 
 def _imagenet() -> Iterator[str]:
-    columns = ("model", "trainable", "million", "published", "MACs", "G", "published")
+    columns = ("model", "trainable", "million", "published", "MACs", "G", "with more", "published")
     yield from _head(columns)
-    for (name, depth), (millions, giga) in PUBLISHED.items():
-        counted = _counted(name, (224, 224, 3), 1000, {"depth": depth})
+    for name, arguments, (millions, giga) in PUBLISHED:
+        model = _outlined(name, (224, 224, 3), 1000, arguments)
+        counted = _sized(model)
         cells = (
             f"{counted.trainable:,}",
             f"{counted.trainable / 1e6:.2f}",
-            f"{millions:.2f}",
+            "" if millions is None else f"{millions:.2f}",
             f"{counted.macs:,}",
             f"{counted.macs / 1e9:.2f}",
+            f"{(counted.macs + _more(model)) / 1e9:.2f}",
             "" if giga is None else f"{giga:.2f}",
         )
-        yield _row(_called(name, {"depth": depth}), *cells)
+        yield _row(_called(name, arguments), *cells)
+
+
+def _more(model: Any) -> int:
+    """Two for each value that is normalized, one for each that is rectified, and span biases."""
+    from keras import layers
+
+    from involbench.layers import Involution2D
+
+    count = 0
+    for layer in model.layers:
+        values = math.prod(layer.output.shape[1:])
+        if isinstance(layer, layers.BatchNormalization | layers.ReLU):
+            count += values * (1 if isinstance(layer, layers.ReLU) else 2)
+        elif isinstance(layer, Involution2D):
+            pixels = values // layer.output.shape[-1]
+            count += pixels * (3 * layer.reduce.filters + layer.span.filters)
+    return count
 
 
 def _sizes(
     name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
 ) -> tuple[str, ...]:
-    counted = _counted(name, shape, classes, arguments)
+    counted = _sized(_outlined(name, shape, classes, arguments))
     assert not counted.not_counted, counted.not_counted
     by_role = counted.by_role.values()
     numbers = (counted.total, counted.trainable, *by_role, counted.macs)
     return tuple(f"{number:,}" for number in numbers)
 
 
-def _counted(
+def _outlined(
     name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
 ) -> Any:
     from involbench.models import build_model
-    from involbench.profiling import count_parameters, only_outlines
+    from involbench.profiling import only_outlines
 
     with only_outlines():
-        return count_parameters(build_model(name, shape, classes, **arguments))
+        return build_model(name, shape, classes, **arguments)
+
+
+def _sized(model: Any) -> Any:
+    from involbench.profiling import count_parameters
+
+    return count_parameters(model)
 
 
 def _called(name: str, arguments: dict[str, Any]) -> str:

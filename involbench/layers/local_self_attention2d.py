@@ -30,7 +30,8 @@ class LocalSelfAttention2D(Attention2D):
         filters: Integer, channels of the output.
         kernel_size: Odd integer, or two: height and width of the neighbourhood.
         strides: Integer, or two: distance between output pixels.
-        heads: Integer, how many attentions each have a share of the channels; divides `filters`.
+        heads: Integer, how many attentions each have a share of the channels; divides `filters`,
+            and is at most half of it. All of them see all channels of the input.
         kernel_initializer: Initializer of the 1x1 convolutions' kernels.
 
     Input shape:
@@ -63,6 +64,11 @@ class LocalSelfAttention2D(Attention2D):
         **kwargs: Any,
     ) -> None:
         super().__init__(filters, kernel_size, strides, heads, kernel_initializer, **kwargs)
+        if filters < 2 * heads:
+            raise ValueError(
+                f"`heads` must leave each head 2 of the {filters} `filters` or more, one for the "
+                f"rows and one for the columns. Received: heads={heads}"
+            )
 
     def build(self, input_shape: Shape) -> None:
         self.query, self.key, self.value = (
@@ -83,10 +89,11 @@ class LocalSelfAttention2D(Attention2D):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={3: input_shape[3]})
 
     def call(self, inputs: Any) -> Any:
-        queries, keys, values = self.query(inputs), self.key(inputs), self.value(inputs)
+        # 16 bits are too few for differences of large scores.
+        queries, keys = taps.wide(self.query(inputs)), taps.wide(self.key(inputs))
+        values = self.value(inputs)
         # The score of a pixel is the product that the gradient of involution by its kernel sums.
         scores = taps.kernels_gradient(keys, queries, self.geometry) + self._by_position(queries)
-        scores = taps.wide(scores)  # 16 bits are too few for differences of large scores.
         outside = (1 - self._inside(scores)) * _FAR_BELOW
         weights = keras.ops.softmax(scores + outside, axis=-1)
         return self._pooled(apply(values, weights, self.geometry))
@@ -95,8 +102,9 @@ class LocalSelfAttention2D(Attention2D):
         """(B, H, W, heads, taps): the share of the scores that the relative positions have."""
         split = taps.split_groups(queries, self.geometry)
         half = self.row_embedding.shape[2]
-        rows = keras.ops.einsum("bhwmd,imd->bhwmi", split[..., :half], self.row_embedding)
-        columns = keras.ops.einsum("bhwmd,jmd->bhwmj", split[..., half:], self.column_embedding)
+        of_rows, of_columns = taps.wide(self.row_embedding), taps.wide(self.column_embedding)
+        rows = keras.ops.einsum("bhwmd,imd->bhwmi", split[..., :half], of_rows)
+        columns = keras.ops.einsum("bhwmd,jmd->bhwmj", split[..., half:], of_columns)
         both = keras.ops.expand_dims(rows, -1) + keras.ops.expand_dims(columns, -2)
         shape = (*keras.ops.shape(rows)[:-1], len(self.geometry.taps))
         return keras.ops.reshape(both, shape)

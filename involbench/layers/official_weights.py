@@ -1,8 +1,9 @@
 """Weights of the authors' PyTorch layer, for `Involution2D.official`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from involbench.layers.involution2d import Involution2D
@@ -34,6 +35,13 @@ def load_official_weights(layer: Involution2D, arrays: Mapping[str, Any]) -> Non
         ValueError: The layer is not built or not of that form, an array is missing, or its shape
             does not fit.
     """
+    assign(paired(layer, arrays))
+
+
+def paired(
+    layer: Involution2D, arrays: Mapping[str, Any]
+) -> list[tuple[keras.Variable, np.ndarray]]:
+    """The layer's variables, each with its array; arguments and errors as above."""
     if not layer.built:
         raise ValueError(f"`layer` must be built first. Received: layer={layer.name}, not built")
     if layer.group_layout != "contiguous" or layer.use_reduce_bias or not layer.use_span_bias:
@@ -53,6 +61,15 @@ def load_official_weights(layer: Involution2D, arrays: Mapping[str, Any]) -> Non
     ]
     for attribute, name in _NORMALIZATION.items():
         weights.append((getattr(layer.normalization, attribute), _array(arrays, name)))
+    return weights
+
+
+def assign(weights: Sequence[tuple[keras.Variable, np.ndarray]]) -> None:
+    """Set variables to arrays, if all of them fit.
+
+    Raises:
+        ValueError: One does not.
+    """
     for variable, array in weights:
         if tuple(variable.shape) != array.shape:
             raise ValueError(

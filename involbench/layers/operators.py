@@ -43,6 +43,7 @@ def make_operator(
 
 
 def _convolution(filters: int, kernel_size: int, strides: int, **kwargs: Any) -> layers.Layer:
+    """One kernel for all pixels, and another for each channel; as of `SymmetricConv2D`."""
     _check_odd(kernel_size)
     if strides > 1:
         return SymmetricConv2D(filters, kernel_size, strides=strides, **kwargs)
@@ -50,7 +51,14 @@ def _convolution(filters: int, kernel_size: int, strides: int, **kwargs: Any) ->
 
 
 def _depthwise(filters: int, kernel_size: int, strides: int, **kwargs: Any) -> layers.Layer:
+    """Of each channel by itself; as of `SymmetricDepthwiseConv2D`.
+
+    Keras takes all channels for the inputs of each when it draws the initial weights, which are too
+    small by the square root of their number. Here a channel has its own taps for inputs.
+    """
     _check_odd(kernel_size)
+    initializer = keras.initializers.VarianceScaling(1.0, "fan_out", "uniform")
+    kwargs = {"depthwise_initializer": initializer, **kwargs}
     if strides > 1:
         return SymmetricDepthwiseConv2D(kernel_size, strides=strides, **kwargs)
     return layers.DepthwiseConv2D(kernel_size, padding="same", **kwargs)
@@ -62,7 +70,7 @@ def _involution(filters: int, kernel_size: int, strides: int, **kwargs: Any) -> 
 
 
 def _none(filters: int, kernel_size: int, strides: int, name: str) -> layers.Layer:
-    """The pixels themselves, every `strides`-th of them: nothing is seen of the neighbours."""
+    """The pixels themselves, `y[b,h,w,c] = x[b, s*h, s*w, c]`: nothing is seen of a neighbour."""
     if strides > 1:
         return layers.MaxPooling2D(1, strides, padding="same", name=name)
     return layers.Identity(name=name)

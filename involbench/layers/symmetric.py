@@ -68,6 +68,10 @@ class SymmetricConv2D(SymmetricPadding, keras.layers.Conv2D):
 
     >>> SymmetricConv2D(8, 3, strides=2)(np.ones((1, 5, 6, 4))).shape
     (1, 3, 3, 8)
+
+    Reference:
+        - [LeCun et al., Backpropagation Applied to Handwritten Zip Code Recognition, Neural
+          Computation 1989](https://doi.org/10.1162/neco.1989.1.4.541)
     """
 
     def __init__(self, filters: int, kernel_size: int | Sequence[int], **kwargs: Any) -> None:
@@ -95,6 +99,10 @@ class SymmetricDepthwiseConv2D(SymmetricPadding, keras.layers.DepthwiseConv2D):
 
     >>> SymmetricDepthwiseConv2D(3, strides=2)(np.ones((1, 5, 6, 4))).shape
     (1, 3, 3, 4)
+
+    Reference:
+        - [Chollet, Xception: Deep Learning with Depthwise Separable Convolutions, CVPR 2017](
+          https://arxiv.org/abs/1610.02357)
     """
 
     def __init__(self, kernel_size: int | Sequence[int], **kwargs: Any) -> None:

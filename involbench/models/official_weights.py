@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from involbench.layers import Involution2D
-from involbench.layers.official_weights import load_official_weights as load_involution
+from involbench.layers.official_weights import assign, paired
 
 _NORMALIZATION = {
     "gamma": "weight",
@@ -44,12 +44,14 @@ def load_official_weights(model: keras.Model, arrays: Mapping[str, Any]) -> None
             `official_name` gives. `num_batches_tracked` is left unread.
 
     Raises:
-        ValueError: An array is missing, has no place in the model, or does not fit. A model whose
-            arrays are missing or left over is as it was.
+        ValueError: The model is no RedNet, or an array is missing, has no place in the model, or
+            does not fit. The model is as it was.
 
     Reference: https://github.com/d-li14/involution
     """
     rows = [layer for layer in model.layers if layer.weights]
+    if model.name != "rednet":
+        raise ValueError(f"`model` must be a `rednet`. Received: a {model.name}")
     wanted = {f"{official_name(row.name)}.{name}": row for row in rows for name in _names(row)}
     given = {name for name in arrays if not name.endswith("num_batches_tracked")}
     for what, names in (("lack", wanted.keys() - given), ("hold too much", given - wanted.keys())):
@@ -59,10 +61,11 @@ def load_official_weights(model: keras.Model, arrays: Mapping[str, Any]) -> None
                 f"`arrays` {what}: {first}, {len(names)} in all; they are of another depth, or of "
                 f"another network. Received: {len(given)} arrays for {model.name}"
             )
+    weights = list[tuple[keras.Variable, np.ndarray]]()
     for row in rows:
         prefix = f"{official_name(row.name)}."
-        own = {name: np.asarray(arrays[prefix + name]) for name in _names(row)}
-        _set(row, own)
+        weights += _pairs(row, {name: np.asarray(arrays[prefix + name]) for name in _names(row)})
+    assign(weights)
 
 
 def _names(layer: layers.Layer) -> tuple[str, ...]:
@@ -74,20 +77,13 @@ def _names(layer: layers.Layer) -> tuple[str, ...]:
     return ("weight", "bias") if layer.use_bias else ("weight",)
 
 
-def _set(layer: layers.Layer, arrays: Mapping[str, np.ndarray]) -> None:
+def _pairs(
+    layer: layers.Layer, arrays: Mapping[str, np.ndarray]
+) -> list[tuple[keras.Variable, np.ndarray]]:
+    """The layer's variables, each with its array."""
     if isinstance(layer, Involution2D):
-        load_involution(layer, arrays)
-        return
+        return paired(layer, arrays)
     if isinstance(layer, layers.BatchNormalization):
-        pairs = [(getattr(layer, own), arrays[name]) for own, name in _NORMALIZATION.items()]
-    else:
-        kernel = arrays["weight"].transpose((2, 3, 1, 0) if arrays["weight"].ndim == 4 else None)
-        pairs = [(layer.kernel, kernel)]
-        pairs += [(layer.bias, arrays["bias"])] if layer.use_bias else []
-    for variable, array in pairs:
-        if tuple(variable.shape) != array.shape:
-            raise ValueError(
-                f"`arrays` do not fit {variable.path} of shape {tuple(variable.shape)}. "
-                f"Received: an array of shape {array.shape}"
-            )
-        variable.assign(array)
+        return [(getattr(layer, own), arrays[name]) for own, name in _NORMALIZATION.items()]
+    kernel = arrays["weight"].transpose((2, 3, 1, 0) if arrays["weight"].ndim == 4 else None)
+    return [(layer.kernel, kernel), *([(layer.bias, arrays["bias"])] if layer.use_bias else [])]

@@ -52,7 +52,7 @@ def operate(
         ValueError: The operator is unknown, or an argument is out of range.
     """
     kind, arguments = named(operator)
-    settings = {**presets.get(kind, {}), **arguments}
+    settings = {**presets.get(kind, {}), **{key: _of_keras(arguments[key]) for key in arguments}}
     if kind in KEEPS_CHANNELS and x.shape[-1] != filters:
         x = layers.Conv2D(filters, 1, name=f"{name}_widen")(x)
     try:
@@ -60,3 +60,11 @@ def operate(
     except TypeError as error:
         raise ValueError(f"`operator` {kind}: {error}. Received: operator={operator}") from error
     return layer(x)
+
+
+def _of_keras(value: Any) -> Any:
+    """`{"name": "l2", "l2": 0.01}` as Keras spells it; anything but a mapping as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    name, arguments = named(value)
+    return {"class_name": name, "config": arguments}

@@ -52,7 +52,7 @@ def count_macs(layer: layers.Layer) -> int | None:
 
 
 def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return math.prod(outputs) * math.prod(layer.kernel_size) * (inputs[-1] // layer.groups)
+    return math.prod(outputs) * math.prod(layer.kernel.shape[:-1])
 
 
 def _depthwise(layer: Any, inputs: Shape, outputs: Shape) -> int:

@@ -6,15 +6,14 @@ without it. A test holds each class against the signature of the builder of the 
 
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from involbench.spec.match import Match
 from involbench.spec.operators import OperatorSpec
-from involbench.spec.section import OddInt, PositiveInt, Section
+from involbench.spec.section import OddInt, PositiveInt, Section, problems_below
 
 _NAME = "Which network; its other keys are the arguments of this one."
 _SIZE = "Height and width of the operator's neighbourhood; odd."
-_DEPTH = "Number of layers: basic blocks at 18, else bottlenecks."
 
 
 class Architecture(Section):
@@ -46,6 +45,14 @@ class Scalable(Architecture):
     def scaled(self, width: int) -> Self:
         """The same with a width, and nothing left to match."""
         return self.model_copy(update={"width": width, "match": None})
+
+    @model_validator(mode="after")
+    def _one_width(self) -> Self:
+        field = type(self).model_fields.get("width")
+        if self.match and field and getattr(self, "width", None) != field.default:
+            text = "stands in place of a width, and there is one; leave one of them out"
+            raise problems_below([(("match",), text)])
+        return self
 
 
 class KerasIoCnn(Architecture):
@@ -123,7 +130,9 @@ class Resnet(Scalable):
 
     any_image_size: ClassVar[bool] = True
     architecture: Literal["resnet"] = Field(description=_NAME)
-    depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
+    depth: Literal[18, 26, 38, 50, 101, 152] = Field(
+        50, description="Number of layers: basic blocks at 18, else bottlenecks."
+    )
     operator: OperatorSpec = "convolution"
     kernel_size: OddInt = Field(3, description=_SIZE)
     stem: Literal["imagenet", "cifar"] = Field(
@@ -138,13 +147,14 @@ class Rednet(Scalable):
 
     any_image_size: ClassVar[bool] = True
     architecture: Literal["rednet"] = Field(description=_NAME)
-    depth: Literal[18, 26, 38, 50, 101, 152] = Field(50, description=_DEPTH)
+    depth: Literal[26, 38, 50, 101, 152] = Field(50, description="Number of layers.")
     kernel_size: OddInt = Field(7, description=_SIZE)
     width: PositiveInt = Field(
         64,
         multiple_of=32,
         description="Channels of the first stage, a multiple of 32; each stage doubles them.",
     )
+    stem_kernel_size: OddInt = Field(3, description="Of the involution in the stem; odd.")
 
 
 ModelSpec = Annotated[

@@ -4,16 +4,18 @@ The layers are in `involbench.layers`, which needs Keras; a test holds this tabl
 signatures. What is not given has the layer's default, or the architecture's own.
 """
 
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from involbench.spec.named import named
+from involbench.spec.named import named, spelled_out
 from involbench.spec.section import problems_below
 from involbench.spec.wording import describe, suggest
 
-Kind = Literal["whole", "number", "switch", "text"] | tuple[str | None, ...]
-"""Whole numbers and numbers are above 0; text may be null; else one of these."""
+Kind = Literal["whole", "number", "fraction", "switch", "text", "object"] | tuple[str | None, ...]
+"""Whole numbers and numbers are above 0, a fraction below 1 too; text may be null; an object of
+Keras is its name, or a mapping with name and arguments; else one of these."""
 
 _INVOLUTION: dict[str, Kind] = {
     "dilation_rate": "whole",
@@ -24,19 +26,19 @@ _INVOLUTION: dict[str, Kind] = {
     "reduce_filters": "whole",
     "padding": ("same", "keras_io"),
     "normalization": ("batch", "layer", "group", None),
-    "momentum": "number",
+    "momentum": "fraction",
     "epsilon": "number",
     "activation": "text",
     "kernel_activation": "text",
     "use_reduce_bias": "switch",
     "use_span_bias": "switch",
-    "kernel_initializer": "text",
-    "bias_initializer": "text",
-    "kernel_regularizer": "text",
-    "bias_regularizer": "text",
-    "activity_regularizer": "text",
-    "kernel_constraint": "text",
-    "bias_constraint": "text",
+    "kernel_initializer": "object",
+    "bias_initializer": "object",
+    "kernel_regularizer": "object",
+    "bias_regularizer": "object",
+    "activity_regularizer": "object",
+    "kernel_constraint": "object",
+    "bias_constraint": "object",
 }
 OPERATORS: dict[str, dict[str, Kind]] = {
     "convolution": {"dilation_rate": "whole", "groups": "whole", "use_bias": "switch"},
@@ -51,14 +53,23 @@ OPERATORS: dict[str, dict[str, Kind]] = {
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "whole": {"type": "integer", "exclusiveMinimum": 0},
     "number": {"type": "number", "exclusiveMinimum": 0},
+    "fraction": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     "switch": {"type": "boolean"},
     "text": {"type": ["string", "null"]},
+    "object": {
+        "type": ["string", "object", "null"],
+        "properties": {"name": {"type": "string"}},
+        "required": ["name"],
+        "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
+    },
 }
 _EXPECTED = {
     "whole": "a whole number above 0",
     "number": "a number above 0",
+    "fraction": "a number between 0 and 1",
     "switch": "true or false",
     "text": "text",
+    "object": "a name, or a mapping with a name and arguments",
 }
 
 
@@ -97,10 +108,22 @@ def _fault(key: Any, value: Any, taken: dict[str, Kind]) -> str | None:
     fine = {
         "whole": type(value) is int and 0 < value < 2**31,
         "number": type(value) in (int, float) and 0 < value < float("inf"),
+        "fraction": type(value) in (int, float) and 0 < value < 1,
         "switch": type(value) is bool,
         "text": value is None or isinstance(value, str),
+        "object": value is None or _is_object(spelled_out(value)),
     }[kind]
     return None if fine else f"expected {_EXPECTED[kind]}, got {describe(value)}"
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it is a mapping with a name, and arguments that are no mappings or lists."""
+    plain = (str, int, float, bool, NoneType)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and all(isinstance(item, plain) for item in value.values())
+    )
 
 
 def _schema() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.section import Free, Name, Section, Seed
 
-RESULT_VERSION = 6
+RESULT_VERSION = 7
 """Raised whenever the same trial would give another result than the version before."""
 
 

@@ -10,7 +10,9 @@ from involbench.spec.architectures import Scalable
 from involbench.spec.trial import Trial
 from involbench.training.fit import build
 
-_LARGEST_SMALLEST = 64
+_LARGEST_SMALLEST = 256
+_WIDEST_GAP = 1024
+"""Between two widths that can be built; where there is none in it, there are none beyond it."""
 
 
 def match_width(
@@ -52,7 +54,7 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
         budget: The size wanted.
 
     Raises:
-        SpecError: None of the widths up to 64 can be built.
+        SpecError: None of the widths up to 256 can be built.
     """
 
     @cache
@@ -62,19 +64,36 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
         except SpecError:
             return None
 
-    step = next((width for width in range(1, _LARGEST_SMALLEST + 1) if known(width)), None)
+    def first(width: int, last: int) -> int | None:
+        """The first width from this one on that can be built."""
+        return next((w for w in range(width, last + 1) if known(w) is not None), None)
+
+    step = first(1, _LARGEST_SMALLEST)
     if step is None:
-        size(_LARGEST_SMALLEST)  # Says why.
-        raise SpecError(f"no width up to {_LARGEST_SMALLEST} can be built")
-    low, high = 1, 1
-    while (known(high * step) or 0) < budget:
+        raise SpecError(f"{_reason(size)}; nor can it at any smaller width")
+
+    def enough(steps: int) -> bool:
+        """Whether the first width from so many steps on is as large as the budget, or is none."""
+        width = first(steps * step, steps * step + _WIDEST_GAP)
+        return width is None or (known(width) or 0) >= budget
+
+    low, high = 0, 1
+    while not enough(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if (known(middle * step) or 0) < budget else (low, middle)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     # Other widths than multiples of the smallest may do, such as 6 where a layer has two groups
     # and needs four channels.
-    sizes = {width: known(width) for width in range(low * step, high * step + 1)}
+    last = first(high * step, high * step + _WIDEST_GAP) or high * step
+    sizes = {width: known(width) for width in range(max(1, low * step), last + 1)}
     possible = {width: count for width, count in sizes.items() if count is not None}
     best = min(possible, key=lambda width: abs(possible[width] - budget))
     return best, possible[best]
+
+
+def _reason(size: Callable[[int], int]) -> str:
+    try:
+        return f"{size(_LARGEST_SMALLEST)}"
+    except SpecError as error:
+        return str(error)

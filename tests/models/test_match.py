@@ -39,14 +39,24 @@ def test_the_nearest_width_is_found(step, budget):
     asked.clear()
     width, count = nearest_width(size, budget)
     assert (width, count) == (best, size(best))
-    assert len(asked) < 60
+    assert len(asked) < 80
+
+
+def test_widths_that_are_few_and_far_between_are_found():
+    def size(width):
+        if width not in (16, 500, 512, 3000):
+            raise SpecError("cannot be built")
+        return width**2
+
+    for budget, expected in ((1, 16), (500**2 + 1, 500), (511**2, 512), (10**9, 512)):
+        assert nearest_width(size, budget)[0] == expected
 
 
 def test_what_can_never_be_built_says_why():
     def size(width):
         raise SpecError(f"width {width} does not fit")
 
-    with pytest.raises(SpecError, match="width 64 does not fit"):
+    with pytest.raises(SpecError, match="width 256 does not fit; nor can it at any smaller width"):
         nearest_width(size, 100)
 
 

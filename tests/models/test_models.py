@@ -42,11 +42,13 @@ def test_parameters_are_those_published(name):
 COMPILES_EACH_OPERATION = keras.backend.backend() == "jax"
 """Even of what is run eagerly, which takes longer than a whole step at once."""
 OTHER = ((48, 40, 3), 100)
+DATA = [((32, 32, 3), 10), OTHER] if COMPILES_EACH_OPERATION or THOROUGH else [OTHER]
+"""Elsewhere the experiments train on the first; JAX takes too long to compile all of them."""
 _SMALL = {"residual_involution": {"width": 16, "num_layers": 1}, "resnet": {"width": 16}}
 TRAINED = [
     *((f"keras_io_{name}", {}) for name in ("cnn", "inn", "control")),
     *((f"pythonguides_{name}", {}) for name in ("cnn", "inn")),
-    # The experiments have the rest: all in `plain`, and these in the other skeletons.
+    # The experiments have the rest.
     *(
         pytest.param(
             *(skeleton, {"operator": operator, **_SMALL[skeleton]}),
@@ -55,6 +57,7 @@ TRAINED = [
         for skeleton in _SMALL
         for operator in OPERATORS
         if operator not in ("convolution", "involution", "none")
+        or (COMPILES_EACH_OPERATION and operator == "involution")
     ),
     ("resnet", {**_SMALL["resnet"], "depth": 18}),
     ("rednet", {"width": 32, "kernel_size": 3}),
@@ -63,12 +66,12 @@ TRAINED = [
 
 
 @pytest.mark.parametrize(("name", "arguments"), TRAINED, ids=str)
-def test_trains_saves_and_loads(name, arguments, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("input_shape", "classes"), DATA, ids=str)
+def test_trains_saves_and_loads(name, arguments, input_shape, classes, tmp_path, monkeypatch):
     """As those of the experiments do in tests/run/test_experiments.py, for other data."""
     if not THOROUGH:
         monkeypatch.setitem(resnet.BLOCKS, 50, (1, 1, 0, 0))
     keras.utils.set_random_seed(0)
-    input_shape, classes = OTHER
     model = build_model(name, input_shape, classes, **arguments)
     rng = np.random.default_rng(0)
     x, y = rng.random((8, *input_shape), np.float32), rng.integers(0, classes, 8)
@@ -123,7 +126,7 @@ def test_the_spec_offers_exactly_what_the_registry_builds():
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_spec_knows_whose_weights_fit_images_of_any_size(name):
-    small = {"resnet": {"width": 8, "depth": 18}, "rednet": {"width": 32, "depth": 18}}
+    small = {"resnet": {"width": 8, "depth": 18}, "rednet": {"width": 32, "depth": 26}}
     arguments = small.get(name, {"width": 16, "num_layers": 1} if "residual" in name else {})
     shapes = [
         [weight.shape for weight in build_model(name, (side, side, 3), 10, **arguments).weights]
@@ -142,12 +145,42 @@ def test_the_spec_offers_exactly_the_operators_and_the_arguments_of_their_layers
     of_the_skeleton = {"kernel_size", "strides", "data_format", "return_kernels", "kwargs"}
     signature = inspect.signature(Involution2D).parameters
     assert set(operators.OPERATORS["involution"]) == set(signature) - of_the_skeleton
-    values = {"whole": 1, "number": 0.5, "switch": True, "text": None}
+    values = {"whole": 1, "number": 0.5, "fraction": 0.5, "switch": True, "text": None}
+    values["object"] = None
     for operator, taken in operators.OPERATORS.items():
         for key, kind in taken.items():
             value = values[kind] if isinstance(kind, str) else kind[0]
             value = "zeros" if key.endswith("initializer") else value
             assert make_operator(operator, 16, 3, 1, "slot", **{key: value}), key
+
+
+def test_an_operator_takes_objects_of_keras_with_their_arguments():
+    operator = {
+        "name": "involution",
+        "kernel_regularizer": {"name": "l2", "l2": 0.25},
+        "kernel_initializer": {"name": "random_normal", "stddev": 2.0, "seed": 3},
+        "kernel_constraint": "non_neg",
+    }
+    model = build_model("plain", (8, 8, 3), 10, operator=operator, widths=(16,))
+    (layer,) = (layer for layer in model.layers if isinstance(layer, Involution2D))
+    assert layer.reduce.kernel_regularizer.l2 == 0.25
+    assert layer.span.kernel_initializer.stddev == 2.0
+    assert isinstance(layer.span.kernel_constraint, keras.constraints.NonNeg)
+    with pytest.raises(ValueError, match="nonsense"):
+        build_model("plain", (8, 8, 3), 10, operator=operator | {"kernel_initializer": "nonsense"})
+
+
+def test_a_depthwise_kernel_begins_with_the_fans_of_one_channel():
+    """Keras's own would be too small by the square root of the channels."""
+    for skeleton, scale in (("plain", 1 / 9), ("resnet", 2 / 9)):
+        sizes = {"widths": (256,)} if skeleton == "plain" else {"depth": 18, "width": 256}
+        model = build_model(skeleton, (8, 8, 3), 10, operator="depthwise", **sizes)
+        layer = next(x for x in model.layers if isinstance(x, keras.layers.DepthwiseConv2D))
+        kernel = keras.ops.convert_to_numpy(layer.kernel)
+        assert kernel.var() == pytest.approx(scale, rel=0.15)
+    plain = build_model("plain", (8, 8, 3), 10, operator="depthwise", widths=(8, 8))
+    first, second = (plain.get_layer(f"operator_{k}").kernel for k in (1, 2))
+    assert not np.array_equal(*map(keras.ops.convert_to_numpy, (first, second)))
 
 
 def test_a_skeleton_says_what_does_not_fit():
@@ -160,6 +193,12 @@ def test_a_skeleton_says_what_does_not_fit():
             {"width": 8, "num_layers": 1},
         ),
         "`depth` must be one of": ("resnet", (8, 8, 3), {"depth": 34}),
+        "`depth` must be one of .*26, 38": ("rednet", (8, 8, 3), {"depth": 18}),
+        "`heads` must leave each head 2 of the 8": (
+            "plain",
+            (8, 8, 3),
+            {"operator": {"name": "local_self_attention", "heads": 8}, "widths": (8,)},
+        ),
         "`stem` must be one of": ("resnet", (8, 8, 3), {"stem": "tiny"}),
         "`width` must be a multiple of 32": ("rednet", (8, 8, 3), {"width": 48}),
         "`operator` none: .*'heads'": (

@@ -59,10 +59,10 @@ def test_it_is_valid_and_expands(path):
 
 @pytest.fixture(scope="module")
 def images():
-    """Sixteen to train on and eight to test on, of two classes."""
+    """Twenty to train on and ten to test on, of ten classes."""
     rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (24, 16, 16, 3), np.uint8), np.arange(24) % 2
-    return make_dataset("made", x[:16], y[:16], x[16:], y[16:], ("a", "b"))
+    x, y = rng.integers(0, 256, (30, 32, 32, 3), np.uint8), np.arange(30) % 10
+    return make_dataset("made", x[:20], y[:20], x[20:], y[20:], tuple("abcdefghij"))
 
 
 def small(trial: Trial) -> Trial:
@@ -75,7 +75,7 @@ def small(trial: Trial) -> Trial:
     if hasattr(architecture, "num_layers"):
         architecture = architecture.model_copy(update={"num_layers": 1, "width": 16})
     data = trial.data.model_copy(update={"train_size": None, "image_size": None})
-    training = trial.training.model_copy(update={"epochs": 1, "batch_size": 16})
+    training = trial.training.model_copy(update={"epochs": 1, "batch_size": 20})
     return trial.model_copy(
         update={"architecture": architecture, "data": data, "training": training}
     )
@@ -104,16 +104,17 @@ def test_every_model_of_every_file_trains_a_step(images, tmp_path, monkeypatch):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         record = step(trial, images, folder)
         assert record.status == "finished", (trial.experiment, trial.model, record.error)
-        assert_the_saved_model_predicts_what_the_trained_one_did(folder, images)
+        assert_the_saved_model_predicts_what_the_trained_one_did(folder, images, record.data)
         tested = {name.partition("@")[2] for name in record.metrics if "@" in name}
         fixed = {c.name for c in trial.evaluate.conditions if c.kind == "image_size"}
         every = {c.name for c in trial.evaluate.conditions}
         assert tested == (every if trial.architecture.any_image_size else every - fixed)
 
 
-def assert_the_saved_model_predicts_what_the_trained_one_did(folder: Path, images) -> None:
+def assert_the_saved_model_predicts_what_the_trained_one_did(folder, images, facts) -> None:
     loaded = keras.models.load_model(folder / "model.keras")
-    logits = keras.ops.convert_to_numpy(loaded(images.x_test / np.float32(255), training=False))
+    scaled = (images.x_test / 255 - np.array(facts.mean)) / np.array(facts.std)
+    logits = keras.ops.convert_to_numpy(loaded(scaled.astype("float32"), training=False))
     with np.load(folder / "predictions.npz") as saved:
         expected = saved["probabilities"].astype("float64")
     np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=1e-3)

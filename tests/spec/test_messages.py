@@ -104,6 +104,23 @@ CASES = {
         "plain, operator: {name: involution, group: 5}",
         "x.yaml:5:59: models.cnn.operator.group: unknown key; did you mean 'groups'?",
     ),
+    "momentum of one": (
+        "keras_io_cnn",
+        "plain, operator: {name: involution, momentum: 1}",
+        "x.yaml:5:69: models.cnn.operator.momentum: expected a number between 0 and 1, got 1",
+    ),
+    "regularizer without a name": (
+        "keras_io_cnn",
+        "plain, operator: {name: involution, kernel_regularizer: {l2: 1}}",
+        "x.yaml:5:79: models.cnn.operator.kernel_regularizer: expected a name, or a mapping with a "
+        "name and arguments, got a mapping",
+    ),
+    "a width and a budget": (
+        "keras_io_inn, kernel_size: 3",
+        "resnet, width: 48, match: {macs: cnn}",
+        "x.yaml:6:49: models.inn.match: stands in place of a width, and there is one; leave one of "
+        "them out",
+    ),
     "argument of an operator without any": (
         "keras_io_cnn",
         "plain, operator: {name: none, heads: 2}",
