@@ -13,12 +13,15 @@ from involbench.analysis.comparison import (
 )
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.metrics import suggestion
-from involbench.analysis.paired import minus, paired_difference
+from involbench.analysis.paired import excess, minus
 from involbench.analysis.pairing import same_images
-from involbench.analysis.summary import mean, summarize
+from involbench.analysis.summary import mean
 from involbench.analysis.verdict import LEVEL
 from involbench.spec.claims import Claim
 from involbench.spec.trial import concerning
+
+Pairs = dict[int, tuple[float, float]]
+"""Seed -> the values of both models."""
 
 
 def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
@@ -35,7 +38,7 @@ def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
     numbers, missing = _numbers(claim, results)
     verdicts = [each.verdict for each in numbers]
     verdict: ClaimVerdict = "undecided"
-    if "refuted" in verdicts:
+    if "refuted" in verdicts and not (missing and metric_called(claim.metric).best_of_nothing):
         verdict = "refuted"
     elif verdicts and not missing and set(verdicts) == {"supported"}:
         verdict = "supported"
@@ -75,30 +78,43 @@ def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNu
             if not _side_by_side(greater, lesser, claim):
                 continue
             values = [_values(result, claim.metric) for result in (greater, lesser)]
-            if not claim.lesser_at and not same_images(greater, lesser):
+            other_data = any(key.startswith("data.") for key in claim.lesser_at)
+            if not other_data and not same_images(greater, lesser):
                 missing = f"{claim.greater} and {claim.lesser} saw different images"
-            elif values[0] and values[1] and set(values[0].by_seed) & set(values[1].by_seed):
-                point = {**lesser.point, **greater.point}
-                found.append(_at_point(claim, point, values[0], values[1]))
-            else:
+                continue
+            pairs = _pairs(*values)
+            if not pairs:
                 missing = f"{claim.greater} and {claim.lesser} have no seed in common"
+                continue
+            found.append(_at_point(claim, {**lesser.point, **greater.point}, pairs))
+            if metric_called(claim.metric).best_of_nothing:
+                missing = missing or _collapsed(greater, lesser)
     return found, missing or ("" if found else "the two are at no point of the sweep together")
 
 
-def _at_point(
-    claim: Claim, point: dict[str, object], greater: Summary, lesser: Summary
-) -> ClaimNumbers:
-    ratio, difference = _given(claim, "ratio") or 1.0, _given(claim, "difference") or 0.0
-    pairs = {
+def _pairs(greater: Summary | None, lesser: Summary | None) -> Pairs:
+    if greater is None or lesser is None:
+        return {}
+    return {
         seed: (value, other)
         for seed, value in greater.by_seed.items()
         if value is not None and (other := lesser.by_seed.get(seed)) is not None
     }
-    beyond = summarize(
-        {s: minus(value, ratio * other + difference) for s, (value, other) in pairs.items()}
+
+
+def _collapsed(*results: ModelResult) -> str:
+    """Why a metric in which a constant network is the best cannot be judged, if it cannot."""
+    those = [f"{each.n_collapsed} of {each.model}" for each in results if each.n_collapsed]
+    which = " and ".join(dict.fromkeys(those))
+    return f"{which} collapsed, and a constant network has nothing to lose" if which else ""
+
+
+def _at_point(claim: Claim, point: dict[str, object], pairs: Pairs) -> ClaimNumbers:
+    ratio, difference = _given(claim, "ratio") or 1.0, _given(claim, "difference") or 0.0
+    found = excess(
+        {s: minus(value, ratio * other + difference) for s, (value, other) in pairs.items()},
+        claim.metric,
     )
-    zeros = summarize(dict.fromkeys(pairs, 0.0))
-    found = paired_difference(beyond, zeros, claim.metric)
     return ClaimNumbers(
         point=point,
         greater=mean([value for value, _ in pairs.values()]) or 0.0,

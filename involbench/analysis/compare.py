@@ -9,6 +9,7 @@ from involbench.analysis.curves import sweep_curves
 from involbench.analysis.fairness import (
     environment_warnings,
     environments,
+    mixture_warnings,
     protocol_warnings,
     timing_warnings,
 )
@@ -18,6 +19,7 @@ from involbench.analysis.paired import with_holm
 from involbench.analysis.pairing import Baseline, choose_baseline, differences
 from involbench.analysis.pareto import fronts
 from involbench.analysis.selection import Arm, select_arms
+from involbench.analysis.settings import protocol
 from involbench.analysis.trained_pair import trained_pair
 from involbench.results.lasting import lasting
 from involbench.results.outline import Outline, read_outline
@@ -69,13 +71,14 @@ def compare(
     models = list(dict.fromkeys(arm.model for arm in arms))
     chosen = choose_baseline(name, models, baseline, outline)
     found = environments(arms)
-    said = [*warnings, *left_out, *protocol_warnings(arms, chosen)]
-    said += environment_warnings(arms, found)
+    protocols = [protocol(arm.runs[-1]) for arm in arms]
+    said = [*warnings, *left_out, *protocol_warnings(arms, protocols, chosen)]
+    said += [*mixture_warnings(arms), *environment_warnings(arms, found)]
     claimed = frozenset(claim.metric for claim in outline.claims)
     if wanted.metrics is not None:
         wanted = replace(wanted, metrics=wanted.metrics | claimed)
     said += timing_warnings(arms) if wanted.asks_benchmarks else []
-    alone = [result_of(arm, wanted, said) for arm in arms]
+    alone = [result_of(*arm, wanted, said) for arm in zip(arms, protocols, strict=True)]
     results = _paired(alone, arms, chosen, wanted, said)
     return Comparison(
         experiment=name,

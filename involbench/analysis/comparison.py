@@ -2,6 +2,8 @@
 
 from typing import Any, Final, Literal
 
+from pydantic import Field
+
 from involbench.results.record import Record, Role
 
 COMPARISON_VERSION: Final = 2
@@ -92,6 +94,8 @@ class ModelResult(Record):
     """Share of the most frequent class in the test set."""
     fingerprint: str | None
     """SHA-256 of the dataset."""
+    protocol: dict[str, Any] = Field({}, exclude=True)
+    """How it was made: the settings of data and training, by key path."""
     metrics: dict[str, Summary]
     parameters: ParameterCounts | None
     differences: dict[str, Difference]

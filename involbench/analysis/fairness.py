@@ -1,33 +1,49 @@
 """What makes a comparison less fair than it looks: models trained or run unlike each other."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from involbench.analysis.selection import Arm
-from involbench.analysis.settings import describe_differences, environment, protocol
+from involbench.analysis.settings import describe_differences, environment
 from involbench.errors import ResultsError
 from involbench.results.costs import costs_by_kind
 from involbench.results.record import BACKENDS
 
+Protocol = dict[str, Any]
+"""Key path -> setting, of data and training."""
 
-def protocol_warnings(arms: Sequence[Arm], baseline: str | None) -> list[str]:
+
+def protocol_warnings(
+    arms: Sequence[Arm], protocols: Sequence[Protocol], baseline: str | None
+) -> list[str]:
     """One warning for each model whose data or training is unlike that of its neighbours.
 
     The arms of one sweep point are held against the baseline there, or else the first of them.
     """
-    places: dict[str, list[Arm]] = {}
-    for arm in arms:
-        places.setdefault(json.dumps(arm.shared_point, sort_keys=True), []).append(arm)
+    places: dict[str, list[tuple[str, Protocol]]] = {}
+    for arm, protocol in zip(arms, protocols, strict=True):
+        place = json.dumps(arm.shared_point, sort_keys=True)
+        places.setdefault(place, []).append((arm.model, protocol))
     warnings = []
     for side_by_side in places.values():
-        there = [arm for arm in side_by_side if arm.model == baseline]
-        reference = (there or side_by_side)[0]
-        wanted = protocol(reference.runs[-1])
-        for arm in side_by_side:
-            if what := describe_differences([protocol(arm.runs[-1])], wanted):
-                warnings.append(f"{arm.model} is not made like {reference.model}: {what}")
+        there = [each for each in side_by_side if each[0] == baseline]
+        reference, wanted = (there or side_by_side)[0]
+        for model, protocol in side_by_side:
+            if what := describe_differences([protocol], wanted):
+                warnings.append(f"{model} is not made like {reference}: {what}")
     return list(dict.fromkeys(warnings))
+
+
+def mixture_warnings(arms: Sequence[Arm]) -> list[str]:
+    """A warning where runs of several experiments lie in one folder."""
+    counts = Counter(run.record.trial.experiment for arm in arms for run in arm.runs)
+    if len(counts) < 2:
+        return []
+    found = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+    return [f"runs of several experiments are compared as if they were one: {found}"]
 
 
 def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:

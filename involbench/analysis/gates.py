@@ -1,16 +1,17 @@
 """Whether a comparison passes the gates of a CI job."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
+from typing import Any
 
 from involbench.analysis.comparison import Comparison, Difference, ModelResult, Summary
 from involbench.analysis.gate_grammar import Between, Gate, Moved, Quantity, Threshold
 from involbench.analysis.metrics import suggestion
-from involbench.analysis.paired import paired_difference
-from involbench.analysis.pairing import same_images
-from involbench.analysis.summary import summarize
+from involbench.analysis.paired import excess
+from involbench.analysis.pairing import made_otherwise, same_images
 from involbench.errors import UsageError
+from involbench.spec.trial import shared_coordinates
 from involbench.spec.wording import suggest
 
 _COMPARES: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -24,6 +25,8 @@ class Outcome:
     gate: Gate
     failed: bool
     reason: str
+    experiment: str
+    point: dict[str, Any]
 
 
 def check_gates(
@@ -48,30 +51,37 @@ def check_gates(
     for gate in gates:
         for comparison in _having(gate.quantity.model, comparisons):
             for result in _results(comparison, gate.quantity.model):
-                outcomes.append(_check(gate, comparison, result, lookup, strict))
+                failed, reason = _check(gate, comparison, result, lookup, strict)
+                where = comparison.experiment, result.point
+                outcomes.append(Outcome(gate, failed, reason, *where))
     return outcomes
 
 
 def _check(
     gate: Gate, comparison: Comparison, result: ModelResult, lookup: Lookup, strict: bool
-) -> Outcome:
+) -> tuple[bool, str]:
+    """Whether the gate failed at one result, and why."""
     values = _measured(comparison, result, gate.quantity)
     if isinstance(gate, Threshold):
         mean = values.mean or 0.0
         failed = _COMPARES[gate.comparison](mean, gate.limit)
-        return Outcome(gate, failed, f"{gate.quantity} is {mean:.6g} ({_seeds(values.n)})")
+        return failed, f"{gate.quantity} is {mean:.6g} ({_seeds(values.n)})"
     if isinstance(gate, Between):
-        other = _partner(_results(comparison, gate.other.model), result, comparison)
+        other = _partner(gate.other.model, result, comparison, gate)
+        if not same_images(result, other):
+            raise UsageError(f"--fail-if {gate.text}: {gate.other.model} saw other images")
         against = _measured(comparison, other, gate.other)
         sides = _signed(values, against, gate.comparison in (">", ">="), 0.0, gate)
-        return _decided(gate, sides, or_equal="=" in gate.comparison, strict=strict)
+        return _decided(sides, or_equal="=" in gate.comparison, strict=strict)
     reference = lookup(gate.reference)
-    other = _partner(_results(reference, gate.quantity.model), result, reference)
+    other = _partner(gate.quantity.model, result, reference, gate)
     if not same_images(result, other):
         raise UsageError(f"--fail-if {gate.text}: {gate.reference} has other images")
     against = _measured(reference, other, gate.quantity)
     sides = _signed(values, against, gate.direction == "rises", gate.amount, gate)
-    return _decided(gate, sides, or_equal=False, strict=strict)
+    failed, reason = _decided(sides, or_equal=False, strict=strict)
+    unlike = made_otherwise(result, other)
+    return failed, f"{reason}; not made as {gate.reference} was: {unlike}" if unlike else reason
 
 
 def _signed(
@@ -86,20 +96,18 @@ def _signed(
     }
     if not over:
         raise UsageError(f"--fail-if {gate.text}: both have no seed in common")
-    return paired_difference(
-        summarize(over), summarize(dict.fromkeys(over, 0.0)), gate.quantity.metric
-    )
+    return excess(over, gate.quantity.metric)
 
 
-def _decided(gate: Gate, over: Difference, or_equal: bool, strict: bool) -> Outcome:
+def _decided(over: Difference, or_equal: bool, strict: bool) -> tuple[bool, str]:
     mean = over.mean or 0.0
     about = f"over it by {mean:+.6g} on average ({_seeds(over.n)})"
     if mean < 0 or (mean == 0 and not or_equal):
-        return Outcome(gate, False, about)
+        return False, about
     if over.verdict == "higher" or (or_equal and over.verdict == "equal"):
-        return Outcome(gate, True, about)
+        return True, about
     few = "too few pairs for a verdict" if over.verdict == "too few pairs" else "undecided"
-    return Outcome(gate, strict, f"{about}, {few}")
+    return strict, f"{about}, {few}"
 
 
 def _having(model: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -115,17 +123,18 @@ def _results(comparison: Comparison, model: str) -> list[ModelResult]:
     return [result for result in comparison.models if result.model == model]
 
 
-def _partner(
-    others: Iterable[ModelResult], result: ModelResult, comparison: Comparison
-) -> ModelResult:
-    """The one at the same sweep point, or the only one."""
-    found = list(others)
-    alike = [other for other in found if other.point == result.point]
-    if len(found) == 1 or alike:
-        return (alike or found)[0]
+def _partner(model: str, result: ModelResult, comparison: Comparison, gate: Gate) -> ModelResult:
+    """A model's result at the same sweep point, as far as the point concerns both models."""
+    (comparison,) = _having(model, [comparison])
+    found, point = _results(comparison, model), shared_coordinates(result.point)
+    beside = [other for other in found if shared_coordinates(other.point) == point]
+    exact = [other for other in beside if other.point == result.point]
+    if len(exact or beside) == 1:
+        return (exact or beside)[0]
+    where = ", ".join(f"{key} = {value}" for key, value in result.point.items())
     raise UsageError(
-        f"--fail-if: {comparison.experiment} has {len(found) or 'no'} results to hold "
-        f"{result.model} against"
+        f"--fail-if {gate.text}: {comparison.experiment} has {len(beside) or 'no'} results of "
+        f"{model} to hold {result.model} against{f' at {where}' if where else ''}"
     )
 
 

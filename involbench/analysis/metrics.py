@@ -24,6 +24,8 @@ class Metric:
     better: Literal["higher", "lower"] | None = None
     exact: bool = False
     """The same in every run of an arm, as a count is: a difference in it needs no statistics."""
+    best_of_nothing: bool = False
+    """Whether a network that gives every image the same answer has the best value there is."""
 
 
 METRICS: dict[str, Metric] = {
@@ -32,9 +34,13 @@ METRICS: dict[str, Metric] = {
     "test_loss": Metric("test loss", "loss", "plain", "lower"),
     "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
     "expected_calibration_error": Metric("calibration error", "ECE %", "percent", "lower"),
-    "generalization_gap": Metric("generalization gap", "gap %", "percent", "lower"),
-    "accuracy_drop": Metric("loss of accuracy", "drop %", "percent", "lower"),
-    "agreement": Metric("agreement with itself", "agreement %", "percent", "higher"),
+    "generalization_gap": Metric(
+        "generalization gap", "gap %", "percent", "lower", best_of_nothing=True
+    ),
+    "accuracy_drop": Metric("loss of accuracy", "drop %", "percent", "lower", best_of_nothing=True),
+    "agreement": Metric(
+        "agreement with itself", "agreement %", "percent", "higher", best_of_nothing=True
+    ),
     "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),
     "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),

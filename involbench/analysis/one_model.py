@@ -1,6 +1,7 @@
 """One model at one sweep point, over its seeds, not yet held against another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from involbench.analysis.comparison import ModelResult, ParameterCounts
 from involbench.analysis.measure import Values, Wanted, measure
@@ -14,7 +15,9 @@ _ALWAYS = ("test_accuracy", "best_val_accuracy", "test_loss", "seconds_per_epoch
 """Metrics that every comparison names, measured or not."""
 
 
-def result_of(arm: Arm, wanted: Wanted, warnings: list[str]) -> ModelResult:
+def result_of(
+    arm: Arm, protocol: dict[str, Any], wanted: Wanted, warnings: list[str]
+) -> ModelResult:
     """What is known of one arm; `warnings` gathers what could not be read."""
     finished = {run.record.trial.seed: run for run in arm.finished}
     failed = [run.record for run in arm.runs if run.record.status != "finished"]
@@ -33,6 +36,7 @@ def result_of(arm: Arm, wanted: Wanted, warnings: list[str]) -> ModelResult:
         failures={record.trial.seed: record.error or "no reason given" for record in failed},
         chance=data.chance if data else None,
         fingerprint=data.fingerprint if data else None,
+        protocol=protocol,
         metrics={
             name: summarize({seed: row.get(name) for seed, row in values.items()})
             for name in _names(values)

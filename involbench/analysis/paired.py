@@ -1,7 +1,7 @@
 """One model against another, paired by seed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -38,6 +38,19 @@ def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Di
         return Difference(**about, verdict=_of_counts(summary.mean))
     better = [-value for value in values] if known.better == "lower" else values
     return Difference(**about, superiority=_superiority(better), **_inference(values))
+
+
+def excess(over: Mapping[int, float], metric: str) -> Difference:
+    """By how much each pair is over what was said, held against none: more is superior.
+
+    Args:
+        over: Seed -> the excess.
+        metric: The metric's name, which says whether it is a count.
+    """
+    found = paired_difference(summarize(over), summarize(dict.fromkeys(over, 0.0)), metric)
+    values = [value for value in found.by_seed.values() if value is not None]
+    has = found.superiority is not None
+    return found.model_copy(update={"superiority": _superiority(values)}) if has else found
 
 
 def minus(value: float, other: float) -> float:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from involbench.analysis.comparison import Difference, ModelResult
 from involbench.analysis.paired import paired_difference
+from involbench.analysis.settings import describe_differences
 from involbench.errors import UsageError
 from involbench.results.outline import Outline
 from involbench.spec.trial import shared_coordinates
@@ -99,6 +100,13 @@ def same_images(result: ModelResult, other: ModelResult) -> bool:
     """Whether both saw the same dataset, as far as they tell."""
     known = {result.fingerprint, other.fingerprint} - {None}
     return len(known) < 2
+
+
+def made_otherwise(result: ModelResult, other: ModelResult) -> str:
+    """How a result was made, where another of its kind was not: `training.epochs 100, not 20`."""
+    if not (result.protocol and other.protocol):
+        return ""
+    return describe_differences([result.protocol], other.protocol)
 
 
 def _key(result: ModelResult) -> str:

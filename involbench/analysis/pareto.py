@@ -1,9 +1,10 @@
 """Which models no other beats at what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from involbench.analysis.comparison import Front, ModelResult, OnFront
 from involbench.analysis.metrics import ACCURACY
+from involbench.spec.trial import shared_coordinates
 
 COSTS = ("trainable_parameters", "macs", "latency", "litert_latency")
 
@@ -27,8 +28,18 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:
-    """Mean test accuracy against each cost that at least two results have measured."""
-    found = []
+    """Mean test accuracy against each cost that at least two results have measured.
+
+    One front for all that were trained and tested on the same data.
+    """
+    places: dict[str, list[ModelResult]] = {}
+    for result in results:
+        data = {k: v for k, v in shared_coordinates(result.point).items() if k.startswith("data.")}
+        places.setdefault(f"{data} {result.fingerprint}", []).append(result)
+    return tuple(front for there in places.values() for front in _fronts(there))
+
+
+def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
     for cost in COSTS:
         having = [
             (result, gain, paid)
@@ -44,8 +55,7 @@ def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:
             OnFront(model=result.model, point=result.point, gain=gain, cost=paid)
             for result, gain, paid in on_it
         )
-        found.append(Front(gain=ACCURACY, cost=cost, members=members))
-    return tuple(found)
+        yield Front(gain=ACCURACY, cost=cost, members=members)
 
 
 def _mean(result: ModelResult, metric: str) -> float | None:

@@ -55,7 +55,9 @@ def environment(run: StoredRun) -> dict[str, str]:
     record = run.record
     found = {name: record.versions[name] for name in _VERSIONS if name in record.versions}
     if record.hardware:
-        found |= {"cpu": record.hardware.cpu, "device": record.hardware.trained_on}
+        cores = record.hardware.cores
+        cpu = f"{record.hardware.cpu}, {cores} core{'' if cores == 1 else 's'}"
+        found |= {"cpu": cpu, "device": record.hardware.trained_on}
     return found
 
 

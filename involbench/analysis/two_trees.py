@@ -11,7 +11,7 @@ from involbench.analysis.comparison import (
     ModelResult,
     Summary,
 )
-from involbench.analysis.pairing import metric_differences, same_images
+from involbench.analysis.pairing import made_otherwise, metric_differences, same_images
 from involbench.results.record import BACKENDS, Record
 
 
@@ -64,7 +64,10 @@ def compare_trees(now: Comparison, then: Comparison, where: str) -> TreeComparis
         alike = same_images(result, other)
         if not alike:
             said.append(f"{result.model} has no change: its images then were others")
+        elif unlike := made_otherwise(result, other):
+            said.append(f"{result.model} is not made as it was then: {unlike}")
         changes.append(_change(result, other, alike))
+    said = list(dict.fromkeys(said))
     return TreeComparison(
         experiment=now.experiment, then=where, models=tuple(changes), warnings=tuple(said)
     )

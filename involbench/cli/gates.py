@@ -35,6 +35,7 @@ def end_on_failed_gate(
     from involbench.analysis.compare import compare_experiment
     from involbench.analysis.gates import check_gates
     from involbench.cli.experiments import find_experiments
+    from involbench.reporting.labels import label
 
     def lookup(name: str) -> Comparison:
         ((tree, found),) = find_experiments(asked.results, [name])
@@ -43,6 +44,7 @@ def end_on_failed_gate(
     outcomes = check_gates(gates, comparisons, lookup, strict)
     for outcome in outcomes:
         state = "failed" if outcome.failed else "passed"
-        typer.echo(f"gate {state}: {outcome.gate.text}: {outcome.reason}", err=True)
+        where = label(outcome.experiment, outcome.point)
+        typer.echo(f"gate {state}: {outcome.gate.text}: {where}: {outcome.reason}", err=True)
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(_FAILED)

@@ -7,7 +7,13 @@ from involbench.analysis.comparison import Comparison
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.labels import label
-from involbench.reporting.notes_on_seeds import collapses, failures, unmeasured, unpaired
+from involbench.reporting.notes_on_seeds import (
+    collapses,
+    failures,
+    unmeasured,
+    unpaired,
+    unusual,
+)
 from involbench.reporting.sentences import holm_sentence, verdict_sentence
 from involbench.reporting.tables_text import baseline_of
 from involbench.reporting.values import BETTER, UNDECIDED, WORSE, sign
@@ -26,13 +32,20 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
     return [
-        *(f"{said}; counted in the means." for said in collapses(comparison)),
+        *(f"{said}; counted in the means{_but(metrics)}." for said in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
+        *unusual(comparison, metrics),
         _legend(comparison, metrics),
         made_with(comparison),
     ]
+
+
+def _but(metrics: Sequence[str]) -> str:
+    """Of which means they are no part: what never left chance reaches no target."""
+    reached = any(name.endswith("_to_target") for name in metrics)
+    return ", but for the time to a target, which they do not reach" if reached else ""
 
 
 def made_with(comparison: Comparison) -> str:
@@ -66,7 +79,7 @@ def _crossings(comparison: Comparison) -> list[str]:
     return [
         f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
         f"{curve.key} = {crossing.at:.3g}, between {crossing.low:g} and {crossing.high:g}"
-        + ("." if crossing.certain else " (no verdict on both sides of it).")
+        + ("." if crossing.certain else " (no verdict on one side of it, or on both).")
         for curve in comparison.curves
         for crossing in curve.crossings
         if all(point.interval for point in curve.points)

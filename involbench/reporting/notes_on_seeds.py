@@ -60,6 +60,15 @@ def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
             yield f"Not in {model}'s mean {title}, for want of a value: {_seeds(without)}."
 
 
+def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """What must be known of an interval or a p, of each difference that it is said of."""
+    for name in metrics:
+        for result in comparison.models:
+            difference = result.differences.get(name)
+            for note in difference.notes if difference else ():
+                yield f"{label(result.model, result.point)}, {metric_called(name).title}: {note}."
+
+
 def _named(result: ModelResult, seeds: Iterable[int]) -> str:
     return f"{label(result.model, result.point)} {_seeds(seeds)}"
 

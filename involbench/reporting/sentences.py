@@ -53,16 +53,19 @@ def p_value(p: float) -> str:
 
 def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
-    n = f"{difference.n} seed{'' if difference.n == 1 else 's'}"
+    n = _seeds(difference)
     apart = _apart(this, that, mean, name)
     if difference.all_equal:
         return f"{this} and {that} are equal in {metric.title}, {n}"
     if difference.verdict == "undecided":
         signed = _amount(mean, metric, plus=True)
-        return (
+        text = (
             f"{this} and {that} cannot be told apart in {metric.title}: "
             f"{signed}, 95% interval {_interval(difference, metric, 1)}, {n}"
         )
+        low, high = difference.interval or (0, 0)
+        without_zero = difference.p is not None and not low <= 0 <= high
+        return f"{text}, but p {p_value(difference.p or 0)}" if without_zero else text
     if difference.trained_pair is not None:
         pair = difference.trained_pair
         return (
@@ -76,6 +79,13 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
     few = difference.verdict == "too few pairs"
     return f"{text}: an estimate, no verdict under six" if few else text
+
+
+def _seeds(difference: Difference) -> str:
+    """How many there are, and of how many where some are not paired."""
+    count = difference.n + len(difference.missing_seeds)
+    of = f" of {count}" if difference.missing_seeds else ""
+    return f"{difference.n}{of} seed{'' if count == 1 else 's'}"
 
 
 def _apart(this: str, that: str, mean: float, name: str) -> str:
@@ -130,6 +140,8 @@ def _ratio(these: int, those: int) -> str:
     fewer = these < those
     if ratio < 1.95:
         share = 100 * abs(these / those - 1)
+        if share < 0.05:
+            return f"{abs(these - those):,} {'fewer' if fewer else 'more'}"
         return f"{share:.{0 if share >= 9.5 else 1}f}% {'fewer' if fewer else 'more'}"
     times = f"{ratio:,.{0 if ratio >= 9.95 else 1}f} times"
     return f"{times} fewer" if fewer else f"{times} as many"

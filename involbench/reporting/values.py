@@ -71,7 +71,7 @@ def number(value: float, metric: Metric, plus: bool = False, like: float | None 
     scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
     digits = _digits(scale * (value if like is None else like), metric, plus)
     # Powers of ten where the digits would be a wall.
-    return f"{scale * value:{mark}.{digits}f}" if abs(value) < 1e5 else f"{value:{mark}.2e}"
+    return f"{scale * value:{mark}z.{digits}f}" if abs(value) < 1e5 else f"{value:{mark}.2e}"
 
 
 def _digits(value: float, metric: Metric, difference: bool) -> int:

@@ -150,6 +150,15 @@ def test_unlike_models_are_compared_with_a_warning(
     assert comparison.models[1].differences["test_accuracy"].n == 1
 
 
+def test_runs_of_another_experiment_in_the_folder_are_named(tmp_path: Path) -> None:
+    make_run(tmp_path, "cnn", 0)
+    stray = make_run(tmp_path, "inn", 0, experiment="other")
+    stray.rename(tmp_path / "digits" / "runs" / stray.name)
+    assert compared(tmp_path).warnings == (
+        "runs of several experiments are compared as if they were one: 1 of digits, 1 of other",
+    )
+
+
 def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) -> None:
     make_run(tmp_path, "cnn", 0)
     make_run(tmp_path, "inn", 0, fingerprint="cd" * 32)

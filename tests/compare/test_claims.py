@@ -121,12 +121,10 @@ def test_a_claim_can_be_about_one_model_at_two_points(tmp_path: Path) -> None:
     for size, accuracy in ((3, 0.4), (7, 0.5)):
         for seed in range(6):
             architecture = {"architecture": "plain", "kernel_size": size}
-            images = f"{size:x}" * 64  # Another resolution, say, is another dataset.
             make_run(
                 *(tmp_path, "inn", seed),
                 accuracy=accuracy + 0.001 * seed,
                 architecture=architecture,
-                fingerprint=images,
                 point={"models.*.kernel_size": size},
             )
     bigger = {**CLAIM, "greater": "inn", "lesser": "inn", "at": {"models.*.kernel_size": 7}}
@@ -142,6 +140,55 @@ def test_a_claim_can_be_about_one_model_at_two_points(tmp_path: Path) -> None:
         "models.*.kernel_size = 7: inn 50.25%, inn 40.25%, 6 seeds, p 0.031; the second at "
         "models.*.kernel_size = 3."
     ) in " ".join(claim_sentence(apart).split())
+
+
+def test_only_what_another_point_makes_other_images_of_is_held_against_them(tmp_path: Path) -> None:
+    for key in ("data.image_size", "models.*.kernel_size"):
+        for seed in range(6):
+            for size, accuracy in ((3, 0.4), (5, 0.5)):
+                make_run(
+                    *(tmp_path / key, "inn", seed),
+                    accuracy=accuracy,
+                    fingerprint=str(size) * 64,
+                    point={key: size},
+                )
+        own = {**CLAIM, "greater": "inn", "lesser": "inn", "at": {key: 5}, "lesser_at": {key: 3}}
+        (claim,) = claimed(tmp_path / key, own)
+        wanted = ("supported", "") if key.startswith("data") else ("undecided", "inn and inn saw")
+        assert claim.verdict == wanted[0]
+        assert claim.reason.startswith(wanted[1])
+
+
+def test_models_without_a_common_seed_have_no_numbers(tmp_path: Path) -> None:
+    for seed in range(12):
+        for model in ("cnn", "inn"):
+            measured = {"macro_f1": 0.5} if (seed % 2 == 0) == (model == "inn") else {}
+            make_run(tmp_path, model, seed, measured=measured)
+    (claim,) = claimed(tmp_path, {**CLAIM, "metric": "macro_f1"})
+    assert (claim.verdict, claim.numbers) == ("undecided", ())
+    assert claim.reason == "cnn and inn have no seed in common"
+
+
+@pytest.mark.parametrize("metric", ["accuracy_drop@noise=0.1", "generalization_gap"])
+def test_a_network_that_never_left_chance_supports_nothing_by_losing_nothing(
+    tmp_path: Path, metric: str
+) -> None:
+    for collapsed, verdict in ((False, "supported"), (True, "undecided")):
+        results = tmp_path / str(collapsed)
+        for seed in range(6):
+            for model, kept in (("cnn", 0.3), ("inn", 0.46)):
+                measured = {"test_accuracy@noise=0.1": kept + 0.001 * seed}
+                lost = collapsed and model == "inn" and seed == 0
+                make_run(results, model, seed, measured=measured, collapsed=lost)
+        (claim,) = claimed(results, {**CLAIM, "metric": metric})
+        assert claim.verdict == verdict
+        assert ("1 of inn collapsed" in claim.reason) == collapsed
+
+
+def test_of_what_is_better_lower_the_share_is_of_the_claims_side(results: Path) -> None:
+    (claim,) = claimed(results, {**CLAIM, "metric": "test_loss", "greater": "inn", "lesser": "cnn"})
+    assert claim.verdict == "supported"
+    assert claim.numbers[0].beyond.superiority == 1
 
 
 def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path) -> None:

@@ -300,6 +300,42 @@ def test_two_trees_show_each_model_then_and_now(tmp_path: Path) -> None:
     assert "| inn | 6/6 |" in shown.stdout
 
 
+def test_two_trees_say_what_was_made_otherwise(tmp_path: Path) -> None:
+    for tree, epochs in (("old", 20), ("new", 100)):
+        make_run(tmp_path / tree, "inn", 0, training={"epochs": epochs})
+    done = run_compare(tmp_path, "--results", "new", "--against", "old")
+    assert "inn is not made as it was then: training.epochs 100, not 20" in done.stderr
+
+
+def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path) -> None:
+    for seed in range(12):
+        make_run(tmp_path / "results", "cnn", seed)
+        make_run(tmp_path / "results", "inn", seed, collapsed=seed % 2 == 0)
+    done = run_compare(tmp_path, "-m", "epochs_to_target", "--target", "0.3")
+    said = " ".join(done.stdout.split())
+    assert "6 of 12 seeds" in said
+    assert "counted in the means, but for the time to a target, which they do not reach." in said
+
+
+def test_where_the_interval_alone_would_decide_p_is_said(tmp_path: Path) -> None:
+    for seed, gain in enumerate((0.1, 0.12, 0.11, 0.09, 0.1, -0.001)):
+        make_run(tmp_path / "results", "cnn", seed, accuracy=0.5)
+        make_run(tmp_path / "results", "inn", seed, accuracy=0.5 + gain)
+    said = " ".join(run_compare(tmp_path).stdout.split())
+    assert re.search(
+        r"cannot be told apart .* 95% interval 3\.\d to 10\.\d, 6 seeds, but p 0\.062;", said
+    )
+
+
+def test_a_share_too_small_to_say_is_said_as_a_number(tmp_path: Path) -> None:
+    for model, count in (("cnn", 319_178), ("inn", 319_198)):
+        folder = make_run(tmp_path / "results", model, 0)
+        roles = '"by_role":{"operator":1},"layers":[]'
+        counts = f'{{"total":{count},"trainable":{count},"non_trainable":0,{roles}}}'
+        (folder / "parameters.json").write_text(counts)
+    assert "it has 20 more parameters" in " ".join(run_compare(tmp_path).stdout.split())
+
+
 def test_equal_models_are_called_equal(tmp_path: Path) -> None:
     for model in ("cnn", "inn"):
         for seed in range(2):

@@ -42,7 +42,7 @@ def test_a_gate_passes_or_fails_with_its_reason(
 ) -> None:
     done = called("compare", "digits", "--fail-if", gate, cwd=results)
     assert done.returncode == code
-    assert f"gate {'failed' if code else 'passed'}: {gate}: " in done.stderr
+    assert f"gate {'failed' if code else 'passed'}: {gate}: digits: " in done.stderr
     assert reason in done.stderr
     assert done.stdout.startswith("digits\n")
 
@@ -96,7 +96,7 @@ def test_a_gate_that_does_not_parse_gets_a_caret_under_the_place(
         (["--fail-if", "in.test_loss < 1"], "no experiment has a model 'in'; did you mean 'inn'?"),
         (["--fail-if", "inn.test_los < 1"], "has no inn.test_los; did you mean 'test_loss'?"),
         (["--fail-if", "inn.test_loss drops 1 from bettr"], "did you mean better?"),
-        (["--fail-if", "cnn.test_loss drops 1 from better"], "better has no results to hold cnn"),
+        (["--fail-if", "cnn.test_loss drops 1 from better"], "no experiment has a model 'cnn'"),
         (["--strict"], "--strict is for gates: give --fail-if too"),
     ],
 )
@@ -106,3 +106,56 @@ def test_a_gate_about_nothing_is_bad_usage(
     done = called("compare", "digits", *arguments, cwd=results)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_models_that_saw_other_images_are_not_held_against_each_other(tmp_path: Path) -> None:
+    for seed in range(6):
+        make_run(tmp_path / "results", "cnn", seed)
+        make_run(tmp_path / "results", "inn", seed, fingerprint="cd" * 32)
+    for gate in ("inn.test_accuracy < cnn.test_accuracy", "inn.test_accuracy >= cnn.test_accuracy"):
+        done = called("compare", "digits", "--fail-if", gate, cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"--fail-if {gate}: cnn saw other images" in done.stderr
+
+
+def test_a_reference_that_was_made_otherwise_is_named(results: Path) -> None:
+    for seed in range(8):
+        training = {"epochs": 5, "batch_size": 32}
+        make_run(results / "results", "inn", seed, experiment="short", training=training)
+    gate = "inn.test_accuracy drops 0.02 from short"
+    done = called("compare", "digits", "--fail-if", gate, cwd=results)
+    assert done.returncode == 0
+    assert "not made as short was: training.epochs 20, not 5; training.batch_size" in done.stderr
+
+
+def test_a_swept_model_is_held_against_the_one_beside_it(tmp_path: Path) -> None:
+    for size, gain in ((500, 0.1), (5000, -0.1)):
+        for seed in range(6):
+            point = {"data.train_size": size}
+            data = {"dataset": "digits", "train_size": size}
+            make_run(tmp_path / "results", "cnn", seed, accuracy=0.5, data=data, point=point)
+            for kernel in (3, 5):
+                make_run(
+                    *(tmp_path / "results", "inn", seed),
+                    accuracy=0.5 + gain,
+                    data=data,
+                    architecture={"architecture": "keras_io_inn", "kernel_size": kernel},
+                    point={**point, "models.inn.kernel_size": kernel},
+                )
+    gate = "inn.test_accuracy < cnn.test_accuracy"
+    done = called("compare", "digits", "--fail-if", gate, cwd=tmp_path)
+    assert done.returncode == 3
+    said = [line for line in done.stderr.splitlines() if line.startswith("gate ")]
+    assert [line.split()[1] for line in said] == ["passed:"] * 2 + ["failed:"] * 2
+    assert len(set(said)) == 4
+    make_run(tmp_path / "results", "inn", 0, experiment="one")
+    for reference in ("one", "digits"):
+        moved = f"inn.test_accuracy drops 0 from {reference}"
+        done = called("compare", "digits", "--fail-if", moved, cwd=tmp_path)
+        assert (done.returncode == 2) == (reference == "one"), done.stderr
+    assert (
+        "one has no results of inn to hold inn against at data.train_size = 500"
+        in called(
+            "compare", "digits", "--fail-if", "inn.test_accuracy drops 0 from one", cwd=tmp_path
+        ).stderr
+    )

@@ -47,7 +47,7 @@ def test_a_crossing_is_said_and_whether_it_is_certain(tmp_path: Path) -> None:
     said = " ".join(called("compare", cwd=tmp_path).stdout.split())
     assert (
         "inn and cnn cross in test accuracy at about data.train_size = 110, between 100 and 120 "
-        "(no verdict on both sides of it)."
+        "(no verdict on one side of it, or on both)."
     ) in said
 
 
@@ -104,6 +104,18 @@ def test_a_page_shows_some_points_of_a_sweep_and_says_where_the_others_are(
     assert shown.count("data.train_size = ") == 2
     assert "3 more sweep points: --md, --csv and --json have their tables." in shown
     assert called("compare", "--md", cwd=tmp_path).stdout.count("data.train_size = ") == 5
+
+
+def test_a_front_is_of_models_on_the_same_data(tmp_path: Path) -> None:
+    for size in (500, 5000):
+        for model in ("cnn", "inn"):
+            data, point = {"dataset": "digits", "train_size": size}, {"data.train_size": size}
+            make_run(tmp_path, model, 0, accuracy=size / 10_000, data=data, point=point)
+    fronts = compare_experiment(ResultsTree(tmp_path), "digits").fronts
+    assert [{m.point["data.train_size"] for m in front.members} for front in fronts] == [
+        {500},
+        {5000},
+    ]
 
 
 def test_the_fronts_are_of_the_costs_that_were_measured(tmp_path: Path) -> None:
