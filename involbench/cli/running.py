@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from involbench.cli.validate import warn_of_claims
 from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
@@ -61,6 +62,7 @@ class Asked:
 def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
     """Do it, print what came of it, and return how many trials failed."""
     since = time.time()
+    warn_of_claims(loaded.spec.claims)
     board = _board(asked.tensorboard)
     store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
     screen = _screen(loaded.spec.baseline, asked.quiet)

@@ -1,5 +1,6 @@
 """`involbench validate`: check specs without running anything."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from involbench.cli.options import Overrides
 
 if TYPE_CHECKING:
+    from involbench.spec.claims import Claim
     from involbench.spec.load import LoadedSpec
 
 
@@ -29,9 +31,20 @@ def validate(
             problems.append(str(error))
         else:
             typer.echo(f"{path}: ok, {_size(loaded)}")
+            warn_of_claims(loaded.spec.claims)
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
         raise SpecError("\n".join(dict.fromkeys(problems)))
+
+
+def warn_of_claims(claims: "Sequence[Claim]") -> None:
+    """Name claims about what no run measures: they would be undecided for good."""
+    from involbench.analysis.metrics import METRICS, suggestion
+
+    for index, claim in enumerate(claims):
+        if claim.metric.partition("@")[0] not in METRICS:
+            why = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
+            typer.echo(f"warning: claims[{index}].metric: {why}", err=True)
 
 
 def _size(loaded: "LoadedSpec") -> str:

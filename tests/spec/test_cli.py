@@ -28,6 +28,16 @@ def test_validate_counts_the_trials(tmp_path: Path) -> None:
     ]
 
 
+def test_validate_names_a_claim_that_could_never_be_judged(tmp_path: Path) -> None:
+    claim = "{says: x, source: y, metric: test_acuracy, greater: cnn, lesser: inn}"
+    (tmp_path / "a.yaml").write_text(f"{GOOD}claims: [{claim}]\n")
+    done = involbench("validate", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "warning: claims[0].metric: no run measures test_acuracy; did you mean 'test_accuracy'?\n"
+    )
+
+
 def test_validate_accepts_the_experiments() -> None:
     paths = sorted(path.name for path in EXPERIMENTS.glob("*.yaml"))
     done = involbench("validate", *paths, "-S", "training.epochs=1", cwd=EXPERIMENTS)
