@@ -37,7 +37,8 @@ def document() -> str:
     parts = [HEAD, "## Claims", _claims(comparisons)]
     for name, comparison in comparisons.items():
         _, _, body = comparison_markdown(comparison, _metrics(comparison)).partition("\n\n")
-        parts += [f"## {_short(name)}", read_question(tree.folder(name)), body]
+        warned = "".join(f"\n- Warning: {warning}." for warning in comparison.warnings)
+        parts += [f"## {_short(name)}", read_question(tree.folder(name)), body.strip() + warned]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
