@@ -66,7 +66,12 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
     differences = [result.differences[name] for result in held]
     if len(held) <= _MOST_SENTENCES:
         pairs = [(result, baseline_of(comparison, result)) for result in held]
-        said = [verdict_sentence(result, other, name, weigh) for result, other in pairs if other]
+        weights = [(result.model, result.parameters) for result, _ in pairs]
+        said = [  # One model at several points is weighed once, if it is of one size.
+            verdict_sentence(result, other, name, weigh and weights.index(weight) == place)
+            for place, ((result, other), weight) in enumerate(zip(pairs, weights, strict=True))
+            if other
+        ]
     else:
         counts = Counter(sign(each, metric_called(name)) for each in differences)
         shown = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))

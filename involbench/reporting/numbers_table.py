@@ -13,6 +13,8 @@ from rich.text import Text
 
 _UNLIMITED = 10_000
 """Cells; wider than any table."""
+_NARROWEST = 5
+"""Cells of the names' column."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class NumbersTable:
     """A table of names and numbers, the narrower the less room there is.
 
     The first column holds names and may fold, but not before the header has and the columns have
-    moved together; numbers are never broken.
+    moved together; numbers are never broken. Where a word of a name would break, all that follows
+    the first words stands below the table instead, by its number.
 
     Args:
         columns: The header.
@@ -34,17 +37,28 @@ class NumbersTable:
         table = self._table(self.columns, space=1)
         wanted = Measurement.get(console, options.update(width=_UNLIMITED), table).maximum
         if wanted > options.max_width:
+            names = [name for name, *_ in self.rows]
             table = self._table(self._folded(), space=0)
+            nameless = self._table(self._folded(), 0, [""] * len(names))
+            taken = Measurement.get(console, options.update(width=_UNLIMITED), nameless).maximum
+            room = options.max_width - taken + _NARROWEST
+            if any(cell_len(word) > room for name in names for word in name.split()[1:]):
+                numbered, rests = _numbered(names)
+                yield self._table(self._folded(), 0, numbered)
+                yield from rests
+                return
         yield table
 
-    def _table(self, columns: Sequence[str], space: int) -> Table:
+    def _table(
+        self, columns: Sequence[str], space: int, names: Sequence[str] | None = None
+    ) -> Table:
         padding = (0, 0, 0, space)  # One more is the box's.
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=padding, header_style="bold")
-        table.add_column(columns[0], overflow="fold", min_width=5)
+        table.add_column(columns[0], overflow="fold", min_width=_NARROWEST)
         for column in columns[1:]:
             table.add_column(column, justify="right", no_wrap=True)
-        for name, *cells in self.rows:
-            table.add_row(Text(name), *map(Text, cells))
+        for index, (name, *cells) in enumerate(self.rows):
+            table.add_row(Text(names[index] if names else name), *map(Text, cells))
         return table
 
     def _folded(self) -> list[str]:
@@ -54,3 +68,13 @@ class NumbersTable:
             width = max(map(cell_len, [*cells, *title.split()]), default=0)
             folded.append("\n".join(wrap(title, max(width, 1))))
         return folded
+
+
+def _numbered(names: Sequence[str]) -> tuple[list[str], list[Text]]:
+    """Names cut after their first word, with numbers; and what each number stands for."""
+    rests = list(dict.fromkeys(rest for _, _, rest in (n.partition(" ") for n in names) if rest))
+    cut = [
+        f"{first} ({rests.index(rest) + 1})" if rest else first
+        for first, _, rest in (name.partition(" ") for name in names)
+    ]
+    return cut, [Text(f" ({number}) {rest}") for number, rest in enumerate(rests, 1)]

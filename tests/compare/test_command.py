@@ -360,6 +360,29 @@ def test_a_name_stays_whole_where_narrower_columns_give_it_room(
     assert re.fullmatch(r"depthwise 6 48.33 ± .* 319,178 +28,320 +8.2 *", row)
 
 
+def test_coordinates_too_long_for_the_table_stand_below_it(tmp_path: Path) -> None:
+    for seed in range(6):
+        make_run(tmp_path / "results", "cnn", seed)
+        for ratio in (1, 2):
+            point = {
+                "models.inn.operator.reduction_ratio": ratio,
+                "models.inn.operator.kernel_activation": "softmax",
+            }
+            make_run(
+                *(tmp_path / "results", "inn", seed),
+                architecture={"architecture": "keras_io_inn", "reduction_ratio": ratio},
+                point=point,
+            )
+    lines = run_compare(tmp_path).stdout.splitlines()
+    assert [line[:7] for line in lines[3:6]] == ["cnn    ", "inn (1)", "inn (2)"]
+    assert lines[6:8] == [
+        " (1) reduction_ratio=1 kernel_activation=softmax",
+        " (2) reduction_ratio=2 kernel_activation=softmax",
+    ]
+    said = " ".join(" ".join(lines).split())
+    assert said.count("24 times fewer parameters") == 1
+
+
 def test_a_header_folds_before_a_name_does(tmp_path: Path) -> None:
     for seed in range(6):
         for model in ("cnn", "control"):
