@@ -188,6 +188,10 @@ class Front(Record):
     """The metric of which more is better."""
     cost: str
     """The metric of which less is better."""
+    at: dict[str, Any] = Field({})
+    """The coordinates of the data that all its models were trained and tested on."""
+    fingerprint: str | None = None
+    """SHA-256 of their dataset."""
     members: tuple[OnFront, ...]
 
 

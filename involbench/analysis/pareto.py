@@ -1,6 +1,7 @@
 """Which models no other beats at what they cost."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from involbench.analysis.comparison import Front, ModelResult, OnFront
 from involbench.analysis.metrics import ACCURACY
@@ -34,9 +35,14 @@ def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:
     """
     places: dict[str, list[ModelResult]] = {}
     for result in results:
-        data = {k: v for k, v in shared_coordinates(result.point).items() if k.startswith("data.")}
-        places.setdefault(f"{data} {result.fingerprint}", []).append(result)
+        places.setdefault(f"{data_of(result)} {result.fingerprint}", []).append(result)
     return tuple(front for there in places.values() for front in _fronts(there))
+
+
+def data_of(result: ModelResult) -> dict[str, Any]:
+    """The coordinates of its sweep point that are about the data."""
+    shared = shared_coordinates(result.point)
+    return {key: value for key, value in shared.items() if key.startswith("data.")}
 
 
 def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
@@ -55,7 +61,8 @@ def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
             OnFront(model=result.model, point=result.point, gain=gain, cost=paid)
             for result, gain, paid in on_it
         )
-        yield Front(gain=ACCURACY, cost=cost, members=members)
+        same = {"at": data_of(results[0]), "fingerprint": results[0].fingerprint}
+        yield Front(gain=ACCURACY, cost=cost, members=members, **same)
 
 
 def _mean(result: ModelResult, metric: str) -> float | None:

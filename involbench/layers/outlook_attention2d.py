@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from involbench.layers.attention import Attention2D, Shape
+from involbench.ops import taps
 from involbench.ops.involution import apply
 
 
@@ -83,12 +84,14 @@ class OutlookAttention2D(Attention2D):
     def _attention(self, inputs: Any) -> Any:
         """(B, H, W, heads, taps, taps), the last of sum 1."""
         count = len(self.geometry.taps)
-        logits = self.attention(inputs)
+        # 16 bits are too few for differences of large logits.
+        logits = taps.wide(self.attention(inputs))
         pixels, scale = keras.ops.shape(logits)[:3], (self.filters // self.heads) ** -0.5
         # TensorFlow on CPU has no softmax of more than five axes.
         flat = keras.ops.reshape(logits * scale, (*pixels, self.heads * count, count))
         shape = (*pixels, self.heads, count, count)
-        return keras.ops.reshape(keras.ops.softmax(flat, axis=-1), shape)
+        shares = keras.ops.softmax(flat, axis=-1)
+        return keras.ops.cast(keras.ops.reshape(shares, shape), self.compute_dtype)
 
     def _moved(self, mixed: Any, position: tuple[int, int]) -> Any:
         """What the windows have made of one of their pixels, brought to where that pixel is."""

@@ -37,7 +37,7 @@ def pythonguides_inn(
     the channels differ, a 1x1 convolution to the layer's channels comes first; and the kernels are
     made from the average-pooled input. The printed layers have 22,938 parameters for RGB images
     and 10 classes; the two 1x1 convolutions add 2,240 and the generators, which now see 32 and 64
-    channels in place of 3 and 32, add 744, which makes 25,922.
+    channels in place of 3 and 32, add 744, which makes 25,922. Ends in logits, as the CNN.
     """
     inputs = x = keras.Input(input_shape)
     for stage, (channels, strides) in enumerate(((32, 1), (64, 2)), start=1):

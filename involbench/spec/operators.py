@@ -58,7 +58,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "text": {"type": ["string", "null"]},
     "object": {
         "type": ["string", "object", "null"],
-        "properties": {"name": {"type": "string"}},
+        "properties": {"name": {"type": "string", "description": "As Keras calls it."}},
         "required": ["name"],
         "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
     },

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from involbench.layers import Involution2D
+from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
 from involbench.models import build_model
 from involbench.profiling import count_parameters
 
@@ -81,6 +81,21 @@ def test_attention_is_counted_by_hand():
     )
     by_pixel = image * filters + image * 2 * taps**2 + taps**2 * filters + filters * filters
     assert count_parameters(outlook).macs_by_role["operator"] == pixels * by_pixel
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_the_profiler_misses_only_the_sums_of_an_attention(strides):
+    pixels, pooled, taps, heads = 7 * 5, (7 * 5, 4 * 3)[strides - 1], 9, 2
+    inputs = keras.Input((7, 5, 6))
+    local = keras.Model(inputs, LocalSelfAttention2D(8, 3, strides, heads)(inputs))
+    outlook = keras.Model(inputs, OutlookAttention2D(8, 3, strides, heads)(inputs))
+    # Scores by pixel and the sum of the values, which the profiler does not know; and by position.
+    missed = pixels * (2 * taps * 8 + 3 * 8)
+    assert count_parameters(local).macs == profiled_macs(local, (7, 5, 6)) + missed
+    missed = pixels * taps**2 * 8
+    assert count_parameters(outlook).macs == profiled_macs(outlook, (7, 5, 6)) + missed
+    kernels = 6 * (8 + heads * taps**2)
+    assert profiled_macs(outlook, (7, 5, 6)) == pixels * kernels + pooled * 8 * 8
 
 
 def test_a_layer_that_is_not_counted_is_named():

@@ -119,7 +119,7 @@ def test_each_chart_has_a_picture_and_its_numbers_folded(published):
         ("accuracy-0", ["epoch", "accuracy (%)", "chance (10%)"]),
         ("loss-0", ["epoch", "cross-entropy loss (nats)"]),
         ("seeds", ["test accuracy (%)"]),
-        ("front-trainable_parameters", ["test accuracy (%)", "Pareto front"]),
+        ("front-0", ["test accuracy (%)", "Pareto front"]),
         ("parameters", ["trainable parameters (logarithmic)", "operator 72"]),
         ("calibration-0", ["accuracy of those images (%)"]),
         ("confusion-1", ["true class", "predicted class", "share of the true class (%)"]),
@@ -290,6 +290,11 @@ def test_a_sweep_has_its_curve_and_models_keep_their_colours(tmp_path):
     assert [row["data.train_size"] for row in rows] == [100, 1000] * 2
     assert [row["mean"] for row in rows] == pytest.approx([0.501, 0.501, 0.601, 0.401])
     assert "inn and cnn cross in test accuracy" in page.by_id("answer").text
+    fronts = [table_rows(page.by_id(f"chart-front-{place}").all("table")[0]) for place in (0, 1)]
+    assert [sorted(row["%"] for row in rows) for rows in fronts] == [
+        pytest.approx([0.501, 0.601]),
+        pytest.approx([0.401, 0.501]),
+    ]
     for place in ("accuracy-0", "accuracy-1", "calibration-1", "sweep-0"):
         drawn = str([n.attributes for n in page.by_id(f"chart-{place}").every()])
         assert {c for c in ("#0072b2", "#d55e00", "#009e73") if c in drawn} == {

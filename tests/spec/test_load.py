@@ -160,8 +160,8 @@ def test_each_experiment_opens_with_its_question_cost_and_command(path: Path) ->
 def test_an_operator_is_a_name_or_takes_its_arguments(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD.replace("keras_io_cnn", "plain"))
     assert load_spec(path).spec.models["cnn"].arguments["operator"] == "convolution"
-    overrides = ["models.cnn.operator=involution", "models.cnn.operator.momentum=1"]
+    overrides = ["models.cnn.operator=involution", "models.cnn.operator.epsilon=1"]
     operator = load_spec(path, overrides).spec.models["cnn"].arguments["operator"]
-    assert operator == {"name": "involution", "momentum": 1.0}
+    assert operator == {"name": "involution", "epsilon": 1.0}
     spelled_out = load_spec(path, ["models.cnn.operator={name: convolution}"]).spec
     assert spelled_out == load_spec(path).spec

@@ -6,6 +6,7 @@ from involbench.analysis.comparison import Curve, Front, ModelResult
 from involbench.analysis.curves import interval_of_mean
 from involbench.analysis.metrics import ACCURACY, SIZE
 from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.pareto import data_of
 from involbench.reporting.labels import label
 from involbench.reporting.plots import Point, plot_front, plot_seeds, plot_sweep
 from involbench.reporting.report.material import Material
@@ -121,11 +122,13 @@ def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -
 
 
 def _fronts(material: Material) -> Iterator[Chart]:
-    for front in material.comparison.fronts:
+    for place, front in enumerate(material.comparison.fronts):
         having = {
             label(each.model, each.point): each
             for each in material.comparison.models
-            if _mean(each, front.gain) is not None and _mean(each, front.cost) is not None
+            if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
+            and _mean(each, front.gain) is not None
+            and _mean(each, front.cost) is not None
         }
         scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
         points = {
@@ -139,9 +142,11 @@ def _fronts(material: Material) -> Iterator[Chart]:
         styles = material.styles([(name, each.model) for name, each in having.items()])
         best = [label(member.model, member.point) for member in front.members]
         cost = _COSTS.get(front.cost) or metric_called(front.cost).title
+        data = ", ".join(f"{key} = {value}" for key, value in front.at.items())
         yield Chart(
-            f"front-{front.cost}",
-            f"Test accuracy against the {metric_called(front.cost).title}",
+            f"front-{place}",
+            f"Test accuracy against the {metric_called(front.cost).title}"
+            + f", at {data}" * bool(data),
             "Up and to the left is better. Upright bars are 95% intervals of the mean."
             + " The dotted line joins the models that no other beats in both." * (len(best) > 1),
             plot_front(points, best, cost, styles),
