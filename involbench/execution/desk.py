@@ -50,7 +50,7 @@ from involbench.results.files import write_json
 from involbench.results.lasting import lasting
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.store import own, result_at_hand
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 
 if TYPE_CHECKING:
     from involbench.data import Dataset

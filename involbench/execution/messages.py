@@ -18,7 +18,7 @@ from involbench.results.finding import Finding
 from involbench.results.looking import Answers, KernelMaps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, Parameters, RunRecord
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 
 # Requests: runner -> worker. Each is answered by any number of reports and one result or Failure.

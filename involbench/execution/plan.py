@@ -7,7 +7,7 @@ from involbench.execution.crew import Crew, Works
 from involbench.execution.messages import CheckTrials, LoadData, Loaded, Notice, Report
 from involbench.execution.shards import Shard, estimated_costs
 from involbench.results.store import Store, ended
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial, one_seed_each
 
 

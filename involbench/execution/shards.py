@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from involbench.execution.crew import Works
 from involbench.execution.messages import CountParameters, Loaded, Notice, Report
 from involbench.execution.sources import source_of
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 
 # What a trial costs besides its multiply-accumulates, as so many of them: on two CPU cores, which

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 
 _DECISIVE = {"dataset", "path", "image_size", "test_fraction"}
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from involbench.errors import ResultsError
 from involbench.results.files import read_bytes
 from involbench.spec.claims import Claim
-from involbench.spec.schema import TrainingSpec
+from involbench.spec.training import TrainingSpec
 from involbench.spec.yaml_source import NotYaml, parse
 
 _NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")

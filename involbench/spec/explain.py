@@ -8,10 +8,12 @@ from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import ARCHITECTURES
 from involbench.spec.claims import Claim, Margin
+from involbench.spec.data import DataSpec
 from involbench.spec.document import Problem
 from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.match import Match
-from involbench.spec.schema import DataSpec, ExperimentSpec, TrainingSpec
+from involbench.spec.schema import ExperimentSpec
+from involbench.spec.training import TrainingSpec
 from involbench.spec.wording import KeyPath, describe, nearest, suggest
 
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {

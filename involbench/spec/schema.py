@@ -10,150 +10,21 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from involbench.spec.architectures import ARCHITECTURES, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.data import DataSpec
 from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.match import match_fault
-from involbench.spec.named import named
-from involbench.spec.optimizers import OptimizerName, OptimizerSpec
-from involbench.spec.schedule import ScheduleSpec, schedule_fault
 from involbench.spec.section import (
-    Fraction,
     Name,
     PositiveFloat,
-    PositiveInt,
     Section,
     Seed,
-    expected,
     problem,
     problems_below,
 )
+from involbench.spec.training import TrainingSpec
 from involbench.spec.wording import describe, suggest
 
-Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
 MAX_SEEDS = 10_000
-_TAKEN_BY = {"image_size": ("folder", "digits"), "test_fraction": ("folder",)}
-"""Keys of `data` that are for some datasets alone."""
-
-# YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
-# for the items stay as strict as everything else.
-_Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
-
-
-class DataSpec(Section):
-    """Which images, how many of them, and what is done to them on the way to the model."""
-
-    dataset: Dataset = Field(description="The source of the images.")
-    path: str | None = Field(
-        None,
-        min_length=1,
-        validate_default=True,
-        description="Where the images are; for folder and npz. Relative to the current folder.",
-    )
-    image_size: Annotated[
-        PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
-    ] = Field(
-        None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
-    )
-    test_fraction: Fraction = Field(
-        0.2, description="Share of the images held out for testing where a folder has no test/."
-    )
-    train_size: PositiveInt | None = Field(
-        None, description="Train on a class-balanced subset of this many images; default all."
-    )
-    validation: Annotated[
-        Literal["test"] | Fraction, expected("'test' or a fraction between 0 and 1, such as 0.1")
-    ] = Field("test", description="'test', as the keras.io example does, or a fraction of train.")
-    normalization: Literal["unit", "standardize"] = Field(
-        "unit", description="unit: x/255; standardize: zero mean and unit variance a channel."
-    )
-    augmentation: tuple[Literal["flip", "crop"], ...] = Field(
-        (), strict=False, description="Random changes to the training images."
-    )
-
-    @field_validator("path")
-    @classmethod
-    def _path_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        dataset = info.data.get("dataset")
-        if value is None and dataset in ("folder", "npz"):
-            what = "images' folder" if dataset == "folder" else ".npz file"
-            raise problem(f"missing; the dataset '{dataset}' needs the path of the {what}")
-        if value is not None and dataset not in ("folder", "npz", None):
-            raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
-        return value
-
-    @field_validator(*_TAKEN_BY)
-    @classmethod
-    def _only_for_some(cls, value: Any, info: ValidationInfo) -> Any:
-        dataset, key = info.data.get("dataset"), info.field_name or ""
-        takers = _TAKEN_BY[key]
-        if value != cls.model_fields[key].default and dataset not in (*takers, None):
-            whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
-            raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
-        return value
-
-
-class TrainingSpec(Section):
-    """How each model is trained."""
-
-    epochs: PositiveInt = Field(20, description="Passes over the training images.")
-    batch_size: PositiveInt = Field(256, description="Images a step.")
-    optimizer: OptimizerSpec = Field(
-        OptimizerSpec(),
-        description="The name of a Keras optimizer, or a mapping with its name and arguments.",
-    )
-    learning_rate_schedule: ScheduleSpec | None = Field(
-        None,
-        description="The name of a schedule, or a mapping with its name and arguments; "
-        "default a constant learning rate.",
-    )
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0,
-        description="Share of each label's weight that is spread evenly over all classes in the "
-        "loss that is trained on; the test's loss is without it.",
-    )
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "float32",
-        description="The Keras dtype policy: in what the layers compute; weights, losses and "
-        "probabilities are float32 under each. Losses are scaled under mixed_float16.",
-    )
-    distribution: Literal["none", "auto", "data_parallel"] = Field(
-        "none",
-        description="Whether several devices train one model, each with a part of every batch: "
-        "auto: all GPUs that its worker sees; data_parallel: the same, and an error where there is "
-        "only one.",
-    )
-    deterministic: bool = Field(
-        True, description="Whether the same seed gives the same result to the bit."
-    )
-    checkpoint_every: PositiveInt | None = Field(
-        None, description="Steps between checkpoints within an epoch; there is one after each."
-    )
-    max_minutes: PositiveFloat | None = Field(
-        None, description="The longest that the training of one trial may take."
-    )
-
-    @field_validator(
-        "optimizer", mode="before", json_schema_input_type=OptimizerName | OptimizerSpec
-    )
-    @classmethod
-    def _optimizer_by_name(cls, value: Any) -> Any:
-        return named(value, "an optimizer")
-
-    @field_validator(
-        "learning_rate_schedule",
-        mode="before",
-        json_schema_input_type=Literal["cosine"] | ScheduleSpec | None,
-    )
-    @classmethod
-    def _schedule_by_name(cls, value: Any) -> Any:
-        return None if value is None else named(value, "a schedule")
-
-    @field_validator("learning_rate_schedule")
-    @classmethod
-    def _warm_up_ends(cls, value: ScheduleSpec | None, info: ValidationInfo) -> ScheduleSpec | None:
-        fault = schedule_fault(value, info.data.get("epochs"))
-        if fault:
-            raise problems_below([(("warmup_epochs",), fault)])
-        return value
 
 
 class ResourcesSpec(Section):

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from involbench.spec.architectures import ModelSpec
 from involbench.spec.assign import EVERY
+from involbench.spec.data import DataSpec
 from involbench.spec.evaluate import EvaluateSpec
-from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.section import Free, Name, Section, Seed
+from involbench.spec.training import TrainingSpec
 
 RESULT_VERSION = 7
 """Raised whenever the same trial would give another result than the version before."""

@@ -3,7 +3,7 @@
 import keras
 
 from involbench.errors import UsageError
-from involbench.spec.schema import TrainingSpec
+from involbench.spec.training import TrainingSpec
 from involbench.training.one_device import OneDevice
 
 _DISTRIBUTING = ("tensorflow", "jax")

@@ -20,7 +20,8 @@ from involbench.reporting.screen_table import running_trials, sparkline
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.architectures import KerasIoCnn, KerasIoInn
-from involbench.spec.schema import DataSpec, TrainingSpec
+from involbench.spec.data import DataSpec
+from involbench.spec.training import TrainingSpec
 from involbench.spec.trial import Trial
 
 ARCHITECTURES = {

@@ -14,7 +14,7 @@ from involbench.data import make_dataset
 from involbench.errors import UsageError
 from involbench.models import build_model
 from involbench.results.record import Hardware
-from involbench.spec.schema import TrainingSpec
+from involbench.spec.training import TrainingSpec
 from involbench.spec.trial import Trial
 from involbench.training import distribution
 from involbench.training.batches import EvaluationBatches, TrainingBatches

@@ -10,7 +10,8 @@ from involbench.execution.events import TrialEnded, TrialStarted
 from involbench.reporting.progress import trial_line
 from involbench.results.input_wait import too_much
 from involbench.spec.architectures import KerasIoControl
-from involbench.spec.schema import DataSpec, TrainingSpec
+from involbench.spec.data import DataSpec
+from involbench.spec.training import TrainingSpec
 from involbench.spec.trial import Trial
 from involbench.training import input_wait
 from involbench.training.input_wait import InputWait
