@@ -23,7 +23,7 @@ class NumbersTable:
 
     The first column holds names and may fold, but not before the header has and the columns have
     moved together; numbers are never broken. Where a word of a name would break, all that follows
-    the first words stands below the table instead, by its number.
+    its first word stands below the table instead, by its number.
 
     Args:
         columns: The header.

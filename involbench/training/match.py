@@ -57,11 +57,14 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
         SpecError: None of the widths up to 256 can be built.
     """
 
+    reasons = dict[int, SpecError]()
+
     @cache
     def known(width: int) -> int | None:
         try:
             return size(width)
-        except SpecError:
+        except SpecError as error:
+            reasons[width] = error
             return None
 
     def first(width: int, last: int) -> int | None:
@@ -70,7 +73,7 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
 
     step = first(1, _LARGEST_SMALLEST)
     if step is None:
-        raise SpecError(f"{_reason(size)}; nor can it at any smaller width")
+        raise SpecError(f"{reasons[_LARGEST_SMALLEST]}; nor can it at any smaller width")
 
     def enough(steps: int) -> bool:
         """Whether the first width from so many steps on is as large as the budget, or is none."""
@@ -90,10 +93,3 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
     possible = {width: count for width, count in sizes.items() if count is not None}
     best = min(possible, key=lambda width: abs(possible[width] - budget))
     return best, possible[best]
-
-
-def _reason(size: Callable[[int], int]) -> str:
-    try:
-        return f"{size(_LARGEST_SMALLEST)}"
-    except SpecError as error:
-        return str(error)
