@@ -5,6 +5,7 @@ Everything of the heavy half is imported inside the functions, when a request fi
 
 import gc
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,6 +160,7 @@ class Desk:
                 return record
 
     def _train(self, request: RunTrial) -> RunRecord:
+        from involbench.training.checkpointer import Stopped
         from involbench.training.pictures import keep_pictures
         from involbench.training.trial import run_trial
 
@@ -174,8 +176,11 @@ class Desk:
                 on_epoch=self.connection.send,
                 stop=lambda: self.stopping,
             )
+        except Stopped:
+            sys.stderr.write("stopped before it was finished\n")  # Into the run's log.
+            raise
         except Exception:
-            traceback.print_exc()  # Into the run's log; the record gets the message.
+            traceback.print_exc()  # The record gets the message.
             raise
         finally:
             self.training = False

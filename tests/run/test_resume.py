@@ -64,6 +64,9 @@ def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(
     assert {path: path.read_bytes() for path in kept} == kept
     (record,) = records(spec.parent, model)
     assert "resumed after epoch" in json.loads(record.read_text())["notes"][0]
+    log = (record.parent / "log.txt").read_text()
+    assert "stopped before it was finished" in log
+    assert "Traceback" not in log
 
 
 def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_path):

@@ -88,7 +88,7 @@ def test_init_writes_a_spec_that_is_valid(tmp_path: Path, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.yaml"]
     checked = involbench("validate", f"{name}.yaml", cwd=tmp_path)
-    assert checked.stdout == f"{name}.yaml: ok, 9 trials (3 models, 3 seeds)\n"
+    assert checked.stdout == f"{name}.yaml: ok, 18 trials (3 models, 6 seeds)\n"
 
 
 def test_init_overwrites_only_when_forced(tmp_path: Path) -> None:
