@@ -10,7 +10,8 @@ from involbench.cli.options import Device, Json, Overrides, Plot, Results, chose
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
-    from involbench.execution.messages import Network, TrainedRun
+    from involbench.execution.bench_requests import Network
+    from involbench.execution.look_requests import TrainedRun
     from involbench.results.benchmark import ModelsMemory, ModelsTimes
 
 _LARGEST_BATCH = 2**20
@@ -67,8 +68,8 @@ def model(
     from involbench.cli.stopping import stoppable
     from involbench.cli.trained_run import check_endings, write_output
     from involbench.cli.waiting import waiting
+    from involbench.execution.bench_requests import TimeModels
     from involbench.execution.benchmark import bench_models
-    from involbench.execution.messages import TimeModels
     from involbench.reporting.plots import FORMATS, drawn
     from involbench.reporting.tables_models import models_figure
 
@@ -145,7 +146,7 @@ def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list
 
 
 def _network(name: str, run: "TrainedRun") -> "Network":
-    from involbench.execution.messages import Network
+    from involbench.execution.bench_requests import Network
 
     return Network(name, run.record.trial, run.facts, run.weights.parent)
 
@@ -168,7 +169,7 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
     from involbench.cli.trained_run import trained_run, without_hash
     from involbench.errors import UsageError
-    from involbench.execution.messages import Network
+    from involbench.execution.bench_requests import Network
     from involbench.reporting.labels import label
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec

@@ -9,7 +9,7 @@ import typer
 from involbench.cli.options import Results, Run
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import TrainedRun
+    from involbench.execution.look_requests import TrainedRun
     from involbench.results.looking import KernelMaps
 
 Pixel = tuple[int, int]
@@ -67,7 +67,7 @@ def kernels(
     from involbench.cli.page import rendered
     from involbench.cli.trained_run import check_endings, check_test_images, trained_run
     from involbench.errors import UsageError
-    from involbench.execution.messages import MakeKernels
+    from involbench.execution.look_requests import MakeKernels
     from involbench.reporting.kernels import kernels_view
     from involbench.reporting.plots import FORMATS
 

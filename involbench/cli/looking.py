@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import Look
+    from involbench.execution.look_requests import Look
 
 
 def ask(request: "Look") -> Any:

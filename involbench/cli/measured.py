@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import TrainedRun
+    from involbench.execution.look_requests import TrainedRun
     from involbench.results.benchmark import Machine
     from involbench.results.costs import Kind
 

@@ -24,7 +24,7 @@ def params(
     from involbench.cli.page import print_json, rendered
     from involbench.execution.budgets import with_widths
     from involbench.execution.client import Worker
-    from involbench.execution.messages import CountParameters
+    from involbench.execution.requests import CountParameters
     from involbench.execution.shares import Share
     from involbench.reporting.progress import trial_name
     from involbench.reporting.tables_params import params_view

@@ -8,7 +8,7 @@ import typer
 from involbench.cli.options import Results, Run
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import PredictFiles, PredictTest, TrainedRun
+    from involbench.execution.look_requests import PredictFiles, PredictTest, TrainedRun
 
 
 def predict(
@@ -67,7 +67,7 @@ def _request(
 ) -> "PredictFiles | PredictTest":
     from involbench.cli.trained_run import check_test_images
     from involbench.errors import UsageError
-    from involbench.execution.messages import PredictFiles, PredictTest
+    from involbench.execution.look_requests import PredictFiles, PredictTest
 
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")

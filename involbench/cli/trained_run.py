@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import TrainedRun
+    from involbench.execution.look_requests import TrainedRun
     from involbench.results.record import RunRecord
 
 
@@ -45,7 +45,7 @@ def with_network(folder: Path, record: "RunRecord", needs_weights: bool = True) 
     Raises:
         UsageError: Its network is wanted, and gone or damaged.
     """
-    from involbench.execution.messages import TrainedRun
+    from involbench.execution.look_requests import TrainedRun
 
     weights = folder / "model.keras"
     if needs_weights:

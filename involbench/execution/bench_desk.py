@@ -5,20 +5,19 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from involbench.execution.messages import (
+from involbench.execution.bench_requests import (
     Benchmark,
     BenchmarkResult,
     FitBatches,
     MeasureMemory,
     MeasureModels,
     ModelBenchmark,
-    Notice,
-    Progress,
     TimeExports,
     TimeModels,
     TimeOperator,
     TimeSteps,
 )
+from involbench.execution.messages import Notice, Progress
 from involbench.execution.sources import arguments_of, source_of
 
 if TYPE_CHECKING:

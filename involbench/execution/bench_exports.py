@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from involbench.errors import InvolbenchError
+from involbench.execution.bench_requests import TimeExports
 from involbench.execution.client import Worker
 from involbench.execution.exporting import ON_TENSORFLOW, export_formats
-from involbench.execution.messages import Notice, Report, TimeExports, TrainedRun
+from involbench.execution.look_requests import TrainedRun
+from involbench.execution.messages import Notice, Report
 from involbench.execution.shares import CORES, Share
 from involbench.results.exports import (
     Exported,

@@ -4,18 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from involbench.errors import InvolbenchError
-from involbench.execution.budgets import with_widths
-from involbench.execution.client import Worker, WorkerDied
-from involbench.execution.messages import (
+from involbench.execution.bench_requests import (
     FitBatches,
     MeasureMemory,
     MeasureModels,
-    Notice,
-    Report,
     TimeModels,
     TimeOperator,
     TimeSteps,
 )
+from involbench.execution.budgets import with_widths
+from involbench.execution.client import Worker, WorkerDied
+from involbench.execution.messages import Notice, Report
 from involbench.execution.shares import Share
 from involbench.results.benchmark import (
     ModelsMemory,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from involbench.errors import SpecError
 from involbench.execution.crew import Works
-from involbench.execution.messages import MatchWidth, Notice, Report
+from involbench.execution.messages import Notice, Report
+from involbench.execution.requests import MatchWidth
 from involbench.results.budget import Matched
 from involbench.spec.architectures import Scalable
 from involbench.spec.match import Match

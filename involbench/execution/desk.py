@@ -7,46 +7,33 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from involbench.errors import DataError, InvolbenchError
+from involbench.errors import InvolbenchError
 from involbench.execution.bench_desk import run_benchmark
 from involbench.execution.failure import failed
-from involbench.execution.messages import (
-    Began,
+from involbench.execution.look_desk import LookDesk
+from involbench.execution.look_requests import ExportRun, MakeKernels, PredictFiles, PredictTest
+from involbench.execution.messages import Began, Notice, Progress, Request, Result
+from involbench.execution.output import output_to
+from involbench.execution.requests import (
     CheckTrials,
     CountParameters,
     ExamineBackend,
     ExamineDatasets,
     ExamineSource,
-    ExportRun,
     LoadData,
     Loaded,
-    Look,
-    MakeKernels,
     MatchWidth,
-    Notice,
-    PredictFiles,
-    PredictTest,
-    Progress,
-    Request,
-    Result,
     RunTrial,
-    Seen,
-    TrainedRun,
 )
-from involbench.execution.output import output_to
 from involbench.execution.sources import arguments_of, source_of
 from involbench.execution.sparing import without
 from involbench.results.budget import Matched
-from involbench.results.exports import ExportRecord, Format
 from involbench.results.files import write_json
 from involbench.results.lasting import lasting
 from involbench.results.record import Parameters, RunRecord
@@ -55,8 +42,6 @@ from involbench.spec.data import DataSpec
 
 if TYPE_CHECKING:
     from involbench.data import Dataset
-    from involbench.export.exporting import Deployable
-    from involbench.results.looking import Pictures
 
 
 def said(error: Exception) -> str:
@@ -70,13 +55,15 @@ def said(error: Exception) -> str:
 
 @dataclass
 class Desk:
-    """Handles one request after another, and keeps the last dataset, and network to export."""
+    """Handles one request after another, and keeps the last dataset."""
 
     connection: Connection
     datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
-    leaving: dict[tuple[Path, int], "Deployable"] = field(default_factory=dict)
     training: bool = False
     stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.look_desk = LookDesk(self.load)
 
     def asked_to_stop(self, *_: object) -> None:
         """End a training after its step, with its state saved; else end at once."""
@@ -102,9 +89,9 @@ class Desk:
             case MatchWidth(trial, reference):
                 return self.match(trial, reference)
             case PredictFiles() | PredictTest() | MakeKernels():
-                return self.look(request)
-            case ExportRun(run, form, folder, count):
-                return self.export(run, form, folder, count)
+                return self.look_desk.look(request)
+            case ExportRun():
+                return self.look_desk.export(request)
             case ExamineBackend():
                 from involbench.training.examination import examine_backend
 
@@ -201,48 +188,6 @@ class Desk:
         return match_width(
             trial, reference, *describe_dataset(**arguments_of(source_of(trial.data)))
         )
-
-    def look(self, request: Look) -> Seen:
-        from involbench.training.look import answers, kernel_maps
-        from involbench.training.pictures import own_pictures
-
-        run = request.run
-        match request:
-            case PredictFiles(_, files):
-                return answers(run.record, run.facts, run.weights, own_pictures(files, run.facts))
-            case PredictTest(_, count):
-                pictures = self._tested(run, count)
-                return answers(run.record, run.facts, run.weights, pictures)
-            case MakeKernels(_, count, chosen, pixel, untrained):
-                weights = None if untrained else run.weights
-                pictures = self._tested(run, count, chosen)
-                return kernel_maps(run.record, run.facts, weights, pictures, pixel)
-
-    def _tested(self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()) -> "Pictures":
-        from involbench.training.pictures import tested_pictures
-
-        with _of_the_run():
-            return tested_pictures(self.load(run.record.trial.data), run.facts, count, chosen)
-
-    def export(self, run: TrainedRun, form: Format, folder: Path, count: int) -> ExportRecord:
-        from involbench.export.exporting import deployable, export
-
-        key = run.weights, count
-        if key not in self.leaving:
-            self.leaving.clear()  # One at a time, in all its formats.
-            with _of_the_run():
-                dataset = self.load(run.record.trial.data)
-                self.leaving[key] = deployable(run.record, run.facts, run.weights, dataset, count)
-        return export(self.leaving[key], form, folder)
-
-
-@contextmanager
-def _of_the_run() -> Iterator[None]:
-    """Say of a dataset that is missing, or another one by now, whose it was."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"the run's images are not at hand: {error}") from error
 
 
 @cache

@@ -15,16 +15,15 @@ from involbench.execution.backend_choice import (
 from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
 from involbench.execution.gpus import examine_gpus
-from involbench.execution.messages import (
+from involbench.execution.messages import Notice, Report
+from involbench.execution.packages import examine_packages
+from involbench.execution.requests import (
     CheckTrials,
     CountParameters,
     ExamineBackend,
     ExamineDatasets,
     ExamineSource,
-    Notice,
-    Report,
 )
-from involbench.execution.packages import examine_packages
 from involbench.execution.sources import source_of
 from involbench.results.benchmark import Machine
 from involbench.results.finding import TOPICS, Examination, Finding, failing

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.client import Worker, WorkerDied
-from involbench.execution.messages import ExportRun, Notice, Report, TrainedRun
+from involbench.execution.look_requests import ExportRun, TrainedRun
+from involbench.execution.messages import Notice, Report
 from involbench.execution.shares import Share
 from involbench.results.exports import ExportRecord, Format
 

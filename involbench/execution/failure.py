@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from involbench import __version__
-from involbench.execution.messages import RunTrial
+from involbench.execution.requests import RunTrial
 from involbench.results.logs import last_lines
 from involbench.results.record import RunRecord
 

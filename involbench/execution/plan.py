@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from involbench.execution.crew import Crew, Works
-from involbench.execution.messages import CheckTrials, LoadData, Loaded, Notice, Report
+from involbench.execution.messages import Notice, Report
+from involbench.execution.requests import CheckTrials, LoadData, Loaded
 from involbench.execution.shards import Shard, estimated_costs
 from involbench.results.store import Store, ended
 from involbench.spec.data import DataSpec

@@ -21,8 +21,9 @@ from involbench.execution.events import (
     TrialStarted,
 )
 from involbench.execution.failure import failed
-from involbench.execution.messages import Began, Notice, Report, RunTrial
+from involbench.execution.messages import Began, Notice, Report
 from involbench.execution.plan import PlannedTrial
+from involbench.execution.requests import RunTrial
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.results.store import Store, ended

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from involbench.execution.crew import Works
-from involbench.execution.messages import CountParameters, Loaded, Notice, Report
+from involbench.execution.messages import Notice, Report
+from involbench.execution.requests import CountParameters, Loaded
 from involbench.execution.sources import source_of
 from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial

@@ -11,9 +11,9 @@ import pytest
 from involbench.analysis.benchmark_models import ModelsBenchmark, summarize_models
 from involbench.cli.page import rendered
 from involbench.errors import InvolbenchError
+from involbench.execution.bench_requests import TimeModels
 from involbench.execution.benchmark import _measured
 from involbench.execution.client import WorkerDied
-from involbench.execution.messages import TimeModels
 from involbench.reporting.tables_csv import csv_text
 from involbench.reporting.tables_models import (
     models_figure,

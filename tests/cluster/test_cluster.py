@@ -15,7 +15,7 @@ import pytest
 
 from involbench.errors import ResultsError
 from involbench.execution.cluster.parcel import Parcel
-from involbench.execution.messages import RunTrial
+from involbench.execution.requests import RunTrial
 from tests.cli import involbench, spawn, title
 from tests.run.resumable import ONE, of_one, outcome, prepared
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from involbench.execution.messages import RunTrial
+from involbench.execution.requests import RunTrial
 from involbench.results.files import make_folder, write_atomic
 
 Stamps = dict[str, tuple[int, int]]

@@ -14,7 +14,8 @@ from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.client import NoRoom, WorkerDied, WorkerLost, WorkerStopped
 from involbench.execution.cluster.parcel import Parcel, pack_checkpoints
 from involbench.execution.cluster.station import Died, News, Station, Stopped
-from involbench.execution.messages import Done, Failure, Notice, Report, Request, RunTrial
+from involbench.execution.messages import Done, Failure, Notice, Report, Request
+from involbench.execution.requests import RunTrial
 from involbench.results.store import own, result_at_hand
 from involbench.spec.schema import ResourcesSpec
 

@@ -13,7 +13,8 @@ import ray
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.client import Worker, WorkerDied, WorkerStopped
 from involbench.execution.cluster.parcel import Parcel, Sender
-from involbench.execution.messages import Done, Failure, Report, Request, RunTrial
+from involbench.execution.messages import Done, Failure, Report, Request
+from involbench.execution.requests import RunTrial
 from involbench.execution.shares import Share
 
 _PATIENCE = 1.0
