@@ -18,6 +18,7 @@ from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import mean
 from involbench.analysis.verdict import LEVEL
 from involbench.spec.claims import Claim
+from involbench.spec.targets import takes_target
 from involbench.spec.trial import concerning
 
 Pairs = dict[int, tuple[float, float]]
@@ -38,7 +39,7 @@ def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
     numbers, missing = _numbers(claim, results)
     verdicts = [each.verdict for each in numbers]
     verdict: ClaimVerdict = "undecided"
-    if "refuted" in verdicts and not (missing and metric_called(claim.metric).best_of_nothing):
+    if "refuted" in verdicts and not (missing and _flatters_those_left(claim.metric)):
         verdict = "refuted"
     elif verdicts and not missing and set(verdicts) == {"supported"}:
         verdict = "supported"
@@ -87,8 +88,8 @@ def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNu
                 missing = f"{claim.greater} and {claim.lesser} have no seed in common"
                 continue
             found.append(_at_point(claim, {**lesser.point, **greater.point}, pairs))
-            if metric_called(claim.metric).best_of_nothing:
-                missing = missing or _collapsed(greater, lesser)
+            if _flatters_those_left(claim.metric):
+                missing = missing or _unfit((greater, lesser), claim.metric)
     return found, missing or ("" if found else "the two are at no point of the sweep together")
 
 
@@ -102,11 +103,22 @@ def _pairs(greater: Summary | None, lesser: Summary | None) -> Pairs:
     }
 
 
-def _collapsed(*results: ModelResult) -> str:
-    """Why a metric in which a constant network is the best cannot be judged, if it cannot."""
-    those = [f"{each.n_collapsed} of {each.model}" for each in results if each.n_collapsed]
-    which = " and ".join(dict.fromkeys(those))
-    return f"{which} collapsed, and a constant network has nothing to lose" if which else ""
+def _flatters_those_left(metric: str) -> bool:
+    """Whether runs that learned badly have no value of it, or the best one."""
+    return metric_called(metric).best_of_nothing or takes_target(metric)
+
+
+def _unfit(results: Sequence[ModelResult], metric: str) -> str:
+    """Why a metric that flatters cannot be judged, if some runs learned too badly for it."""
+    if metric_called(metric).best_of_nothing:
+        which = _counted({each.model: each.n_collapsed for each in results})
+        return f"{which} collapsed, and a constant network has nothing to lose" if which else ""
+    which = _counted({each.model: each.n_finished - each.metrics[metric].n for each in results})
+    return f"{which} never reached the accuracy" if which else ""
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return " and ".join(f"{number} of {model}" for model, number in numbers.items() if number)
 
 
 def _at_point(claim: Claim, point: dict[str, object], pairs: Pairs) -> ClaimNumbers:

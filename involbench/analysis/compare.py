@@ -75,15 +75,13 @@ def compare(
     said = [*warnings, *left_out, *protocol_warnings(arms, protocols, chosen)]
     said += [*mixture_warnings(arms), *environment_warnings(arms, found)]
     claimed = frozenset(claim.metric for claim in outline.claims)
-    if wanted.metrics is not None:
-        wanted = replace(wanted, metrics=wanted.metrics | claimed)
+    wanted = replace(wanted, named=wanted.named | claimed)
     said += timing_warnings(arms) if wanted.asks_benchmarks else []
     alone = [result_of(*arm, wanted, said) for arm in zip(arms, protocols, strict=True)]
     results = _paired(alone, arms, chosen, wanted, said)
     return Comparison(
         experiment=name,
         baseline=chosen,
-        target=wanted.target,
         models=tuple(results),
         curves=sweep_curves(results),
         fronts=fronts(results),

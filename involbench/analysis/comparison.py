@@ -6,7 +6,7 @@ from pydantic import Field
 
 from involbench.results.record import Record, Role
 
-COMPARISON_VERSION: Final = 2
+COMPARISON_VERSION: Final = 3
 
 Verdict = Literal["higher", "lower", "equal", "undecided", "too few pairs"]
 ClaimVerdict = Literal["supported", "refuted", "undecided"]
@@ -198,12 +198,10 @@ class Front(Record):
 class Comparison(Record):
     """The models of one experiment, side by side."""
 
-    schema_version: Literal[2] = COMPARISON_VERSION
+    schema_version: Literal[3] = COMPARISON_VERSION
     experiment: str
     baseline: str | None
     """The model that the others are held against; None where there are no runs."""
-    target: float | None = None
-    """The validation accuracy of `epochs_to_target` and `seconds_to_target`, a fraction."""
     models: tuple[ModelResult, ...]
     claims: tuple[ClaimResult, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -9,10 +9,10 @@ from involbench.errors import ResultsError
 from involbench.results.costs import read_costs
 from involbench.results.reading import StoredRun
 from involbench.results.record import History
+from involbench.spec.targets import target_of
 
 Values = dict[str, float | None]
 
-_FROM_HISTORY = {"generalization_gap", "epochs_to_target", "seconds_to_target"}
 _FROM_PREDICTIONS = {"macro_f1", "expected_calibration_error"}
 
 
@@ -24,17 +24,23 @@ class Wanted:
     """None for all."""
     compared: frozenset[str] | None = None
     """Those whose differences from the baseline are wanted too; None for all."""
-    target: float | None = None
-    """A validation accuracy to be reached, a fraction: that of `epochs_to_target`."""
+    named: frozenset[str] = frozenset()
+    """Those that are wanted in any case; a target to be reached is known by such a name only."""
 
     def asks(self, *names: str) -> bool:
         """Whether one of these is wanted."""
-        return self.metrics is None or not self.metrics.isdisjoint(names)
+        return self.metrics is None or not (self.metrics | self.named).isdisjoint(names)
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Metric -> the validation accuracy to be reached, a fraction."""
+        targets = {name: target_of(name) for name in self.named.union(self.metrics or ())}
+        return {name: target for name, target in targets.items() if target is not None}
 
     @property
     def asks_benchmarks(self) -> bool:
         """Whether something is wanted that only benchmarks measure."""
-        return self.metrics is None or any(map(is_benchmarked, self.metrics))
+        return self.metrics is None or any(map(is_benchmarked, self.metrics | self.named))
 
 
 def measure(
@@ -62,8 +68,8 @@ def measure(
         values["macs"] = parameters.macs
     if wanted.asks_benchmarks:
         values |= _from_benchmarks(run, warnings)
-    if wanted.asks(*_FROM_HISTORY):
-        values |= _from_history(run, wanted.target)
+    if wanted.asks("generalization_gap") or wanted.targets:
+        values |= _from_history(run, wanted.targets)
     if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
         values |= _from_predictions(run, warnings)
     return {
@@ -89,7 +95,7 @@ def _from_benchmarks(run: StoredRun, warnings: list[str]) -> Values:
         return {}
 
 
-def _from_history(run: StoredRun, target: float | None) -> Values:
+def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:
     try:
         history = run.history()
     except ResultsError:
@@ -98,19 +104,18 @@ def _from_history(run: StoredRun, target: float | None) -> Values:
     train, test = history.get("accuracy", [])[-1:], run.record.metrics.get("test_accuracy")
     if train and train[0] is not None and test is not None:
         values["generalization_gap"] = train[0] - test
-    return values | (_to_target(history, target) if target is not None else {})
+    return values | {name: _time_to(target, history, name) for name, target in targets.items()}
 
 
-def _to_target(history: History, target: float) -> Values:
-    """When validation first reached the target; nothing where it never did."""
+def _time_to(target: float, history: History, metric: str) -> float | None:
+    """When validation first reached the target; None where it never did."""
     accuracies = history.get("val_accuracy", [])
     first = next((i for i, a in enumerate(accuracies, 1) if a is not None and a >= target), None)
-    if first is None:
-        return {}
+    if first is None or metric.startswith("epochs"):
+        return first
     seconds = history.get("seconds", [])[:first]
     known = [second for second in seconds if second is not None]
-    taken = sum(known) if len(known) == first else None
-    return {"epochs_to_target": first, "seconds_to_target": taken}
+    return sum(known) if len(known) == first else None
 
 
 def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:

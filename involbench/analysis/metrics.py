@@ -5,6 +5,7 @@ from typing import Literal
 
 from involbench.results.exports import FORMATS
 from involbench.results.input_wait import INPUT_WAIT
+from involbench.spec.targets import takes_target, target_fault, target_of
 from involbench.spec.wording import suggest
 
 Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
@@ -43,8 +44,8 @@ METRICS: dict[str, Metric] = {
     ),
     "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),
-    "epochs_to_target": Metric("time to the target", "epochs to target", "epochs", "lower"),
-    "seconds_to_target": Metric("time to the target", "s to target", "seconds", "lower"),
+    "epochs_to": Metric("time", "epochs", "epochs", "lower"),
+    "seconds_to": Metric("time", "s", "seconds", "lower"),
     "seconds_per_epoch": Metric("time an epoch", "s/epoch", "seconds", "lower"),
     INPUT_WAIT: Metric("share of time waiting for images", "input wait %", "percent", "lower"),
     "latency": Metric("latency", "latency ms", "milliseconds", "lower"),
@@ -77,11 +78,16 @@ METRICS: dict[str, Metric] = {
 def metric(name: str) -> Metric:
     """What is known of a metric; one that a record alone knows is a plain number.
 
-    `test_accuracy@noise=0.1` is `test_accuracy` on test images changed as `evaluate` said.
+    `test_accuracy@noise=0.1` is `test_accuracy` on test images changed as `evaluate` said;
+    `epochs_to@val_accuracy=0.7`, when the validation accuracy first was 0.7 or more.
     """
     base, _, condition = name.partition("@")
     plain = base.replace("_", " ")
     found = METRICS.get(base) or Metric(plain, plain)
+    if (target := target_of(name)) is not None:
+        reached = f"to {100 * target:g}%"
+        title = f"{found.title} {reached} validation accuracy"
+        return replace(found, title=title, header=f"{found.header} {reached}")
     if not condition:
         return found
     words = condition.replace("_", " ").replace("=", " ")
@@ -105,6 +111,8 @@ def suggestion(name: str) -> str:
     base, _, condition = name.partition("@")
     if base in _BENCHMARKED:
         return f"`involbench bench {_BENCHMARKED[base]} EXPERIMENT` measures it"
+    if takes_target(name):
+        return target_fault(name) or "the accuracy was never reached"
     if base not in METRICS:
         return suggest(base, [name for name in METRICS if name not in _BENCHMARKED])
     if not condition:

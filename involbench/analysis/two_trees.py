@@ -29,7 +29,7 @@ class Change(Record):
 class TreeComparison(Record):
     """One experiment then and now."""
 
-    schema_version: Literal[2] = COMPARISON_VERSION
+    schema_version: Literal[3] = COMPARISON_VERSION
     experiment: str
     then: str
     """Where the older results are."""

@@ -26,13 +26,6 @@ def compare(
             "-m", "--metric", metavar="NAME", help="What to compare. [default: test_accuracy]"
         ),
     ] = None,
-    target: Annotated[
-        float | None,
-        typer.Option(
-            metavar="ACCURACY",
-            help="Validation accuracy, as a fraction, of epochs_to_target and seconds_to_target.",
-        ),
-    ] = None,
     sort_by: Annotated[
         str | None, typer.Option(metavar="METRIC", help="The best first; default: as in the spec.")
     ] = None,
@@ -77,7 +70,6 @@ def compare(
         folders,
         baseline,
         tuple(dict.fromkeys(metrics or ["test_accuracy"])),
-        target,
         sort_by,
         only_changed,
         against,

@@ -27,7 +27,6 @@ class Asked:
     results: tuple[Path, ...]
     baseline: str | None
     metrics: tuple[str, ...]
-    target: float | None
     sort_by: str | None
     only_changed: bool
     against: Path | None
@@ -39,12 +38,12 @@ class Asked:
     @property
     def wanted(self) -> Wanted:
         """What is to be read, and compared."""
-        if self.format in ("json", "csv"):
-            return Wanted(target=self.target)
-        compared = frozenset([*self.metrics, ACCURACY, SIZE])
         sorting = [self.sort_by] if self.sort_by else []
-        metrics = compared.union(COSTS, sorting, self.gated)
-        return Wanted(metrics, compared, self.target)
+        named = frozenset([*self.metrics, *sorting, *self.gated])
+        if self.format in ("json", "csv"):
+            return Wanted(named=named)
+        compared = frozenset([*self.metrics, ACCURACY, SIZE])
+        return Wanted(compared.union(COSTS), compared, named)
 
 
 def compared(asked: Asked, found: Found) -> list[Comparison]:
@@ -53,8 +52,6 @@ def compared(asked: Asked, found: Found) -> list[Comparison]:
     Raises:
         UsageError: No run is of the baseline, or has the metric.
     """
-    if asked.target is not None and not 0 < asked.target <= 1:
-        raise UsageError(f"--target {asked.target:g}: expected a fraction, such as 0.7")
     comparisons = [
         compare_experiment(tree, name, asked.baseline, asked.wanted) for tree, name in found
     ]
@@ -139,11 +136,8 @@ def _check_metrics(asked: Asked, comparisons: Sequence[Comparison]) -> None:
     ]:
         if name in known:
             continue
-        if name.endswith("_to_target") and asked.target is None:
-            raise UsageError(f"{flag} {name}: say to which accuracy, such as --target 0.7")
-        reason = "no run reached it" if name.endswith("_to_target") else "no run has that metric"
         hint = suggestion(name)
-        raise UsageError(f"{flag} {name}: {reason}{'; ' if hint else ''}{hint}")
+        raise UsageError(f"{flag} {name}: no run has that metric{'; ' if hint else ''}{hint}")
 
 
 def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:

@@ -17,6 +17,7 @@ from involbench.reporting.notes_on_seeds import (
 from involbench.reporting.sentences import holm_sentence, verdict_sentence
 from involbench.reporting.tables_text import baseline_of
 from involbench.reporting.values import BETTER, UNDECIDED, WORSE, sign
+from involbench.spec.targets import takes_target
 
 _MOST_SENTENCES = 6
 
@@ -44,8 +45,9 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
 
 def _but(metrics: Sequence[str]) -> str:
     """Of which means they are no part: what never left chance reaches no target."""
-    reached = any(name.endswith("_to_target") for name in metrics)
-    return ", but for the time to a target, which they do not reach" if reached else ""
+    if not any(map(takes_target, metrics)):
+        return ""
+    return ", but for the time to a target, which they do not reach"
 
 
 def made_with(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from involbench.spec.section import Name, PositiveFloat, Section, problem
+from involbench.spec.targets import takes_target, target_fault
 from involbench.spec.wording import KeyPath, describe, suggest
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -36,7 +37,8 @@ class Claim(Section):
     says: _Text = Field(description="The claim, in the words of its source.")
     source: _Text = Field(description="Who says it: an address or a reference.")
     metric: _Metric = Field(
-        description="Of which metric, such as test_accuracy or test_accuracy@noise=0.1."
+        description="Of which metric, such as test_accuracy, test_accuracy@noise=0.1 or "
+        "epochs_to@val_accuracy=0.7."
     )
     greater: Name = Field(description="The model that is to have more of it.")
     lesser: Name = Field(description="The model that is to have less of it.")
@@ -71,10 +73,8 @@ def claim_faults(
                 found.append(((index, key), text))
         if claim.greater == claim.lesser and claim.at == {**claim.at, **claim.lesser_at}:
             found.append(((index, "lesser"), "the same model as in greater"))
-        _, at, condition = claim.metric.partition("@")
-        if at and condition not in conditions:
-            text = f"{condition} is not evaluated; {_evaluated(condition, conditions)}"
-            found.append(((index, "metric"), text))
+        if fault := _metric_fault(claim.metric, conditions):
+            found.append(((index, "metric"), fault))
         found += _point_faults((index, "at"), claim.at, sweep)
         found += _point_faults((index, "lesser_at"), claim.lesser_at, sweep)
         found += [
@@ -83,6 +83,13 @@ def claim_faults(
             if key in sweep and key not in claim.at
         ]
     return found
+
+
+def _metric_fault(metric: str, conditions: Sequence[str]) -> str:
+    _, at, condition = metric.partition("@")
+    if takes_target(metric) or not at or condition in conditions:
+        return target_fault(metric)
+    return f"{condition} is not evaluated; {_evaluated(condition, conditions)}"
 
 
 def _point_faults(

@@ -170,6 +170,10 @@ def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) 
     assert comparison.models[1].differences == {}
 
 
+REACHED = {"0.2": (1, 2.0), "0.45": (2, 5.0), "0.46": (None, None)}
+"""Validation accuracy -> epochs and seconds to it, in the history of the test below."""
+
+
 def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: Path) -> None:
     make_experiment(tmp_path, seeds=2)
     for folder in tmp_path.glob("digits/runs/*"):
@@ -182,16 +186,19 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
                 }
             )
         )
-    everything = compare_experiment(ResultsTree(tmp_path), "digits", wanted=Wanted(target=0.45))
+    names = {
+        f"{unit}_to@val_accuracy={target}" for unit in ("epochs", "seconds") for target in REACHED
+    }
+    everything = compare_experiment(
+        ResultsTree(tmp_path), "digits", wanted=Wanted(named=frozenset(names))
+    )
     inn = everything.models[1].metrics
     assert inn["generalization_gap"].by_seed == pytest.approx({0: 0.43, 1: 0.428})
-    assert inn["epochs_to_target"].mean == 2
-    assert inn["seconds_to_target"].mean == 5
+    for target, (epochs, seconds) in REACHED.items():
+        for unit, expected in (("epochs", epochs), ("seconds", seconds)):
+            measured = inn.get(f"{unit}_to@val_accuracy={target}")
+            assert (measured and measured.mean) == expected
     assert inn["operator_parameters"].by_seed == {0: 66, 1: 66}
-    never = compare_experiment(ResultsTree(tmp_path), "digits", wanted=Wanted(target=0.46)).models[
-        1
-    ]
-    assert "epochs_to_target" not in never.metrics
     few = compare_experiment(
         ResultsTree(tmp_path), "digits", wanted=Wanted(frozenset(["test_loss"]))
     ).models[1]

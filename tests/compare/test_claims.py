@@ -185,6 +185,26 @@ def test_a_network_that_never_left_chance_supports_nothing_by_losing_nothing(
         assert ("1 of inn collapsed" in claim.reason) == collapsed
 
 
+def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_path: Path) -> None:
+    sooner = {"metric": "epochs_to@val_accuracy=0.3", "greater": "inn", "lesser": "cnn"}
+    later = {**sooner, "greater": "cnn", "lesser": "inn"}
+    for name, lost in (("all", 0), ("some", 2), ("none", 10)):
+        for seed in range(10):
+            make_run(tmp_path / name, "cnn", seed)
+            make_run(tmp_path / name, "inn", seed, accuracy=0.2 if seed < lost else 0.45)
+    verdicts = {
+        name: [
+            (claim.verdict, claim.reason)
+            for claim in claimed(tmp_path / name, CLAIM | sooner, CLAIM | later)
+        ]
+        for name in ("all", "some", "none")
+    }
+    assert verdicts["all"] == [("supported", ""), ("refuted", "")]
+    assert verdicts["some"] == [("undecided", "2 of inn never reached the accuracy")] * 2
+    never = f"no run of inn has measured {sooner['metric']}; the accuracy was never reached"
+    assert verdicts["none"] == [("undecided", never)] * 2
+
+
 def test_of_what_is_better_lower_the_share_is_of_the_claims_side(results: Path) -> None:
     (claim,) = claimed(results, {**CLAIM, "metric": "test_loss", "greater": "inn", "lesser": "cnn"})
     assert claim.verdict == "supported"
@@ -251,6 +271,14 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
         (
             TEXT + "    lesser: inn\n    by: {ratio: 3, difference: 1}\n",
             "x.yaml:15:9: claims[0].by: expected either ratio or difference",
+        ),
+        *(
+            (
+                TEXT.replace("test_loss", metric) + "    lesser: inn\n",
+                "x.yaml:12:13: claims[0].metric: say which accuracy is to be reached, a fraction, "
+                "such as epochs_to@val_accuracy=0.7",
+            )
+            for metric in ("epochs_to", "epochs_to@val_accuracy=70", "epochs_to@val_loss=0.7")
         ),
         (
             TEXT + "    lesser: inn\n    by: {ratio: -3}\n",

@@ -152,9 +152,12 @@ def test_csv_has_a_line_a_model_and_metric(collapsed: Path) -> None:
         (["--metric", "test_los"], "no run has that metric; did you mean 'test_loss'?"),
         (["--metric", "macs"], "--metric macs: no run has that metric\n"),
         (["--sort-by", "size"], "--sort-by size: no run has that metric; expected one of"),
-        (["-m", "epochs_to_target"], "say to which accuracy, such as --target 0.7"),
-        (["-m", "epochs_to_target", "--target", "0.9"], "no run reached it"),
-        (["--target", "70"], "--target 70: expected a fraction, such as 0.7"),
+        (
+            ["-m", "epochs_to"],
+            "say which accuracy is to be reached, a fraction, such as epochs_to@",
+        ),
+        (["-m", "epochs_to@val_accuracy=0.9"], "the accuracy was never reached"),
+        (["-m", "seconds_to@val_accuracy=70"], "a fraction, such as seconds_to@val_accuracy=0.7"),
         (["--against", "elsewhere"], "--against elsewhere: it has no experiment digits"),
         (["--against", "results", "--csv"], "--against has no CSV; use --json or --md"),
     ],
@@ -311,7 +314,7 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     for seed in range(12):
         make_run(tmp_path / "results", "cnn", seed)
         make_run(tmp_path / "results", "inn", seed, collapsed=seed % 2 == 0)
-    done = run_compare(tmp_path, "-m", "epochs_to_target", "--target", "0.3")
+    done = run_compare(tmp_path, "-m", "epochs_to@val_accuracy=0.3")
     said = " ".join(done.stdout.split())
     assert "6 of 12 seeds" in said
     assert "counted in the means, but for the time to a target, which they do not reach." in said
