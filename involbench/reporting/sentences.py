@@ -94,7 +94,8 @@ def _apart(this: str, that: str, mean: float, name: str) -> str:
     amount = _amount(abs(mean), metric)
     if name == ACCURACY:
         return f"{this} is {amount} {'less' if mean < 0 else 'more'} accurate than {that}"
-    way = "lower" if mean < 0 else "higher"
+    down, up = ("shorter", "longer") if metric.title.startswith("time") else ("lower", "higher")
+    way = down if mean < 0 else up
     if " " in this:  # a name with its coordinates, or with a time
         return f"{this}: the {metric.title} is {amount} {way} than that of {that}"
     return f"{this}'s {metric.title} is {amount} {way} than {that}'s"

@@ -317,6 +317,9 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     done = run_compare(tmp_path, "-m", "epochs_to@val_accuracy=0.3")
     said = " ".join(done.stdout.split())
     assert "6 of 12 seeds" in said
+    assert re.search(
+        r"inn's time to 30% validation accuracy is \d+\.\d epochs longer than cnn's", said
+    )
     assert "counted in the means, but for the time to a target, which they do not reach." in said
 
 
