@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from involbench.spec.training import TrainingSpec
 from involbench.training.checkpoint import Checkpoint, Checkpoints, assign_sums, state_of, values_of
 from involbench.training.history import EpochHistory
 from involbench.training.provenance import versions
@@ -30,9 +31,7 @@ class Checkpointer(keras.callbacks.Callback):
     Args:
         checkpoints: Where to.
         history: The callback that collects the history; it must come before this one.
-        epochs: How many there are to be.
-        every: Steps between checkpoints within an epoch; None for none.
-        seconds: The longest that the training may take, or None.
+        training: How many epochs there are to be, how often within one a checkpoint, how long.
         stop: Whether it shall stop; asked after each step.
         resumed: Where the training goes on from.
         sums: The variables of the model's loss and metrics, on one device after another.
@@ -45,17 +44,15 @@ class Checkpointer(keras.callbacks.Callback):
         self,
         checkpoints: Checkpoints,
         history: EpochHistory,
-        epochs: int,
-        every: int | None,
-        seconds: float | None,
+        training: TrainingSpec,
         stop: Callable[[], bool],
         resumed: Checkpoint | None,
         sums: Callable[[keras.Model], list[Any]],
     ) -> None:
         super().__init__()
         self._checkpoints, self._history = checkpoints, history
-        self._every, self._limit, self._stop = every, seconds, stop
-        self._epochs, self._resumed, self._sums = epochs, resumed, sums
+        self._training, self._stop = training, stop
+        self._resumed, self._sums = resumed, sums
         self._before = resumed.seconds if resumed else 0.0
         self._began = time.perf_counter()
         self._epoch = resumed.epoch if resumed else 0
@@ -67,7 +64,7 @@ class Checkpointer(keras.callbacks.Callback):
         return self._before + time.perf_counter() - self._began
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._end(self._stop(), self._late() and self._epoch < self._epochs)
+        self._end_between_epochs()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch, self._step = epoch, 0
@@ -84,7 +81,8 @@ class Checkpointer(keras.callbacks.Callback):
         self._step += 1
         if batch + 1 == self.params["steps"]:
             return  # The epoch's own checkpoint follows, after the validation.
-        due = self._every is not None and self._step % self._every == 0
+        every = self._training.checkpoint_every
+        due = every is not None and self._step % every == 0
         stop, late = self._stop(), self._late()
         if stop or late or due:
             self._check_loss((logs or {})["loss"])
@@ -95,10 +93,14 @@ class Checkpointer(keras.callbacks.Callback):
         self._epoch, self._step = epoch + 1, 0
         self._check_loss((logs or {})["loss"])
         self._save()
-        self._end(self._stop(), self._late() and self._epoch < self._epochs)
+        self._end_between_epochs()
 
     def _late(self) -> bool:
-        return self._limit is not None and self.seconds > self._limit
+        minutes = self._training.max_minutes
+        return minutes is not None and self.seconds > 60 * minutes
+
+    def _end_between_epochs(self) -> None:
+        self._end(self._stop(), self._late() and self._epoch < self._training.epochs)
 
     def _end(self, stop: bool, late: bool) -> None:
         if stop:

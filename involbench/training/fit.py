@@ -128,17 +128,7 @@ def fit(
         values=found.history if found else None,
         seconds=found.epoch_seconds if found else 0.0,
     )
-    limit = 60 * training.max_minutes if training.max_minutes else None
-    watch = Checkpointer(
-        checkpoints,
-        history,
-        training.epochs,
-        training.checkpoint_every,
-        limit,
-        stop,
-        found,
-        devices.sums,
-    )
+    watch = Checkpointer(checkpoints, history, training, stop, found, devices.sums)
     wait = InputWait()
     ended: Literal["finished", "diverged", "timeout"] = "finished"
     why = None
