@@ -43,6 +43,6 @@ def only_changed(comparison: Comparison, metrics: Sequence[str]) -> tuple[Compar
 
 
 def all_equal(differences: Mapping[str, Difference], metrics: Sequence[str]) -> bool:
-    """Whether every pair of seeds has the same value in each of the metrics."""
+    """Whether every seed has a pair, and the same value, in each of the metrics."""
     found = [differences.get(metric) for metric in metrics]
-    return all(each is not None and each.all_equal for each in found)
+    return all(each is not None and each.all_equal and not each.missing_seeds for each in found)

@@ -84,12 +84,12 @@ def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNu
                 missing = f"{claim.greater} and {claim.lesser} saw different images"
                 continue
             pairs = _pairs(*values)
+            unfit = _unfit((greater, lesser), claim.metric)
             if not pairs:
-                missing = f"{claim.greater} and {claim.lesser} have no seed in common"
+                missing = unfit or f"{claim.greater} and {claim.lesser} have no seed in common"
                 continue
             found.append(_at_point(claim, {**lesser.point, **greater.point}, pairs))
-            if _flatters_those_left(claim.metric):
-                missing = missing or _unfit((greater, lesser), claim.metric)
+            missing = missing or unfit
     return found, missing or ("" if found else "the two are at no point of the sweep together")
 
 
@@ -110,11 +110,16 @@ def _flatters_those_left(metric: str) -> bool:
 
 def _unfit(results: Sequence[ModelResult], metric: str) -> str:
     """Why a metric that flatters cannot be judged, if some runs learned too badly for it."""
+    if not _flatters_those_left(metric):
+        return ""
+    point = "".join(f", {key} = {value}" for key, value in results[0].point.items())
     if metric_called(metric).best_of_nothing:
         which = _counted({each.model: each.n_collapsed for each in results})
-        return f"{which} collapsed, and a constant network has nothing to lose" if which else ""
-    which = _counted({each.model: each.n_finished - each.metrics[metric].n for each in results})
-    return f"{which} never reached the accuracy" if which else ""
+        why = f"collapsed{point}, and a constant network has nothing to lose"
+    else:
+        which = _counted({each.model: each.n_finished - each.metrics[metric].n for each in results})
+        why = f"never reached the accuracy{point}"
+    return f"{which} {why}" if which else ""
 
 
 def _counted(numbers: Mapping[str, int]) -> str:

@@ -1,5 +1,6 @@
 """Whether a comparison passes the gates of a CI job."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
@@ -11,6 +12,7 @@ from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import excess
 from involbench.analysis.pairing import made_otherwise, same_images
 from involbench.errors import UsageError
+from involbench.spec.targets import takes_target
 from involbench.spec.trial import shared_coordinates
 from involbench.spec.wording import suggest
 
@@ -63,14 +65,18 @@ def _check(
     """Whether the gate failed at one result, and why."""
     values = _measured(comparison, result, gate.quantity)
     if isinstance(gate, Threshold):
-        mean = values.mean or 0.0
+        never = _never_reached(values, gate.quantity)
+        mean = math.inf if never else values.mean or 0.0
+        said = f"not known: {never}" if never else f"{mean:.6g} ({_seeds(values.n)})"
         failed = _COMPARES[gate.comparison](mean, gate.limit)
-        return failed, f"{gate.quantity} is {mean:.6g} ({_seeds(values.n)})"
+        return failed, f"{gate.quantity} is {said}"
     if isinstance(gate, Between):
         other = _partner(gate.other.model, result, comparison, gate)
         if not same_images(result, other):
             raise UsageError(f"--fail-if {gate.text}: {gate.other.model} saw other images")
         against = _measured(comparison, other, gate.other)
+        if never := _never_reached(values, gate.quantity) or _never_reached(against, gate.other):
+            return strict, f"{never}, undecided"
         sides = _signed(values, against, gate.comparison in (">", ">="), 0.0, gate)
         return _decided(sides, or_equal="=" in gate.comparison, strict=strict)
     reference = lookup(gate.reference)
@@ -78,8 +84,12 @@ def _check(
     if not same_images(result, other):
         raise UsageError(f"--fail-if {gate.text}: {gate.reference} has other images")
     against = _measured(reference, other, gate.quantity)
-    sides = _signed(values, against, gate.direction == "rises", gate.amount, gate)
-    failed, reason = _decided(sides, or_equal=False, strict=strict)
+    then = Quantity(f"{gate.quantity.model} of {gate.reference}", gate.quantity.metric)
+    if never := _never_reached(values, gate.quantity) or _never_reached(against, then):
+        failed, reason = strict, f"{never}, undecided"
+    else:
+        sides = _signed(values, against, gate.direction == "rises", gate.amount, gate)
+        failed, reason = _decided(sides, or_equal=False, strict=strict)
     unlike = made_otherwise(result, other)
     return failed, f"{reason}; not made as {gate.reference} was: {unlike}" if unlike else reason
 
@@ -101,7 +111,8 @@ def _signed(
 
 def _decided(over: Difference, or_equal: bool, strict: bool) -> tuple[bool, str]:
     mean = over.mean or 0.0
-    about = f"over it by {mean:+.6g} on average ({_seeds(over.n)})"
+    side = "over" if mean > 0 else "within"
+    about = f"{side} it by {abs(mean):.6g} on average ({_seeds(over.n)})"
     if mean < 0 or (mean == 0 and not or_equal):
         return False, about
     if over.verdict == "higher" or (or_equal and over.verdict == "equal"):
@@ -140,12 +151,22 @@ def _partner(model: str, result: ModelResult, comparison: Comparison, gate: Gate
 
 def _measured(comparison: Comparison, result: ModelResult, quantity: Quantity) -> Summary:
     summary = result.metrics.get(quantity.metric)
-    if summary is None or not summary.n:
+    if summary is None or not (summary.n or takes_target(quantity.metric)):
         hint = suggestion(quantity.metric) or "no run has measured it"
         raise UsageError(
             f"--fail-if: {comparison.experiment} has no {quantity.model}.{quantity.metric}; {hint}"
         )
     return summary
+
+
+def _never_reached(values: Summary, quantity: Quantity) -> str:
+    """How many runs have no time to a target since they never got there; empty where none has."""
+    never = len(values.by_seed) - values.n if takes_target(quantity.metric) else 0
+    return (
+        f"{never} of {_seeds(len(values.by_seed))} of {quantity.model} never got there"
+        if never
+        else ""
+    )
 
 
 def _seeds(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isclose
 
 from involbench.analysis.comparison import ParameterCounts
 from involbench.analysis.metrics import is_benchmarked
@@ -9,7 +10,7 @@ from involbench.errors import ResultsError
 from involbench.results.costs import read_costs
 from involbench.results.reading import StoredRun
 from involbench.results.record import History
-from involbench.spec.targets import target_of
+from involbench.spec.targets import takes_target, target_of
 
 Values = dict[str, float | None]
 
@@ -55,7 +56,8 @@ def measure(
         warnings: Gathers what could not be read.
 
     Returns:
-        Metric -> value; a metric that was not measured is missing or None, never 0.
+        Metric -> value; one that was not measured is missing, never 0; None stands for a target
+        that was never reached.
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
@@ -73,7 +75,9 @@ def measure(
     if wanted.asks(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
         values |= _from_predictions(run, warnings)
     return {
-        name: value for name, value in values.items() if value is not None and wanted.asks(name)
+        name: value
+        for name, value in values.items()
+        if (value is not None or takes_target(name)) and wanted.asks(name)
     }
 
 
@@ -104,18 +108,25 @@ def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:
     train, test = history.get("accuracy", [])[-1:], run.record.metrics.get("test_accuracy")
     if train and train[0] is not None and test is not None:
         values["generalization_gap"] = train[0] - test
-    return values | {name: _time_to(target, history, name) for name, target in targets.items()}
+    known = targets if history.get("val_accuracy") else {}
+    return values | {name: _time_to(target, history, name) for name, target in known.items()}
 
 
 def _time_to(target: float, history: History, metric: str) -> float | None:
     """When validation first reached the target; None where it never did."""
     accuracies = history.get("val_accuracy", [])
-    first = next((i for i, a in enumerate(accuracies, 1) if a is not None and a >= target), None)
+    reached = (a is not None and _is_at(a, target) for a in accuracies)
+    first = next((epoch for epoch, is_it in enumerate(reached, 1) if is_it), None)
     if first is None or metric.startswith("epochs"):
         return first
     seconds = history.get("seconds", [])[:first]
     known = [second for second in seconds if second is not None]
     return sum(known) if len(known) == first else None
+
+
+def _is_at(accuracy: float, target: float) -> bool:
+    """Whether it is reached, which 0.7 is by 0.7 in 32 bits, the number 0.699999988079071."""
+    return accuracy >= target or isclose(accuracy, target, rel_tol=1e-7)
 
 
 def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.sign_flip import EXACT_UP_TO, sign_flip_p, smallest_p
 from involbench.analysis.summary import summarize
 from involbench.analysis.verdict import verdict
+from involbench.spec.targets import takes_target
 
 _FEWEST_FOR_AN_INTERVAL = 3
 
@@ -29,7 +31,9 @@ def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Di
         for seed, value in these.by_seed.items()
         if value is not None and (other := baseline.by_seed.get(seed)) is not None
     }
-    measured = {s for side in (these, baseline) for s, v in side.by_seed.items() if v is not None}
+    never = takes_target(metric) and None in {*these.by_seed.values(), *baseline.by_seed.values()}
+    sides = [*these.by_seed.items(), *baseline.by_seed.items()]
+    measured = {seed for seed, value in sides if value is not None or never}
     summary = summarize(pairs)
     values = [value for value in summary.by_seed.values() if value is not None]
     known, missing = metric_called(metric), tuple(sorted(measured - set(pairs)))
@@ -37,7 +41,18 @@ def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Di
     if known.exact or not values:
         return Difference(**about, verdict=_of_counts(summary.mean))
     better = [-value for value in values] if known.better == "lower" else values
-    return Difference(**about, superiority=_superiority(better), **_inference(values))
+    found = _open(_inference(values)) if never else _inference(values)
+    return Difference(**about, superiority=_superiority(better), **found)
+
+
+def _open(inference: dict[str, Any]) -> dict[str, Any]:
+    """Without a verdict, since runs that learned too slowly are in no pair."""
+    decided = inference["verdict"]
+    return {
+        **inference,
+        "verdict": decided if decided == "too few pairs" else "undecided",
+        "notes": (*inference["notes"], "no verdict, for runs that never got there are in no pair"),
+    }
 
 
 def excess(over: Mapping[int, float], metric: str) -> Difference:
@@ -73,11 +88,11 @@ def with_holm(differences: Sequence[Difference]) -> list[Difference]:
     ]
 
 
-def _inference(values: Sequence[float]) -> dict[str, object]:
+def _inference(values: Sequence[float]) -> dict[str, Any]:
     """Interval, p and verdict, and what is unusual about them."""
     sample = np.asarray([values])
     pairs, mean, p = len(values), float(sample.mean()), float(sign_flip_p(sample)[0])
-    found: dict[str, object] = {"p": p, "smallest_p": smallest_p(pairs)}
+    found: dict[str, Any] = {"p": p, "smallest_p": smallest_p(pairs)}
     if pairs < _FEWEST_FOR_AN_INTERVAL:
         return {**found, "verdict": "too few pairs", "notes": ()}
     low, high = (float(end[0]) for end in bca_interval(sample))

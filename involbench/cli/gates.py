@@ -31,20 +31,32 @@ def gates_of(texts: Sequence[str], strict: bool) -> "list[Gate]":
 def end_on_failed_gate(
     gates: "Sequence[Gate]", comparisons: Sequence[Comparison], asked: "Asked", strict: bool
 ) -> None:
-    """Say what came of each gate on stderr, and exit with 3 where one failed."""
+    """Say what came of each gate on stderr, and exit with 3 where one failed.
+
+    Raises:
+        UsageError: Of one of them nothing can be said.
+    """
     from involbench.analysis.compare import compare_experiment
-    from involbench.analysis.gates import check_gates
+    from involbench.analysis.gates import Outcome, check_gates
     from involbench.cli.experiments import find_experiments
+    from involbench.errors import UsageError
     from involbench.reporting.labels import label
 
     def lookup(name: str) -> Comparison:
         ((tree, found),) = find_experiments(asked.results, [name])
         return compare_experiment(tree, found, None, asked.wanted)
 
-    outcomes = check_gates(gates, comparisons, lookup, strict)
+    outcomes, refused = list[Outcome](), list[UsageError]()
+    for gate in gates:  # What is wrong with one is no reason to keep silent of the others.
+        try:
+            outcomes += check_gates([gate], comparisons, lookup, strict)
+        except UsageError as error:
+            refused.append(error)
     for outcome in outcomes:
         state = "failed" if outcome.failed else "passed"
         where = label(outcome.experiment, outcome.point)
         typer.echo(f"gate {state}: {outcome.gate.text}: {where}: {outcome.reason}", err=True)
+    if refused:
+        raise UsageError("\n".join(map(str, refused)))
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(_FAILED)

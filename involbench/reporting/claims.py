@@ -15,6 +15,7 @@ from involbench.reporting.values import number
 from involbench.results.wording import excerpt
 
 _MOST_POINTS = 4
+_UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
 
 
 def claim_sentence(claim: ClaimResult) -> str:
@@ -59,12 +60,17 @@ def _elsewhere(claim: ClaimResult) -> str | None:
 def _margin(claim: ClaimResult) -> str | None:
     if claim.ratio is not None:
         return f"claimed: at least {claim.ratio:g} times as much"
-    return None if claim.difference is None else f"claimed: at least {claim.difference:g} more"
+    if claim.difference is None:
+        return None
+    metric = metric_called(claim.metric)
+    unit = " points" if metric.unit == "percent" else _UNITS.get(metric.unit, "")
+    scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
+    return f"claimed: at least {scale * claim.difference:g}{unit} more"
 
 
 def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
     sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
-    unit = {"percent": "%", "seconds": " s", "milliseconds": " ms"}.get(metric.unit, "")
+    unit = _UNITS.get(metric.unit, "")
     values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
     where = "".join(f", {key} = {value}" for key, value in each.point.items())
     text = f"{metric.title}{where}: {values}"

@@ -32,8 +32,9 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, how to read the table, what the runs were made with."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
+    but = _but(comparison, metrics)
     return [
-        *(f"{said}; counted in the means{_but(metrics)}." for said in collapses(comparison)),
+        *(f"{said}; counted in the means{but}." for said in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
@@ -43,11 +44,18 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     ]
 
 
-def _but(metrics: Sequence[str]) -> str:
-    """Of which means they are no part: what never left chance reaches no target."""
-    if not any(map(takes_target, metrics)):
-        return ""
-    return ", but for the time to a target, which they do not reach"
+def _but(comparison: Comparison, metrics: Sequence[str]) -> str:
+    """Of which means they are no part, and which they flatter."""
+    if any(metric_called(name).best_of_nothing for name in metrics):
+        return ", where a network that always says the same has nothing to lose"
+    values = [
+        summary.by_seed[seed]
+        for result in comparison.models
+        for name in filter(takes_target, metrics)
+        if (summary := result.metrics.get(name)) is not None
+        for seed in result.collapsed_seeds
+    ]
+    return ", but for the time to a target, which they do not reach" if None in values else ""
 
 
 def made_with(comparison: Comparison) -> str:

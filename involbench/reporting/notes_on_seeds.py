@@ -7,6 +7,7 @@ from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.labels import label
 from involbench.results.wording import excerpt
+from involbench.spec.targets import takes_target
 
 _MOST_LINES = 6
 
@@ -39,13 +40,13 @@ def failures(comparison: Comparison) -> Iterator[str]:
 
 
 def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """Seeds of which only one of two models has a value."""
+    """Seeds of which not both of two models have a value."""
     for result in comparison.models:
         found = [result.differences[name] for name in metrics if name in result.differences]
         missing = {seed for difference in found for seed in difference.missing_seeds}
         if missing:
             pair = f"{label(result.model, result.point)} and the baseline"
-            yield f"Not paired, for want of one's value: {pair}, {_seeds(missing)}."
+            yield f"Not paired, for want of a value: {pair}, {_seeds(missing)}."
 
 
 def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
@@ -53,11 +54,15 @@ def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
     for name in metrics:
         for result in comparison.models:
             summary = result.metrics.get(name)
-            if summary is None or not 0 < summary.n < result.n_finished:
+            if summary is None or summary.n == result.n_finished:
                 continue
             without = [seed for seed, value in summary.by_seed.items() if value is None]
             model, title = label(result.model, result.point), metric_called(name).title
-            yield f"Not in {model}'s mean {title}, for want of a value: {_seeds(without)}."
+            if takes_target(name):
+                accuracy = title.partition(" to ")[2]
+                yield f"{model} never reached {accuracy}, and has no time to it: {_seeds(without)}."
+            elif summary.n:
+                yield f"Not in {model}'s mean {title}, for want of a value: {_seeds(without)}."
 
 
 def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:

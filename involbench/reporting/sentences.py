@@ -92,6 +92,8 @@ def _apart(this: str, that: str, mean: float, name: str) -> str:
     """`inn is 26.8 points less accurate than cnn`."""
     metric = metric_called(name)
     amount = _amount(abs(mean), metric)
+    if not mean:
+        return f"{this} and {that} have the same mean {metric.title}"
     if name == ACCURACY:
         return f"{this} is {amount} {'less' if mean < 0 else 'more'} accurate than {that}"
     down, up = ("shorter", "longer") if metric.title.startswith("time") else ("lower", "higher")

@@ -1,5 +1,6 @@
 """A comparison as a Markdown table, for a README or a pull request."""
 
+import re
 from collections.abc import Sequence
 
 from involbench.analysis.comparison import Comparison
@@ -40,4 +41,4 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], words:
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("~", "\\~")
+    return re.sub(r"[|~*<]", r"\\\g<0>", text)

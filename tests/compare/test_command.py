@@ -277,6 +277,16 @@ def test_only_changed_leaves_out_what_is_equal(tmp_path: Path) -> None:
     assert [row.split()[0] for row in rows] == ["cnn", "inn"]
 
 
+def test_only_changed_shows_what_has_lost_a_seed(tmp_path: Path) -> None:
+    for tree, seeds in (("old", 2), ("new", 1)):
+        for seed in range(seeds):
+            make_run(tmp_path / tree, "cnn", seed)
+            make_run(tmp_path / tree, "inn", 0, accuracy=0.5) if not seed else None
+    done = run_compare(tmp_path, "--results", "new", "--against", "old", "--only-changed")
+    assert re.search(r"cnn +2/1 ", done.stdout)
+    assert not re.search(r"inn +1/1 ", done.stdout)
+
+
 def test_two_trees_show_each_model_then_and_now(tmp_path: Path) -> None:
     for seed in range(6):
         for tree, gain, keras in (("old", 0.0, "3.11.0"), ("new", 0.02, "3.12.0")):
@@ -317,9 +327,13 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     done = run_compare(tmp_path, "-m", "epochs_to@val_accuracy=0.3")
     said = " ".join(done.stdout.split())
     assert "6 of 12 seeds" in said
-    assert re.search(
-        r"inn's time to 30% validation accuracy is \d+\.\d epochs longer than cnn's", said
+    never = (
+        "inn never reached 30% validation accuracy, and has no time to it: seeds 0, 2, 4, 6, 8, 10."
     )
+    assert never in said
+    assert "for runs that never got there are in no pair" in said
+    inn = next(line for line in done.stdout.splitlines() if line.startswith(" inn"))
+    assert " ~ " in inn
     assert "counted in the means, but for the time to a target, which they do not reach." in said
 
 

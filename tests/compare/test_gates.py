@@ -28,12 +28,12 @@ def results(tmp_path: Path) -> Path:
         ("inn.test_accuracy < 0.40", 0, "inn.test_accuracy is 0.477 (8 seeds)"),
         ("inn.test_accuracy < 0.5", 3, "inn.test_accuracy is 0.477 (8 seeds)"),
         ("inn.trainable_parameters>=13074", 3, "is 13074 (8 seeds)"),
-        ("inn.test_accuracy < cnn.test_accuracy", 3, "over it by +0.26 on average (8 seeds)"),
-        ("inn.test_accuracy > cnn.test_accuracy", 0, "over it by -0.26"),
-        ("inn.trainable_parameters >= cnn.trainable_parameters", 0, "over it by -306104"),
-        ("inn.test_accuracy drops 0.02 from better", 3, "over it by +0.013 on average"),
-        ("inn.test_accuracy drops 0.04 from better", 0, "over it by -0.007"),
-        ("inn.test_accuracy rises 0.04 from better", 0, "over it by -0.073"),
+        ("inn.test_accuracy < cnn.test_accuracy", 3, "over it by 0.26 on average (8 seeds)"),
+        ("inn.test_accuracy > cnn.test_accuracy", 0, "within it by 0.26"),
+        ("inn.trainable_parameters >= cnn.trainable_parameters", 0, "within it by 306104"),
+        ("inn.test_accuracy drops 0.02 from better", 3, "over it by 0.013 on average"),
+        ("inn.test_accuracy drops 0.04 from better", 0, "within it by 0.007"),
+        ("inn.test_accuracy rises 0.04 from better", 0, "within it by 0.073"),
         ("inn.test_accuracy rises 0 from like", 0, "on average (8 seeds), undecided"),
     ],
 )
@@ -106,6 +106,63 @@ def test_a_gate_about_nothing_is_bad_usage(
     done = called("compare", "digits", *arguments, cwd=results)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("gate", "code", "reason"),
+    [
+        (
+            "inn.epochs_to@val_accuracy=0.3 > 1000",
+            3,
+            "not known: 2 of 8 seeds of inn never got there",
+        ),
+        (
+            "inn.epochs_to@val_accuracy=0.3 < 1000",
+            0,
+            "not known: 2 of 8 seeds of inn never got there",
+        ),
+        ("cnn.epochs_to@val_accuracy=0.3 > 1000", 0, "cnn.epochs_to@val_accuracy=0.3 is "),
+        (
+            "cnn.epochs_to@val_accuracy=0.3 < inn.epochs_to@val_accuracy=0.3",
+            0,
+            "2 of 8 seeds of inn never got there, undecided",
+        ),
+        (
+            "inn.seconds_to@val_accuracy=0.6 rises 0 from quick",
+            0,
+            "8 of 8 seeds of inn never got there, undecided",
+        ),
+        (
+            "inn.seconds_to@val_accuracy=0.3 rises 0 from slow",
+            0,
+            "2 of 8 seeds of inn never got there, undecided",
+        ),
+    ],
+)
+def test_what_was_never_reached_is_over_any_limit_and_decides_nothing_else(
+    tmp_path: Path, gate: str, code: int, reason: str
+) -> None:
+    for seed in range(8):
+        make_run(tmp_path / "results", "cnn", seed)
+        make_run(tmp_path / "results", "inn", seed, accuracy=0.2 if seed < 2 else 0.45)
+        make_run(tmp_path / "results", "inn", seed, experiment="quick", accuracy=0.7)
+        make_run(tmp_path / "results", "inn", seed, experiment="slow", accuracy=0.2)
+    done = called("compare", "digits", "--fail-if", gate, cwd=tmp_path)
+    assert (done.returncode, reason in done.stderr) == (code, True), done.stderr
+    if "undecided" in reason:
+        assert (
+            called("compare", "digits", "--fail-if", gate, "--strict", cwd=tmp_path).returncode == 3
+        )
+
+
+def test_a_gate_of_which_nothing_can_be_said_does_not_hide_another(results: Path) -> None:
+    gates = ("inn.test_accuracy < 0.5", "inn.test_los < 1", "cnn.test_accuracy < 0.5")
+    options = [part for gate in gates for part in ("--fail-if", gate)]
+    done = called("compare", "digits", *options, cwd=results)
+    assert done.returncode == 2
+    assert "gate failed: inn.test_accuracy < 0.5" in done.stderr
+    assert "gate passed: cnn.test_accuracy < 0.5" in done.stderr
+    assert "has no inn.test_los" in done.stderr
 
 
 def test_models_that_saw_other_images_are_not_held_against_each_other(tmp_path: Path) -> None:
