@@ -25,6 +25,7 @@ from involbench.results.lasting import lasting
 from involbench.results.outline import Outline, read_outline
 from involbench.results.reading import ResultsTree, StoredRun
 
+_MOST_NAMES = 3
 _NO_OUTLINE = Outline()
 _EVERYTHING = Wanted()
 
@@ -38,6 +39,7 @@ def compare_experiment(
 ) -> Comparison:
     """Read the runs of an experiment and compare its models; see `compare`."""
     runs, warnings = tree.runs(experiment)
+    warnings += _not_ended(tree, experiment)
     outline = read_outline(tree.folder(experiment))
     return compare(experiment, runs, baseline, warnings, outline, wanted)
 
@@ -89,6 +91,13 @@ def compare(
         environment=found,
         warnings=tuple(said),
     )
+
+
+def _not_ended(tree: ResultsTree, experiment: str) -> list[str]:
+    names = [path.name for path in tree.not_ended(experiment)]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    shown = ", ".join(names[:_MOST_NAMES])
+    return [f"without what is under way or was cut off: {shown}{more}"] if names else []
 
 
 def _paired(

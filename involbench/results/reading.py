@@ -94,6 +94,11 @@ class ResultsTree:
                     warnings.append(f"{error} (skipped)")
         return found, warnings
 
+    def not_ended(self, experiment: str) -> list[Path]:
+        """The folders of its runs that are under way, or were cut off."""
+        folders = self.run_folders(experiment)
+        return [path for path in folders if not os.path.lexists(path / "run.json")]
+
 
 def read_run(folder: Path) -> StoredRun:
     """Read the record of one run folder. Raises ResultsError where it cannot be used."""

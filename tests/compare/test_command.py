@@ -277,6 +277,16 @@ def test_only_changed_leaves_out_what_is_equal(tmp_path: Path) -> None:
     assert [row.split()[0] for row in rows] == ["cnn", "inn"]
 
 
+def test_what_has_not_ended_is_named(tmp_path: Path) -> None:
+    for seed in range(6):
+        ended = make_run(tmp_path / "results", "cnn", seed)
+        (ended / "run.json").unlink() if seed else None
+    done = run_compare(tmp_path)
+    cut = [path.name for path in sorted(ended.parent.iterdir())[1:4]]
+    said = f"digits: without what is under way or was cut off: {', '.join(cut)} and 2 more"
+    assert said in " ".join(done.stderr.split())
+
+
 def test_only_changed_shows_what_has_lost_a_seed(tmp_path: Path) -> None:
     for tree, seeds in (("old", 2), ("new", 1)):
         for seed in range(seeds):
