@@ -10,11 +10,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.settings import shown, trial_settings
 from involbench.reporting.tables_list import run_json, status
 from involbench.reporting.units import age, elapsed, size
 from involbench.results.catalog import RunEntry
-from involbench.results.input_wait import INPUT_WAIT
 from involbench.results.logs import last_lines
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.wording import excerpt, printable
@@ -92,7 +92,7 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
     for name, value in record.metrics.items():
         if value is None:
             text = "n/a"
-        elif name.partition("@")[0].endswith(("accuracy", INPUT_WAIT)):
+        elif metric_called(name).unit == "percent":
             text = f"{100 * value:.2f}%"
         else:
             text = f"{value:.4g}"

@@ -70,7 +70,7 @@ def test_no_complaint_and_no_horizontal_scroll(published_file, scheme, tmp_path)
     pages = json.loads(html.unescape(found))
     assert [page["guarded"] for page in pages] == [True, True, False]
     for page in pages:
-        assert (page["wide"], page["pictures"], page["shown"]) == (0, 0, 11)
+        assert (page["wide"], page["pictures"], page["shown"]) == (0, 0, 12)
         assert page["high"] > 100
         assert page["fetched"] == []
         brightness = sum(map(int, re.findall(r"\d+", page["background"])[:3])) / 3
