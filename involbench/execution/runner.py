@@ -43,10 +43,11 @@ class _Entry:
     kind: str
     """What trials have in common that differ in their seed alone."""
     waited_for: bool = False
+    """Whether another runner was at it when its turn came."""
 
-    def turn(self) -> tuple[bool, int]:
-        """Seed by seed, and what is waited for after all others."""
-        return self.waited_for, self.seed
+    def turn(self) -> tuple[int, bool]:
+        """Seed by seed, and first what another runner may have ended meanwhile."""
+        return self.seed, not self.waited_for
 
 
 def _entries(todo: Sequence[PlannedTrial]) -> Iterator[_Entry]:
@@ -112,7 +113,7 @@ class Runner:
                 self._count(event.started.trial.seed, left, planned)
         return failures
 
-    def _turn(self, entry: _Entry) -> tuple[tuple[bool, int], float]:
+    def _turn(self, entry: _Entry) -> tuple[tuple[int, bool], float]:
         """As ever, but of a seed first what took longest at the last one.
 
         So that workers are done at about the same time.

@@ -202,13 +202,14 @@ def test_a_run_that_another_process_owns_is_waited_for(spec):
     run_dir = spec.parent / "results/tiny/runs" / owned
     run_dir.mkdir(parents=True)
     with FileLock(run_dir / ".lock"):
-        process = spawn("run", spec, "--seeds", 1, cwd=spec.parent)
+        process = spawn("run", spec, "--seeds", 3, cwd=spec.parent)
         wait_for(lambda: "control0" in statuses(spec.parent), process)
         assert "cnn0" not in statuses(spec.parent)
         assert process.poll() is None
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert "another process" in errors
+    assert errors.index("cnn seed 0 test accuracy") < errors.index("control seed 2 test accuracy")
     assert set(statuses(spec.parent).values()) == {"finished"}
 
 
