@@ -68,10 +68,15 @@ def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
 def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
     """What must be known of an interval or a p, of each difference that it is said of."""
     for name in metrics:
+        whose: dict[str, list[str]] = {}
         for result in comparison.models:
             difference = result.differences.get(name)
             for note in difference.notes if difference else ():
-                yield f"{label(result.model, result.point)}, {metric_called(name).title}: {note}."
+                whose.setdefault(note, []).append(label(result.model, result.point))
+        for note, models in whose.items():
+            one = len(models) <= _MOST_LINES
+            which = ", ".join(models) if one else f"{len(models)} comparisons"
+            yield f"{which}, {metric_called(name).title}: {note}."
 
 
 def _named(result: ModelResult, seeds: Iterable[int]) -> str:

@@ -132,7 +132,10 @@ def test_files_that_it_shows_and_names_exist():
     scripts = [f"benchmarks/{name}.py" for name in modules]
     assert len(links) >= 4
     assert len(scripts) == 3
-    assert [name for name in links + scripts if not (ROOT / name).is_file()] == []
+    files = [link.partition("#")[0] for link in links] + scripts
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+    for name, _, heading in (link.partition("#") for link in links if "#" in link):
+        assert f"## {heading}\n" in (ROOT / name).read_text()
 
 
 def test_every_command_is_named():
