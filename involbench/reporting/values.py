@@ -79,7 +79,7 @@ def _digits(value: float, metric: Metric, difference: bool) -> int:
     large = difference and abs(value) >= (9.95 if metric.unit == "percent" else 0.0995)
     fixed = {"epochs": 1, "plain": 2 if large else 3, "percent": 1 if large else 2}
     steps = ((1, 1), (0.1, 2), (0.01, 3))
-    found = next((digits for least, digits in steps if abs(value) >= least), 5)
+    found = next((digits for least, digits in steps if abs(value) >= least), 5 if value else 1)
     return fixed.get(metric.unit, found)
 
 
