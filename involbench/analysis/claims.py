@@ -110,20 +110,21 @@ def _flatters_those_left(metric: str) -> bool:
 
 def _unfit(results: Sequence[ModelResult], metric: str) -> str:
     """Why a metric that flatters cannot be judged, if some runs learned too badly for it."""
-    if not _flatters_those_left(metric):
-        return ""
-    point = "".join(f", {key} = {value}" for key, value in results[0].point.items())
     if metric_called(metric).best_of_nothing:
-        which = _counted({each.model: each.n_collapsed for each in results})
-        why = f"collapsed{point}, and a constant network has nothing to lose"
+        counts = [each.n_collapsed for each in results]
+        why = "collapsed, and a constant network has nothing to lose"
+    elif takes_target(metric):
+        counts = [each.n_finished - each.metrics[metric].n for each in results]
+        why = "never reached the accuracy"
     else:
-        which = _counted({each.model: each.n_finished - each.metrics[metric].n for each in results})
-        why = f"never reached the accuracy{point}"
+        return ""
+    those = [
+        f"{count} of {each.model}" + "".join(f", {k} = {v}" for k, v in each.point.items())
+        for count, each in zip(counts, results, strict=True)
+        if count
+    ]
+    which = " and ".join(dict.fromkeys(those))
     return f"{which} {why}" if which else ""
-
-
-def _counted(numbers: Mapping[str, int]) -> str:
-    return " and ".join(f"{number} of {model}" for model, number in numbers.items() if number)
 
 
 def _at_point(claim: Claim, point: dict[str, object], pairs: Pairs) -> ClaimNumbers:

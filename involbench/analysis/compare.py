@@ -24,8 +24,8 @@ from involbench.analysis.trained_pair import trained_pair
 from involbench.results.lasting import lasting
 from involbench.results.outline import Outline, read_outline
 from involbench.results.reading import ResultsTree, StoredRun
+from involbench.results.wording import first_of
 
-_MOST_NAMES = 3
 _NO_OUTLINE = Outline()
 _EVERYTHING = Wanted()
 
@@ -39,7 +39,8 @@ def compare_experiment(
 ) -> Comparison:
     """Read the runs of an experiment and compare its models; see `compare`."""
     runs, warnings = tree.runs(experiment)
-    warnings += _not_ended(tree, experiment)
+    if names := tree.not_ended(experiment, runs):
+        warnings.append(f"without what is under way or was cut off: {first_of(names)}")
     outline = read_outline(tree.folder(experiment))
     return compare(experiment, runs, baseline, warnings, outline, wanted)
 
@@ -91,13 +92,6 @@ def compare(
         environment=found,
         warnings=tuple(said),
     )
-
-
-def _not_ended(tree: ResultsTree, experiment: str) -> list[str]:
-    names = [path.name for path in tree.not_ended(experiment)]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    shown = ", ".join(names[:_MOST_NAMES])
-    return [f"without what is under way or was cut off: {shown}{more}"] if names else []
 
 
 def _paired(

@@ -31,32 +31,34 @@ class Outcome:
     point: dict[str, Any]
 
 
-def check_gates(
-    gates: Sequence[Gate], comparisons: Sequence[Comparison], lookup: Lookup, strict: bool
+def check_gate(
+    gate: Gate, comparisons: Sequence[Comparison], lookup: Lookup, strict: bool
 ) -> list[Outcome]:
-    """Hold comparisons to gates.
+    """Hold comparisons to a gate.
 
     A threshold is held against the mean as it was measured. What compares two models, or one
     with its past, fails only where the difference is told apart from chance; with `strict`,
     also where the mean alone says so.
 
     Args:
-        gates: What must not be.
-        comparisons: Of all experiments; a gate concerns each that has its model.
+        gate: What must not be.
+        comparisons: Of all experiments; the gate concerns each that has its model.
         lookup: The comparison of a reference experiment, by the name that a gate gives.
         strict: Whether what is undecided fails.
 
     Raises:
         UsageError: No experiment has the model, or no run the metric: nothing can be said.
     """
-    outcomes = []
-    for gate in gates:
-        for comparison in _having(gate.quantity.model, comparisons):
-            for result in _results(comparison, gate.quantity.model):
-                failed, reason = _check(gate, comparison, result, lookup, strict)
-                where = comparison.experiment, result.point
-                outcomes.append(Outcome(gate, failed, reason, *where))
-    return outcomes
+    return [
+        Outcome(
+            gate,
+            *_check(gate, comparison, result, lookup, strict),
+            comparison.experiment,
+            result.point,
+        )
+        for comparison in _having(gate.quantity.model, comparisons)
+        for result in _results(comparison, gate.quantity.model)
+    ]
 
 
 def _check(
@@ -64,40 +66,33 @@ def _check(
 ) -> tuple[bool, str]:
     """Whether the gate failed at one result, and why."""
     values = _measured(comparison, result, gate.quantity)
+    never = _never_reached(values, gate.quantity.metric, gate.quantity.model)
     if isinstance(gate, Threshold):
-        never = _never_reached(values, gate.quantity)
         mean = math.inf if never else values.mean or 0.0
         said = f"not known: {never}" if never else f"{mean:.6g} ({_seeds(values.n)})"
-        failed = _COMPARES[gate.comparison](mean, gate.limit)
-        return failed, f"{gate.quantity} is {said}"
+        return _COMPARES[gate.comparison](mean, gate.limit), f"{gate.quantity} is {said}"
     if isinstance(gate, Between):
-        other = _partner(gate.other.model, result, comparison, gate)
-        if not same_images(result, other):
-            raise UsageError(f"--fail-if {gate.text}: {gate.other.model} saw other images")
-        against = _measured(comparison, other, gate.other)
-        if never := _never_reached(values, gate.quantity) or _never_reached(against, gate.other):
-            return strict, f"{never}, undecided"
-        sides = _signed(values, against, gate.comparison in (">", ">="), 0.0, gate)
-        return _decided(sides, or_equal="=" in gate.comparison, strict=strict)
-    reference = lookup(gate.reference)
-    other = _partner(gate.quantity.model, result, reference, gate)
+        beside, quantity, whose = comparison, gate.other, gate.other.model
+    else:
+        beside, quantity, whose = lookup(gate.reference), gate.quantity, gate.reference
+    other = _partner(quantity.model, result, beside, gate)
     if not same_images(result, other):
-        raise UsageError(f"--fail-if {gate.text}: {gate.reference} has other images")
-    against = _measured(reference, other, gate.quantity)
-    then = Quantity(f"{gate.quantity.model} of {gate.reference}", gate.quantity.metric)
-    if never := _never_reached(values, gate.quantity) or _never_reached(against, then):
+        raise UsageError(f"--fail-if {gate.text}: {whose} saw other images")
+    against = _measured(beside, other, quantity)
+    if never := never or _never_reached(against, quantity.metric, whose):
         failed, reason = strict, f"{never}, undecided"
     else:
-        sides = _signed(values, against, gate.direction == "rises", gate.amount, gate)
-        failed, reason = _decided(sides, or_equal=False, strict=strict)
-    unlike = made_otherwise(result, other)
-    return failed, f"{reason}; not made as {gate.reference} was: {unlike}" if unlike else reason
+        failed, reason = _decided(_signed(values, against, gate), gate, strict)
+    unlike = made_otherwise(result, other) if isinstance(gate, Moved) else ""
+    return failed, f"{reason}; not made as {whose} was: {unlike}" if unlike else reason
 
 
-def _signed(
-    values: Summary, against: Summary, up: bool, amount: float, gate: Between | Moved
-) -> Difference:
+def _signed(values: Summary, against: Summary, gate: Between | Moved) -> Difference:
     """By how much each pair is over what the gate allows; above zero is what must not be."""
+    if isinstance(gate, Between):
+        up, amount = gate.comparison in (">", ">="), 0.0
+    else:
+        up, amount = gate.direction == "rises", gate.amount
     direction = 1 if up else -1
     over = {
         seed: direction * (value - other) - amount
@@ -109,8 +104,8 @@ def _signed(
     return excess(over, gate.quantity.metric)
 
 
-def _decided(over: Difference, or_equal: bool, strict: bool) -> tuple[bool, str]:
-    mean = over.mean or 0.0
+def _decided(over: Difference, gate: Between | Moved, strict: bool) -> tuple[bool, str]:
+    mean, or_equal = over.mean or 0.0, isinstance(gate, Between) and "=" in gate.comparison
     side = "over" if mean > 0 else "within"
     about = f"{side} it by {abs(mean):.6g} on average ({_seeds(over.n)})"
     if mean < 0 or (mean == 0 and not or_equal):
@@ -159,14 +154,12 @@ def _measured(comparison: Comparison, result: ModelResult, quantity: Quantity) -
     return summary
 
 
-def _never_reached(values: Summary, quantity: Quantity) -> str:
-    """How many runs have no time to a target since they never got there; empty where none has."""
-    never = len(values.by_seed) - values.n if takes_target(quantity.metric) else 0
-    return (
-        f"{never} of {_seeds(len(values.by_seed))} of {quantity.model} never got there"
-        if never
-        else ""
-    )
+def _never_reached(values: Summary, metric: str, whose: str) -> str:
+    """How many runs have no time to a target, for they never got there; empty where all have."""
+    seeds = len(values.by_seed)
+    if not takes_target(metric) or values.n == seeds:
+        return ""
+    return f"{seeds - values.n} of {_seeds(seeds)} of {whose} never got there"
 
 
 def _seeds(count: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from involbench.errors import UsageError
 from involbench.results.files import is_folder
 from involbench.results.reading import ResultsTree
-from involbench.results.wording import excerpt
+from involbench.results.wording import excerpt, first_of
 
 _SHOWN = 4
 Found = tuple[str, Path]
@@ -76,6 +76,4 @@ def _hint(known: list[Found], start: str) -> str:
 
 
 def _some(runs: list[Found]) -> str:
-    names = [f"{experiment}/{folder.name}" for experiment, folder in runs[:_SHOWN]]
-    more = f" and {len(runs) - _SHOWN} more" if len(runs) > _SHOWN else ""
-    return ", ".join(names) + more
+    return first_of([f"{experiment}/{folder.name}" for experiment, folder in runs], _SHOWN)

@@ -37,7 +37,7 @@ def end_on_failed_gate(
         UsageError: Of one of them nothing can be said.
     """
     from involbench.analysis.compare import compare_experiment
-    from involbench.analysis.gates import Outcome, check_gates
+    from involbench.analysis.gates import Outcome, check_gate
     from involbench.cli.experiments import find_experiments
     from involbench.errors import UsageError
     from involbench.reporting.labels import label
@@ -49,7 +49,7 @@ def end_on_failed_gate(
     outcomes, refused = list[Outcome](), list[UsageError]()
     for gate in gates:  # What is wrong with one is no reason to keep silent of the others.
         try:
-            outcomes += check_gates([gate], comparisons, lookup, strict)
+            outcomes += check_gate(gate, comparisons, lookup, strict)
         except UsageError as error:
             refused.append(error)
     for outcome in outcomes:

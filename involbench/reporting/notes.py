@@ -46,16 +46,18 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
 
 def _but(comparison: Comparison, metrics: Sequence[str]) -> str:
     """Of which means they are no part, and which they flatter."""
-    if any(metric_called(name).best_of_nothing for name in metrics):
-        return ", where a network that always says the same has nothing to lose"
-    values = [
-        summary.by_seed[seed]
+    said = ""
+    if any(
+        result.metrics[name].by_seed[seed] is None
         for result in comparison.models
         for name in filter(takes_target, metrics)
-        if (summary := result.metrics.get(name)) is not None
+        if name in result.metrics
         for seed in result.collapsed_seeds
-    ]
-    return ", but for the time to a target, which they do not reach" if None in values else ""
+    ):
+        said += ", but for the time to a target, which they do not reach"
+    if any(metric_called(name).best_of_nothing for name in metrics):
+        said += ", where a network that always says the same has nothing to lose"
+    return said
 
 
 def made_with(comparison: Comparison) -> str:

@@ -6,7 +6,7 @@ from involbench.analysis.comparison import Comparison, ModelResult
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.labels import label
-from involbench.results.wording import excerpt
+from involbench.results.wording import excerpt, first_of
 from involbench.spec.targets import takes_target
 
 _MOST_LINES = 6
@@ -59,8 +59,7 @@ def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
             without = [seed for seed, value in summary.by_seed.items() if value is None]
             model, title = label(result.model, result.point), metric_called(name).title
             if takes_target(name):
-                accuracy = title.partition(" to ")[2]
-                yield f"{model} never reached {accuracy}, and has no time to it: {_seeds(without)}."
+                yield f"{model} has no {title}, for it never got there: {_seeds(without)}."
             elif summary.n:
                 yield f"Not in {model}'s mean {title}, for want of a value: {_seeds(without)}."
 
@@ -74,8 +73,7 @@ def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
             for note in difference.notes if difference else ():
                 whose.setdefault(note, []).append(label(result.model, result.point))
         for note, models in whose.items():
-            one = len(models) <= _MOST_LINES
-            which = ", ".join(models) if one else f"{len(models)} comparisons"
+            which = first_of(models, _MOST_LINES)
             yield f"{which}, {metric_called(name).title}: {note}."
 
 

@@ -11,10 +11,9 @@ from involbench.errors import ResultsError
 from involbench.results.inventory import Item, items_below, total_size
 from involbench.results.locks import is_held
 from involbench.results.outline import read_outline
-from involbench.results.reading import ResultsTree, read_history, read_run
+from involbench.results.reading import RUN_ID, ResultsTree, read_history, read_run
 from involbench.results.record import RunRecord
 
-_RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
 _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
 
 
@@ -43,11 +42,6 @@ class RunEntry:
     def size(self) -> int:
         """Bytes on disk."""
         return total_size(self.items)
-
-
-def is_run_id(name: str) -> bool:
-    """Whether a run folder can have this name: `<model>-seed<k>-<hash8>`."""
-    return _RUN_ID.fullmatch(name) is not None
 
 
 def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], list[str]]:
@@ -81,7 +75,7 @@ def read_entry(
         ResultsError: It is no run folder, or its record cannot be used.
     """
     has_record = os.path.lexists(path / "run.json")
-    if not has_record and not is_run_id(path.name):
+    if not has_record and not RUN_ID.fullmatch(path.name):
         raise ResultsError(f"{path}: not a run folder: it has no run.json")
     record = read_run(path).record if has_record else None
     status = _status(path, record, held)
@@ -140,5 +134,5 @@ def _modified(path: Path) -> float:
 
 
 def _order(entry: RunEntry) -> tuple[str, int, str]:
-    match = _RUN_ID.fullmatch(entry.run_id)
+    match = RUN_ID.fullmatch(entry.run_id)
     return (match["model"], int(match["seed"]), match["hash"]) if match else (entry.run_id, 0, "")

@@ -5,6 +5,8 @@ names the file, so that one bad file never hides the good ones.
 """
 
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from involbench.results.wording import excerpt
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
+RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
+"""What a run folder's name is."""
 
 _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
 
@@ -94,10 +98,15 @@ class ResultsTree:
                     warnings.append(f"{error} (skipped)")
         return found, warnings
 
-    def not_ended(self, experiment: str) -> list[Path]:
-        """The folders of its runs that are under way, or were cut off."""
-        folders = self.run_folders(experiment)
-        return [path for path in folders if not os.path.lexists(path / "run.json")]
+    def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
+        """The names of its runs that are under way, or were cut off, beside those that ended."""
+        known = {run.path for run in ended}
+        others = (path for path in self.run_folders(experiment) if path not in known)
+        return [
+            path.name
+            for path in others
+            if RUN_ID.fullmatch(path.name) and not os.path.lexists(path / "run.json")
+        ]
 
 
 def read_run(folder: Path) -> StoredRun:

@@ -58,6 +58,6 @@ class EpochHistory(keras.callbacks.Callback):
 def _shortest(value: float) -> float:
     """Of a 32-bit number the shortest decimal: 0.7, where its own value is 0.699999988079071.
 
-    Otherwise three seeds that gain a tenth gain three different amounts.
+    With the digits that 32 bits do not have, seeds that gain a tenth would gain different amounts.
     """
     return float(str(np.float32(value)))

@@ -205,6 +205,43 @@ def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_
     assert verdicts["none"] == [("undecided", never)] * 2
 
 
+@pytest.mark.parametrize(
+    ("metric", "difference", "said"),
+    [
+        ("test_accuracy", 0.1, "10 points more"),
+        ("seconds_per_epoch", 3, "3 s more"),
+        ("latency", 0.002, "2 ms more"),
+        ("trainable_parameters", 500, "500 more"),
+    ],
+)
+def test_what_is_claimed_is_in_the_unit_of_the_numbers(
+    results: Path, metric: str, difference: float, said: str
+) -> None:
+    (claim,) = claimed(results, CLAIM | {"metric": metric, "by": {"difference": difference}})
+    assert f"claimed: at least {said}" in claim_sentence(claim)
+
+
+@pytest.mark.parametrize("lost", [None, 3, 7])
+def test_runs_of_either_point_of_one_model_can_be_too_bad_to_judge(
+    tmp_path: Path, lost: int | None
+) -> None:
+    key = "models.inn.kernel_size"
+    for size, accuracy in ((3, 0.3), (7, 0.8)):
+        for seed in range(6):
+            make_run(
+                *(tmp_path, "inn", seed),
+                accuracy=accuracy,
+                collapsed=size == lost and seed < 2,
+                architecture={"architecture": "keras_io_inn", "kernel_size": size},
+                point={key: size},
+            )
+    about = {"metric": "generalization_gap", "greater": "inn", "lesser": "inn"}
+    (claim,) = claimed(tmp_path, CLAIM | about | {"at": {key: 7}, "lesser_at": {key: 3}})
+    assert claim.verdict == ("undecided" if lost else "supported")
+    said = f"2 of inn, {key} = {lost} collapsed, and a constant network has nothing to lose"
+    assert claim.reason == (said if lost else "")
+
+
 def test_of_what_is_better_lower_the_share_is_of_the_claims_side(results: Path) -> None:
     (claim,) = claimed(results, {**CLAIM, "metric": "test_loss", "greater": "inn", "lesser": "cnn"})
     assert claim.verdict == "supported"

@@ -281,8 +281,9 @@ def test_what_has_not_ended_is_named(tmp_path: Path) -> None:
     for seed in range(6):
         ended = make_run(tmp_path / "results", "cnn", seed)
         (ended / "run.json").unlink() if seed else None
+    (ended.parent / "notes").mkdir()  # Not a run's.
     done = run_compare(tmp_path)
-    cut = [path.name for path in sorted(ended.parent.iterdir())[1:4]]
+    cut = [path.name for path in sorted(ended.parent.glob("cnn-*"))[1:4]]
     said = f"digits: without what is under way or was cut off: {', '.join(cut)} and 2 more"
     assert said in " ".join(done.stderr.split())
 
@@ -337,14 +338,51 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     done = run_compare(tmp_path, "-m", "epochs_to@val_accuracy=0.3")
     said = " ".join(done.stdout.split())
     assert "6 of 12 seeds" in said
-    never = (
-        "inn never reached 30% validation accuracy, and has no time to it: seeds 0, 2, 4, 6, 8, 10."
-    )
-    assert never in said
+    never = "inn has no time to 30% validation accuracy, for it never got there"
+    assert f"{never}: seeds 0, 2, 4, 6, 8, 10." in said
     assert "for runs that never got there are in no pair" in said
     inn = next(line for line in done.stdout.splitlines() if line.startswith(" inn"))
     assert " ~ " in inn
     assert "counted in the means, but for the time to a target, which they do not reach." in said
+
+
+def test_what_collapsed_runs_do_to_a_mean_is_said(tmp_path: Path) -> None:
+    for seed in range(2):
+        make_run(tmp_path / "results", "cnn", seed)
+        make_run(tmp_path / "results", "inn", seed, collapsed=True)
+    for metric, said in (
+        ("epochs_to@val_accuracy=0.05", "counted in the means."),
+        ("generalization_gap", "in the means, where a network that always says the same has"),
+    ):
+        assert said in " ".join(run_compare(tmp_path, "-m", metric).stdout.split())
+
+
+def test_what_is_unusual_of_several_models_is_said_once(tmp_path: Path) -> None:
+    for seed in range(15):
+        for model in ("cnn", "inn", "control"):
+            make_run(tmp_path / "results", model, seed)
+    said = " ".join(run_compare(tmp_path).stdout.split())
+    assert "control, inn, test accuracy: p from 16,384 sign patterns" in said
+    assert said.count("sign patterns") == 1
+
+
+def test_a_mean_difference_of_nothing_is_in_words_and_few_digits(tmp_path: Path) -> None:
+    for seed, gain in enumerate((0.1, -0.1)):
+        make_run(tmp_path / "results", "cnn", seed, accuracy=0.5)
+        make_run(tmp_path / "results", "inn", seed, accuracy=0.5 + gain)
+    said = " ".join(run_compare(tmp_path).stdout.split())
+    assert "inn and cnn have the same mean test accuracy" in said
+    metric = "seconds_to@val_accuracy=0.2"
+    same = run_compare(tmp_path, "--against", "results", "-m", metric)
+    assert re.search(r" = \+0\.0\b", same.stdout)
+
+
+def test_markdown_shows_stars_as_they_are(tmp_path: Path) -> None:
+    claim = {"says": "*much* <b>better", "source": "a|b", "metric": "test_loss"}
+    spec = {"models": {}, "claims": [{**claim, "greater": "cnn", "lesser": "inn"}]}
+    make_run(tmp_path / "results", "cnn", 0)
+    (tmp_path / "results/digits/spec.yaml").write_text(json.dumps(spec))
+    assert r"\*much\* \<b>better (a\|b)" in run_compare(tmp_path, "--md").stdout
 
 
 def test_where_the_interval_alone_would_decide_p_is_said(tmp_path: Path) -> None:

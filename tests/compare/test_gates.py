@@ -133,9 +133,9 @@ def test_a_gate_about_nothing_is_bad_usage(
             "8 of 8 seeds of inn never got there, undecided",
         ),
         (
-            "inn.seconds_to@val_accuracy=0.3 rises 0 from slow",
+            "cnn.seconds_to@val_accuracy=0.3 rises 0 from slow",
             0,
-            "2 of 8 seeds of inn never got there, undecided",
+            "8 of 8 seeds of slow never got there, undecided",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_what_was_never_reached_is_over_any_limit_and_decides_nothing_else(
         make_run(tmp_path / "results", "cnn", seed)
         make_run(tmp_path / "results", "inn", seed, accuracy=0.2 if seed < 2 else 0.45)
         make_run(tmp_path / "results", "inn", seed, experiment="quick", accuracy=0.7)
-        make_run(tmp_path / "results", "inn", seed, experiment="slow", accuracy=0.2)
+        make_run(tmp_path / "results", "cnn", seed, experiment="slow", accuracy=0.2)
     done = called("compare", "digits", "--fail-if", gate, cwd=tmp_path)
     assert (done.returncode, reason in done.stderr) == (code, True), done.stderr
     if "undecided" in reason:

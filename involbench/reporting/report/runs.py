@@ -11,7 +11,7 @@ from involbench.reporting.tables_list import status
 from involbench.reporting.tables_show import log_lines, record_sections
 from involbench.reporting.units import elapsed, size
 from involbench.results.catalog import RunEntry
-from involbench.results.wording import excerpt, printable
+from involbench.results.wording import excerpt, first_of, printable
 
 _MISSED = {
     "history.json": "no curves are drawn of it",
@@ -60,8 +60,7 @@ def sick_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
             error = entry.record.error if entry.record else None
             alike[ended, excerpt(error) if error else ""].append(printable(entry.run_id))
     for (ended, error), runs in alike.items():
-        more = f" and {len(runs) - _MOST_NAMES} more" if len(runs) > _MOST_NAMES else ""
-        said = f"{', '.join(runs[:_MOST_NAMES])}{more}: {ended}"
+        said = f"{first_of(runs, _MOST_NAMES)}: {ended}"
         yield f"{said}: {error}" if error else f"{said}."
 
 
