@@ -40,8 +40,6 @@ class _Entry:
     started: TrialStarted
     seed: int
     """Its seed's place among all."""
-    kind: str
-    """What trials have in common that differ in their seed alone."""
     waited_for: bool = False
     """Whether another runner was at it when its turn came."""
 
@@ -56,7 +54,7 @@ def _entries(todo: Sequence[PlannedTrial]) -> Iterator[_Entry]:
         trial = item.trial
         place = places.setdefault(trial.seed, len(places))
         started = TrialStarted(trial, index, len(todo))
-        yield _Entry(item, started, place, f"{trial.model} {trial.point}")
+        yield _Entry(item, started, place)
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ class Runner:
 
         So that workers are done at about the same time.
         """
-        return entry.turn(), -self._took.get(entry.kind, inf)
+        return entry.turn(), -self._took.get(entry.item.trial.kind, inf)
 
     def _until_left(self, workers: int) -> Iterator[Event]:
         """What happens until all workers have left."""
@@ -182,7 +180,7 @@ class Runner:
         request = RunTrial(entry.item.trial, run_dir, self.argv, self.since, self.force)
         record = self._record(worker, request, pass_on)
         if record is not None:
-            self._took[entry.kind] = record.seconds
+            self._took[entry.item.trial.kind] = record.seconds
             self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not began))
         elif not entry.waited_for:
             self._tell(f"{run_dir.name} is being run by another process: waiting for it")

@@ -1,99 +1,10 @@
-"""Where an experiment stands while it runs: events in, lines of text out."""
+"""What is said of an experiment while it runs: events in, lines of text out."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from statistics import mean
-
-from involbench.execution.events import (
-    EpochEnded,
-    Event,
-    Planned,
-    SeedEnded,
-    TrialEnded,
-    TrialStarted,
-)
+from involbench.execution.events import Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.results.input_wait import too_much
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial, shared_coordinates
-
-
-@dataclass
-class Running:
-    """A trial under way."""
-
-    started: TrialStarted
-    began: float
-    reports: list[EpochReport] = field(default_factory=list)
-    """Of the epochs that ended since; one that is resumed begins with a later epoch than 1."""
-    heard: float = 0.0
-    """When the last of them came."""
-
-    @property
-    def epoch(self) -> int:
-        """The last that ended; 0 before the first."""
-        return self.reports[-1].epoch if self.reports else 0
-
-    def hear(self, report: EpochReport, now: float) -> float:
-        """Take in the end of an epoch; the seconds an epoch so far."""
-        self.reports.append(report)
-        self.heard = now
-        return (now - self.began) / len(self.reports)
-
-    def seconds_left(self, each: float, now: float) -> float:
-        """What is left of it, at so many seconds an epoch."""
-        epochs = self.started.trial.training.epochs - self.epoch
-        since = self.heard if self.reports else self.began
-        return max(each * epochs - (now - since), 0.0)
-
-
-@dataclass
-class Standing:
-    """What has been seen so far; updated by every event.
-
-    Args:
-        clock: Seconds, monotonic.
-    """
-
-    clock: Callable[[], float] = time.monotonic
-    todo: dict[int, Trial] = field(default_factory=dict)
-    """What has not ended, by its number."""
-    is_over: bool = False
-    """Whether there was something to do and all of it has ended."""
-    running: dict[int, Running] = field(default_factory=dict)
-    """By the trial's number."""
-    _seconds: dict[str, float] = field(default_factory=dict)
-    """Seconds an epoch, a model, validation and start-up included."""
-
-    def update(self, event: Event) -> None:
-        """Take in one event."""
-        match event:
-            case Planned(trials):
-                self.todo = dict(enumerate(trials, start=1))
-            case TrialStarted():
-                self.running[event.index] = Running(event, self.clock())
-            case EpochEnded(started, report):
-                each = self.running[started.index].hear(report, self.clock())
-                self._seconds[started.trial.model] = each
-            case TrialEnded():
-                self.running.pop(event.started.index, None)
-                self.todo.pop(event.started.index, None)
-                self.is_over = not self.todo
-
-    def seconds_left(self) -> float | None:
-        """Estimate for all trials; models not seen yet are taken for the mean of those seen."""
-        if not self._seconds or not self.running:
-            return None
-        typical, now = mean(self._seconds.values()), self.clock()
-        total = 0.0
-        for index, trial in self.todo.items():
-            each = self._seconds.get(trial.model, typical)
-            if index in self.running:
-                total += self.running[index].seconds_left(each, now)
-            else:
-                total += each * trial.training.epochs
-        return total / len(self.running)
 
 
 def duration(seconds: float | None) -> str:

@@ -10,13 +10,13 @@ from rich.text import Text
 from involbench.execution.events import EpochEnded, Event, Planned, SeedEnded, TrialEnded
 from involbench.execution.messages import Notice, Progress
 from involbench.reporting.progress import (
-    Standing,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
 )
 from involbench.reporting.screen_table import running_trials
+from involbench.reporting.standing import Standing
 
 
 class PlainScreen:

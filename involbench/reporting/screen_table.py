@@ -9,7 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from involbench.reporting.progress import Running, Standing, duration, trial_name
+from involbench.reporting.progress import duration, trial_name
+from involbench.reporting.standing import Running, Standing
 
 _BAR, _SPARKS, _NAME, _GAP = 12, 16, 30, 2
 _LEVELS = "▁▂▃▄▅▆▇█"

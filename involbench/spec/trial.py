@@ -36,6 +36,11 @@ class Trial(Section):
     point: Free = Field({})
     """The sweep's key paths that concern this model, with this trial's values."""
 
+    @property
+    def kind(self) -> str:
+        """The same for two trials of a spec that differ in their seed alone."""
+        return f"{self.model} {self.point}"
+
     def settings(self, fingerprint: str) -> dict[str, Any]:
         """Everything but the seed that decides the result.
 
@@ -83,9 +88,8 @@ def _concerns(parts: Sequence[str], model: str) -> bool:
 
 
 def one_seed_each(trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The first trial of each kind, where two of a kind differ in their seed alone."""
+    """The first trial of each kind; all of one spec."""
     first: dict[str, Trial] = {}
     for trial in trials:
-        kind = trial.model_copy(update={"seed": 0}).run_id(fingerprint="")
-        first.setdefault(kind, trial)
+        first.setdefault(trial.kind, trial)
     return tuple(first.values())

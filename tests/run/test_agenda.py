@@ -43,5 +43,5 @@ def test_of_a_seed_several_workers_begin_with_what_took_longest_at_the_last_one(
     for model, seconds in (("cnn", 2.0), ("inn", 5.0), ("control", 1.0)):
         taken = agenda.take()
         assert (taken.item.trial.model, taken.item.trial.seed) == (model, 7)
-        runner._took[taken.kind] = seconds
+        runner._took[taken.item.trial.kind] = seconds
     assert [agenda.take().item.trial.model for _ in range(3)] == ["inn", "cnn", "control"]

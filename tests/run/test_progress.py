@@ -9,7 +9,6 @@ from rich.console import Console
 
 from involbench.execution.events import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.reporting.progress import (
-    Standing,
     duration,
     epoch_line,
     plan_line,
@@ -17,6 +16,7 @@ from involbench.reporting.progress import (
     trial_line,
 )
 from involbench.reporting.screen_table import running_trials, sparkline
+from involbench.reporting.standing import Standing
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.architectures import KerasIoCnn, KerasIoInn
@@ -170,9 +170,33 @@ def test_time_left_is_divided_among_the_trials_that_run_side_by_side():
         standing.update(EpochEnded(starts[0], report(epoch), "run"))  # 2 s an epoch.
     standing.update(EpochEnded(starts[1], report(1), "run"))  # 10 s an epoch.
     assert standing.seconds_left() == pytest.approx((10 + 90 + 20 + 100) / 2)
-    # One that another runner did was never begun here.
-    standing.update(TrialEnded(starts[2], record(starts[2].trial, 0.9), Path(), elsewhere=True))
-    assert standing.seconds_left() == pytest.approx((10 + 90 + 100) / 2)
+
+
+def test_time_left_is_shorter_by_what_other_runners_do():
+    now, standing, starts = standing_with_four_trials()
+    standing.update(starts[0])
+    now[0] = 30.0
+    standing.update(EpochEnded(starts[0], report(5), "run"))  # 30 s an epoch, 5 epochs left.
+    assert standing.seconds_left() == pytest.approx(150 + 3 * 300)
+    # Another runner's trial of 60 s, of which it did half before this runner came.
+    standing.update(TrialEnded(starts[1], record(starts[1].trial, 0.9), Path(), elsewhere=True))
+    assert standing.seconds_left() == pytest.approx((150 + 2 * 300) / 2)
+
+
+def test_time_left_knows_what_each_point_of_a_sweep_takes():
+    now, standing, _ = standing_with_four_trials()
+    few, many = ({"data__train_size": size} for size in (100, 1000))
+    todo = [trial("cnn", seed, **point) for seed in (0, 1) for point in (few, many)]
+    standing.update(Planned(tuple(todo), 0))
+    for index in (1, 2):
+        started = TrialStarted(todo[index - 1], index, 4)
+        standing.update(started)
+        for epoch in range(1, 11):
+            now[0] += index  # 1 s an epoch of few images, 2 s of many.
+            standing.update(EpochEnded(started, report(epoch), "run"))
+        assert standing.seconds_left() == pytest.approx({1: 3 * 10, 2: 10 + 20}[index])
+        if index == 1:
+            standing.update(TrialEnded(started, record(started.trial, 0.9), Path()))
 
 
 @pytest.mark.parametrize(
