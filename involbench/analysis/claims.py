@@ -1,8 +1,8 @@
 """A claim, held against the results."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from involbench.analysis.claim_sides import Sweep, points_without, side_by_side, sides
 from involbench.analysis.comparison import (
     ClaimNumbers,
     ClaimResult,
@@ -16,16 +16,17 @@ from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import excess, minus
 from involbench.analysis.pairing import same_images
 from involbench.analysis.summary import mean
+from involbench.analysis.unfit import flatters, unfit
 from involbench.analysis.verdict import LEVEL
+from involbench.results.wording import located
 from involbench.spec.claims import Claim
-from involbench.spec.targets import takes_target
-from involbench.spec.trial import concerning
 
 Pairs = dict[int, tuple[float, float]]
 """Seed -> the values of both models."""
+_NOTHING: Sweep = {}
 
 
-def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
+def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep = _NOTHING) -> ClaimResult:
     """The verdict on a claim, and the numbers that it rests on.
 
     At each sweep point that the claim is about, the pairs are held against what is claimed by
@@ -35,11 +36,12 @@ def judge(claim: Claim, results: Sequence[ModelResult]) -> ClaimResult:
     Args:
         claim: The claim.
         results: All models of the experiment at all points of its sweep.
+        sweep: The spec's, at all points of which there should be runs.
     """
-    numbers, missing = _numbers(claim, results)
+    numbers, missing = _numbers(claim, results, sweep)
     verdicts = [each.verdict for each in numbers]
     verdict: ClaimVerdict = "undecided"
-    if "refuted" in verdicts and not (missing and _flatters_those_left(claim.metric)):
+    if "refuted" in verdicts and not (missing and flatters(claim.metric)):
         verdict = "refuted"
     elif verdicts and not missing and set(verdicts) == {"supported"}:
         verdict = "supported"
@@ -64,67 +66,56 @@ def _given(claim: Claim, key: str) -> float | None:
     return getattr(claim.by, key) if given else None
 
 
-def _numbers(claim: Claim, results: Sequence[ModelResult]) -> tuple[list[ClaimNumbers], str]:
+def _numbers(
+    claim: Claim, results: Sequence[ModelResult], sweep: Sweep
+) -> tuple[list[ClaimNumbers], str]:
     """What there is at each point, and what is missing, if anything is."""
-    found, missing = [], ""
-    greaters = [r for r in results if r.model == claim.greater and _is_at(r, claim.at)]
-    elsewhere = {**claim.at, **claim.lesser_at}
-    lessers = [r for r in results if r.model == claim.lesser and _is_at(r, elsewhere)]
+    greaters, lessers = sides(claim, results)
     for name, side in ((claim.greater, greaters), (claim.lesser, lessers)):
         if not any(_values(result, claim.metric) for result in side):
             how = suggestion(claim.metric)
             return [], f"no run of {name} has measured {claim.metric}{'; ' if how else ''}{how}"
-    for greater in greaters:
-        for lesser in lessers:
-            if not _side_by_side(greater, lesser, claim):
-                continue
-            values = [_values(result, claim.metric) for result in (greater, lesser)]
-            other_data = any(key.startswith("data.") for key in claim.lesser_at)
-            if not other_data and not same_images(greater, lesser):
-                missing = f"{claim.greater} and {claim.lesser} saw different images"
-                continue
-            pairs = _pairs(*values)
-            unfit = _unfit((greater, lesser), claim.metric)
-            if not pairs:
-                missing = unfit or f"{claim.greater} and {claim.lesser} have no seed in common"
-                continue
+    found, missing = list[ClaimNumbers](), list[str]()
+    for greater, lesser in side_by_side(claim, greaters, lessers):
+        pairs = _pairs(claim, greater, lesser)
+        if fault := _not_to_be_held(claim, greater, lesser, pairs):
+            missing.append(fault)
+        if pairs:
             found.append(_at_point(claim, {**lesser.point, **greater.point}, pairs))
-            missing = missing or unfit
-    return found, missing or ("" if found else "the two are at no point of the sweep together")
+    for model, point in points_without(claim, greaters, lessers, sweep):
+        missing.append(f"no run of {located(model, point)}")
+    return found, next(iter(missing), "")
 
 
-def _pairs(greater: Summary | None, lesser: Summary | None) -> Pairs:
-    if greater is None or lesser is None:
+def _not_to_be_held(claim: Claim, greater: ModelResult, lesser: ModelResult, pairs: Pairs) -> str:
+    """Why two results say nothing of a claim, or not all; empty where they do."""
+    if not _same_images(claim, greater, lesser):
+        return f"{claim.greater} and {claim.lesser} saw different images"
+    if fault := unfit((greater, lesser), claim.metric):
+        return fault
+    for result in (greater, lesser):
+        if not _values(result, claim.metric):
+            which = located(result.model, result.point)
+            return f"no run of {which} has measured {claim.metric}"
+    return "" if pairs else f"{claim.greater} and {claim.lesser} have no seed in common"
+
+
+def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> Pairs:
+    """The seeds of which both have a value; none where they saw different images."""
+    these, those = (_values(result, claim.metric) for result in (greater, lesser))
+    if these is None or those is None or not _same_images(claim, greater, lesser):
         return {}
     return {
         seed: (value, other)
-        for seed, value in greater.by_seed.items()
-        if value is not None and (other := lesser.by_seed.get(seed)) is not None
+        for seed, value in these.by_seed.items()
+        if value is not None and (other := those.by_seed.get(seed)) is not None
     }
 
 
-def _flatters_those_left(metric: str) -> bool:
-    """Whether runs that learned badly have no value of it, or the best one."""
-    return metric_called(metric).best_of_nothing or takes_target(metric)
-
-
-def _unfit(results: Sequence[ModelResult], metric: str) -> str:
-    """Why a metric that flatters cannot be judged, if some runs learned too badly for it."""
-    if metric_called(metric).best_of_nothing:
-        counts = [each.n_collapsed for each in results]
-        why = "collapsed, and a constant network has nothing to lose"
-    elif takes_target(metric):
-        counts = [each.n_finished - each.metrics[metric].n for each in results]
-        why = "never reached the accuracy"
-    else:
-        return ""
-    those = [
-        f"{count} of {each.model}" + "".join(f", {k} = {v}" for k, v in each.point.items())
-        for count, each in zip(counts, results, strict=True)
-        if count
-    ]
-    which = " and ".join(dict.fromkeys(those))
-    return f"{which} {why}" if which else ""
+def _same_images(claim: Claim, greater: ModelResult, lesser: ModelResult) -> bool:
+    """Whether they saw the same images, or others because the claim wants that."""
+    wanted = any(key.startswith("data.") for key in claim.lesser_at)
+    return wanted or same_images(greater, lesser)
 
 
 def _at_point(claim: Claim, point: dict[str, object], pairs: Pairs) -> ClaimNumbers:
@@ -163,18 +154,3 @@ def _reason(numbers: Sequence[ClaimNumbers]) -> str:
 def _values(result: ModelResult, metric: str) -> Summary | None:
     summary = result.metrics.get(metric)
     return summary if summary is not None and summary.n else None
-
-
-def _is_at(result: ModelResult, point: Mapping[str, Any]) -> bool:
-    """Whether it is at a point, as far as the point's coordinates concern it."""
-    about = concerning(point, result.model)
-    return all(result.point.get(key) == value for key, value in about.items())
-
-
-def _side_by_side(greater: ModelResult, lesser: ModelResult, claim: Claim) -> bool:
-    """Whether both are at the same point, but for where the claim wants them apart."""
-    ours, theirs = (
-        {key: value for key, value in concerning(one, other).items() if key not in claim.lesser_at}
-        for one, other in ((greater.point, lesser.model), (lesser.point, greater.model))
-    )
-    return ours == theirs

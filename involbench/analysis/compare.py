@@ -72,10 +72,11 @@ def compare(
     """
     arms, left_out = select_arms(runs, outline.models)
     models = list(dict.fromkeys(arm.model for arm in arms))
-    chosen = choose_baseline(name, models, baseline, outline)
+    chosen, unlike = choose_baseline(name, models, baseline, outline)
     found = environments(arms)
     protocols = [protocol(arm.runs[-1]) for arm in arms]
-    said = [*warnings, *left_out, *protocol_warnings(arms, protocols, chosen)]
+    said = [*warnings, *outline.faults, *unlike, *left_out]
+    said += protocol_warnings(arms, protocols, chosen)
     said += [*mixture_warnings(arms), *environment_warnings(arms, found)]
     claimed = frozenset(claim.metric for claim in outline.claims)
     wanted = replace(wanted, named=wanted.named | claimed)
@@ -88,7 +89,7 @@ def compare(
         models=tuple(results),
         curves=sweep_curves(results),
         fronts=fronts(results),
-        claims=tuple(judge(claim, alone) for claim in outline.claims),
+        claims=tuple(judge(claim, alone, outline.sweep) for claim in outline.claims),
         environment=found,
         warnings=tuple(said),
     )

@@ -11,7 +11,9 @@ from involbench.analysis.gate_grammar import Between, Gate, Moved, Quantity, Thr
 from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import excess
 from involbench.analysis.pairing import made_otherwise, same_images
+from involbench.analysis.unfit import unfit
 from involbench.errors import UsageError
+from involbench.results.wording import located, seeds
 from involbench.spec.targets import takes_target
 from involbench.spec.trial import shared_coordinates
 from involbench.spec.wording import suggest
@@ -66,11 +68,8 @@ def _check(
 ) -> tuple[bool, str]:
     """Whether the gate failed at one result, and why."""
     values = _measured(comparison, result, gate.quantity)
-    never = _never_reached(values, gate.quantity.metric, gate.quantity.model)
     if isinstance(gate, Threshold):
-        mean = math.inf if never else values.mean or 0.0
-        said = f"not known: {never}" if never else f"{mean:.6g} ({_seeds(values.n)})"
-        return _COMPARES[gate.comparison](mean, gate.limit), f"{gate.quantity} is {said}"
+        return _held_to(gate, values, result, strict)
     if isinstance(gate, Between):
         beside, quantity, whose = comparison, gate.other, gate.other.model
     else:
@@ -79,12 +78,34 @@ def _check(
     if not same_images(result, other):
         raise UsageError(f"--fail-if {gate.text}: {whose} saw other images")
     against = _measured(beside, other, quantity)
-    if never := never or _never_reached(against, quantity.metric, whose):
-        failed, reason = strict, f"{never}, undecided"
+    here, there = (unfit((each,), quantity.metric) for each in (result, other))
+    if here or there:
+        failed, reason = strict, f"undecided, for {here or f'{there} in {beside.experiment}'}"
     else:
         failed, reason = _decided(_signed(values, against, gate), gate, strict)
     unlike = made_otherwise(result, other) if isinstance(gate, Moved) else ""
     return failed, f"{reason}; not made as {whose} was: {unlike}" if unlike else reason
+
+
+def _held_to(
+    gate: Threshold, values: Summary, result: ModelResult, strict: bool
+) -> tuple[bool, str]:
+    """A threshold, over which a time is that some run never reached.
+
+    Within it by the seeds that have a value is undecided where others have none, or learned too
+    badly for the metric.
+    """
+    why, begun = unfit((result,), gate.quantity.metric), result.n_finished + result.n_failed
+    over, quantity = _COMPARES[gate.comparison], gate.quantity
+    if why and takes_target(quantity.metric):
+        return over(math.inf, gate.limit), f"{quantity} is not known: {why}"
+    mean = values.mean or 0.0
+    said = f"{quantity} is {mean:.6g} ({seeds(values.n, begun)})"
+    if over(mean, gate.limit):
+        return True, said
+    if values.n < begun:
+        why = why or "the others have no value"
+    return (strict, f"{said}, undecided, for {why}") if why else (False, said)
 
 
 def _signed(values: Summary, against: Summary, gate: Between | Moved) -> Difference:
@@ -107,7 +128,7 @@ def _signed(values: Summary, against: Summary, gate: Between | Moved) -> Differe
 def _decided(over: Difference, gate: Between | Moved, strict: bool) -> tuple[bool, str]:
     mean, or_equal = over.mean or 0.0, isinstance(gate, Between) and "=" in gate.comparison
     side = "over" if mean > 0 else "within"
-    about = f"{side} it by {abs(mean):.6g} on average ({_seeds(over.n)})"
+    about = f"{side} it by {abs(mean):.6g} on average ({seeds(over.n)})"
     if mean < 0 or (mean == 0 and not or_equal):
         return False, about
     if over.verdict == "higher" or (or_equal and over.verdict == "equal"):
@@ -137,10 +158,9 @@ def _partner(model: str, result: ModelResult, comparison: Comparison, gate: Gate
     exact = [other for other in beside if other.point == result.point]
     if len(exact or beside) == 1:
         return (exact or beside)[0]
-    where = ", ".join(f"{key} = {value}" for key, value in result.point.items())
     raise UsageError(
         f"--fail-if {gate.text}: {comparison.experiment} has {len(beside) or 'no'} results of "
-        f"{model} to hold {result.model} against{f' at {where}' if where else ''}"
+        f"{model} to hold {located(result.model, result.point)} against"
     )
 
 
@@ -152,15 +172,3 @@ def _measured(comparison: Comparison, result: ModelResult, quantity: Quantity) -
             f"--fail-if: {comparison.experiment} has no {quantity.model}.{quantity.metric}; {hint}"
         )
     return summary
-
-
-def _never_reached(values: Summary, metric: str, whose: str) -> str:
-    """How many runs have no time to a target, for they never got there; empty where all have."""
-    seeds = len(values.by_seed)
-    if not takes_target(metric) or values.n == seeds:
-        return ""
-    return f"{seeds - values.n} of {_seeds(seeds)} of {whose} never got there"
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'' if count == 1 else 's'}"

@@ -26,7 +26,7 @@ class Metric:
     exact: bool = False
     """The same in every run of an arm, as a count is: a difference in it needs no statistics."""
     best_of_nothing: bool = False
-    """Whether a network that gives every image the same answer has the best value there is."""
+    """Whether a network that gives every image the same answer is at its best in it."""
 
 
 METRICS: dict[str, Metric] = {
@@ -34,7 +34,9 @@ METRICS: dict[str, Metric] = {
     "best_val_accuracy": Metric("best validation accuracy", "best val %", "percent", "higher"),
     "test_loss": Metric("test loss", "loss", "plain", "lower"),
     "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
-    "expected_calibration_error": Metric("calibration error", "ECE %", "percent", "lower"),
+    "expected_calibration_error": Metric(
+        "calibration error", "ECE %", "percent", "lower", best_of_nothing=True
+    ),
     "generalization_gap": Metric(
         "generalization gap", "gap %", "percent", "lower", best_of_nothing=True
     ),

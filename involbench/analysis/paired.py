@@ -13,7 +13,6 @@ from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.sign_flip import EXACT_UP_TO, sign_flip_p, smallest_p
 from involbench.analysis.summary import summarize
 from involbench.analysis.verdict import verdict
-from involbench.spec.targets import takes_target
 
 _FEWEST_FOR_AN_INTERVAL = 3
 
@@ -31,28 +30,26 @@ def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Di
         for seed, value in these.by_seed.items()
         if value is not None and (other := baseline.by_seed.get(seed)) is not None
     }
-    never = takes_target(metric) and None in {*these.by_seed.values(), *baseline.by_seed.values()}
-    sides = [*these.by_seed.items(), *baseline.by_seed.items()]
-    measured = {seed for seed, value in sides if value is not None or never}
+    seeds = {*these.by_seed, *baseline.by_seed} if these.n or baseline.n else set[int]()
     summary = summarize(pairs)
     values = [value for value in summary.by_seed.values() if value is not None]
-    known, missing = metric_called(metric), tuple(sorted(measured - set(pairs)))
+    known, missing = metric_called(metric), tuple(sorted(seeds - set(pairs)))
     about = {**summary.model_dump(), "missing_seeds": missing}
     if known.exact or not values:
         return Difference(**about, verdict=_of_counts(summary.mean))
     better = [-value for value in values] if known.better == "lower" else values
-    found = _open(_inference(values)) if never else _inference(values)
-    return Difference(**about, superiority=_superiority(better), **found)
+    return Difference(**about, superiority=_superiority(better), **_inference(values))
 
 
-def _open(inference: dict[str, Any]) -> dict[str, Any]:
-    """Without a verdict, since runs that learned too slowly are in no pair."""
-    decided = inference["verdict"]
-    return {
-        **inference,
-        "verdict": decided if decided == "too few pairs" else "undecided",
-        "notes": (*inference["notes"], "no verdict, for runs that never got there are in no pair"),
-    }
+def without_verdict(difference: Difference, why: str) -> Difference:
+    """The same as an estimate, and a note that says why."""
+    decided = difference.verdict in ("higher", "lower")
+    return difference.model_copy(
+        update={
+            "verdict": "undecided" if decided else difference.verdict,
+            "notes": (*difference.notes, f"no verdict, for {why}"),
+        }
+    )
 
 
 def excess(over: Mapping[int, float], metric: str) -> Difference:

@@ -2,31 +2,34 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from involbench.analysis.comparison import Difference, ModelResult
-from involbench.analysis.paired import paired_difference
+from involbench.analysis.paired import paired_difference, without_verdict
 from involbench.analysis.settings import describe_differences
+from involbench.analysis.unfit import unfit
 from involbench.errors import UsageError
 from involbench.results.outline import Outline
 from involbench.spec.trial import shared_coordinates
+from involbench.spec.wording import suggest
 
 
 def choose_baseline(
     experiment: str, models: Sequence[str], wanted: str | None, outline: Outline
-) -> str | None:
-    """The model to hold the others against: the one wanted, the spec's, or the first.
+) -> tuple[str | None, list[str]]:
+    """The model to hold the others against, and a warning where it is not the spec's.
+
+    It is the one wanted, the spec's, or the first.
 
     Raises:
         UsageError: There is no run of the model wanted.
     """
-    if wanted is None:
-        return outline.baseline if outline.baseline in models else next(iter(models), None)
-    if wanted not in models:
-        near = get_close_matches(wanted, models, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(models) or 'none'}"
+    if wanted is not None and wanted not in models:
+        hint = suggest(wanted, models) if models else "it has no runs"
         raise UsageError(f"--baseline {wanted}: {experiment} has no run of that model; {hint}")
-    return wanted
+    said, first = outline.baseline, next(iter(models), None)
+    if wanted is None and said and first and said not in models:
+        return first, [f"no run of the spec's baseline {said}: the others are held against {first}"]
+    return wanted or (said if said in models else first), []
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,17 @@ def differences(
 def metric_differences(
     result: ModelResult, other: ModelResult, metrics: Collection[str] | None = None
 ) -> dict[str, Difference]:
-    """Each of the metrics, or all, that both have: the result's minus the other's."""
-    return {
-        metric: paired_difference(summary, other.metrics[metric], metric)
-        for metric, summary in result.metrics.items()
-        if metric in other.metrics and (metrics is None or metric in metrics)
-    }
+    """Each of the metrics, or all, that both have: the result's minus the other's.
+
+    Without a verdict where the metric flatters runs that learned nothing, and there are some.
+    """
+    found = {}
+    for metric, summary in result.metrics.items():
+        if metric in other.metrics and (metrics is None or metric in metrics):
+            difference = paired_difference(summary, other.metrics[metric], metric)
+            why = unfit((result, other), metric)
+            found[metric] = without_verdict(difference, why) if why else difference
+    return found
 
 
 def same_images(result: ModelResult, other: ModelResult) -> bool:

@@ -30,12 +30,14 @@ def claims(
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import print_json, rendered, warn
     from involbench.reporting.claims import claims_view
+    from involbench.results.outline import read_outline
 
     found = {}
     for tree, name in find_experiments(results, experiments or [], published=True):
         comparison = compare_experiment(tree, name, wanted=Wanted(frozenset(), frozenset()))
         if comparison.claims:
             found[name] = comparison.claims
+        if comparison.claims or read_outline(tree.folder(name)).faults:
             for warning in comparison.warnings:
                 warn(f"{name}: {warning}")
     if as_json:

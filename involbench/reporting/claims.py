@@ -12,7 +12,7 @@ from involbench.analysis.metrics import Metric
 from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.sentences import p_value
 from involbench.reporting.values import number
-from involbench.results.wording import excerpt
+from involbench.results.wording import excerpt, located, seeds
 
 _MOST_POINTS = 4
 _UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
@@ -53,8 +53,7 @@ def _said(claim: ClaimResult) -> str:
 
 def _elsewhere(claim: ClaimResult) -> str | None:
     """Where the second of the two numbers is from."""
-    place = ", ".join(f"{key} = {value}" for key, value in claim.lesser_at.items())
-    return f"the second at {place}" if place else None
+    return located("the second", claim.lesser_at) if claim.lesser_at else None
 
 
 def _margin(claim: ClaimResult) -> str | None:
@@ -72,11 +71,10 @@ def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
     sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
     unit = _UNITS.get(metric.unit, "")
     values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
-    where = "".join(f", {key} = {value}" for key, value in each.point.items())
-    text = f"{metric.title}{where}: {values}"
+    text = f"{located(metric.title, each.point)}: {values}"
     if each.lesser > 0 and claim.ratio is not None:
         text += f" ({each.greater / each.lesser:.3g} times)"
     if each.beyond.p is None:
         return text
-    seeds = f"{each.beyond.n} seed{'' if each.beyond.n == 1 else 's'}"
-    return f"{text}, {seeds}, p {p_value(each.beyond.p)}"
+    p = f", p {p_value(each.beyond.p)}" if each.beyond.n > 1 else ""
+    return f"{text}, {seeds(each.beyond.n)}{p}"

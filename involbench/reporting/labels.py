@@ -3,6 +3,7 @@
 from typing import Any
 
 from involbench.analysis.comparison import Comparison, ModelResult
+from involbench.results.wording import coordinates
 from involbench.spec.trial import shared_coordinates
 
 
@@ -21,8 +22,7 @@ def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
     """The results of each sweep point, with the point as it is written above them."""
     groups: dict[str, list[ModelResult]] = {}
     for result in comparison.models:
-        shared = shared_coordinates(result.point)
-        heading = ", ".join(f"{key} = {value}" for key, value in shared.items())
+        heading = coordinates(shared_coordinates(result.point))
         groups.setdefault(heading, []).append(result)
     return list(groups.items())
 

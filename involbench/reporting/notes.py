@@ -17,7 +17,6 @@ from involbench.reporting.notes_on_seeds import (
 from involbench.reporting.sentences import holm_sentence, verdict_sentence
 from involbench.reporting.tables_text import baseline_of
 from involbench.reporting.values import BETTER, UNDECIDED, WORSE, sign
-from involbench.spec.targets import takes_target
 
 _MOST_SENTENCES = 6
 
@@ -32,9 +31,9 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, how to read the table, what the runs were made with."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    but = _but(comparison, metrics)
+    counted = _counted(comparison, metrics)
     return [
-        *(f"{said}; counted in the means{but}." for said in collapses(comparison)),
+        *(f"{said}; {counted}." for said in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
@@ -44,20 +43,16 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     ]
 
 
-def _but(comparison: Comparison, metrics: Sequence[str]) -> str:
-    """Of which means they are no part, and which they flatter."""
-    said = ""
-    if any(
-        result.metrics[name].by_seed[seed] is None
+def _counted(comparison: Comparison, metrics: Sequence[str]) -> str:
+    """What becomes of the collapsed runs: they are counted, as far as they have a value."""
+    lacking = any(
+        result.metrics[name].by_seed.get(seed) is None
         for result in comparison.models
-        for name in filter(takes_target, metrics)
+        for name in metrics
         if name in result.metrics
         for seed in result.collapsed_seeds
-    ):
-        said += ", but for the time to a target, which they do not reach"
-    if any(metric_called(name).best_of_nothing for name in metrics):
-        said += ", where a network that always says the same has nothing to lose"
-    return said
+    )
+    return "counted in the means" + (", where they have a value" if lacking else "")
 
 
 def made_with(comparison: Comparison) -> str:

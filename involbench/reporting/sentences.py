@@ -8,6 +8,7 @@ from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.verdict import LEVEL
 from involbench.reporting.labels import label
 from involbench.reporting.values import number
+from involbench.results.wording import seeds
 
 _OPERATORS = {"Involution2D": "involution", "Conv2D": "convolution"}
 
@@ -53,7 +54,7 @@ def p_value(p: float) -> str:
 
 def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
-    n = _seeds(difference)
+    n = seeds(difference.n, difference.n + len(difference.missing_seeds))
     apart = _apart(this, that, mean, name)
     if difference.all_equal:
         return f"{this} and {that} are equal in {metric.title}, {n}"
@@ -79,13 +80,6 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
     few = difference.verdict == "too few pairs"
     return f"{text}: an estimate, no verdict under six" if few else text
-
-
-def _seeds(difference: Difference) -> str:
-    """How many there are, and of how many where some are not paired."""
-    count = difference.n + len(difference.missing_seeds)
-    of = f" of {count}" if difference.missing_seeds else ""
-    return f"{difference.n}{of} seed{'' if count == 1 else 's'}"
 
 
 def _apart(this: str, that: str, mean: float, name: str) -> str:

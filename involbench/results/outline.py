@@ -1,19 +1,22 @@
 """What can be said of an experiment's spec without validating it."""
 
 import re
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from involbench.errors import ResultsError
 from involbench.results.files import read_bytes
-from involbench.spec.claims import Claim
+from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.evaluate import EvaluateSpec
+from involbench.spec.explain import problems_of
+from involbench.spec.section import Section
 from involbench.spec.training import TrainingSpec
+from involbench.spec.wording import KeyPath, dotted
 from involbench.spec.yaml_source import NotYaml, parse
 
 _NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")
@@ -21,35 +24,47 @@ _NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")
 
 @dataclass(frozen=True)
 class Outline:
-    """What the spec tells of the order of the models, the baseline, and how long they train."""
+    """What the spec tells of the models, the sweep, the baseline, and how long they train."""
 
     models: tuple[str, ...] = ()
     baseline: str | None = None
     epochs: int | None = None
     """None where they are not the same for all trials."""
+    sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     """Those that are valid in themselves."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the file or its claims."""
+
+
+class _OneClaim(Section):
+    claims: tuple[Claim]
 
 
 def read_outline(experiment: Path) -> Outline:
     """Read `spec.yaml` of an experiment folder.
 
     Results are compared by their own records, so a spec that is missing, damaged or of another
-    version costs nothing but the order of the rows: the outline is then empty.
+    version costs no more than the order of the rows, the baseline and the claims.
     """
+    path = experiment / "spec.yaml"
+    if not path.exists():
+        return Outline()
     try:
-        text = read_bytes(experiment / "spec.yaml").decode()
-        content = yaml.safe_load(text)
-    except (ResultsError, ValueError, yaml.YAMLError, RecursionError):
-        return Outline()
+        content = parse(read_bytes(path).decode()).value
+    except (ResultsError, UnicodeDecodeError, NotYaml) as error:
+        return Outline(faults=(f"nothing is taken from spec.yaml: {error}",))
     if not isinstance(content, dict):
-        return Outline()
-    models, baseline = content.get("models"), content.get("baseline")
+        return Outline(faults=("nothing is taken from spec.yaml: it is no mapping",))
+    models, baseline, sweep = (content.get(key) for key in ("models", "baseline", "sweep"))
+    claims, faults = _claims(content)
     return Outline(
         tuple(str(name) for name in models) if isinstance(models, dict) else (),
         baseline if isinstance(baseline, str) else None,
         _epochs(content),
-        _claims(text) if content.get("claims") else (),
+        _lists(sweep),
+        tuple(claims),
+        tuple(faults),
     )
 
 
@@ -67,17 +82,37 @@ def read_question(experiment: Path) -> str:
     return " ".join(line.lstrip("# ").strip() for line in said).strip()
 
 
-def _claims(text: str) -> tuple[Claim, ...]:
-    """Read as a spec is read, in which `1e1` is a number."""
-    claims = []
+def _claims(content: Mapping[str, Any]) -> tuple[list[Claim], list[str]]:
+    """Those that are valid in themselves, and what is wrong with any of them."""
+    given, claims, faults = content.get("claims"), list[Claim](), list[str]()
+    for place, item in enumerate(given if isinstance(given, list) else []):
+        try:
+            claims += _OneClaim.model_validate({"claims": (item,)}).claims
+            found = [(path[1:], text) for path, text in _faults(claims[-1], content)]
+        except ValidationError as error:
+            unread = "; the claim is not judged"
+            found = [(each.path[2:], each.message + unread) for each in problems_of(error)]
+        where = ("claims", place)
+        faults += [f"spec.yaml: {dotted((*where, *path))}: {text}" for path, text in found]
+    return claims, faults
+
+
+def _faults(claim: Claim, content: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    """What it says of models, points and conditions that the spec has not."""
     try:
-        given = parse(text).value.get("claims")
-    except NotYaml:
-        return ()
-    for item in given if isinstance(given, list) else []:
-        with suppress(ValidationError):
-            claims.append(Claim.model_validate(item))
-    return tuple(claims)
+        evaluate = EvaluateSpec.model_validate(content.get("evaluate") or {})
+    except ValidationError:
+        return []
+    models, conditions = content.get("models"), [each.name for each in evaluate.conditions]
+    if not isinstance(models, dict):
+        return []
+    return claim_faults([claim], map(str, models), _lists(content.get("sweep")), conditions)
+
+
+def _lists(sweep: object) -> dict[str, list[Any]]:
+    """What of a sweep can be read."""
+    given = sweep if isinstance(sweep, dict) else {}
+    return {str(key): values for key, values in given.items() if isinstance(values, list)}
 
 
 def _epochs(content: dict[Any, Any]) -> int | None:

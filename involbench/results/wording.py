@@ -1,6 +1,6 @@
 """Text from files, as it can be shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def printable(text: str) -> str:
@@ -18,3 +18,20 @@ def first_of(names: Sequence[str], most: int = 3) -> str:
     """`a, b, c and 4 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def coordinates(point: Mapping[str, object]) -> str:
+    """`data.train_size = 500, models.*.kernel_size = 3`, of a sweep point."""
+    return ", ".join(f"{key} = {value}" for key, value in point.items())
+
+
+def located(name: str, point: Mapping[str, object]) -> str:
+    """`inn at data.train_size = 500`; the name alone where nothing is swept."""
+    return f"{name} at {coordinates(point)}" if point else name
+
+
+def seeds(count: int, of: int | None = None) -> str:
+    """`1 seed`, `6 seeds`; `3 of 6 seeds` where there are fewer than there were to be."""
+    whole = count if of is None else of
+    some = "" if whole == count else f"{count} of "
+    return f"{some}{whole} seed{'' if whole == 1 else 's'}"

@@ -64,9 +64,19 @@ def test_models_follow_the_spec_and_are_held_against_its_baseline(tmp_path: Path
     assert [result.model for result in compared(tmp_path).models] == ["cnn", "control", "inn"]
 
 
+def test_without_runs_of_the_specs_baseline_it_is_said_what_stands_in(tmp_path: Path) -> None:
+    folder = make_experiment(tmp_path)
+    (folder / "spec.yaml").write_text("models: {inn: {}, cnn: {}}\nbaseline: resnet\n")
+    comparison = compared(tmp_path)
+    assert comparison.baseline == "inn"
+    said = "no run of the spec's baseline resnet: the others are held against inn"
+    assert said in comparison.warnings
+    assert said not in compared(tmp_path, "cnn").warnings
+
+
 def test_an_unknown_baseline_is_refused(tmp_path: Path) -> None:
     make_experiment(tmp_path)
-    with pytest.raises(UsageError, match="did you mean control"):
+    with pytest.raises(UsageError, match="did you mean 'control'"):
         compared(tmp_path, "contrl")
 
 

@@ -28,7 +28,7 @@ CLAIM = {
 TEXT = "claims:\n  - says: bigger\n    source: x\n    metric: test_loss\n    greater: cnn\n"
 
 
-def claimed(results: Path, *claims: dict[str, Any]) -> tuple[ClaimResult, ...]:
+def claimed(results: Path, *claims: object) -> tuple[ClaimResult, ...]:
     """The verdicts on claims about the experiment `digits`."""
     spec = {"models": {"cnn": {}, "inn": {}, "control": {}}, "claims": claims}
     (results / "digits" / "spec.yaml").write_text(json.dumps(spec))
@@ -117,6 +117,49 @@ def test_a_claim_of_a_sweep_holds_where_it_says_or_everywhere(tmp_path: Path) ->
     assert large.numbers[0].point == {"data.train_size": 5000}
 
 
+@pytest.mark.parametrize("lost", ["inn", "both", "cnn"])
+def test_a_claim_of_a_sweep_wants_runs_at_all_its_points(tmp_path: Path, lost: str) -> None:
+    for size in (500, 5000):
+        data, point = {"dataset": "digits", "train_size": size}, {"data.train_size": size}
+        for seed in range(6):
+            for model, accuracy in (("cnn", 0.5), ("inn", 0.6)):
+                if size == 500 or lost not in (model, "both"):
+                    make_run(tmp_path, model, seed, accuracy=accuracy, data=data, point=point)
+    spec: dict[str, Any] = {"models": {"cnn": {}, "inn": {}}}
+    better = {**CLAIM, "greater": "inn", "lesser": "cnn"}
+    spec["claims"] = [better, {**better, "at": {"data.train_size": 500}}]
+    for sweep in ({"data.train_size": [500, 5000]}, {}):
+        (tmp_path / "digits" / "spec.yaml").write_text(json.dumps({**spec, "sweep": sweep}))
+        everywhere, small = compare_experiment(ResultsTree(tmp_path), "digits").claims
+        assert (small.verdict, len(everywhere.numbers)) == ("supported", 1)
+        if sweep or lost != "both":
+            which = "cnn" if lost == "cnn" else "inn"
+            reason = f"no run of {which} at data.train_size = 5000"
+            assert (everywhere.verdict, everywhere.reason) == ("undecided", reason)
+
+
+def test_what_is_wrong_with_a_spec_and_its_claims_is_said(results: Path) -> None:
+    nameless = {key: value for key, value in CLAIM.items() if key != "source"}
+    (claim,) = claimed(results, {**CLAIM, "lesser": "in", "at": {"data.size": 1}}, nameless, 3)
+    assert claim.verdict == "undecided"
+    for command in ("compare", "claims"):
+        done = called(command, cwd=results.parent)
+        assert done.returncode == 0
+        assert done.stderr.splitlines() == [
+            "warning: digits: spec.yaml: claims[0].lesser: 'in' is not one of the models; "
+            "did you mean 'inn'?",
+            "warning: digits: spec.yaml: claims[0].at.data.size: not swept; this spec has no sweep",
+            "warning: digits: spec.yaml: claims[1].source: missing; this key is required; "
+            "the claim is not judged",
+            "warning: digits: spec.yaml: claims[2]: expected a mapping, got 3; "
+            "the claim is not judged",
+        ]
+    (results / "digits" / "spec.yaml").write_text("claims: [")
+    for command in ("compare", "claims"):
+        done = called(command, cwd=results.parent)
+        assert done.stderr.startswith("warning: digits: nothing is taken from spec.yaml: not valid")
+
+
 def test_a_claim_can_be_about_one_model_at_two_points(tmp_path: Path) -> None:
     for size, accuracy in ((3, 0.4), (7, 0.5)):
         for seed in range(6):
@@ -182,7 +225,7 @@ def test_a_network_that_never_left_chance_supports_nothing_by_losing_nothing(
                 make_run(results, model, seed, measured=measured, collapsed=lost)
         (claim,) = claimed(results, {**CLAIM, "metric": metric})
         assert claim.verdict == verdict
-        assert ("1 of inn collapsed" in claim.reason) == collapsed
+        assert ("1 of 6 seeds of inn collapsed" in claim.reason) == collapsed
 
 
 def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_path: Path) -> None:
@@ -200,7 +243,9 @@ def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_
         for name in ("all", "some", "none")
     }
     assert verdicts["all"] == [("supported", ""), ("refuted", "")]
-    assert verdicts["some"] == [("undecided", "2 of inn never reached the accuracy")] * 2
+    assert (
+        verdicts["some"] == [("undecided", "2 of 10 seeds of inn never reached the accuracy")] * 2
+    )
     never = f"no run of inn has measured {sooner['metric']}; the accuracy was never reached"
     assert verdicts["none"] == [("undecided", never)] * 2
 
@@ -238,7 +283,7 @@ def test_runs_of_either_point_of_one_model_can_be_too_bad_to_judge(
     about = {"metric": "generalization_gap", "greater": "inn", "lesser": "inn"}
     (claim,) = claimed(tmp_path, CLAIM | about | {"at": {key: 7}, "lesser_at": {key: 3}})
     assert claim.verdict == ("undecided" if lost else "supported")
-    said = f"2 of inn, {key} = {lost} collapsed, and a constant network has nothing to lose"
+    said = f"2 of 6 seeds of inn at {key} = {lost} collapsed, which it flatters"
     assert claim.reason == (said if lost else "")
 
 

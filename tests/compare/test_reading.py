@@ -1,6 +1,7 @@
 """Damaged and foreign files in a results tree."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,10 +107,26 @@ def test_history_and_parameters_are_read_when_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["models: [", "- a", "models: 3\nbaseline: [x]\ntraining: 3", "\x00", "a: &a *b"]
+    ("text", "fault"),
+    [
+        ("models: [", "not valid YAML: expected the node content, but found '<stream end>'"),
+        ("- a", "it is no mapping"),
+        ("\x00", "not valid YAML: unacceptable character"),
+        ("a: &a *b", "not valid YAML: expected <block end>, but found '<alias>'"),
+    ],
 )
-def test_a_damaged_spec_gives_an_empty_outline(tmp_path: Path, text: str) -> None:
+def test_a_damaged_spec_gives_an_empty_outline_and_says_so(
+    tmp_path: Path, text: str, fault: str
+) -> None:
     (tmp_path / "spec.yaml").write_text(text)
+    outline = read_outline(tmp_path)
+    assert replace(outline, faults=()) == Outline()
+    (said,) = outline.faults
+    assert said.startswith(f"nothing is taken from spec.yaml: {fault}")
+
+
+def test_what_is_of_another_kind_in_a_spec_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("models: 3\nbaseline: [x]\ntraining: 3\nsweep: 3")
     assert read_outline(tmp_path) == Outline()
 
 

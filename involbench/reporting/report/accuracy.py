@@ -11,6 +11,7 @@ from involbench.reporting.labels import label
 from involbench.reporting.plots import Point, plot_front, plot_seeds, plot_sweep
 from involbench.reporting.report.material import Material
 from involbench.reporting.report.parts import Chart, Number, Section, Table, amount, count, percent
+from involbench.results.wording import coordinates
 
 _COSTS = {
     "latency": "latency of one image (ms)",
@@ -142,7 +143,7 @@ def _fronts(material: Material) -> Iterator[Chart]:
         styles = material.styles([(name, each.model) for name, each in having.items()])
         best = [label(member.model, member.point) for member in front.members]
         cost = _COSTS.get(front.cost) or metric_called(front.cost).title
-        data = ", ".join(f"{key} = {value}" for key, value in front.at.items())
+        data = coordinates(front.at)
         yield Chart(
             f"front-{place}",
             f"Test accuracy against the {metric_called(front.cost).title}"
