@@ -59,14 +59,7 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     if difference.all_equal:
         return f"{this} and {that} are equal in {metric.title}, {n}"
     if difference.verdict == "undecided":
-        signed = _amount(mean, metric, plus=True)
-        text = (
-            f"{this} and {that} cannot be told apart in {metric.title}: "
-            f"{signed}, 95% interval {_interval(difference, metric, 1)}, {n}"
-        )
-        low, high = difference.interval or (0, 0)
-        without_zero = difference.p is not None and not low <= 0 <= high
-        return f"{text}, but p {p_value(difference.p or 0)}" if without_zero else text
+        return _undecided(f"{this} and {that}", difference, metric, n)
     if difference.trained_pair is not None:
         pair = difference.trained_pair
         return (
@@ -80,6 +73,19 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
     few = difference.verdict == "too few pairs"
     return f"{text}: an estimate, no verdict under six" if few else text
+
+
+def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str:
+    low, high = difference.interval or (0, 0)
+    p = 1.0 if low <= 0 <= high or difference.p is None else difference.p
+    estimate = (
+        f"{_amount(difference.mean or 0.0, metric, plus=True)}, "
+        f"95% interval {_interval(difference, metric, 1)}, {n}"
+    )
+    if p <= LEVEL:  # Withheld; a note says why.
+        return f"{both}: no verdict on the {metric.title}: {estimate}"
+    but = f", but p {p_value(p)}" if p < 1 else ""
+    return f"{both} cannot be told apart in {metric.title}: {estimate}{but}"
 
 
 def _apart(this: str, that: str, mean: float, name: str) -> str:
