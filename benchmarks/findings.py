@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import get_args
 
 from involbench.analysis.compare import compare_experiment
-from involbench.analysis.comparison import ClaimVerdict, Comparison
+from involbench.analysis.comparison import ClaimResult, ClaimVerdict, Comparison
 from involbench.analysis.measure import Wanted
 from involbench.analysis.metrics import ACCURACY, SIZE, metric
 from involbench.reporting.tables_markdown import comparison_markdown, markdown_table
 from involbench.reporting.tables_text import COSTS
 from involbench.results.outline import read_question
 from involbench.results.reading import ResultsTree
+from involbench.results.wording import coordinates, located
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "findings.md"
@@ -27,6 +28,9 @@ data and the training of its experiment, and about nothing larger.
 The images of those named `-jpeg` are CIFAR-10 re-encoded as JPEG (see
 [results/reference](../results/reference/README.md)), so that no accuracy here is one on CIFAR-10
 itself. Times were measured while other work ran on the machine.
+
+A verdict is on what was measured. The words of a claim are its source's, and may say more. A run has collapsed where its validation accuracy was at
+chance after every epoch, and its training accuracy after the last.
 """
 
 
@@ -57,7 +61,7 @@ def _metrics(comparison: Comparison) -> tuple[str, ...]:
 def _claims(comparisons: dict[str, Comparison]) -> str:
     """Each claim and its verdict; the numbers are with its experiment."""
     rows = [
-        (claim.verdict, claim.says, claim.source, f"[{_short(name)}](#{_short(name)})")
+        (claim.verdict, claim.says, _measured(claim), claim.source, _link(name))
         for verdict in get_args(ClaimVerdict)
         for name, comparison in comparisons.items()
         for claim in comparison.claims
@@ -65,7 +69,21 @@ def _claims(comparisons: dict[str, Comparison]) -> str:
     ]
     if not rows:
         return "None of the experiments published so far states one."
-    return markdown_table(("verdict", "claim", "source", "experiment"), rows, words=4)
+    titles = ("verdict", "claim", "measured as", "source", "experiment")
+    return markdown_table(titles, rows, words=len(titles))
+
+
+def _measured(claim: ClaimResult) -> str:
+    """What the verdict is about, which may be less than what is said."""
+    ratio = f"{claim.ratio:g} x " if claim.ratio is not None else ""
+    difference = f" + {claim.difference:g}" if claim.difference is not None else ""
+    title = located(metric(claim.metric).title, claim.at)
+    apart = f" ({coordinates(claim.lesser_at)})" if claim.lesser_at else ""
+    return f"{title}: {claim.greater} > {ratio}{claim.lesser}{apart}{difference}"
+
+
+def _link(name: str) -> str:
+    return f"[{_short(name)}](#{_short(name)})"
 
 
 def _short(name: str) -> str:
