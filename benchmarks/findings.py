@@ -29,8 +29,9 @@ The images of those named `-jpeg` are CIFAR-10 re-encoded as JPEG (see
 [results/reference](../results/reference/README.md)), so that no accuracy here is one on CIFAR-10
 itself. Times were measured while other work ran on the machine.
 
-A verdict is on what was measured. The words of a claim are its source's, and may say more. A run has collapsed where its validation accuracy was at
-chance after every epoch, and its training accuracy after the last.
+A verdict is on what was measured; the words of a claim are its source's, and may say more. A run
+has collapsed where its validation accuracy was at chance after every epoch, and its training
+accuracy after the last.
 """
 
 

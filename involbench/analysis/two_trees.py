@@ -24,6 +24,11 @@ class Change(Record):
     now: dict[str, Summary]
     changes: dict[str, Difference]
     """Now minus then, paired by seed."""
+    collapsed_then: tuple[int, ...] = ()
+    """Seeds; they are part of every mean."""
+    collapsed_now: tuple[int, ...] = ()
+    failed_then: tuple[int, ...] = ()
+    failed_now: tuple[int, ...] = ()
 
 
 class TreeComparison(Record):
@@ -80,6 +85,10 @@ def _change(now: ModelResult, then: ModelResult, alike: bool) -> Change:
         then=then.metrics,
         now=now.metrics,
         changes=metric_differences(now, then) if alike else {},
+        collapsed_then=then.collapsed_seeds,
+        collapsed_now=now.collapsed_seeds,
+        failed_then=tuple(then.failures),
+        failed_now=tuple(now.failures),
     )
 
 

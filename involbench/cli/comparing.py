@@ -16,6 +16,7 @@ from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables_text import COSTS
 from involbench.results.files import is_folder, write_atomic
 from involbench.results.reading import ResultsTree
+from involbench.results.wording import first_of
 
 Found = Sequence[tuple[ResultsTree, str]]
 
@@ -149,9 +150,13 @@ def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comp
     if asked.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
     tree, pairs = ResultsTree(other), []
+    missing = [name for _, name in found if not is_folder(tree.folder(name) / "runs")]
+    if missing and len(missing) == len(found):
+        raise UsageError(f"--against {other}: it has no experiment {first_of(missing)}")
     for (_, name), now in zip(found, comparisons, strict=True):
-        if not is_folder(tree.folder(name) / "runs"):
-            raise UsageError(f"--against {other}: it has no experiment {name}")
+        if name in missing:
+            _warn(name, [f"not in {other}"])
+            continue
         then = compare_experiment(tree, name, None, asked.wanted)
         pair = compare_trees(now, then, str(other))
         _warn(name, pair.warnings[len(now.warnings) :])

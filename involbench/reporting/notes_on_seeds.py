@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from involbench.analysis.comparison import Comparison, ModelResult
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.two_trees import Change
 from involbench.reporting.labels import label
 from involbench.results.wording import excerpt, first_of
 from involbench.spec.targets import takes_target
@@ -26,9 +27,25 @@ def _collapse(result: ModelResult) -> str:
     known = accuracies.by_seed if accuracies else {}
     values = sorted(value for value in map(known.get, seeds) if value is not None)
     ends = dict.fromkeys(f"{100 * value:.1f}" for value in (*values[:1], *values[-1:]))
-    whose = "its" if len(seeds) == 1 else "their"
     chance = f" ({' to '.join(ends)}%)" if ends else ""
-    return f"{_named(result, seeds)} collapsed: {whose} accuracy never left chance{chance}"
+    return f"{_named(result, seeds)} {_collapsed(seeds)}{chance}"
+
+
+def _collapsed(seeds: Sequence[int]) -> str:
+    return f"collapsed: {'its' if len(seeds) == 1 else 'their'} accuracy never left chance"
+
+
+def lost_then_and_now(change: Change) -> Iterator[str]:
+    """The seeds of one model in two results trees that collapsed, which are counted, or failed."""
+    for when, collapsed, failed in (
+        ("then", change.collapsed_then, change.failed_then),
+        ("now", change.collapsed_now, change.failed_now),
+    ):
+        name = f"{label(change.model, change.point)} {when}"
+        if collapsed:
+            yield f"{name}, {_seeds(collapsed)} {_collapsed(collapsed)}; counted in the means."
+        if failed:
+            yield f"{name}, {_seeds(failed)} failed."
 
 
 def failures(comparison: Comparison) -> Iterator[str]:

@@ -15,6 +15,8 @@ _UNLIMITED = 10_000
 """Cells; wider than any table."""
 _NARROWEST = 5
 """Cells of the names' column."""
+_WORD = 12
+"""Cells that the first word of a name gets before numbers do."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class NumbersTable:
     """A table of names and numbers, the narrower the less room there is.
 
     The first column holds names and may fold, but not before the header has and the columns have
-    moved together; numbers are never broken. Where a word of a name would break, all that follows
-    its first word stands below the table instead, by its number.
+    moved together. Where a word of a name would break, all that follows its first word stands below
+    the table instead, by its number. Numbers are never broken: where there is no room for them, the
+    last columns are left out, and named below the table.
 
     Args:
         columns: The header.
@@ -34,20 +37,37 @@ class NumbersTable:
     rows: Sequence[Sequence[str]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        endless, room = options.update(width=_UNLIMITED), options.max_width
         table = self._table(self.columns, space=1)
-        wanted = Measurement.get(console, options.update(width=_UNLIMITED), table).maximum
-        if wanted > options.max_width:
-            names = [name for name, *_ in self.rows]
-            table = self._table(self._folded(), space=0)
-            nameless = self._table(self._folded(), 0, [""] * len(names))
-            taken = Measurement.get(console, options.update(width=_UNLIMITED), nameless).maximum
-            room = options.max_width - taken + _NARROWEST
-            if any(cell_len(word) > room for name in names for word in name.split()[1:]):
-                numbered, rests = _numbered(names)
-                yield self._table(self._folded(), 0, numbered)
-                yield from rests
-                return
-        yield table
+        if Measurement.get(console, endless, table).maximum <= room:
+            yield table
+            return
+        words = [name.split()[0] for name, *_ in self.rows if name.split()]
+        least = min(max(map(cell_len, words), default=0), _WORD)
+        count = len(self.columns)
+        while (left := room - self._first(count)._numbers(console, endless)) < least and count > 2:
+            count -= 1
+        yield from self._first(count)._narrow(left)
+        if count < len(self.columns):
+            yield Text(f"no room for: {', '.join(self.columns[count:])}", style="dim")
+
+    def _first(self, count: int) -> "NumbersTable":
+        return NumbersTable(self.columns[:count], [row[:count] for row in self.rows])
+
+    def _numbers(self, console: Console, endless: ConsoleOptions) -> int:
+        """How many cells all columns but the first take at the least."""
+        nameless = self._table(self._folded(), 0, [""] * len(self.rows))
+        header = max(_NARROWEST, cell_len(self.columns[0]))
+        return Measurement.get(console, endless, nameless).maximum - header
+
+    def _narrow(self, room: int) -> RenderResult:
+        names = [name for name, *_ in self.rows]
+        if any(cell_len(word) > room for name in names for word in name.split()[1:]):
+            numbered, rests = _numbered(names)
+            yield self._table(self._folded(), 0, numbered)
+            yield from rests
+        else:
+            yield self._table(self._folded(), space=0)
 
     def _table(
         self, columns: Sequence[str], space: int, names: Sequence[str] | None = None

@@ -8,6 +8,7 @@ from rich.text import Text
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.two_trees import Change, TreeComparison
 from involbench.reporting.labels import label
+from involbench.reporting.notes_on_seeds import lost_then_and_now
 from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.sentences import change_sentence
 from involbench.reporting.tables_markdown import markdown_table
@@ -62,5 +63,6 @@ def _lines(compared: TreeComparison, metrics: Sequence[str]) -> list[str]:
         for change in compared.models
         if name in change.changes and change.changes[name].n
     ]
+    said += [line for change in compared.models for line in lost_then_and_now(change)]
     legend = f"change = now minus then, paired by seed: {BETTER} better, {WORSE} worse, "
     return [*said, f"{legend}{UNDECIDED} no verdict."]

@@ -7,14 +7,30 @@ _DAY = 24 * 60 * 60
 _STEPS = ((_DAY, "d"), (60 * 60, "h"), (60, "min"), (1, "s"))
 
 
-def size(count: int) -> str:
-    """Bytes with three digits: `512 B`, `1.25 MB`, `87.3 GB`."""
-    value, unit = float(count), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    if unit == 0 or value >= 99.95:
-        return f"{value:.0f} {_UNITS[unit]}"
-    return f"{value:.{2 if value < 9.995 else 1}f} {_UNITS[unit]}"
+def size(count: int, like: int | None = None) -> str:
+    """Bytes with three digits: `512 B`, `1.25 MB`, `87.3 GB`.
+
+    Args:
+        count: Of bytes.
+        like: Give it in this one's unit and with as many digits, without the unit.
+    """
+    shown = count if like is None else like
+    scale = 1000 ** _step(shown)
+    large, small = shown / scale >= 99.95 or scale == 1, shown / scale < 9.995
+    text = f"{count / scale:.{0 if large else 2 if small else 1}f}"
+    return text if like is not None else text + unit_of(count)
+
+
+def unit_of(count: int) -> str:
+    """The unit that `size` gives it, with the blank before it."""
+    return f" {_UNITS[_step(count)]}"
+
+
+def _step(count: int) -> int:
+    value, step = float(count), 0
+    while value >= 999.5 and step < len(_UNITS) - 1:
+        value, step = value / 1000, step + 1
+    return step
 
 
 def age(since: timedelta) -> str:

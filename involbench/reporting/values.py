@@ -2,7 +2,7 @@
 
 from involbench.analysis.comparison import Difference, Summary
 from involbench.analysis.metrics import Metric
-from involbench.reporting.units import size
+from involbench.reporting.units import size, unit_of
 
 MISSING = "n/a"
 BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
@@ -15,7 +15,9 @@ def mean_and_spread(summary: Summary, metric: Metric) -> str:
     mean = number(summary.mean, metric)
     if summary.sd is None or metric.exact:
         return mean
-    return f"{mean} ± {number(summary.sd, metric, like=summary.mean)}"
+    unit = _unit(summary.mean, metric)
+    spread = number(summary.sd, metric, like=summary.mean)
+    return f"{mean.removesuffix(unit)} ± {spread}{unit}"
 
 
 def mean_alone(summary: Summary | None, metric: Metric) -> str:
@@ -35,11 +37,11 @@ def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -
     """
     if difference is None or difference.mean is None:
         return MISSING
-    mean = difference.mean
+    mean, unit = difference.mean, _unit(difference.mean, metric)
     text = f"{sign(difference, metric)} {number(mean, metric, plus=True)}"
     if difference.interval is not None:
         low, high = (number(end, metric, plus=True, like=mean) for end in difference.interval)
-        text += f" [{low}, {high}]"
+        text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
     return f"{text} ({difference.n})" if difference.n < pairs else text
 
 
@@ -61,17 +63,23 @@ def number(value: float, metric: Metric, plus: bool = False, like: float | None 
         value: A fraction for percent, else in the metric's own unit.
         metric: What it is of.
         plus: Whether it is a difference, of which a positive one gets its sign.
-        like: Give it as many digits as this value has, and no plus.
+        like: Give it as many digits as this value has, in its unit, and no plus and no unit.
     """
     mark = "+" if plus and like is None else ""
     if metric.unit == "bytes":
-        return f"{'-' if value < 0 else mark}{size(round(abs(value)))}"
+        shown = size(round(abs(value)), None if like is None else round(abs(like)))
+        return f"{'-' if value < 0 else mark}{shown}"
     if metric.unit == "count":
         return _count(value, mark)
     scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
     digits = _digits(scale * (value if like is None else like), metric, plus)
     # Powers of ten where the digits would be a wall.
     return f"{scale * value:{mark}z.{digits}f}" if abs(value) < 1e5 else f"{value:{mark}.2e}"
+
+
+def _unit(value: float, metric: Metric) -> str:
+    """What stands behind the value, if anything does."""
+    return unit_of(round(abs(value))) if metric.unit == "bytes" else ""
 
 
 def _digits(value: float, metric: Metric, difference: bool) -> int:

@@ -331,6 +331,23 @@ def test_two_trees_say_what_was_made_otherwise(tmp_path: Path) -> None:
     assert "inn is not made as it was then: training.epochs 100, not 20" in done.stderr
 
 
+def test_against_another_tree_lost_seeds_are_named_and_new_experiments_passed_over(
+    tmp_path: Path,
+) -> None:
+    for seed in range(6):
+        make_run(tmp_path / "old", "inn", seed)
+        make_run(tmp_path / "new", "inn", seed, collapsed=seed in (1, 4))
+        make_run(tmp_path / "new", "inn", seed, experiment="later")
+    make_run(tmp_path / "old", "inn", 6, error="ValueError: no memory")
+    done = run_compare(tmp_path, "--results", "new", "--against", "old")
+    assert (done.returncode, "warning: later: not in old" in done.stderr) == (0, True)
+    said = " ".join(done.stdout.split())
+    assert (
+        "inn then, seed 6 failed. inn now, seeds 1, 4 collapsed: their accuracy never left chance; "
+        "counted in the means."
+    ) in said
+
+
 def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path) -> None:
     for seed in range(12):
         make_run(tmp_path / "results", "cnn", seed)
