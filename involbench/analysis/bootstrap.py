@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 9999
-"""Fewer for samples of more than 200, whose means are near enough to normal for fewer to do."""
+"""Fewer for samples of more than 209, whose means are near enough to normal for fewer to do."""
+FEWEST_FOR_AN_INTERVAL = 3
+"""Values of a sample; from two there is nothing to say of their spread."""
 _FEWEST = 1999
 _MOST_DRAWS = 2**21
 _SEED = 20210310

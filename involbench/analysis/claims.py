@@ -14,9 +14,9 @@ from involbench.analysis.comparison import (
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import excess, minus
-from involbench.analysis.pairing import same_images
+from involbench.analysis.pairing import apart
 from involbench.analysis.summary import mean
-from involbench.analysis.unfit import flatters, unfit
+from involbench.analysis.unfit import unfit
 from involbench.analysis.verdict import LEVEL
 from involbench.results.wording import located
 from involbench.spec.claims import Claim
@@ -41,7 +41,7 @@ def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep = _NOTHING)
     numbers, missing = _numbers(claim, results, sweep)
     verdicts = [each.verdict for each in numbers]
     verdict: ClaimVerdict = "undecided"
-    if "refuted" in verdicts and not (missing and flatters(claim.metric)):
+    if "refuted" in verdicts:
         verdict = "refuted"
     elif verdicts and not missing and set(verdicts) == {"supported"}:
         verdict = "supported"
@@ -78,10 +78,10 @@ def _numbers(
     found, missing = list[ClaimNumbers](), list[str]()
     for greater, lesser in side_by_side(claim, greaters, lessers):
         pairs = _pairs(claim, greater, lesser)
-        if fault := _not_to_be_held(claim, greater, lesser, pairs):
-            missing.append(fault)
+        fault = _not_to_be_held(claim, greater, lesser, pairs)
+        missing += [fault] if fault else []
         if pairs:
-            found.append(_at_point(claim, {**lesser.point, **greater.point}, pairs))
+            found.append(_at_point(claim, {**lesser.point, **greater.point}, pairs, not fault))
     for model, point in points_without(claim, greaters, lessers, sweep):
         missing.append(f"no run of {located(model, point)}")
     return found, next(iter(missing), "")
@@ -89,8 +89,8 @@ def _numbers(
 
 def _not_to_be_held(claim: Claim, greater: ModelResult, lesser: ModelResult, pairs: Pairs) -> str:
     """Why two results say nothing of a claim, or not all; empty where they do."""
-    if not _same_images(claim, greater, lesser):
-        return f"{claim.greater} and {claim.lesser} saw different images"
+    if why := _apart(claim, greater, lesser):
+        return why
     if fault := unfit((greater, lesser), claim.metric):
         return fault
     for result in (greater, lesser):
@@ -101,9 +101,9 @@ def _not_to_be_held(claim: Claim, greater: ModelResult, lesser: ModelResult, pai
 
 
 def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> Pairs:
-    """The seeds of which both have a value; none where they saw different images."""
+    """The seeds of which both have a value; none where they are apart."""
     these, those = (_values(result, claim.metric) for result in (greater, lesser))
-    if these is None or those is None or not _same_images(claim, greater, lesser):
+    if these is None or those is None or _apart(claim, greater, lesser):
         return {}
     return {
         seed: (value, other)
@@ -112,13 +112,16 @@ def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> Pairs:
     }
 
 
-def _same_images(claim: Claim, greater: ModelResult, lesser: ModelResult) -> bool:
-    """Whether they saw the same images, or others because the claim wants that."""
+def _apart(claim: Claim, greater: ModelResult, lesser: ModelResult) -> str:
+    """Why the two cannot be held against each other, but for other images that the claim wants."""
     wanted = any(key.startswith("data.") for key in claim.lesser_at)
-    return wanted or same_images(greater, lesser)
+    same = {"fingerprint": greater.fingerprint} if wanted else {}
+    return apart(greater, lesser.model_copy(update=same))
 
 
-def _at_point(claim: Claim, point: dict[str, object], pairs: Pairs) -> ClaimNumbers:
+def _at_point(
+    claim: Claim, point: dict[str, object], pairs: Pairs, to_be_judged: bool
+) -> ClaimNumbers:
     ratio, difference = _given(claim, "ratio") or 1.0, _given(claim, "difference") or 0.0
     found = excess(
         {s: minus(value, ratio * other + difference) for s, (value, other) in pairs.items()},
@@ -129,7 +132,7 @@ def _at_point(claim: Claim, point: dict[str, object], pairs: Pairs) -> ClaimNumb
         greater=mean([value for value, _ in pairs.values()]) or 0.0,
         lesser=mean([other for _, other in pairs.values()]) or 0.0,
         beyond=found,
-        verdict=_verdict(found, claim),
+        verdict=_verdict(found, claim) if to_be_judged else "undecided",
     )
 
 

@@ -94,12 +94,19 @@ class ModelResult(Record):
     """Share of the most frequent class in the test set."""
     fingerprint: str | None
     """SHA-256 of the dataset."""
+    experiments: frozenset[str] = Field(frozenset(), exclude=True)
+    """Those that its runs were made in; of another folder's runs, more than one."""
     protocol: dict[str, Any] = Field({}, exclude=True)
     """How it was made: the settings of data and training, by key path."""
     metrics: dict[str, Summary]
     parameters: ParameterCounts | None
     differences: dict[str, Difference]
     """This model minus the baseline; empty where there is no baseline, or other test images."""
+
+    def mean(self, metric: str) -> float | None:
+        """The mean over seeds; None where nothing is measured."""
+        summary = self.metrics.get(metric)
+        return summary.mean if summary else None
 
 
 class ClaimNumbers(Record):

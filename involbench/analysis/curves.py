@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from involbench.analysis.bootstrap import bca_interval
+from involbench.analysis.bootstrap import FEWEST_FOR_AN_INTERVAL, bca_interval
 from involbench.analysis.comparison import Crossing, Curve, CurvePoint, ModelResult, Summary
 from involbench.analysis.metrics import ACCURACY
 
-_FEWEST_FOR_AN_INTERVAL = 3
-_DECISIVE = ("higher", "lower", "equal")
+_DECISIVE = ("higher", "lower")
 
 
 def sweep_curves(results: Sequence[ModelResult], metric: str = ACCURACY) -> tuple[Curve, ...]:
@@ -29,7 +28,7 @@ def sweep_curves(results: Sequence[ModelResult], metric: str = ACCURACY) -> tupl
     for key in dict.fromkeys(key for result in results for key in result.point):
         lines: dict[str, list[ModelResult]] = {}
         for result in results:
-            if _is_number(result.point.get(key)) and _mean(result, metric) is not None:
+            if _is_number(result.point.get(key)) and result.mean(metric) is not None:
                 others = {k: v for k, v in result.point.items() if k != key}
                 lines.setdefault(f"{result.model} {others!r}", []).append(result)
         curves += [_curve(line, key, metric) for line in lines.values() if len(line) > 1]
@@ -62,7 +61,7 @@ def _point(result: ModelResult, key: str, metric: str) -> CurvePoint:
 def interval_of_mean(summary: Summary) -> tuple[float, float] | None:
     """The 95% BCa interval of the mean over seeds; None under three."""
     values = [value for value in summary.by_seed.values() if value is not None]
-    if len(values) < _FEWEST_FOR_AN_INTERVAL:
+    if len(values) < FEWEST_FOR_AN_INTERVAL:
         return None
     low, high = bca_interval(np.asarray([values]))
     return float(low[0]), float(high[0])
@@ -93,8 +92,3 @@ def _between(left: float, right: float, share: float) -> float:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _mean(result: ModelResult, metric: str) -> float | None:
-    summary = result.metrics.get(metric)
-    return summary.mean if summary else None

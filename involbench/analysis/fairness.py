@@ -43,7 +43,10 @@ def mixture_warnings(arms: Sequence[Arm]) -> list[str]:
     if len(counts) < 2:
         return []
     found = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
-    return [f"runs of several experiments are compared as if they were one: {found}"]
+    return [
+        f"runs of several experiments lie in one folder: {found}; those of one are not held "
+        "against those of another"
+    ]
 
 
 def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:

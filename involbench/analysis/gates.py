@@ -10,7 +10,7 @@ from involbench.analysis.comparison import Comparison, Difference, ModelResult, 
 from involbench.analysis.gate_grammar import Between, Gate, Moved, Quantity, Threshold
 from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import excess
-from involbench.analysis.pairing import made_otherwise, same_images
+from involbench.analysis.pairing import apart, made_otherwise, same_images
 from involbench.analysis.unfit import unfit
 from involbench.errors import UsageError
 from involbench.results.wording import located, seeds
@@ -70,21 +70,38 @@ def _check(
     values = _measured(comparison, result, gate.quantity)
     if isinstance(gate, Threshold):
         return _held_to(gate, values, result, strict)
-    if isinstance(gate, Between):
-        beside, quantity, whose = comparison, gate.other, gate.other.model
-    else:
-        beside, quantity, whose = lookup(gate.reference), gate.quantity, gate.reference
-    other = _partner(quantity.model, result, beside, gate)
-    if not same_images(result, other):
-        raise UsageError(f"--fail-if {gate.text}: {whose} saw other images")
-    against = _measured(beside, other, quantity)
-    here, there = (unfit((each,), quantity.metric) for each in (result, other))
+    beside, other = _beside(gate, comparison, result, lookup)
+    metric = gate.quantity.metric
+    here, there = (unfit((each,), metric) for each in (result, other))
     if here or there:
         failed, reason = strict, f"undecided, for {here or f'{there} in {beside.experiment}'}"
     else:
+        quantity = gate.other if isinstance(gate, Between) else gate.quantity
+        against = _measured(beside, other, quantity)
         failed, reason = _decided(_signed(values, against, gate), gate, strict)
-    unlike = made_otherwise(result, other) if isinstance(gate, Moved) else ""
-    return failed, f"{reason}; not made as {whose} was: {unlike}" if unlike else reason
+    if isinstance(gate, Moved) and (unlike := made_otherwise(result, other)):
+        reason += f"; not made as {gate.reference} was: {unlike}"
+    return failed, reason
+
+
+def _beside(
+    gate: Between | Moved, comparison: Comparison, result: ModelResult, lookup: Lookup
+) -> tuple[Comparison, ModelResult]:
+    """What a result is held against, and where it is from.
+
+    Raises:
+        UsageError: There is no such result, or none that it can be held against.
+    """
+    if isinstance(gate, Between):
+        other = _partner(gate.other.model, result, comparison, gate)
+        refused = apart(result, other)
+    else:
+        comparison = lookup(gate.reference)
+        other = _partner(gate.quantity.model, result, comparison, gate)
+        refused = "" if same_images(result, other) else f"{gate.reference} saw other images"
+    if refused:
+        raise UsageError(f"--fail-if {gate.text}: {refused}")
+    return comparison, other
 
 
 def _held_to(

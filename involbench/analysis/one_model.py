@@ -36,6 +36,7 @@ def result_of(
         failures={record.trial.seed: record.error or "no reason given" for record in failed},
         chance=data.chance if data else None,
         fingerprint=data.fingerprint if data else None,
+        experiments=frozenset(run.record.trial.experiment for run in arm.runs),
         protocol=protocol,
         metrics={
             name: summarize({seed: row.get(name) for seed, row in values.items()})

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from involbench.analysis.bootstrap import bca_interval
+from involbench.analysis.bootstrap import FEWEST_FOR_AN_INTERVAL, bca_interval
 from involbench.analysis.comparison import Difference, Summary, Verdict
 from involbench.analysis.holm import holm
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.sign_flip import EXACT_UP_TO, sign_flip_p, smallest_p
 from involbench.analysis.summary import summarize
 from involbench.analysis.verdict import verdict
-
-_FEWEST_FOR_AN_INTERVAL = 3
 
 
 def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Difference:
@@ -90,7 +88,7 @@ def _inference(values: Sequence[float]) -> dict[str, Any]:
     sample = np.asarray([values])
     pairs, mean, p = len(values), float(sample.mean()), float(sign_flip_p(sample)[0])
     found: dict[str, Any] = {"p": p, "smallest_p": smallest_p(pairs)}
-    if pairs < _FEWEST_FOR_AN_INTERVAL:
+    if pairs < FEWEST_FOR_AN_INTERVAL:
         return {**found, "verdict": "too few pairs", "notes": ()}
     low, high = (float(end[0]) for end in bca_interval(sample))
     decided = verdict(pairs, mean, low, high, p)

@@ -73,8 +73,7 @@ def differences(
 
     A coordinate such as `models.inn.kernel_size` concerns only inn, so the other models have one
     result for all its values. Where the baseline has several results for one of another model,
-    none of them is the one to take, and a warning says so; likewise where the two were not
-    tested on the same images.
+    none of them is the one to take, and a warning says so; likewise where the two are apart.
     """
     matching = baseline.places_for(result)
     if result.model == baseline.model or not matching:
@@ -83,8 +82,8 @@ def differences(
     if len(matching) > 1:
         count = len(matching)
         return None, [f"{name} has no difference: {baseline.model} has {count} sweep points to it"]
-    if not same_images(result, other):
-        return None, [f"{name} has no difference: its images are not those of {baseline.model}"]
+    if why := apart(result, other):
+        return None, [f"{name} has no difference: {why}"]
     return Held(matching[0], metric_differences(result, other, metrics)), []
 
 
@@ -102,6 +101,16 @@ def metric_differences(
             why = unfit((result, other), metric)
             found[metric] = without_verdict(difference, why) if why else difference
     return found
+
+
+def apart(result: ModelResult, other: ModelResult) -> str:
+    """Why two results of one folder are not held against each other; empty where they are."""
+    if not same_images(result, other):
+        return f"{result.model} and {other.model} saw different images"
+    known = result.experiments and other.experiments
+    if known and not result.experiments & other.experiments:
+        return f"{result.model} and {other.model} are of different experiments"
+    return ""
 
 
 def same_images(result: ModelResult, other: ModelResult) -> bool:

@@ -50,8 +50,8 @@ def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
         having = [
             (result, gain, paid)
             for result in results
-            if (gain := _mean(result, ACCURACY)) is not None
-            and (paid := _mean(result, cost)) is not None
+            if (gain := result.mean(ACCURACY)) is not None
+            and (paid := result.mean(cost)) is not None
         ]
         if len(having) < 2:
             continue
@@ -63,8 +63,3 @@ def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
         )
         same = {"at": data_of(results[0]), "fingerprint": results[0].fingerprint}
         yield Front(gain=ACCURACY, cost=cost, members=members, **same)
-
-
-def _mean(result: ModelResult, metric: str) -> float | None:
-    summary = result.metrics.get(metric)
-    return summary.mean if summary else None

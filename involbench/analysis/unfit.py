@@ -8,11 +8,6 @@ from involbench.results.wording import located, seeds
 from involbench.spec.targets import takes_target
 
 
-def flatters(metric: str) -> bool:
-    """Whether runs that learned badly have no value of it, or the best one."""
-    return metric_called(metric).best_of_nothing or takes_target(metric)
-
-
 def unfit(results: Sequence[ModelResult], metric: str) -> str:
     """How many of the results' runs a metric flatters, and why; empty where it flatters none."""
     if metric_called(metric).best_of_nothing:

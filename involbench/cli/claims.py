@@ -29,7 +29,7 @@ def claims(
     from involbench.analysis.measure import Wanted
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import print_json, rendered, warn
-    from involbench.reporting.claims import claims_view
+    from involbench.reporting.claims import claims_rows, claims_view
     from involbench.results.outline import read_outline
 
     found = {}
@@ -41,12 +41,7 @@ def claims(
             for warning in comparison.warnings:
                 warn(f"{name}: {warning}")
     if as_json:
-        listed = [
-            {"experiment": name, **claim.model_dump(mode="json")}
-            for name, judged in found.items()
-            for claim in judged
-        ]
-        print_json({"schema_version": 1, "claims": listed})
+        print_json({"schema_version": 1, "claims": [*claims_rows(found)]})
     elif found:
         typer.echo(rendered(claims_view(found)), nl=False)
     else:

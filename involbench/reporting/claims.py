@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -21,7 +21,8 @@ _UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
 def claim_sentence(claim: ClaimResult) -> str:
     """The verdict, who says what, and the numbers."""
     said = f"{claim.verdict.capitalize()}: {_said(claim)} ({excerpt(claim.source)})"
-    return f"{said}: {claim_numbers(claim)}."
+    text = f"{said}: {claim_numbers(claim)}"
+    return text if text.endswith("?") else f"{text}."
 
 
 def claims_view(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[RenderableType]:
@@ -38,10 +39,21 @@ def claims_view(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[Rendera
     yield Text(", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict)) + ".")
 
 
+def claims_rows(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[dict[str, Any]]:
+    """Every number of each claim, with its experiment, as JSON has them."""
+    for experiment, listed in claims.items():
+        for claim in listed:
+            yield {"experiment": experiment, **claim.model_dump(mode="json")}
+
+
 def claim_numbers(claim: ClaimResult) -> str:
     """Both means, what is claimed, and why there is no verdict where there is none."""
     metric = metric_called(claim.metric)
-    shown = [_point(each, claim, metric) for each in claim.numbers[:_MOST_POINTS]]
+    unlike = len({each.verdict for each in claim.numbers}) > 1
+    shown = [
+        _point(each, claim, metric) + (f" ({each.verdict})" if unlike else "")
+        for each in claim.numbers[:_MOST_POINTS]
+    ]
     if len(claim.numbers) > _MOST_POINTS:
         shown.append(f"and {len(claim.numbers) - _MOST_POINTS} points more")
     return "; ".join([*shown, *filter(None, [_elsewhere(claim), _margin(claim), claim.reason])])

@@ -1,9 +1,9 @@
 """What must be said under the table of a comparison."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from involbench.analysis.comparison import Comparison
+from involbench.analysis.comparison import Comparison, ModelResult, Summary
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
 from involbench.reporting.labels import label
@@ -32,7 +32,7 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
     counted = _counted(comparison, metrics)
-    return [
+    lines = [
         *(f"{said}; {counted}." for said in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
@@ -41,18 +41,22 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
         _legend(comparison, metrics),
         made_with(comparison),
     ]
+    return list(dict.fromkeys(lines))  # Of two metrics of one title the same is said.
 
 
 def _counted(comparison: Comparison, metrics: Sequence[str]) -> str:
     """What becomes of the collapsed runs: they are counted, as far as they have a value."""
     lacking = any(
-        result.metrics[name].by_seed.get(seed) is None
-        for result in comparison.models
-        for name in metrics
-        if name in result.metrics
+        summary.by_seed.get(seed) is None
+        for result, summary in _shown(comparison, metrics)
         for seed in result.collapsed_seeds
     )
     return "counted in the means" + (", where they have a value" if lacking else "")
+
+
+def _shown(comparison: Comparison, metrics: Sequence[str]) -> Iterator[tuple[ModelResult, Summary]]:
+    for result in comparison.models:
+        yield from ((result, result.metrics[name]) for name in metrics if name in result.metrics)
 
 
 def made_with(comparison: Comparison) -> str:
@@ -90,7 +94,7 @@ def _crossings(comparison: Comparison) -> list[str]:
     """Where a sweep turns the order of two models round, if there are seeds to say so."""
     return [
         f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
-        f"{curve.key} = {crossing.at:.3g}, between {crossing.low:g} and {crossing.high:g}"
+        f"{curve.key} = {_about(crossing.at)}, between {crossing.low:,g} and {crossing.high:,g}"
         + ("." if crossing.certain else " (no verdict on one side of it, or on both).")
         for curve in comparison.curves
         for crossing in curve.crossings
@@ -98,11 +102,18 @@ def _crossings(comparison: Comparison) -> list[str]:
     ]
 
 
+def _about(value: float) -> str:
+    """Three digits: `1,880`."""
+    return f"{float(f'{value:.3g}'):,g}"
+
+
 def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
     """How many seeds there are, and how to read the signs."""
     counts = sorted({result.n_finished for result in comparison.models})
     seeds = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
     text = f"n = finished seeds ({seeds}); ± = standard deviation over seeds"
+    if any(0 < summary.n < result.n_finished for result, summary in _shown(comparison, metrics)):
+        text += "; in brackets, of how many where not of all"
     if not any(result.differences for result in comparison.models):
         return f"{text}."
     points = " in points" if metric_called(metrics[0]).unit == "percent" else ""

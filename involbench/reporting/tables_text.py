@@ -79,6 +79,8 @@ def baseline_of(comparison: Comparison, result: ModelResult) -> ModelResult | No
 def _metric_cells(result: ModelResult, comparison: Comparison, name: str) -> Row:
     metric, summary = metric_called(name), result.metrics.get(name)
     value = mean_and_spread(summary, metric) if summary else MISSING
+    if summary and 0 < summary.n < result.n_finished:
+        value += f" ({summary.n})"
     if result.model == comparison.baseline:
         return value, "baseline"
     return value, difference_cell(result.differences.get(name), metric, result.n_finished)

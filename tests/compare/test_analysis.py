@@ -16,6 +16,7 @@ from involbench.analysis.paired import paired_difference
 from involbench.analysis.summary import mean_curve, sample_sd, summarize
 from involbench.errors import UsageError
 from involbench.results.reading import ResultsTree
+from tests.cli import called
 
 from .factory import VERSIONS, make_experiment, make_run
 
@@ -160,13 +161,25 @@ def test_unlike_models_are_compared_with_a_warning(
     assert comparison.models[1].differences["test_accuracy"].n == 1
 
 
-def test_runs_of_another_experiment_in_the_folder_are_named(tmp_path: Path) -> None:
+def test_runs_of_another_experiment_in_the_folder_are_named_and_held_apart(tmp_path: Path) -> None:
     make_run(tmp_path, "cnn", 0)
+    make_run(tmp_path, "control", 0)
     stray = make_run(tmp_path, "inn", 0, experiment="other")
     stray.rename(tmp_path / "digits" / "runs" / stray.name)
-    assert compared(tmp_path).warnings == (
-        "runs of several experiments are compared as if they were one: 1 of digits, 1 of other",
+    claim = {"says": "x", "source": "y", "metric": "test_accuracy", "greater": "cnn"}
+    spec = {"claims": [{**claim, "lesser": "inn"}]}
+    (tmp_path / "digits" / "spec.yaml").write_text(json.dumps(spec))
+    comparison = compared(tmp_path)
+    assert comparison.warnings == (
+        "runs of several experiments lie in one folder: 2 of digits, 1 of other; those of one are "
+        "not held against those of another",
+        "inn has no difference: inn and cnn are of different experiments",
     )
+    assert [bool(result.differences) for result in comparison.models] == [False, True, False]
+    assert comparison.claims[0].reason == "cnn and inn are of different experiments"
+    gate = ("--fail-if", "inn.test_accuracy < cnn.test_accuracy")
+    done = called("compare", "digits", "--results", str(tmp_path), *gate, cwd=tmp_path)
+    assert (done.returncode, "inn and cnn are of different experiments" in done.stderr) == (2, True)
 
 
 def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) -> None:
@@ -175,7 +188,7 @@ def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) 
     comparison = compared(tmp_path)
     assert comparison.warnings == (
         "inn is not made like cnn: dataset fingerprint cdcdcdcdcdcd, not ab12ab12ab12",
-        "inn has no difference: its images are not those of cnn",
+        "inn has no difference: inn and cnn saw different images",
     )
     assert comparison.models[1].differences == {}
 

@@ -359,7 +359,8 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     assert f"{never}: seeds 0, 2, 4, 6, 8, 10." in said
     assert "no verdict, for 6 of 12 seeds of inn never reached the accuracy." in said
     inn = next(line for line in done.stdout.splitlines() if line.startswith(" inn"))
-    assert " ~ " in inn
+    assert "(6)  ~ " in inn
+    assert "in brackets, of how many where not of all" in said
     assert "counted in the means, where they have a value." in said
 
 

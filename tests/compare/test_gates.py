@@ -206,7 +206,7 @@ def test_models_that_saw_other_images_are_not_held_against_each_other(tmp_path: 
     for gate in ("inn.test_accuracy < cnn.test_accuracy", "inn.test_accuracy >= cnn.test_accuracy"):
         done = called("compare", "digits", "--fail-if", gate, cwd=tmp_path)
         assert done.returncode == 2
-        assert f"--fail-if {gate}: cnn saw other images" in done.stderr
+        assert f"--fail-if {gate}: inn and cnn saw different images" in done.stderr
 
 
 def test_a_reference_that_was_made_otherwise_is_named(results: Path) -> None:

@@ -43,11 +43,11 @@ def test_a_sweep_gives_a_curve_a_model_with_intervals(tmp_path: Path) -> None:
 
 
 def test_a_crossing_is_said_and_whether_it_is_certain(tmp_path: Path) -> None:
-    sweep(tmp_path / "results", {100: 0.1, 120: -0.1}, seeds=3)
+    sweep(tmp_path / "results", {10000: 0.1, 12000: -0.1}, seeds=3)
     said = " ".join(called("compare", cwd=tmp_path).stdout.split())
     assert (
-        "inn and cnn cross in test accuracy at about data.train_size = 110, between 100 and 120 "
-        "(no verdict on one side of it, or on both)."
+        "inn and cnn cross in test accuracy at about data.train_size = 11,000, between 10,000 and "
+        "12,000 (no verdict on one side of it, or on both)."
     ) in said
 
 

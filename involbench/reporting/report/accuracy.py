@@ -107,7 +107,7 @@ def _levels(material: Material, key: str) -> dict[str, float]:
     found = [each for each in material.comparison.models if each.model == baseline]
     if len(found) != 1 or key in found[0].point:
         return {}
-    mean = _mean(found[0], ACCURACY)
+    mean = found[0].mean(ACCURACY)
     return {} if mean is None else {found[0].model: mean}
 
 
@@ -124,22 +124,8 @@ def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -
 
 def _fronts(material: Material) -> Iterator[Chart]:
     for place, front in enumerate(material.comparison.fronts):
-        having = {
-            label(each.model, each.point): each
-            for each in material.comparison.models
-            if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
-            and _mean(each, front.gain) is not None
-            and _mean(each, front.cost) is not None
-        }
-        scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
-        points = {
-            name: Point(
-                scale * (_mean(each, front.cost) or 0.0),
-                _mean(each, front.gain) or 0.0,
-                interval_of_mean(each.metrics[front.gain]),
-            )
-            for name, each in having.items()
-        }
+        having = _beside(material, front)
+        points = {name: _point(each, front) for name, each in having.items()}
         styles = material.styles([(name, each.model) for name, each in having.items()])
         best = [label(member.model, member.point) for member in front.members]
         cost = _COSTS.get(front.cost) or metric_called(front.cost).title
@@ -155,6 +141,23 @@ def _fronts(material: Material) -> Iterator[Chart]:
         )
 
 
+def _beside(material: Material, front: Front) -> dict[str, ModelResult]:
+    """All that could be on a front."""
+    return {
+        label(each.model, each.point): each
+        for each in material.comparison.models
+        if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
+        and each.mean(front.gain) is not None
+        and each.mean(front.cost) is not None
+    }
+
+
+def _point(result: ModelResult, front: Front) -> Point:
+    scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
+    cost, gain = result.mean(front.cost) or 0.0, result.mean(front.gain) or 0.0
+    return Point(scale * cost, gain, interval_of_mean(result.metrics[front.gain]))
+
+
 def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[str]) -> Table:
     rows = tuple(
         (name, amount(point.x), percent(point.y), "yes" if name in best else "no")
@@ -162,8 +165,3 @@ def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[s
     )
     caption = f"Test accuracy, %, against {cost}"
     return Table(caption, ("model", metric_called(front.cost).title, "%", "on the front"), rows)
-
-
-def _mean(result: ModelResult, name: str) -> float | None:
-    summary = result.metrics.get(name)
-    return summary.mean if summary else None
