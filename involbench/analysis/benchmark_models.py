@@ -91,24 +91,25 @@ def summarize_models(blocks: Sequence[ModelsTimes], memory: ModelsMemory) -> Mod
         repeats=len(next(iter(times.models[0].seconds.values()))),
         step_batch=times.step_batch,
         memory_method=memory.method,
-        models=tuple(
-            ModelCost(
-                name=each.name,
-                network=each.network,
-                input_shape=each.input_shape,
-                sizes=each.sizes,
-                first_call_seconds=each.first_call_seconds,
-                warm_up_calls=each.warm_up_calls,
-                inference={b: latency(s, first.seconds[b]) for b, s in each.seconds.items()},
-                images_per_second={b: b / spread(s).median for b, s in each.seconds.items()},
-                step=latency(each.step_seconds, first.step_seconds),
-                peak_bytes=memory.peak_bytes[each.name],
-                step_bytes=memory.step_bytes[each.name],
-            )
-            for each, first in held
-        ),
+        models=tuple(_cost(each, first, memory) for each, first in held),
         exponents=(*_over_pixels(times.models), *_over_batches(times.models)),
         machine=times.machine,
+    )
+
+
+def _cost(each: ModelTimes, first: ModelTimes, memory: ModelsMemory) -> ModelCost:
+    return ModelCost(
+        name=each.name,
+        network=each.network,
+        input_shape=each.input_shape,
+        sizes=each.sizes,
+        first_call_seconds=each.first_call_seconds,
+        warm_up_calls=each.warm_up_calls,
+        inference={b: latency(s, first.seconds[b]) for b, s in each.seconds.items()},
+        images_per_second={b: b / spread(s).median for b, s in each.seconds.items()},
+        step=latency(each.step_seconds, first.step_seconds),
+        peak_bytes=memory.peak_bytes[each.name],
+        step_bytes=memory.step_bytes[each.name],
     )
 
 
