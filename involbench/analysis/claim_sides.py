@@ -1,7 +1,6 @@
 """Which results a claim is about, and which of them there are not."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from typing import Any
 
 from involbench.analysis.comparison import ModelResult
@@ -27,7 +26,14 @@ def side_by_side(
     claim: Claim, greaters: Side, lessers: Side
 ) -> list[tuple[ModelResult, ModelResult]]:
     """The two at the same points, but for where the claim wants them apart."""
-    return [pair for pair in product(greaters, lessers) if _belong_together(*pair, claim)]
+    there: dict[str, Side] = {}
+    for lesser in lessers:
+        there.setdefault(_shared(lesser.point, claim.greater, claim), []).append(lesser)
+    return [
+        (greater, lesser)
+        for greater in greaters
+        for lesser in there.get(_shared(greater.point, claim.lesser, claim), [])
+    ]
 
 
 def points_without(
@@ -39,15 +45,15 @@ def points_without(
     """
     swept = points(sweep) if sweep else []
     for (model, at), there in zip(_places(claim), (greaters, lessers), strict=True):
-        have = [result.point for result in there]
+        have = {_key(result.point) for result in there}
         for point in (concerning(point, model) for point in swept):
-            if _is_at(point, at, model) and point not in have:
+            if _is_at(point, at, model) and _key(point) not in have:
                 yield model, point
-    together, (more, less) = side_by_side(claim, greaters, lessers), _places(claim)
-    for side, place, (model, at) in ((greaters, 0, less), (lessers, 1, more)):
-        paired = [pair[place] for pair in together]
+    paired = {id(result) for pair in side_by_side(claim, greaters, lessers) for result in pair}
+    more, less = _places(claim)
+    for side, (model, at) in ((greaters, less), (lessers, more)):
         for result in side:
-            if result not in paired:
+            if id(result) not in paired:
                 yield model, concerning({**result.point, **at}, model)
 
 
@@ -61,9 +67,11 @@ def _is_at(point: Mapping[str, Any], at: Mapping[str, Any], model: str) -> bool:
     return all(point.get(key) == value for key, value in concerning(at, model).items())
 
 
-def _belong_together(greater: ModelResult, lesser: ModelResult, claim: Claim) -> bool:
-    ours, theirs = (
-        {key: value for key, value in concerning(one, other).items() if key not in claim.lesser_at}
-        for one, other in ((greater.point, lesser.model), (lesser.point, greater.model))
-    )
-    return ours == theirs
+def _shared(point: Mapping[str, Any], other: str, claim: Claim) -> str:
+    """What of a point the other model has too, but for where the claim wants them apart."""
+    about = concerning(point, other)
+    return _key({key: value for key, value in about.items() if key not in claim.lesser_at})
+
+
+def _key(point: Mapping[str, Any]) -> str:
+    return repr(sorted(point.items()))

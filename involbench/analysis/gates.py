@@ -8,6 +8,7 @@ from typing import Any
 
 from involbench.analysis.comparison import Comparison, Difference, ModelResult, Summary
 from involbench.analysis.gate_grammar import Between, Gate, Moved, Quantity, Threshold
+from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.metrics import suggestion
 from involbench.analysis.paired import excess
 from involbench.analysis.pairing import apart, made_otherwise, same_images
@@ -120,7 +121,7 @@ def _held_to(
     said = f"{quantity} is {mean:.6g} ({seeds(values.n, begun)})"
     if over(mean, gate.limit):
         return True, said
-    if values.n < begun:
+    if values.n < begun and not metric_called(quantity.metric).exact:
         why = why or "the others have no value"
     return (strict, f"{said}, undecided, for {why}") if why else (False, said)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.explain import problems_of
 from involbench.spec.section import Section
+from involbench.spec.sweep import MAX_TRIALS
 from involbench.spec.training import TrainingSpec
 from involbench.spec.wording import KeyPath, dotted
 from involbench.spec.yaml_source import NotYaml, parse
@@ -110,9 +112,10 @@ def _faults(claim: Claim, content: Mapping[str, Any]) -> list[tuple[KeyPath, str
 
 
 def _lists(sweep: object) -> dict[str, list[Any]]:
-    """What of a sweep can be read."""
+    """What of a sweep can be read; nothing of one that is too large."""
     given = sweep if isinstance(sweep, dict) else {}
-    return {str(key): values for key, values in given.items() if isinstance(values, list)}
+    found = {str(key): values for key, values in given.items() if isinstance(values, list)}
+    return found if prod(map(len, found.values())) <= MAX_TRIALS else {}
 
 
 def _epochs(content: dict[Any, Any]) -> int | None:

@@ -130,6 +130,12 @@ def test_what_is_of_another_kind_in_a_spec_is_left_out(tmp_path: Path) -> None:
     assert read_outline(tmp_path) == Outline()
 
 
+def test_a_sweep_larger_than_any_that_can_be_run_is_not_expanded(tmp_path: Path) -> None:
+    sweep = {f"data.k{place}": list(range(100)) for place in range(9)}
+    (tmp_path / "spec.yaml").write_text(json.dumps({"sweep": sweep}))
+    assert read_outline(tmp_path).sweep == {}
+
+
 def test_the_outline_keeps_the_order_of_the_models(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(json.dumps({"models": {"b": {}, "a": {}}, "baseline": "a"}))
     assert read_outline(tmp_path) == Outline(("b", "a"), "a", epochs=20)
