@@ -15,6 +15,9 @@ import involbench
 from involbench.results.record import Hardware
 from involbench.training.device import gpu_names
 
+_VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+"""What Linux calls the vector instructions that TensorFlow and the compilers choose by."""
+
 
 def versions() -> dict[str, str]:
     """Versions of everything that can change a number."""
@@ -75,10 +78,16 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def _cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
+    """The name it has, and its widest vectors: CPUs of one name can differ in them, and so in bits.
+
+    Args:
+        info: Where Linux tells of it.
+    """
+    text = info.read_text() if info.exists() else ""
+    lines = (line.partition(":") for line in text.splitlines())
+    facts = {key.strip(): value.strip() for key, _, value in lines}
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    flags = facts.get("flags", "").split()
+    vectors = next((shown for flag, shown in _VECTORS.items() if flag in flags), None)
+    return f"{name} with {vectors}" if vectors else name
