@@ -23,10 +23,9 @@ from involbench.spec.claims import Claim
 
 Pairs = dict[int, tuple[float, float]]
 """Seed -> the values of both models."""
-_NOTHING: Sweep = {}
 
 
-def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep = _NOTHING) -> ClaimResult:
+def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> ClaimResult:
     """The verdict on a claim, and the numbers that it rests on.
 
     At each sweep point that the claim is about, the pairs are held against what is claimed by
@@ -115,8 +114,7 @@ def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> Pairs:
 def _apart(claim: Claim, greater: ModelResult, lesser: ModelResult) -> str:
     """Why the two cannot be held against each other, but for other images that the claim wants."""
     wanted = any(key.startswith("data.") for key in claim.lesser_at)
-    same = {"fingerprint": greater.fingerprint} if wanted else {}
-    return apart(greater, lesser.model_copy(update=same))
+    return apart(greater, lesser, other_images=wanted)
 
 
 def _at_point(

@@ -37,7 +37,7 @@ class Difference(Summary):
     """One model minus another, paired by seed."""
 
     missing_seeds: tuple[int, ...] = ()
-    """Seeds that one of the two has measured and the other has not."""
+    """Seeds that are no pair, for one of the two has no value, or neither has."""
     interval: tuple[float, float] | None = None
     """The 95% BCa interval of the mean difference; None under three pairs, and for counts."""
     p: float | None = None

@@ -103,9 +103,15 @@ def metric_differences(
     return found
 
 
-def apart(result: ModelResult, other: ModelResult) -> str:
-    """Why two results of one folder are not held against each other; empty where they are."""
-    if not same_images(result, other):
+def apart(result: ModelResult, other: ModelResult, other_images: bool = False) -> str:
+    """Why two results of one folder are not held against each other; empty where they are.
+
+    Args:
+        result: One of them.
+        other: The other one.
+        other_images: Whether they may have seen different images.
+    """
+    if not (other_images or same_images(result, other)):
         return f"{result.model} and {other.model} saw different images"
     known = result.experiments and other.experiments
     if known and not result.experiments & other.experiments:

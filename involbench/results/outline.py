@@ -1,5 +1,6 @@
 """What can be said of an experiment's spec without validating it."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ def read_outline(experiment: Path) -> Outline:
     version costs no more than the order of the rows, the baseline and the claims.
     """
     path = experiment / "spec.yaml"
-    if not path.exists():
+    if not os.path.lexists(path):  # Which, unlike `Path.exists`, takes a closed folder too.
         return Outline()
     try:
         content = parse(read_bytes(path).decode()).value

@@ -50,7 +50,7 @@ def hardware(devices: int = 1) -> Hardware:
     """
     gpus = gpu_names()
     return Hardware(
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         gpus=gpus,
@@ -78,7 +78,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
+def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
     """The name it has, and its widest vectors: CPUs of one name can differ in them, and so in bits.
 
     Args:

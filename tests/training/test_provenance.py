@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from involbench.training.provenance import _cpu_name, hardware
+from involbench.training.provenance import cpu_name, hardware
 
 LINUX = """processor\t: {place}
 model name\t: AMD EPYC
@@ -25,9 +25,9 @@ def test_cpus_of_one_name_are_told_apart_by_their_vectors(
 ) -> None:
     info = tmp_path / "cpuinfo"
     info.write_text("\n".join(LINUX.format(place=place, flags=flags) for place in range(2)))
-    assert _cpu_name(info) == name
+    assert cpu_name(info) == name
 
 
 def test_where_nothing_tells_there_is_a_name_all_the_same(tmp_path: Path) -> None:
-    assert _cpu_name(tmp_path / "none")
+    assert cpu_name(tmp_path / "none")
     assert hardware().cpu
