@@ -87,29 +87,34 @@ def read_question(experiment: Path) -> str:
 
 def _claims(content: Mapping[str, Any]) -> tuple[list[Claim], list[str]]:
     """Those that are valid in themselves, and what is wrong with any of them."""
-    given, claims, faults = content.get("claims"), list[Claim](), list[str]()
+    given, claims = content.get("claims"), dict[int, Claim]()
+    found = list[tuple[int, KeyPath, str]]()
     for place, item in enumerate(given if isinstance(given, list) else []):
         try:
-            claims += _OneClaim.model_validate({"claims": (item,)}).claims
-            found = [(path[1:], text) for path, text in _faults(claims[-1], content)]
+            (claims[place],) = _OneClaim.model_validate({"claims": (item,)}).claims
         except ValidationError as error:
             unread = "; the claim is not judged"
-            found = [(each.path[2:], each.message + unread) for each in problems_of(error)]
-        where = ("claims", place)
-        faults += [f"spec.yaml: {dotted((*where, *path))}: {text}" for path, text in found]
-    return claims, faults
+            found += [(place, each.path[2:], each.message + unread) for each in problems_of(error)]
+    places = list(claims)
+    for (index, *path), text in _faults(list(claims.values()), content):
+        found.append((places[int(index)], tuple(path), text))
+    found.sort(key=lambda fault: fault[0])
+    return list(claims.values()), [
+        f"spec.yaml: {dotted(('claims', place, *path))}: {text}" for place, path, text in found
+    ]
 
 
-def _faults(claim: Claim, content: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
-    """What it says of models, points and conditions that the spec has not."""
+def _faults(claims: Sequence[Claim], content: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    """What they say of models, points and conditions that the spec has not."""
+    models = content.get("models")
     try:
         evaluate = EvaluateSpec.model_validate(content.get("evaluate") or {})
     except ValidationError:
         return []
-    models, conditions = content.get("models"), [each.name for each in evaluate.conditions]
     if not isinstance(models, dict):
         return []
-    return claim_faults([claim], map(str, models), _lists(content.get("sweep")), conditions)
+    conditions = [each.name for each in evaluate.conditions]
+    return claim_faults(claims, map(str, models), _lists(content.get("sweep")), conditions)
 
 
 def _lists(sweep: object) -> dict[str, list[Any]]:
