@@ -60,7 +60,7 @@ def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
 
     folder = Path(output or "exported")
     if to == "mlflow":
-        logged, uri = write_mlflow(rows, output)
+        logged, uri = write_mlflow(rows, output, lambda text: typer.echo(text, err=True))
     elif to == "tensorboard":
         board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
         logged = sum(map(board.write, rows))

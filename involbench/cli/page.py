@@ -20,7 +20,7 @@ def warn(text: str) -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one strict JSON document."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(json.dumps(document, indent=2, allow_nan=False))
 
 
 def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 
 from involbench.analysis.comparison import Comparison, Difference, ModelResult
+from involbench.results.wording import visible
 
 COLUMNS = (
     "experiment",
@@ -29,6 +30,8 @@ COLUMNS = (
     "superiority",
     "verdict",
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
+"""What a cell begins with that a spreadsheet takes for a formula."""
 _NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
 
@@ -38,10 +41,18 @@ def comparison_csv(comparisons: Iterable[Comparison]) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """The text of a file; None is empty."""
+    """The text of a file. None is empty; text that a spreadsheet would compute begins with `'`."""
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Numbers stay; text is made visible, and no formula (OWASP: CSV injection)."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:

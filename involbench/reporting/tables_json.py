@@ -23,4 +23,4 @@ def _document(name: str, records: Iterable[Record]) -> str:
         "schema_version": COMPARISON_VERSION,
         name: [record.model_dump(mode="json") for record in records],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -83,5 +83,5 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: `value` holds NaN or an infinity; write `None` and a note instead.
         ResultsError: See `write_atomic`.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, indent=2, allow_nan=False)
     write_atomic(path, f"{text}\n".encode())

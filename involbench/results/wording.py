@@ -1,11 +1,24 @@
-"""Text from files, as it can be shown."""
+"""Text from files, made safe to show: on a terminal, in a page, in a chart, in a log."""
 
 from collections.abc import Mapping, Sequence
 
 
+def visible(text: str) -> str:
+    """`text` with control and direction characters as escapes such as `\\x1b`, which nothing obeys.
+
+    Line breaks and tabs stay. Every character that Unicode does not call printable is escaped:
+    C0 and C1 controls, direction marks, other invisible characters, halves of surrogate pairs.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text)
+
+
 def printable(text: str) -> str:
-    """`text` on one line, without what a terminal would obey."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """`visible` text on one line."""
+    return visible(" ".join(text.split()))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def excerpt(text: str, longest: int = 200) -> str:

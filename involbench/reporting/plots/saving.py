@@ -8,9 +8,11 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from involbench.reporting.style import RC
 from involbench.results.files import write_atomic
+from involbench.results.wording import visible
 
 _DOTS_PER_INCH = 150
 _WITHOUT_A_DATE: dict[str, dict[str, Any]] = {
@@ -55,6 +57,15 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
         # The names of classes may be in a script that the font lacks; a browser has another.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         metadata = _WITHOUT_A_DATE[name]
+        _make_visible(figure)
         figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
         figure.set_layout_engine(None)  # Working it out again would take long.
     return buffer.getvalue()
+
+
+def _make_visible(figure: Figure) -> None:
+    """Names come from records: XML allows no control characters, and fonts have none."""
+    for artist in figure.findobj(Text):
+        text = artist.get_text()
+        if text != (safe := visible(text)):
+            artist.set_text(safe)

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from involbench import __version__
 from involbench.analysis.comparison import ClaimResult, Comparison
@@ -24,7 +25,7 @@ from involbench.reporting.report.training import training
 from involbench.reporting.tables_csv import COLUMNS, comparison_rows
 from involbench.reporting.tables_list import statuses
 from involbench.reporting.tables_text import result_table
-from involbench.results.wording import excerpt
+from involbench.results.wording import excerpt, visible
 
 _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
 
@@ -69,11 +70,17 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("involbench.reporting.report"),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template("report.html")
+
+
+def _visible(value: object) -> object:
+    """Of each value on the page: text without characters that a browser obeys or hides."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _answers(comparison: Comparison) -> list[str]:

@@ -1,8 +1,9 @@
 """Runs as MLflow runs: parameters, metrics an epoch each, and plots."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from involbench.errors import UsageError
 from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
+from involbench.results.wording import excerpt
 
 _TAG = "involbench.run_id"
 _PARAMETERS = (
@@ -17,17 +19,30 @@ _PARAMETERS = (
     *("epochs", "batch_size", "optimizer", "precision"),
 )
 _TAGS = ("status", "commit", "device")
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
+"""What MLflow's client raises where an answer is not one of its server."""
 _BATCH = 1000
 """Metrics that MLflow takes at a time."""
+_SETTINGS = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+"""Of MLflow, where the user has set no other. It waits ten seconds for a server and asks once
+more; by its own defaults it gives up after minutes."""
 
 
-def write_mlflow(rows: Sequence[RunRow], uri: str | None) -> tuple[int, str]:
+def write_mlflow(
+    rows: Sequence[RunRow], uri: str | None, progress: Callable[[str], None] = lambda text: None
+) -> tuple[int, str]:
     """Log every run that a tracking server has not got yet.
 
     Args:
         rows: The runs.
         uri: The server, or where its files are; None for what MLFLOW_TRACKING_URI says, or else
             the folder mlruns.
+        progress: Takes a line that says which server is asked.
 
     Returns:
         How many were logged, and where.
@@ -36,35 +51,60 @@ def write_mlflow(rows: Sequence[RunRow], uri: str | None) -> tuple[int, str]:
         UsageError: mlflow is not installed, or the server refuses, or cannot be reached.
     """
     require("mlflow", "mlflow-skinny", "mlflow", "--to mlflow")
+    from google.protobuf.json_format import ParseError
     from mlflow.exceptions import MlflowException
 
     # A folder needs no server and no database; MLflow wants to be told that one is meant.
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     place = uri or os.environ.get("MLFLOW_TRACKING_URI") or Path("mlruns").absolute().as_uri()
+    if place.startswith(("http://", "https://")):
+        progress(f"waiting for the MLflow server at {place}")
     try:
         return _write(rows, place), place
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, ParseError, *_MALFORMED) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"--to mlflow: {place}: {reason}") from error
+        if isinstance(error, (ParseError, *_MALFORMED)):
+            reason = f"this is not the answer of an MLflow server: {reason}"
+        raise UsageError(f"--to mlflow: {place}: {excerpt(reason)}") from error
 
 
 def _write(rows: Sequence[RunRow], uri: str) -> int:
     from mlflow.tracking import MlflowClient
 
     client, logged = MlflowClient(tracking_uri=uri), 0
-    for row in rows:
-        experiment = _experiment(client, row.facts["experiment"])
-        known = f"tags.`{_TAG}` = '{row.facts['run_id']}'"
-        if not client.search_runs([experiment], known, max_results=1):
+    for name, of_experiment in groupby(rows, key=lambda row: row.facts["experiment"]):
+        experiment = _experiment(client, name)
+        known = _logged_runs(client, experiment)
+        new = [row for row in of_experiment if row.facts["run_id"] not in known]
+        for row in new:
             _log(client, experiment, row)
-            logged += 1
+        logged += len(new)
     return logged
+
+
+def _logged_runs(client: Any, experiment: str) -> set[str]:
+    """The ids of the runs that the server has. They are compared here: no name enters a query."""
+    found, page = set[str](), None
+    while True:
+        runs = client.search_runs([experiment], max_results=_BATCH, page_token=page)
+        found |= {run.data.tags[_TAG] for run in runs if _TAG in run.data.tags}
+        page = runs.token
+        if not page or not runs:
+            return found
 
 
 def _experiment(client: Any, name: str) -> str:
     found = client.get_experiment_by_name(name)
-    identity: str = found.experiment_id if found else client.create_experiment(name)
-    return identity
+    return _identity(found.experiment_id if found else client.create_experiment(name))
+
+
+def _identity(given: object) -> str:
+    """What a server calls an experiment or a run. Raises ValueError where it says nothing."""
+    if not isinstance(given, str) or not given:
+        raise ValueError("it has no id")
+    return given
 
 
 def _log(client: Any, experiment: str, row: RunRow) -> None:
@@ -73,7 +113,7 @@ def _log(client: Any, experiment: str, row: RunRow) -> None:
     facts = row.facts
     started, ended = (_milliseconds(facts[name]) for name in ("started", "ended"))
     run = client.create_run(experiment, start_time=started, run_name=facts["run_id"])
-    identity = run.info.run_id
+    identity = _identity(run.info.run_id)
     metrics = [
         Metric(_allowed(name), value, ended, step)
         for name, value, step in _metrics(row)
