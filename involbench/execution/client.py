@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": str(len(CORES)),
     "PJRT_NPROC": str(len(CORES)),
     "OMP_NUM_THREADS": str(len(CORES)),
+    # Threads of PyTorch that wait must not keep the cores from those that they wait for.
+    "OMP_WAIT_POLICY": "passive",
     # TensorFlow itself turns oneDNN on only for CPUs that have instructions for networks; on others
     # too networks train faster with it.
     "TF_ENABLE_ONEDNN_OPTS": "1",

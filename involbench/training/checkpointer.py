@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from involbench.spec.training import TrainingSpec
 from involbench.training.checkpoint import Checkpoint, Checkpoints, assign_sums, state_of, values_of
@@ -107,16 +108,20 @@ class Checkpointer(keras.callbacks.Callback):
         if late:
             raise OutOfTime
 
-    def _save(self, loss: Any) -> None:
+    def _check_finite(self, loss: float, values: tuple[NDArray[Any], ...]) -> None:
         number = self._epoch + 1 if self._step else self._epoch
-        if not math.isfinite(float(loss)):
-            raise Diverged(f"the loss was {float(loss)} in epoch {number}")
-        model = self.model  # On JAX, asking for it brings the variables up to date.
-        variables = state_of(model)
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss was {loss} in epoch {number}")
         # TensorFlow's ReLU turns NaN into 0, so the loss can be finite where weights are not.
-        for weight, value in zip(model.variables, variables, strict=False):
+        weights = self.model.variables  # The values of the optimizer's variables follow.
+        for weight, value in zip(weights, values, strict=False):
             if not np.isfinite(value).all():
                 raise Diverged(f"the weight {weight.path} was not finite in epoch {number}")
+
+    def _save(self, loss: Any) -> None:
+        model = self.model  # On JAX, asking for it brings the variables up to date.
+        variables = state_of(model)
+        self._check_finite(float(loss), variables)
         metrics = self._sums(model) if self._step else []
         self._checkpoints.save(
             Checkpoint(

@@ -7,10 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from tests.cli import involbench, spawn
+from tests.cli import called, involbench, spawn
 
 from .resumable import ONE, SPEC, of_one, outcome, prepared
 
@@ -82,3 +83,29 @@ def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_pat
     notes = (newest.parents[1] / "run.json").read_text()
     assert newest.name in notes
     assert "damaged" in notes
+
+
+@pytest.mark.usefixtures("here", "eager")
+def test_a_checkpoint_of_another_backend_is_refused_and_kept(tmp_path):
+    spec = prepared(tmp_path / "b", ONE)
+    brief = ("run", spec, "-S", "training.max_minutes=1e-6")
+    assert called(*brief, cwd=spec.parent).returncode == 0
+    (path,) = checkpoints(spec.parent)
+    ours = path.read_bytes()
+    with np.load(path) as members:
+        arrays = dict(members)
+    state = json.loads(str(arrays["state"]))
+    state["versions"]["backend"] = "jax"
+    np.savez(path, **{**arrays, "state": np.array(json.dumps(state))})
+    theirs = path.read_bytes()
+    done = called("run", spec, cwd=spec.parent)
+    assert done.returncode == 1
+    said = f"{path.parent} was written under jax, but the backend is tensorflow now; resume with"
+    assert f"{said} KERAS_BACKEND=jax, or delete that folder" in " ".join(done.stderr.split())
+    assert checkpoints(spec.parent) == [path]
+    assert path.read_bytes() == theirs
+    path.write_bytes(ours)
+    done = called("run", spec, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    (record,) = records(spec.parent, "cnn")
+    assert json.loads(record.read_text())["status"] == "finished"
