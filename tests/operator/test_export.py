@@ -14,7 +14,6 @@ if BACKEND != "tensorflow":
     pytest.skip("Keras exports from TensorFlow", allow_module_level=True)
 
 import tensorflow as tf
-
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from involbench.layers import Involution2D
@@ -114,11 +113,12 @@ def by_a_signature(layer, function, folder):
     tf.saved_model.save(module, folder / "saved", signatures=function.get_concrete_function())
     loaded = tf.saved_model.load(folder / "saved")
     assert calls_of(loaded.signatures["serving_default"].graph.as_graph_def()) == set()
-    return [*loaded.signatures["serving_default"](tf.constant(X)).values()][0]
+    (result,) = loaded.signatures["serving_default"](tf.constant(X)).values()
+    return result
 
 
 def calls_of(graph):
-    """The operations of a graph that no other process or runtime has: Python's and compiled ones."""
+    """The operations of a graph that no other process or no other runtime has."""
     functions = (node for function in graph.library.function for node in function.node_def)
     kinds = {node.op for node in (*graph.node, *functions)}
     return {kind for kind in kinds if "PyFunc" in kind or "Xla" in kind}

@@ -1,4 +1,4 @@
-"""Involution2D: names, shapes, saving, dtype policies, graphs, unknown sizes, options, bad arguments."""
+"""Involution2D: names, shapes, saving, dtypes, graphs, unknown sizes, options, bad arguments."""
 
 from pathlib import Path
 
