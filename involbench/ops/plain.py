@@ -21,7 +21,7 @@ def plain_operations() -> Iterator[None]:
 
     >>> with plain_operations():
     ...     function = tf.function(model).get_concrete_function(tf.TensorSpec((1, 32, 32, 3)))
-    >>> tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert()
+    >>> tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
     """
     token = _CHOSEN.set(True)
     try:

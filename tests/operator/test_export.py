@@ -89,7 +89,7 @@ def layer_and_function(groups):
 
 def by_tflite(layer, function, folder):
     concrete = [function.get_concrete_function()]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(concrete, layer)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(concrete)
     return run_litert(x=X, model_content=converter.convert())
 
 
