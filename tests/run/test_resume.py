@@ -88,7 +88,7 @@ def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_pat
 @pytest.mark.usefixtures("here", "eager")
 def test_a_checkpoint_of_another_backend_is_refused_and_kept(tmp_path):
     spec = prepared(tmp_path / "b", ONE)
-    command = ("run", spec, "-S", "training.epochs=2")
+    command = ("run", spec, "-S", "training.epochs=2", "-S", "data.train_size=100")
     run = called(*command, "--dry-run", cwd=spec.parent).stdout.split()[0]
     history = spec.parent / "results/tiny/runs" / run / "history.json"
     history.mkdir(parents=True)  # It cannot be replaced by a file, so the trial fails at its end.
