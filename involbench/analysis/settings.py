@@ -11,6 +11,10 @@ _VERSIONS = ("involbench", "keras", *BACKENDS, "numpy")
 _FINGERPRINT = "dataset fingerprint"
 _UNSET = "unset"
 
+VARIABLES = "environment variables"
+NONE = "none"
+"""In place of environment variables where none was set that can change last digits."""
+
 
 def settings_key(run: StoredRun) -> dict[str, Any]:
     """What runs of one arm have in common: everything that decides the result but the seed.
@@ -51,9 +55,11 @@ def protocol(run: StoredRun) -> dict[str, Any]:
 
 
 def environment(run: StoredRun) -> dict[str, str]:
-    """The versions and hardware that a run was made with, as far as recorded."""
+    """The versions, variables and hardware that a run was made with, as far as recorded."""
     record = run.record
     found = {name: record.versions[name] for name in _VERSIONS if name in record.versions}
+    if record.environment is not None:
+        found[VARIABLES] = ", ".join(f"{k}={v}" for k, v in record.environment.items()) or NONE
     if record.hardware:
         cores = record.hardware.cores
         cpu = f"{record.hardware.cpu}, {cores} core{'' if cores == 1 else 's'}"

@@ -1,5 +1,6 @@
 """`involbench bench export`: what networks cost where they are taken."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,12 +53,12 @@ def export(
     from involbench.analysis.benchmark_exports import summarize_exports
     from involbench.cli.export import formats_named
     from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_endings, write_output
+    from involbench.cli.trained_run import check_endings, write_picture
     from involbench.cli.waiting import waiting
     from involbench.errors import UsageError
     from involbench.execution.bench_exports import bench_exports
     from involbench.execution.shares import CORES
-    from involbench.reporting.plots import FORMATS, drawn
+    from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables_exports import exports_figure
     from involbench.results import exports
 
@@ -73,9 +74,10 @@ def export(
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
     typer.echo(_text(result, chosen), nl=False)
-    if output:
-        write_output(output, drawn(exports_figure(result), output.suffix[1:].lower()))
+    written = output is None or write_picture(output, partial(exports_figure, result))
     _keep(blocks, measured, repeats, results)
+    if not written:
+        raise typer.Exit(1)
 
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":

@@ -1,6 +1,7 @@
 """`involbench bench model`: what networks cost where they run."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,11 +67,11 @@ def model(
     """
     from involbench.analysis.benchmark_models import summarize_models
     from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_endings, write_output
+    from involbench.cli.trained_run import check_endings, write_picture
     from involbench.cli.waiting import waiting
     from involbench.execution.bench_requests import TimeModels
     from involbench.execution.benchmark import bench_models
-    from involbench.reporting.plots import FORMATS, drawn
+    from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables_models import models_figure
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
@@ -85,10 +86,11 @@ def model(
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
     typer.echo(_text(result, chosen), nl=False)
-    if output:
-        write_output(output, drawn(models_figure(result), output.suffix[1:].lower()))
+    written = output is None or write_picture(output, partial(models_figure, result))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)
+    if not written:
+        raise typer.Exit(1)
 
 
 def _keep(

@@ -1,5 +1,6 @@
 """`involbench predict`: what a trained network says of images."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,10 +41,10 @@ def predict(
     """
     from involbench.cli.looking import ask
     from involbench.cli.page import print_json, rendered
-    from involbench.cli.trained_run import check_endings, trained_run, write_output
+    from involbench.cli.trained_run import check_endings, trained_run, write_picture
     from involbench.errors import UsageError
     from involbench.reporting import answers as told
-    from involbench.reporting.plots import FORMATS, MOST_IMAGES, drawn, plot_images
+    from involbench.reporting.plots import FORMATS, MOST_IMAGES, plot_images
 
     outputs = [output] if output else []
     check_endings(outputs, FORMATS)
@@ -51,15 +52,16 @@ def predict(
         raise UsageError(f"--output draws {MOST_IMAGES} images at most; ask for fewer")
     name, found = trained_run(results, run)
     answers, classes = ask(_request(found, images or [], test)), found.facts.class_names
-    for path in outputs:
-        captions = told.answer_captions(answers, classes)
-        figure = plot_images(answers.pictures.pixels, captions, told.wrong(answers), name)
-        write_output(path, drawn(figure, path.suffix[1:].lower()))
+    captions = told.answer_captions(answers, classes)
+    draw = partial(plot_images, answers.pictures.pixels, captions, told.wrong(answers), name)
+    written = output is None or write_picture(output, draw)
     if as_json:
         rows = told.answers_document(answers, classes)
         print_json({"schema_version": told.PREDICT_VERSION, "run": name, "images": rows})
     else:
         typer.echo(rendered(told.answers_view(answers, classes)), nl=False)
+    if not written:
+        raise typer.Exit(1)
 
 
 def _request(

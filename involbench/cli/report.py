@@ -48,19 +48,19 @@ def report(
     """
     from involbench.cli.page import warn
     from involbench.reporting.report.material import gather
-    from involbench.reporting.report.page import report_page, sections
+    from involbench.reporting.report.page import draw, report_page
 
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
     path = output or tree.folder(name) / "report.html"
     material = gather(tree, name)
-    drawn = sections(material)
-    _write(path, report_page(material, drawn, path))
-    for warning in material.warnings:
+    drawing = draw(material)
+    _write(path, report_page(material, drawing, path))
+    for warning in (*material.warnings, *drawing.warnings):
         warn(f"{name}: {warning}")
     typer.echo(path)
     if kinds:
-        typer.echo(_write_charts(path, drawn, kinds))
+        typer.echo(_write_charts(path, drawing.sections, kinds))
     if open_it:
         _open(path)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from involbench.cli.page import warn
 from involbench.cli.validate import warn_of_claims
 from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
@@ -65,6 +66,7 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
     warn_of_claims(loaded.spec.claims)
     board = _board(asked.tensorboard)
     store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
+    undrawn = list[str]()
     screen = _screen(loaded.spec.baseline, asked.quiet)
 
     def show(event: Event) -> None:
@@ -72,7 +74,7 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
         if board is not None:
             board.show(event)
         if isinstance(event, TrialEnded) and not event.elsewhere:
-            _after_trial(event, asked.verbose)
+            _after_trial(event, asked.verbose, undrawn)
 
     with screen, _crew(asked, loaded.spec.resources, len(trials), show) as crew:
         trials = with_widths(trials, crew.workers[0], show)
@@ -87,6 +89,8 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
     if asked.dry_run:
         _print_plan(planned)
         return 0
+    for warning in undrawn:
+        warn(warning)
     _print_comparison(asked.results, loaded.spec.name)
     return failed
 
@@ -128,11 +132,14 @@ def _board(folder: Path | None) -> "TensorBoard | None":
     return TensorBoard(folder, "--tensorboard")
 
 
-def _after_trial(event: TrialEnded, verbose: bool) -> None:
+def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
+    """Draw the plots of a trial that is finished; say at the end which could not be drawn."""
     from involbench.reporting.experiment import write_run_plots
+    from involbench.reporting.plot_warnings import or_warn
 
     if event.record.status == "finished":
-        write_run_plots(event.run_dir)
+        with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
+            write_run_plots(event.run_dir)
     if verbose:
         typer.echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
 

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from involbench.errors import InvolbenchError
+from involbench.execution.ambient import recorded
 from involbench.execution.bench_desk import run_benchmark
 from involbench.execution.failure import failed
 from involbench.execution.look_desk import LookDesk
@@ -160,6 +161,7 @@ class Desk:
                 dataset,
                 request.run_dir,
                 request.argv,
+                recorded(os.environ),
                 on_epoch=self.connection.send,
                 stop=lambda: self.stopping,
             )
@@ -200,4 +202,7 @@ def _import_heavy_half() -> None:
     """
     with lasting(), without("sklearn", "matplotlib"):
         from involbench.training import trial  # noqa: F401
+        from involbench.training.keras_settings import set_keras_settings
+
+        set_keras_settings()
     gc.freeze()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from involbench.errors import InvolbenchError
+from involbench.execution.ambient import examine_settings
 from involbench.execution.backend_choice import (
     Choice,
     cannot_be_imported,
@@ -13,7 +14,7 @@ from involbench.execution.backend_choice import (
     unusable,
 )
 from involbench.execution.budgets import with_widths
-from involbench.execution.client import Worker
+from involbench.execution.client import Worker, working_folder
 from involbench.execution.gpus import examine_gpus
 from involbench.execution.messages import Notice, Report
 from involbench.execution.packages import examine_packages
@@ -44,10 +45,15 @@ def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination
         loaded: The experiment.
         results: The results folder.
         show: Takes what is being done.
+
+    Raises:
+        UsageError: The working folder is gone.
     """
+    working_folder()
     choice = chosen_backend()
     temporary = _temporary_files()
-    findings = [*examine_packages(choice.name), *examine_results(results), temporary]
+    findings = [*examine_packages(choice.name), *examine_settings()]
+    findings += [*examine_results(results), temporary]
     machine = None
     if temporary.status != "problem":  # A worker needs them.
         with Worker() as worker:
@@ -78,7 +84,7 @@ def _backend(choice: Choice, worker: Worker, show: Show) -> tuple[list[Finding],
     except InvolbenchError as error:
         return [cannot_be_imported(choice, str(error))], None
     gpus = examine_gpus(choice.name, len(machine.hardware.gpus))
-    return [*examine_choice(choice), *found, *([gpus] if gpus else [])], machine
+    return [examine_choice(choice), *found, *([gpus] if gpus else [])], machine
 
 
 def _datasets(worker: Worker, show: Show) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from involbench.errors import ResultsError
 from involbench.reporting.histories import histories_of, single_chance
 from involbench.reporting.labels import label
 from involbench.reporting.notes_on_seeds import collapses
-from involbench.reporting.plots import plot_experiment, plot_run, save_figure
+from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.style import styles_of
 from involbench.reporting.tables_csv import comparison_csv
 from involbench.results.files import write_atomic, write_json
@@ -23,7 +23,8 @@ def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
     Where several processes end at once, the last to write has seen the runs of all.
 
     Returns:
-        The comparison, with a warning more for each history that could not be read.
+        The comparison, with a warning more for each history that could not be read, and for
+        plots that could not be drawn.
 
     Raises:
         ResultsError: The folder cannot be written.
@@ -46,9 +47,13 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
         return comparison
     styles = styles_of((label(each.model, each.point), each.model) for each in comparison.models)
     chance = single_chance(comparison.models)
-    for name, figure in plot_experiment(curves, title, chance, styles).items():
-        save_figure(figure, _plots(folder) / name)
-    return comparison
+    failures: list[str] = []
+    with or_warn(f"the plots of {experiment}", failures.append):
+        from involbench.reporting.plots import plot_experiment, save_figure
+
+        for name, figure in plot_experiment(curves, title, chance, styles).items():
+            save_figure(figure, _plots(folder) / name)
+    return comparison.model_copy(update={"warnings": (*comparison.warnings, *failures)})
 
 
 def write_run_plots(run_dir: Path) -> None:
@@ -57,6 +62,8 @@ def write_run_plots(run_dir: Path) -> None:
     Raises:
         ResultsError: There is no history that can be read, or the folder cannot be written.
     """
+    from involbench.reporting.plots import plot_run, save_figure
+
     for name, figure in plot_run(read_history(run_dir), run_dir.name).items():
         save_figure(figure, _plots(run_dir) / name)
 

@@ -118,6 +118,9 @@ def _provenance(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "started", excerpt(record.started)
     versions = (f"{name} {version}" for name, version in record.versions.items())
     yield "versions", printable(", ".join(versions))
+    if record.environment:
+        variables = (f"{name}={value}" for name, value in record.environment.items())
+        yield "environment", excerpt(" ".join(variables), 1000)
     if record.hardware:
         machine = record.hardware
         memory = f"{machine.cores} cores, {machine.memory_gib:g} GiB"

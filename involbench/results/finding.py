@@ -9,7 +9,7 @@ from involbench.results.record import Record
 Status = Literal["ok", "warning", "problem"]
 """Nothing to do; a run works, but not as well as it could; a run would fail."""
 
-Topic = Literal["software", "backend", "folders", "data", "experiment"]
+Topic = Literal["software", "backend", "environment", "folders", "data", "experiment"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 """In the order of a page."""
 

@@ -89,6 +89,9 @@ class RunRecord(Record):
     """The accuracy never left chance."""
     files: dict[str, int] = {}
     """The size of each file of the run as it was written, in bytes."""
+    environment: dict[str, str] | None = None
+    """Variables that the user had set and that can change last digits; None where it was not
+    recorded: the run failed, or is older than this entry."""
     notes: tuple[str, ...] = ()
     """Among others, where a value that was not finite is written as null."""
 

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def run_trial(
     dataset: Dataset,
     run_dir: Path,
     argv: tuple[str, ...],
+    environment: Mapping[str, str],
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
 ) -> RunRecord:
@@ -45,6 +46,7 @@ def run_trial(
         dataset: The images that `trial.data` names.
         run_dir: An existing folder; files of the same names are replaced, run.json last.
         argv: The command line, for the record.
+        environment: Variables that can change last digits, for the record.
         on_epoch: Called after each epoch.
         stop: Whether to stop; asked after each step of the training.
 
@@ -85,6 +87,7 @@ def run_trial(
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, trained.data),
         files=artifacts.sizes(run_dir),
+        environment=dict(environment),
         notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics)),
     )
     artifacts.write_record(run_dir, record)

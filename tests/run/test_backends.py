@@ -45,6 +45,16 @@ MORE = """\
   cnn: {architecture: keras_io_cnn}
   deep: {architecture: resnet, depth: 18, width: 8, stem: cifar, operator: depthwise}
 """
+AMBIENT = {
+    "JAX_DEFAULT_PRNG_IMPL": "rbg",
+    "JAX_ENABLE_X64": "1",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_RANDOM_SEED_OFFSET": "3",
+    "KERAS_MAX_EPOCHS": "1",
+    "KERAS_TORCH_DEVICE": "meta",
+    "PYTORCH_JIT": "0",
+}
+"""What a user may have set, and must not change a result."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +109,7 @@ def test_killed_and_run_again_it_ends_as_if_it_never_had_been(folder, tmp_path):
     start_and_stop(spec, signal.SIGKILL, has_begun)
     assert has_begun()
     assert not records(tmp_path, "inn")
-    done = involbench("run", spec, cwd=tmp_path)
+    done = involbench("run", spec, cwd=tmp_path, **AMBIENT)
     assert done.returncode == 0, done.stderr
     ((name, ended),) = outcome(tmp_path).items()
     assert ended == outcome(folder)[name]

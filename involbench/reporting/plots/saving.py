@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from involbench.reporting.style import RC
+from involbench.reporting.plots.settings import RC
 from involbench.results.files import write_atomic
 
 _DOTS_PER_INCH = 150
