@@ -27,10 +27,11 @@ def validate(
     for path in specs:
         try:
             loaded = load_spec(path, overrides or [])
+            size = _size(loaded)
         except SpecError as error:
             problems.append(str(error))
         else:
-            typer.echo(f"{path}: ok, {_size(loaded)}")
+            typer.echo(f"{path}: ok, {size}")
             warn_of_claims(loaded.spec.claims)
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
