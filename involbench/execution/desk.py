@@ -32,7 +32,7 @@ from involbench.execution.requests import (
     MatchWidth,
     RunTrial,
 )
-from involbench.execution.sources import arguments_of, source_of
+from involbench.execution.sources import arguments_of, source_key, source_of
 from involbench.execution.sparing import without
 from involbench.results.budget import Matched
 from involbench.results.files import write_json
@@ -138,7 +138,7 @@ class Desk:
                 return faults_of_run(trial, self.load(trial.data))
             return faults_of_build(trial, *self.described(trial.data))
         except DataError as error:
-            return [SettingError("data", str(error))]
+            return [SettingError(source_key(trial.data), str(error))]
 
     def described(self, data: DataSpec) -> tuple[tuple[int, int, int], int]:
         """The shape of its images, and the number of classes."""
@@ -205,7 +205,7 @@ class Desk:
         try:
             return match_width(trial, reference, *self.described(trial.data))
         except DataError as error:
-            raise SettingError("data", str(error)) from error
+            raise SettingError(source_key(trial.data), str(error)) from error
 
 
 @cache

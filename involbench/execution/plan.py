@@ -9,6 +9,7 @@ from involbench.execution.crew import Crew, Works
 from involbench.execution.messages import Notice, Report
 from involbench.execution.requests import CheckTrials, Fault, LoadData, Loaded
 from involbench.execution.shards import Shard, estimated_costs
+from involbench.execution.sources import source_key
 from involbench.results.store import Store, ended
 from involbench.spec.data import DataSpec
 from involbench.spec.document import Problem
@@ -99,7 +100,7 @@ def _load(
         try:
             loaded[data] = worker.ask(LoadData(data), show)
         except UsageError as error:
-            missing[data] = SettingError("data", str(error))
+            missing[data] = SettingError(source_key(data), str(error))
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]
 
 

@@ -87,7 +87,7 @@ def test_images_that_are_missing_or_too_few_do_not_hide_what_cannot_be_built(tmp
     folder = text.replace("dataset: digits", "dataset: folder, path: nowhere")
     found = messages(called("validate", "--build", spec(tmp_path, folder), cwd=tmp_path))
     assert len(found) == 1
-    assert "data: " in found[0] and "nowhere" in found[0]
+    assert found[0].startswith("x.yaml:2:") and "data.path: nowhere: no such" in found[0]
 
 
 @pytest.mark.usefixtures("here")
