@@ -21,6 +21,20 @@ class SpecError(UsageError):
     """The spec is invalid; the message lists every problem found."""
 
 
+class SettingError(SpecError):
+    """One setting of a trial cannot be used.
+
+    Args:
+        key: The setting, such as `training.optimizer`.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason
+
+
 class DataError(UsageError):
     """The dataset named by the spec is missing, damaged or does not fit the spec."""
 

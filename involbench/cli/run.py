@@ -46,7 +46,8 @@ def run(
         typer.Option(metavar="I/N", help="Only part I, from 1, of N parts that cost the same."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="List the trials and do nothing.")
+        bool,
+        typer.Option("-n", "--dry-run", help="Check everything, list the trials, train nothing."),
     ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Repeat trials that are finished.")

@@ -12,13 +12,12 @@ import typer
 
 from involbench.cli.page import warn
 from involbench.cli.validate import warn_of_claims
-from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
 from involbench.execution.events import Event, TrialEnded
 from involbench.execution.extras import require
 from involbench.execution.messages import Notice
-from involbench.execution.plan import PlannedTrial, check, plan
+from involbench.execution.plan import PlannedTrial, plan
 from involbench.execution.runner import Runner
 from involbench.execution.shards import Shard
 from involbench.execution.shares import divide
@@ -77,17 +76,17 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
             _after_trial(event, asked.verbose, undrawn)
 
     with screen, _crew(asked, loaded.spec.resources, len(trials), show) as crew:
-        trials = with_widths(trials, crew.workers[0], show)
-        planned = plan(trials, crew.workers[0], store, show, asked.shard)
+        device = "gpu" if asked.gpus else asked.device
+        planned = plan(
+            loaded, crew, store, device, show, asked.shard, asked.force, only_look=asked.dry_run
+        )
         if not asked.dry_run:
-            if not all(item.finished and not asked.force for item in planned):
-                check(planned, crew, "gpu" if asked.gpus else asked.device, show)
             store.prepare(loaded.source)
             argv = tuple(sys.argv[1:])
             runner = Runner(crew, store, argv, show, since, asked.force, asked.fail_fast)
             failed = _train(runner, planned)
     if asked.dry_run:
-        _print_plan(planned)
+        _print_plan(planned, asked)
         return 0
     for warning in undrawn:
         warn(warning)
@@ -144,9 +143,29 @@ def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
         typer.echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
 
 
-def _print_plan(planned: list[PlannedTrial]) -> None:
+def _print_plan(planned: list[PlannedTrial], asked: Asked) -> None:
     for item in planned:
         typer.echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
+    todo = [item for item in planned if asked.force or not item.finished]
+    if todo:
+        typer.echo(f"time: {_expected_time(todo, asked.results)}", err=True)
+
+
+def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
+    """How long the trials will take, one after another, if earlier runs tell."""
+    from involbench.execution.estimate import estimate
+    from involbench.reporting.units import elapsed
+    from involbench.results.reading import ResultsTree
+
+    runs, _ = ResultsTree(results).runs(todo[0].trial.experiment)
+    expected = estimate(todo, runs)
+    if expected.unknown == len(todo):
+        return "not known; no earlier run has these settings"
+    least = f"at least {elapsed(expected.seconds)}; {expected.unknown} of {len(todo)} trials have "
+    total = f"about {elapsed(expected.seconds)} for {len(todo)} trials, one after another"
+    where = f"earlier runs were on {' and on '.join(expected.machines)}"
+    what = f"{least}settings that no earlier run has" if expected.unknown else total
+    return f"{what}; {where}"
 
 
 def _print_comparison(results: Path, experiment: str) -> None:

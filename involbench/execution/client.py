@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psutil
 
-from involbench.errors import InvolbenchError, UsageError
+from involbench.errors import InvolbenchError
 from involbench.execution.ambient import worker_environment
 from involbench.execution.messages import Done, Failure, Report, Request
 from involbench.execution.shares import ALL, Share
@@ -147,9 +147,8 @@ class Worker:
                 match connection.recv():
                     case Done(result):
                         return result
-                    case Failure(text, usage, trace):
-                        kind = UsageError if usage else InvolbenchError
-                        raise kind(text) from RuntimeError(trace)
+                    case Failure(traceback=trace) as failure:
+                        raise failure.error() from RuntimeError(trace)
                     case report:
                         on_report(report)
         except (EOFError, ConnectionError) as error:

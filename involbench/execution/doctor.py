@@ -20,7 +20,6 @@ from involbench.execution.messages import Notice, Report
 from involbench.execution.packages import examine_packages
 from involbench.execution.requests import (
     CheckTrials,
-    CountParameters,
     ExamineBackend,
     ExamineDatasets,
     ExamineSource,
@@ -114,10 +113,13 @@ def _experiment(
         return
     try:
         kinds = one_seed_each(with_widths(trials, worker, show))
-        worker.ask(CheckTrials(kinds, "auto") if at_hand else CountParameters(kinds), show)
+        faults = worker.ask(CheckTrials(kinds, "auto", as_run=at_hand), show)
     except InvolbenchError as error:
         yield failing("experiment", "trials", str(error))
-    else:
+        return
+    for text in dict.fromkeys(f"{fault.key}: {fault.reason}" for fault in faults):
+        yield failing("experiment", "trials", text)
+    if not faults:
         models = ", ".join(loaded.spec.models)
         text = f"{models} can be built; {len(trials)} trials"
         yield Finding(topic="experiment", name="trials", status="ok", found=text)

@@ -4,7 +4,9 @@ Each request is answered by any number of reports and one result or Failure.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
+from involbench.errors import InvolbenchError, SettingError, UsageError
 from involbench.execution.bench_requests import Benchmark, BenchmarkResult
 from involbench.execution.look_requests import ExportRun, Look, Seen
 from involbench.execution.requests import (
@@ -12,6 +14,7 @@ from involbench.execution.requests import (
     CountParameters,
     Examine,
     Examined,
+    Fault,
     LoadData,
     Loaded,
     MatchWidth,
@@ -38,6 +41,7 @@ Result = (
     Loaded
     | RunRecord
     | tuple[Parameters, ...]
+    | tuple[Fault, ...]
     | Matched
     | Seen
     | ExportRecord
@@ -63,6 +67,21 @@ class Failure:
     usage: bool
     """The user can mend it: exit code 2, no traceback."""
     traceback: str
+    key: str = ""
+    """The setting that is wrong, if it is one."""
+
+    def error(self) -> InvolbenchError:
+        """What the request fails with on the runner's side."""
+        if self.key:
+            return SettingError(self.key, self.message)
+        return UsageError(self.message) if self.usage else InvolbenchError(self.message)
+
+    @classmethod
+    def of(cls, error: Exception, message: str, usage: bool, traceback: str) -> Self:
+        """What is sent of an error; `message` and `usage` are for all that is not a setting's."""
+        if isinstance(error, SettingError):
+            return cls(error.reason, True, traceback, error.key)
+        return cls(message, usage, traceback)
 
 
 @dataclass(frozen=True)

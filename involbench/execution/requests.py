@@ -27,10 +27,23 @@ class Loaded:
 
 @dataclass(frozen=True)
 class CheckTrials:
-    """Check that the trials can be built; the result is None."""
+    """Build the trials' models and optimizers; the result is a tuple of Faults, of all of them."""
 
     trials: tuple[Trial, ...]
     device: str
+    as_run: bool = True
+    """Also load the images and look for the devices, as a run does."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that would end a trial before its first step."""
+
+    trial: int
+    """Its place among the trials that were asked about."""
+    key: str
+    """The setting, such as `training.optimizer`."""
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -15,3 +15,8 @@ def source_of(data: DataSpec) -> DataSpec:
 def arguments_of(source: DataSpec) -> dict[str, Any]:
     """The arguments of `load_dataset` and `describe_dataset`."""
     return source.model_dump(include=_DECISIVE)
+
+
+def source_key(data: DataSpec) -> str:
+    """The key to blame where the images cannot be loaded."""
+    return "data.path" if data.path else "data"

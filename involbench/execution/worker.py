@@ -54,4 +54,4 @@ def respond(desk: Desk, request: Request) -> Done | Failure:
         return Done(desk.handle(request))
     except Exception as error:
         mendable = isinstance(error, UsageError | ModuleNotFoundError)
-        return Failure(said(error), mendable, traceback.format_exc())
+        return Failure.of(error, said(error), mendable, traceback.format_exc())

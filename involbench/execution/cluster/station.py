@@ -96,6 +96,7 @@ class Station:
         except WorkerDied as error:
             return Died(str(error), error.exit_signal)
         except InvolbenchError as error:
-            return Failure(str(error), isinstance(error, UsageError), str(error.__cause__ or ""))
+            usage, cause = isinstance(error, UsageError), str(error.__cause__ or "")
+            return Failure.of(error, str(error), usage, cause)
         except Exception as error:
             return Failure(f"{type(error).__name__}: {error}", False, "")
