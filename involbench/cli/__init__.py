@@ -85,9 +85,11 @@ def main() -> None:
     try:
         _command()()
     except InvolbenchError as error:
-        if {"-v", "--verbose"} & set(sys.argv):
+        verbose = bool({"-v", "--verbose"} & set(sys.argv))
+        if verbose:
             traceback.print_exc()
         # A spec's problems begin with file:line:column, so that editors and terminals link them.
         prefix = "" if isinstance(error, SpecError) else "error: "
-        typer.echo(f"{prefix}{error}", err=True)
+        text = error.message.in_full() if verbose else str(error)
+        typer.echo(f"{prefix}{text}", err=True)
         sys.exit(error.exit_code)

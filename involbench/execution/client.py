@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psutil
 
-from involbench.errors import InvolbenchError, UsageError
+from involbench.errors import InvolbenchError
 from involbench.execution.messages import Done, Failure, Report, Request
 from involbench.execution.shares import ALL, CORES, Share
 from involbench.execution.signals import signals_wait
@@ -160,9 +160,8 @@ class Worker:
                 match connection.recv():
                     case Done(result):
                         return result
-                    case Failure(text, usage, trace):
-                        kind = UsageError if usage else InvolbenchError
-                        raise kind(text) from RuntimeError(trace)
+                    case Failure() as failure:
+                        raise failure.error()
                     case report:
                         on_report(report)
         except (EOFError, ConnectionError) as error:

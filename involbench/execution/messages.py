@@ -5,6 +5,7 @@ Each request is answered by any number of reports and one result or Failure.
 
 from dataclasses import dataclass
 
+from involbench.errors import InvolbenchError, Message, UsageError
 from involbench.execution.bench_requests import Benchmark, BenchmarkResult
 from involbench.execution.look_requests import ExportRun, Look, Seen
 from involbench.execution.requests import (
@@ -59,10 +60,18 @@ class Done:
 class Failure:
     """The request failed."""
 
-    message: str
+    message: Message
     usage: bool
     """The user can mend it: exit code 2, no traceback."""
     traceback: str
+
+    def error(self) -> InvolbenchError:
+        """The same as an exception, with the worker's traceback as its cause."""
+        kind = UsageError if self.usage else InvolbenchError
+        said = self.message
+        error = kind(said.text, names=said.names, remedy=said.remedy)
+        error.__cause__ = RuntimeError(self.traceback)
+        return error
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,14 @@ class Notice:
     """A line for the user."""
 
     text: str
+    in_full: str = ""
+    """What `-v` prints in its place: all names, where the line has the first few."""
+
+    @classmethod
+    def of(cls, message: Message, warning: bool = False) -> "Notice":
+        """With as many names as fit a line, and with all of them."""
+        before = "warning: " if warning else ""
+        return cls(f"{before}{message}", f"{before}{message.in_full()}")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,9 @@ def plan(
     for trial in trials:
         if trial.data not in loaded:
             loaded[trial.data] = worker.ask(LoadData(trial.data), show)
+    # Several sizes or subsets of one dataset have the same to say.
+    for remark in dict.fromkeys(said for each in loaded.values() for said in each.remarks):
+        show(Notice.of(remark.message, warning=remark.warning))
     if shard is not None:
         costs = estimated_costs(trials, loaded, worker, show)
         total, trials = len(trials), [trials[place] for place in shard.of(costs)]
