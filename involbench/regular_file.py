@@ -40,7 +40,7 @@ def open_regular(path: Path | str) -> BufferedReader:
 
 def _check(mode: int) -> None:
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise IsADirectoryError(errno.EISDIR, "a folder, not a regular file")
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "something else")
         raise NotRegular(errno.EINVAL, f"{kind}, not a regular file")

@@ -65,13 +65,6 @@ class DataSpec(Section):
             raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
         return value
 
-    @field_validator("resize")
-    @classmethod
-    def _resize_to_a_size(cls, value: str, info: ValidationInfo) -> str:
-        if value != "stretch" and info.data.get("image_size", "wrong") is None:
-            raise problem("needs data.image_size, the size to resize to")
-        return value
-
     @field_validator(*_TAKEN_BY)
     @classmethod
     def _only_for_some(cls, value: Any, info: ValidationInfo) -> Any:
@@ -80,4 +73,11 @@ class DataSpec(Section):
         if value != cls.model_fields[key].default and dataset not in (*takers, None):
             whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
             raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
+        return value
+
+    @field_validator("resize")
+    @classmethod
+    def _resize_to_a_size(cls, value: str, info: ValidationInfo) -> str:
+        if value != "stretch" and info.data.get("image_size", "wrong") is None:
+            raise problem("needs data.image_size, the size to resize to")
         return value
