@@ -34,8 +34,8 @@ def predict(
 ) -> None:
     """Say which class each image is of, by a trained network.
 
-    With how probable that is. An image is resized to those that the network was trained on,
-    whatever its shape. Test images are taken of all classes in turn, the same ones for every run on
+    With how probable that is. An image of any shape is resized as those that the network was
+    trained on were (data.resize). Test images are taken of all classes in turn, the same ones for every run on
     the same data.
     """
     from involbench.cli.looking import ask

@@ -148,6 +148,20 @@ def test_doctor_gives_every_broken_file_and_the_one_remedy(images, here) -> None
     )
 
 
+def test_v_names_all_broken_files(images, here) -> None:
+    broken = [f"train/cat/bad{index:02}.png" for index in range(11)]
+    for name in broken:
+        (images / "my images" / name).touch()
+    lines = called("run", "own.yaml", cwd=images).stderr.splitlines()
+    assert "my images: 11 images cannot be read: " in lines[-1]
+    assert lines[-1].endswith("(an empty file) and 1 more; repair or remove them")
+    lines = called("run", "own.yaml", "-v", cwd=images).stderr.splitlines()
+    assert lines[-12:] == [
+        "error: my images: 11 images cannot be read; repair or remove them",
+        *(f"  {name} (an empty file)" for name in broken),
+    ]
+
+
 def test_predict_crops_as_the_training_did(trained) -> None:
     folder, _ = trained
     square = pixels(7, (8, 8))
@@ -222,8 +236,8 @@ def test_predict_says_which_files_are_missing(trained) -> None:
     several = ("own.yaml", "nope.png", "my images", "no.jpg")
     done = called("predict", "own/cnn-seed0", *several, cwd=folder)
     assert done.stderr == (
-        "error: 3 files cannot be read: nope.png: no such file, my images: a folder, not a regular file, "
-        "no.jpg: no such file\n"
+        "error: 3 files cannot be read: nope.png: no such file, my images: a folder, not a regular "
+        "file, no.jpg: no such file\n"
     )
 
 
