@@ -35,8 +35,8 @@ def predict(
     """Say which class each image is of, by a trained network.
 
     With how probable that is. An image of any shape is resized as those that the network was
-    trained on were (data.resize). Test images are taken of all classes in turn, the same ones for every run on
-    the same data.
+    trained on were (data.resize). Test images are taken of all classes in turn, the same ones for
+    every run on the same data.
     """
     from involbench.cli.looking import ask
     from involbench.cli.page import print_json, rendered
