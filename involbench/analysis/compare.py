@@ -11,6 +11,7 @@ from involbench.analysis.fairness import (
     environments,
     mixture_warnings,
     protocol_warnings,
+    shared_image_warnings,
     timing_warnings,
 )
 from involbench.analysis.measure import Wanted
@@ -78,6 +79,7 @@ def compare(
     said = [*warnings, *outline.faults, *unlike, *left_out]
     said += protocol_warnings(arms, protocols, chosen)
     said += [*mixture_warnings(arms), *environment_warnings(arms, found)]
+    said += shared_image_warnings(arms)
     claimed = frozenset(claim.metric for claim in outline.claims)
     wanted = replace(wanted, named=wanted.named | claimed)
     said += timing_warnings(arms) if wanted.asks_benchmarks else []

@@ -2,7 +2,9 @@
 
 import sys
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -79,15 +81,34 @@ def _command() -> Callable[[], Any]:
     return get_command(app)
 
 
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print a Python warning of ours as every other warning, without file and line of the code."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if category.__module__.startswith("involbench."):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            usual(message, category, *place, **options)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
     make_patient()
     try:
-        _command()()
+        with _warnings_as_lines():
+            _command()()
     except InvolbenchError as error:
-        if {"-v", "--verbose"} & set(sys.argv):
+        verbose = bool({"-v", "--verbose"} & set(sys.argv))
+        if verbose:
             traceback.print_exc()
         # A spec's problems begin with file:line:column, so that editors and terminals link them.
         prefix = "" if isinstance(error, SpecError) else "error: "
-        typer.echo(f"{prefix}{error}", err=True)
+        text = error.message.in_full() if verbose else str(error)
+        typer.echo(f"{prefix}{text}", err=True)
         sys.exit(error.exit_code)

@@ -35,9 +35,9 @@ def predict(
 ) -> None:
     """Say which class each image is of, by a trained network.
 
-    With how probable that is. An image is resized to those that the network was trained on,
-    whatever its shape. Test images are taken of all classes in turn, the same ones for every run on
-    the same data.
+    With how probable that is. An image of any shape is resized as those that the network was
+    trained on were (data.resize). Test images are taken of all classes in turn, the same ones for
+    every run on the same data.
     """
     from involbench.cli.looking import ask
     from involbench.cli.page import print_json, rendered
@@ -74,6 +74,31 @@ def _request(
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")
     if test is None:
+        _check_readable(images)
         return PredictFiles(run, tuple(images))
     check_test_images(run, f"--test {test}", test)
     return PredictTest(run, test)
+
+
+def _check_readable(images: list[str]) -> None:
+    """Find files that are missing or are none before Keras is started.
+
+    Raises:
+        UsageError: Some are; all of them are named.
+    """
+    from involbench.errors import UsageError
+    from involbench.regular_file import open_regular
+    from involbench.results.wording import printable
+
+    wrong = []
+    for name in images:
+        try:
+            open_regular(name).close()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            wrong.append((name, "no such file" if missing else error.strerror))
+    named = [f"{printable(name)}: {why}" for name, why in wrong]
+    if len(named) == 1:
+        raise UsageError(named[0])
+    if named:
+        raise UsageError(f"{len(named)} files cannot be read", names=named)

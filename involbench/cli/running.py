@@ -66,7 +66,7 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
     board = _board(asked.tensorboard)
     store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
     undrawn = list[str]()
-    screen = _screen(loaded.spec.baseline, asked.quiet)
+    screen = _screen(loaded.spec.baseline, asked.quiet, asked.verbose)
 
     def show(event: Event) -> None:
         screen.show(event)
@@ -180,11 +180,11 @@ def _print_comparison(results: Path, experiment: str) -> None:
     typer.echo(tables([comparison], [(tree, experiment)], for_screen=True), nl=False)
 
 
-def _screen(baseline: str, quiet: bool) -> "PlainScreen":
+def _screen(baseline: str, quiet: bool, verbose: bool) -> "PlainScreen":
     from rich.console import Console
 
     from involbench.reporting.screen import LiveScreen, PlainScreen
 
     console = Console(stderr=True, quiet=quiet)
     kind = LiveScreen if console.is_terminal and not console.is_dumb_terminal else PlainScreen
-    return kind(console, baseline)
+    return kind(console, baseline, verbose)

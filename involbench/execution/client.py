@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import psutil
 
-from involbench.errors import InvolbenchError
+from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.ambient import worker_environment
 from involbench.execution.messages import Done, Failure, Report, Request
 from involbench.execution.shares import ALL, Share
@@ -147,8 +147,8 @@ class Worker:
                 match connection.recv():
                     case Done(result):
                         return result
-                    case Failure(traceback=trace) as failure:
-                        raise failure.error() from RuntimeError(trace)
+                    case Failure() as failure:
+                        raise failure.error()
                     case report:
                         on_report(report)
         except (EOFError, ConnectionError) as error:

@@ -13,7 +13,7 @@ from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from involbench.errors import DataError, InvolbenchError, SettingError
+from involbench.errors import DataError, InvolbenchError, Message, SettingError
 from involbench.execution.ambient import recorded
 from involbench.execution.bench_desk import run_benchmark
 from involbench.execution.failure import failed
@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     from involbench.data import Dataset
 
 
-def said(error: Exception) -> str:
-    """What to tell of an error, in one line."""
+def message_of(error: Exception) -> Message:
+    """What to tell of an error."""
     if isinstance(error, InvolbenchError):
-        return str(error)
+        return error.message
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; install it, or choose another KERAS_BACKEND"
-    return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+        remedy = "install it, or choose another KERAS_BACKEND"
+        return Message(f"{error.name} is not installed", remedy=remedy)
+    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Desk:
     def handle(self, request: Request) -> Result:
         if isinstance(request, LoadData):
             dataset = self.load(request.data)
-            return Loaded(dataset.fingerprint, len(dataset.y_train))
+            return Loaded(dataset.fingerprint, len(dataset.y_train), dataset.remarks)
         if isinstance(request, ExamineDatasets | ExamineSource):
             return self.examine_data(request)
         _import_heavy_half()
@@ -162,7 +163,7 @@ class Desk:
             except Exception as error:  # A trial that fails must not take the worker with it.
                 if self.stopping:
                     raise
-                record = failed(request, said(error), started)
+                record = failed(request, str(message_of(error)), started)
                 write_json(run_dir / "run.json", record.model_dump(mode="json"))
                 return record
 

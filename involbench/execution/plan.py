@@ -59,6 +59,9 @@ def plan(
     worker, every = crew.workers[0], expand(spec)
     trials, faults = match_widths(every, worker, show)
     loaded, missing = _load(trials, worker, show)
+    # Several sizes or subsets of one dataset have the same to say.
+    for remark in dict.fromkeys(said for each in loaded.values() for said in each.remarks):
+        show(Notice.of(remark.message, warning=remark.warning))
     faults += missing
     planned = [
         _planned(trial, loaded[trial.data], store, show) for trial in trials if trial.data in loaded

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from involbench.results.benchmark import Machine
 from involbench.results.finding import Finding
+from involbench.results.remark import Remark
 from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 
@@ -23,6 +24,8 @@ class Loaded:
     fingerprint: str
     train_size: int
     """How many training images it has."""
+    remarks: tuple[Remark, ...] = ()
+    """What the user should know of it: files that are not used, images in train and test."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,10 @@ class ExamineDatasets:
 
 @dataclass(frozen=True)
 class ExamineSource:
-    """Load a dataset, unless that would download it; the result is a Finding."""
+    """Load a dataset, unless that would download it; the result is a tuple of Findings.
+
+    The first is about the dataset itself: it is there, where that finding is `ok`.
+    """
 
     data: DataSpec
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from involbench.spec.data import DataSpec
 
-_DECISIVE = {"dataset", "path", "image_size", "test_fraction"}
+_DECISIVE = {"dataset", "path", "image_size", "resize", "test_fraction"}
 
 
 def source_of(data: DataSpec) -> DataSpec:

@@ -12,6 +12,9 @@ SCHEMA_VERSION: Literal[1] = 1
 Role = Literal["operator", "normalization", "head", "other"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+MOST_SHARED = 0.01
+"""The share of the test images that may be training images too before it is a warning."""
+
 BACKENDS = ("tensorflow", "jax", "torch")
 """Of Keras, by the names of their packages; a run's versions have the one that trained it."""
 
@@ -55,6 +58,9 @@ class DataFacts(Record):
     """What was subtracted from x/255, a channel."""
     std: tuple[float, ...]
     """What x/255 - mean was divided by, a channel."""
+    test_in_train: int | None = None
+    """How many test images are training images of the dataset too, pixel by pixel; None in records
+    of before they were counted."""
 
 
 class RunRecord(Record):

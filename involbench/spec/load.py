@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from involbench.errors import SpecError
+from involbench.regular_file import open_regular
 from involbench.spec.document import Document, Problem
 from involbench.spec.explain import problems_of
 from involbench.spec.overrides import apply_overrides
@@ -64,7 +65,7 @@ def _read(path: Path | None) -> bytes:
     if path is None:
         return (files("involbench.spec") / "digits.yaml").read_bytes()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         near = nearest(path.name, _names_beside(path))

@@ -10,6 +10,7 @@ import keras
 
 from involbench.analysis.collapse import never_left_chance
 from involbench.data import Dataset
+from involbench.data.dataset import SHARED
 from involbench.profiling import count_parameters
 from involbench.results.input_wait import HELPS, INPUT_WAIT, too_much
 from involbench.results.kernel_maps import write_kernel_maps
@@ -88,7 +89,7 @@ def run_trial(
         collapsed=fitted.ended == "finished" and _collapsed(history, trained.data),
         files=artifacts.sizes(run_dir),
         environment=dict(environment),
-        notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics)),
+        notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics), *_shared(dataset)),
     )
     artifacts.write_record(run_dir, record)
     if record.status != "timeout":
@@ -134,6 +135,11 @@ def _waited(trial: Trial, metrics: dict[str, float | None]) -> list[str]:
     return [f"{said}; {HELPS}"] if said else []
 
 
+def _shared(dataset: Dataset) -> list[str]:
+    """A note where test images are training images too."""
+    return [str(each.message) for each in dataset.remarks if each.about == SHARED]
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -175,4 +181,5 @@ def _facts(dataset: Dataset, data: TrialData) -> DataFacts:
         chance=data.test.chance,
         mean=tuple(data.mean.tolist()),
         std=tuple(data.std.tolist()),
+        test_in_train=dataset.test_in_train,
     )

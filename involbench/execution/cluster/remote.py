@@ -171,8 +171,8 @@ class RemoteWorker:
                 except InvolbenchError:
                     self.leave()  # It is still at it, and could take no other request.
                     raise
-            case Failure(traceback=trace):
-                raise news.error() from RuntimeError(trace)
+            case Failure():
+                raise news.error()
             case Died(message, exit_signal):
                 raise WorkerDied(message, exit_signal)
             case Stopped():
