@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Json, Plot, Results, chosen_format
+from involbench.cli.completion import complete_experiment_or_run
+from involbench.cli.options import Json, Plot, Results, chosen_format, parse_name_or_path
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_exports import ExportsBenchmark
@@ -18,6 +19,8 @@ def export(
         list[str],
         typer.Argument(
             metavar="EXPERIMENT|RUN",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment_or_run,
             help="Of an experiment the runs of each seed that all its models have finished. The "
             "first network is the baseline.",
         ),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Json, Results, Run
+from involbench.cli.options import Json, Results, Run, parse_path
 
 if TYPE_CHECKING:
     from involbench.results.exports import Format
@@ -34,7 +34,11 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="DIR", help="Default: the folder export of the run's folder."
+            "-o",
+            "--output",
+            metavar="DIR",
+            parser=parse_path,
+            help="Default: the folder export of the run's folder.",
         ),
     ] = None,
     as_json: Json = False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import Experiments, Results, parse_name_or_path
 
 if TYPE_CHECKING:
     from involbench.reporting.trackers.rows import RunRow
@@ -22,15 +22,14 @@ def export_results(
             help="csv or parquet: a table of runs and one of epochs; mlflow; or tensorboard.",
         ),
     ],
-    experiments: Annotated[
-        list[str] | None, typer.Argument(metavar="EXPERIMENT", help="Default: all.")
-    ] = None,
+    experiments: Experiments = None,
     output: Annotated[
         str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="DIR|URI",
+            parser=parse_name_or_path,
             help="The folder, or MLflow's tracking server. Default: exported, or what "
             "MLFLOW_TRACKING_URI says.",
         ),

@@ -18,13 +18,14 @@ from typing import IO
 import numpy as np
 
 from involbench.data.dataset import Images
+from involbench.results.files import user_path
 
 
 def cache_folder() -> Path:
     """Where decoded images are kept: INVOLBENCH_CACHE, or the user's cache folder."""
     chosen = os.environ.get("INVOLBENCH_CACHE")
     if chosen:
-        return Path(chosen)
+        return user_path(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("involbench"))
