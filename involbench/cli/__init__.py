@@ -76,7 +76,7 @@ def _register_commands() -> None:
 
 
 @cache
-def _command() -> Callable[[], Any]:
+def _command() -> Callable[..., Any]:
     """What `app` is each time it is called, made of every signature anew; made once."""
     _register_commands()
     return get_command(app)

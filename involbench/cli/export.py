@@ -79,16 +79,21 @@ def export(
 
 
 def formats_named(named: list[str]) -> "list[Format]":
-    """The formats named.
+    """The formats named, whose packages are there.
 
     Raises:
-        UsageError: One is none.
+        UsageError: One is none, or has not.
     """
     from involbench.errors import UsageError
+    from involbench.execution.exporting import missing_for
     from involbench.results.exports import FORMATS
     from involbench.spec.wording import suggest
 
     for name in named:
         if name not in FORMATS:
             raise UsageError(f"--format {name}: no such format; {suggest(name, FORMATS)}")
-    return [form for form in FORMATS if form in named]
+    wanted = [form for form in FORMATS if form in named]
+    for form in wanted:
+        if what := missing_for(form):
+            raise UsageError(f"--format {form} {what}")
+    return wanted

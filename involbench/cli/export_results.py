@@ -10,7 +10,8 @@ from involbench.cli.options import Experiments, Results, parse_name_or_path
 if TYPE_CHECKING:
     from involbench.reporting.trackers.rows import RunRow
 
-_KINDS = ("csv", "parquet", "mlflow", "tensorboard")
+_EXTRAS = {"csv": "", "parquet": "parquet", "mlflow": "mlflow", "tensorboard": "tensorboard"}
+"""The extra of involbench that each kind needs."""
 
 
 def export_results(
@@ -40,11 +41,13 @@ def export_results(
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import warn
     from involbench.errors import UsageError
+    from involbench.execution.extras import require
     from involbench.reporting.trackers.rows import run_rows
     from involbench.spec.wording import suggest
 
-    if to not in _KINDS:
-        raise UsageError(f"--to {to}: no such kind; {suggest(to, _KINDS)}")
+    if to not in _EXTRAS:
+        raise UsageError(f"--to {to}: no such kind; {suggest(to, list(_EXTRAS))}")
+    require(f"--to {to}", _EXTRAS[to])
     rows, warnings = run_rows(find_experiments(results, experiments or []))
     for warning in warnings:
         warn(warning)

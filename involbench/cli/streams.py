@@ -36,28 +36,30 @@ class _Output(io.FileIO):
 def make_patient() -> None:
     """Let no write to stdout or stderr raise, so that none can end a training.
 
-    A terminal without "±" gets "?". A descriptor that was closed is opened on the null device: no
-    file of ours may get its number, and workers inherit it.
+    A terminal without "±" gets "?". A descriptor that was closed is opened on the null device, so
+    that no other file gets its number, here or in a worker.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # Messages on a closed stderr are not wanted. Results on a closed stdout are lost, and
-            # writing to what is open for reading says so.
-            mode = os.O_WRONLY if descriptor == 2 else os.O_RDONLY
-            os.set_inheritable(os.open(os.devnull, mode), True)
+            # For reading only: writing to it fails as it does where it is closed.
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
     sys.stdout, sys.stderr = _patient(sys.stdout, 1), _patient(sys.stderr, 2)
 
 
 def lost_output() -> str | None:
-    """Why something that was printed is lost; None if all was written or nobody reads it."""
+    """Why something that was printed is lost; None if all was written or is not wanted.
+
+    A closed stderr means that messages are not wanted, a reader who left that the rest is not.
+    """
     for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         stream.flush()
         raw = getattr(getattr(stream, "buffer", None), "raw", None)
-        if isinstance(raw, _Output) and raw.lost is not None:
-            closed = raw.lost.errno == errno.EBADF
-            return f"cannot write to {name}: {'it is closed' if closed else raw.lost.strerror}"
+        lost = raw.lost if isinstance(raw, _Output) else None
+        closed = lost is not None and lost.errno == errno.EBADF
+        if lost is not None and not (closed and name == "stderr"):
+            return f"cannot write to {name}: {'it is closed' if closed else lost.strerror}"
     return None
 
 
@@ -68,6 +70,7 @@ def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
         if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.FileIO):
             return stream  # Someone has put another in its place, who knows what it can do.
         stream.flush()
+        descriptor = stream.fileno()
     return io.TextIOWrapper(
         io.BufferedWriter(_Output(descriptor, "wb", closefd=False)),
         encoding=stream.encoding if stream else "utf-8",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from involbench.execution.packages import installed
+from involbench.execution.extras import installed
 from involbench.results.finding import Finding
 from involbench.results.record import BACKENDS
 from involbench.spec.wording import nearest
