@@ -142,7 +142,7 @@ def test_bad_input_is_one_clear_line(tree, arguments, said):
 
 @pytest.mark.parametrize(
     ("kind", "package"),
-    [("parquet", "pyarrow"), ("mlflow", "mlflow-skinny"), ("tensorboard", "tensorboardX")],
+    [("parquet", "pyarrow"), ("mlflow", "mlflow-skinny"), ("tensorboard", "tensorboardx")],
 )
 def test_a_missing_package_is_asked_for_by_name(tmp_path, monkeypatch, kind, package):
     without_packages(monkeypatch, package)
