@@ -30,7 +30,7 @@ def model(
     networks: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXPERIMENT|RUN|SPEC|ARCHITECTURE",
+            metavar="NETWORK",
             parser=parse_name_or_path,
             autocompletion=complete_experiment_or_run,
             help="Of an experiment or a spec all models; of a run its network; of an architecture "

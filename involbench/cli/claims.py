@@ -45,7 +45,5 @@ def claims(
                 warn(f"{name}: {warning}")
     if as_json:
         print_json({"schema_version": 1, "claims": [*claims_rows(found)]})
-    elif found:
-        typer.echo(rendered(claims_view(found)), nl=False)
     else:
-        typer.echo("No claims: a spec states them under `claims:`.")
+        typer.echo(rendered(claims_view(found)), nl=False)

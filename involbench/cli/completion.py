@@ -26,7 +26,8 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
         for folder in tree.run_folders(name)
     ]
     whole = [run for run, _ in runs if run.startswith(incomplete)]
-    return whole or [identity for _, identity in runs if identity.startswith(incomplete)]
+    bare = dict.fromkeys(identity for _, identity in runs if identity.startswith(incomplete))
+    return whole or list(bare)
 
 
 def complete_experiment_or_run(ctx: typer.Context, incomplete: str) -> list[str]:

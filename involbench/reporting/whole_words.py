@@ -14,7 +14,7 @@ from rich.text import Text
 
 _GAP = 2
 _NARROW = 24
-"""Cells below which a text does not stand beside its name, but below it."""
+"""Cells below which a text does not stand beside its name, but below it; so does a wide word."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ class Fields:
             for least, column in zip(self.widths, columns, strict=True)
         ]
         left = sum(widths) + _GAP * len(widths)
-        beside = options.max_width - left >= _NARROW
-        indent = left if beside else 2 * _GAP
+        room = options.max_width - left
         for *names, last in self.rows:
+            beside = room >= max(longest_word([last.plain]), _NARROW)
+            indent = left if beside else 2 * _GAP
             lines = list(whole_lines(last, console, options.max_width - indent))
             head = Text()
             for name, width in zip(names, widths, strict=True):
