@@ -59,6 +59,7 @@ class Fields:
             if beside:
                 head.append(lines.pop(0) if lines else "")
             if head.plain.strip():
+                head.rstrip()
                 yield _whole(head)
             yield from (_whole(Text(" " * indent).append(line)) for line in lines)
 
@@ -98,6 +99,5 @@ def beside(cells: Sequence[str], widths: Sequence[int], left: int = -1) -> Itera
 
 
 def _whole(line: Text) -> Text:
-    line.rstrip()
     line.no_wrap, line.overflow = True, "ignore"
     return line
