@@ -67,9 +67,11 @@ def test_messages_that_are_not_wanted_change_nothing(tree):
 )
 def test_a_training_goes_on_without_a_stream(tmp_path, streams, code):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    line = f"$I run tiny.yaml --seeds 1 -S training.epochs=1 {streams}"
-    assert in_bash(line, tmp_path).returncode == code
-    records = [*tmp_path.glob("results/tiny/runs/*/run.json")]
+    line = f"$I run tiny.yaml --seeds 1 -S training.epochs=1 --results=~/kept {streams}"
+    home = {"HOME": str(tmp_path), "INVOLBENCH_CACHE": "~/decoded"}
+    assert in_bash(line, tmp_path, **home).returncode == code
+    assert (tmp_path / "decoded").is_dir()
+    records = [*tmp_path.glob("kept/tiny/runs/*/run.json")]
     assert [json.loads(path.read_text())["status"] for path in records] == ["finished"] * 2
     if ">table" in streams:
         assert (tmp_path / "table").read_text().startswith("tiny\n model ")
