@@ -1,13 +1,17 @@
 """Output that can't be written: a closed descriptor, a full disk, a reader who left."""
 
+import fcntl
 import json
+import os
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli import COMMAND, TINY, surroundings
+from tests.cli import COMMAND, TINY, called, surroundings
+
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
 
 INVOLBENCH = shlex.join(COMMAND)
 FULL = "error: cannot write to stdout: No space left on device\n"
@@ -54,6 +58,19 @@ def test_messages_that_are_not_wanted_change_nothing(tree):
     done = in_bash("$I compare digits --json | head -1", tree)
     assert (done.returncode, done.stdout) == (0, "{\n")
     assert "error" not in done.stderr
+
+
+def test_a_pipe_that_another_process_made_non_blocking_loses_nothing(tmp_path):
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writing, False)
+    process = subprocess.Popen([*COMMAND, "schema"], cwd=tmp_path, stdout=writing)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    assert process.wait() == 0
+    assert text == called("schema", cwd=tmp_path).stdout
+    assert len(text) > 4096
 
 
 @pytest.mark.parametrize(
