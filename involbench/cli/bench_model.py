@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Device, Json, Overrides, Plot, Results, chosen_format
+from involbench.cli.completion import complete_experiment_or_run
+from involbench.cli.options import (
+    Device,
+    Json,
+    Overrides,
+    Plot,
+    Results,
+    chosen_format,
+    parse_name_or_path,
+)
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
@@ -22,7 +31,9 @@ def model(
     networks: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXPERIMENT|RUN|SPEC|ARCHITECTURE",
+            metavar="NETWORK",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment_or_run,
             help="Of an experiment or a spec all models; of a run its network; of an architecture "
             "one for 32x32 images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The "
             "first is the baseline.",

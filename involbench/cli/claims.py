@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.completion import complete_experiment
+from involbench.cli.options import Results, parse_name_or_path
 
 
 def claims(
@@ -13,6 +14,8 @@ def claims(
         list[str] | None,
         typer.Argument(
             metavar="EXPERIMENT",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment,
             help="Names or folders of experiments; default: all, the published ones too.",
         ),
     ] = None,
@@ -42,7 +45,5 @@ def claims(
                 warn(f"{name}: {warning}")
     if as_json:
         print_json({"schema_version": 1, "claims": [*claims_rows(found)]})
-    elif found:
-        typer.echo(rendered(claims_view(found)), nl=False)
     else:
-        typer.echo("No claims: a spec states them under `claims:`.")
+        typer.echo(rendered(claims_view(found)), nl=False)

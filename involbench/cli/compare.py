@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Json, ResultsFolders, chosen_format
+from involbench.cli.options import Experiments, Json, ResultsFolders, chosen_format, parse_path
 
 
 def compare(
-    experiments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="EXPERIMENT", help="Names or folders of experiments; default: all of them."
-        ),
-    ] = None,
+    experiments: Experiments = None,
     results: ResultsFolders = None,
     baseline: Annotated[
         str | None,
@@ -34,7 +29,11 @@ def compare(
     ] = False,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Another results folder: each model then and now."),
+        typer.Option(
+            metavar="DIR",
+            parser=parse_path,
+            help="Another results folder: each model then and now.",
+        ),
     ] = None,
     fail_if: Annotated[
         list[str] | None,
@@ -52,7 +51,9 @@ def compare(
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=parse_path, help="Write to this file instead."
+        ),
     ] = None,
 ) -> None:
     """Compare models, paired by seed, and say how sure it is.

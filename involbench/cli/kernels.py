@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run
+from involbench.cli.options import Results, Run, parse_path
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import TrainedRun
@@ -54,6 +54,7 @@ def kernels(
             "-o",
             "--output",
             metavar="FILE",
+            parser=parse_path,
             help="png, svg or pdf, or npz for the numbers; may be given repeatedly. "
             "Default: plots/kernels.png in the run's folder.",
         ),

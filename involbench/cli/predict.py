@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run
+from involbench.cli.options import Results, Run, parse_name_or_path, parse_path
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import PredictFiles, PredictTest, TrainedRun
@@ -16,7 +16,11 @@ def predict(
     run: Run,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IMAGE", help="PNG, JPEG, WebP or BMP files of any size."),
+        typer.Argument(
+            metavar="IMAGE",
+            parser=parse_name_or_path,
+            help="PNG, JPEG, WebP or BMP files of any size.",
+        ),
     ] = None,
     test: Annotated[
         int | None,
@@ -29,7 +33,11 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="The images as a grid: png, svg or pdf."
+            "-o",
+            "--output",
+            metavar="FILE",
+            parser=parse_path,
+            help="The images as a grid: png, svg or pdf.",
         ),
     ] = None,
 ) -> None:

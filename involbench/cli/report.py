@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import ResultsFolders
+from involbench.cli.completion import complete_experiment
+from involbench.cli.options import ResultsFolders, parse_name_or_path, parse_path
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
@@ -17,6 +18,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="EXPERIMENT",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment,
             help="Its name or folder; can be left out where there is only one.",
         ),
     ] = None,
@@ -27,6 +30,7 @@ def report(
             "-o",
             "--output",
             metavar="FILE",
+            parser=parse_path,
             help="Where to write it; default: report.html in the experiment's folder.",
         ),
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from involbench.cli.options import Device, Overrides, Results, SpecPath
+from involbench.cli.options import Device, Overrides, Results, SpecPath, parse_path
 from involbench.cli.stopping import stoppable
 
 
@@ -63,7 +63,11 @@ def run(
     ] = True,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write every epoch for TensorBoard too, below DIR."),
+        typer.Option(
+            metavar="DIR",
+            parser=parse_path,
+            help="Write every epoch for TensorBoard too, below DIR.",
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[

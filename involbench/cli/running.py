@@ -109,7 +109,7 @@ def _crew(
     if asked.executor == "local":
         jobs = min(asked.jobs or len(asked.gpus) or 1, trials)
         return Crew([Worker(share) for share in divide(asked.device, jobs, asked.gpus)])
-    require("ray", "Ray", "ray", "--executor ray")
+    require("--executor ray", "ray")
     show(Notice("connecting to Ray"))
     from involbench.execution.cluster.hiring import on_cluster
 
@@ -126,6 +126,7 @@ def _crew(
 def _board(folder: Path | None) -> "TensorBoard | None":
     if folder is None:
         return None
+    require("--tensorboard", "tensorboard")
     from involbench.reporting.trackers.tensorboard import TensorBoard
 
     return TensorBoard(folder, "--tensorboard")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Overrides
+from involbench.cli.options import Overrides, parse_path
 
 if TYPE_CHECKING:
     from involbench.spec.claims import Claim
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def validate(
     specs: Annotated[
-        list[Path], typer.Argument(metavar="SPEC", help="The experiments' YAML files.")
+        list[Path],
+        typer.Argument(metavar="SPEC", parser=parse_path, help="The experiments' YAML files."),
     ],
     overrides: Overrides = None,
     build: Annotated[

@@ -19,6 +19,7 @@ import numpy as np
 
 from involbench.data.dataset import Images
 from involbench.regular_file import open_regular
+from involbench.results.files import user_path
 
 Written = TypeVar("Written")
 
@@ -27,7 +28,7 @@ def cache_folder() -> Path:
     """Where decoded images are kept: INVOLBENCH_CACHE, or the user's cache folder."""
     chosen = os.environ.get("INVOLBENCH_CACHE")
     if chosen:
-        return Path(chosen)
+        return user_path(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("involbench"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from involbench.execution.ambient import keras_json
-from involbench.execution.packages import installed
+from involbench.execution.extras import installed
 from involbench.results.finding import Finding
 from involbench.results.record import BACKENDS
 from involbench.spec.wording import nearest

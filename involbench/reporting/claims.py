@@ -31,6 +31,9 @@ def claims_view(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[Rendera
     Args:
         claims: Experiment -> its claims.
     """
+    if not claims:
+        yield Text("No claims: a spec states them under `claims:`.")
+        return
     for experiment, listed in claims.items():
         yield Text(experiment, style="bold")
         yield from (Text(claim_sentence(claim)) for claim in listed)

@@ -1,4 +1,4 @@
-"""A comparison as tables for the terminal, 80 columns wide."""
+"""A comparison as tables for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,4 +42,4 @@ def comparison_view(
         lines = list(map(Text, said))
         yield from [*lines, Text()] if lines else []
     yield from map(Text, notes(comparison, metrics))
-    yield from (Text(f"Plot: {path}", overflow="fold", no_wrap=True) for path in plots)
+    yield from (Text(f"Plot: {path}") for path in plots)

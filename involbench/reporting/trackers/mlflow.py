@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import UsageError
-from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
 
 _TAG = "involbench.run_id"
@@ -33,9 +32,8 @@ def write_mlflow(rows: Sequence[RunRow], uri: str | None) -> tuple[int, str]:
         How many were logged, and where.
 
     Raises:
-        UsageError: mlflow is not installed, or the server refuses, or cannot be reached.
+        UsageError: The server refuses, or cannot be reached.
     """
-    require("mlflow", "mlflow-skinny", "mlflow", "--to mlflow")
     from mlflow.exceptions import MlflowException
 
     # A folder needs no server and no database; MLflow wants to be told that one is meant.
