@@ -16,6 +16,7 @@ from involbench.spec.overrides import apply_overrides
 from involbench.spec.schema import ExperimentSpec, baseline_fault
 from involbench.spec.sweep import MAX_TRIALS, sweep_problems
 from involbench.spec.wording import describe, nearest
+from involbench.spec.yaml_edit import with_assignments
 from involbench.spec.yaml_source import NotYaml, parse
 
 BUILT_IN = "built-in digits"
@@ -28,7 +29,7 @@ class LoadedSpec:
 
     spec: ExperimentSpec
     source: str
-    """The file as written, without what was set on the command line."""
+    """The text of the file, with what was set on the command line in it and its comments kept."""
     path: str
     """The file as messages name it."""
 
@@ -56,7 +57,7 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     document.refuse(problems)
     assert spec is not None  # else there was a problem
     _check_size(spec, shown)
-    return LoadedSpec(spec, source, shown)
+    return LoadedSpec(spec, with_assignments(source, document.assigned), shown)
 
 
 def _read(path: Path | None) -> bytes:

@@ -20,7 +20,7 @@ MAX_DEPTH = 20
 _TAG = "tag:yaml.org,2002:"
 
 
-class _SpecLoader(yaml.SafeLoader):
+class SpecLoader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to have other resolvers
@@ -37,7 +37,7 @@ for _kind, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+    SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def _whole(text: str) -> int:
@@ -94,7 +94,7 @@ def parse(text: str) -> Parsed:
 
 def _compose(text: str) -> yaml.Node | None:
     try:
-        loader = _SpecLoader(text)
+        loader = SpecLoader(text)
         try:
             return loader.get_single_node()
         finally:
