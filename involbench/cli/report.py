@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import ResultsFolders
+from involbench.cli.options import ChosenSettings, ResultsFolders
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
@@ -21,6 +21,7 @@ def report(
         ),
     ] = None,
     results: ResultsFolders = None,
+    settings: ChosenSettings = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -53,7 +54,7 @@ def report(
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
     path = output or tree.folder(name) / "report.html"
-    material = gather(tree, name)
+    material = gather(tree, name, settings or [])
     drawn = sections(material)
     _write(path, report_page(material, drawn, path))
     for warning in material.warnings:

@@ -35,6 +35,8 @@ class Outline:
     """Those that are valid in themselves."""
     faults: tuple[str, ...] = ()
     """What is wrong with the file or its claims."""
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """All that it says, valid or not."""
 
 
 class _OneClaim(Section):
@@ -64,6 +66,7 @@ def read_outline(experiment: Path) -> Outline:
         _lists(sweep),
         tuple(claims),
         tuple(faults),
+        content,
     )
 
 

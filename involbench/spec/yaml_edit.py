@@ -177,7 +177,8 @@ def _anew(source: str, wanted: dict[str, Any]) -> str:
     """The whole, below the comment that the text begins with."""
     lines = source.splitlines(keepends=True)
     head = "".join(takewhile(lambda line: line.startswith("#") or not line.strip(), lines))
-    return head + yaml.dump(wanted, Dumper=_Dumper, **_STYLE, default_flow_style=None)
+    whole: str = yaml.dump(wanted, Dumper=_Dumper, **_STYLE, default_flow_style=None)
+    return head + whole
 
 
 _STYLE: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": inf}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from involbench import __version__
 from involbench.analysis.comparison import ClaimResult, Comparison
 from involbench.reporting.claims import claim_sentence
-from involbench.reporting.labels import side_by_side
+from involbench.reporting.labels import heading, side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.report.accuracy import accuracy
 from involbench.reporting.report.classes import classes
@@ -27,6 +28,19 @@ from involbench.reporting.tables_text import result_table
 from involbench.results.wording import excerpt
 
 _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the page says of one group of settings."""
+
+    heading: str
+    """Empty where there is one group only."""
+    answers: list[str]
+    claims: list[tuple[str, str, str, str]]
+    tables: list[Table]
+    notes: list[str]
+    metrics: Table
 
 
 def sections(material: Material) -> list[Section]:
@@ -50,18 +64,25 @@ def report_page(material: Material, drawn: list[Section], output: Path) -> str:
         spec=material.spec,
         run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
         statuses=statuses(material.entries) if material.entries else "",
-        answers=_answers(comparison),
-        claims=[_linked(each) for each in comparison.claims],
+        groups=[_group(each) for each in (comparison, *material.others)],
         cautions=[*material.warnings, *sick_runs(material.entries)],
         missing=list(missing_files(material.entries)),
-        tables=list(_tables(comparison)),
-        notes=notes(comparison),
-        metrics=_metrics(comparison),
         sections=drawn,
         inline=inline,
         runs=run_rows(material.entries, link),
         files=list(_files(material.folder, link)),
         version=__version__,
+    )
+
+
+def _group(comparison: Comparison) -> Group:
+    return Group(
+        heading(comparison) if comparison.settings else "",
+        _answers(comparison),
+        [_linked(each) for each in comparison.claims],
+        list(_tables(comparison)),
+        list(notes(comparison)),
+        _metrics(comparison),
     )
 
 
@@ -89,9 +110,9 @@ def _answers(comparison: Comparison) -> list[str]:
 
 def _tables(comparison: Comparison) -> Iterator[Table]:
     """As `compare` prints them."""
-    for heading, results in side_by_side(comparison):
+    for point, results in side_by_side(comparison):
         titles, rows = result_table(comparison, results)
-        yield Table(heading, titles, tuple(rows))
+        yield Table(point, titles, tuple(rows))
 
 
 def _metrics(comparison: Comparison) -> Table:
