@@ -80,8 +80,8 @@ class SettingsGroup:
 
 Place = tuple[str, str]
 """A model, and a sweep point as text."""
-World = dict[Place, list[Arm]]
-"""The arms of each place that share the settings of data and training."""
+ArmsByPlace = dict[Place, list[Arm]]
+"""The arms of each model and sweep point, one for each of its settings."""
 
 
 def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[SettingsGroup]:
@@ -106,8 +106,8 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
         return [SettingsGroup(_sorted([arm for (arm,) in places.values()], order))]
     groups = [
         SettingsGroup(_sorted(arms, order))
-        for world in _worlds(places, by_backend)
-        for arms in _assemblies(world)
+        for alike in _by_shared_settings(places, by_backend)
+        for arms in _variants(alike)
     ]
     groups.sort(key=lambda group: (len(group.runs), group.ended), reverse=True)
     apart = telling_apart(
@@ -134,7 +134,7 @@ def superseded(group: SettingsGroup) -> list[str]:
     return [_left_out(arm, arm.superseded) for arm in group.arms if arm.superseded]
 
 
-def _arms_by_place(runs: list[StoredRun], by_backend: bool) -> World:
+def _arms_by_place(runs: list[StoredRun], by_backend: bool) -> ArmsByPlace:
     """The arms of each model and sweep point, one for each of its settings."""
     places: dict[Place, list[StoredRun]] = {}
     for run in runs:
@@ -170,35 +170,35 @@ def _arm(runs: list[StoredRun]) -> Arm:
     return Arm(trial.model, trial.point, by_seed, tuple(earlier))
 
 
-def _worlds(places: World, by_backend: bool) -> list[World]:
-    """The arms by what they share; those that have no place in common are one world.
+def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPlace]:
+    """The arms by what they share; parts that have no place in common are put together.
 
     A model that was run in one way only is so compared with the others, made unlike it or not.
     """
-    by_settings: dict[str, World] = {}
+    by_settings: dict[str, ArmsByPlace] = {}
     for place, arms in places.items():
         for arm in arms:
             shared = _text(shared_settings(arm.example, arm.point, by_backend))
-            world = by_settings.setdefault(shared, {})
-            world.setdefault(place, []).append(arm)
-    worlds: list[World] = []
-    for world in sorted(by_settings.values(), key=_size, reverse=True):
-        beside = next((each for each in worlds if each.keys().isdisjoint(world)), None)
+            part = by_settings.setdefault(shared, {})
+            part.setdefault(place, []).append(arm)
+    parts: list[ArmsByPlace] = []
+    for part in sorted(by_settings.values(), key=_size, reverse=True):
+        beside = next((each for each in parts if each.keys().isdisjoint(part)), None)
         if beside is None:
-            worlds.append(world)
+            parts.append(part)
         else:
-            beside.update(world)
-    return worlds
+            beside.update(part)
+    return parts
 
 
-def _assemblies(world: World) -> list[list[Arm]]:
-    """One arm for each place of a world: first the largest, then with others in their stead.
+def _variants(alike: ArmsByPlace) -> list[list[Arm]]:
+    """One arm for each place: first the largest of each, then with others in their stead.
 
     Arms of several models that differ in the same way from the largest stand together.
     """
-    largest = {place: max(arms, key=_arm_size) for place, arms in world.items()}
+    largest = {place: max(arms, key=_arm_size) for place, arms in alike.items()}
     changed: dict[str, dict[Place, Arm]] = {}
-    for place, arms in world.items():
+    for place, arms in alike.items():
         usual = full_settings(largest[place].example)
         for arm in arms:
             if arm is not largest[place]:
@@ -241,8 +241,8 @@ def _has_unknown(settings: Settings) -> bool:
     return any(settings.get(key, "") is None for key in _UNKNOWN)
 
 
-def _size(world: World) -> tuple[int, tuple[str, str]]:
-    arms = list(chain.from_iterable(world.values()))
+def _size(arms_by_place: ArmsByPlace) -> tuple[int, tuple[str, str]]:
+    arms = list(chain.from_iterable(arms_by_place.values()))
     return sum(len(arm.runs) for arm in arms), max(arm.ended for arm in arms)
 
 
