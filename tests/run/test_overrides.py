@@ -47,8 +47,8 @@ def test_the_spec_that_is_kept_is_the_one_that_ran(tmp_path):
     quick = called("run", "q.yaml", "-S", "data.train_size=30", cwd=tmp_path)
     assert quick.returncode == 0, quick.stderr
     shown = [line for line in quick.stdout.splitlines() if line.startswith("tiny")]
-    assert shown[0].startswith("tiny: data.train_size = 60, training.epochs = 2, training.")
-    assert shown[1].startswith("tiny: data.train_size = 30, training.epochs = 1, training.")
+    assert shown[0].startswith("tiny: data.train_size = 60, training.epochs = 2,")
+    assert shown[1].startswith("tiny: data.train_size = 30, training.epochs = 1,")
     document = json.loads((tmp_path / "results/tiny/comparison.json").read_text())
     assert [result["n_finished"] for result in document["models"]] == [2]
     (other,) = document["other_settings"]
