@@ -33,6 +33,13 @@ Overrides = Annotated[
     typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
 ]
 
+ChosenSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-S", "--set", metavar="KEY=VALUE", help="Only runs with this setting; also backend=NAME."
+    ),
+]
+
 
 def _check_device(device: str) -> str:
     kind, _, index = device.partition(":")

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.completion import complete_experiment
-from involbench.cli.options import ResultsFolders, parse_name_or_path, parse_path
+from involbench.cli.options import (
+    ChosenSettings,
+    ResultsFolders,
+    parse_name_or_path,
+    parse_path,
+)
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
@@ -24,6 +29,7 @@ def report(
         ),
     ] = None,
     results: ResultsFolders = None,
+    settings: ChosenSettings = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -57,7 +63,7 @@ def report(
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
     path = output or tree.folder(name) / "report.html"
-    material = gather(tree, name)
+    material = gather(tree, name, settings or [])
     drawing = draw(material)
     _write(path, report_page(material, drawing, path))
     for warning in (*material.warnings, *drawing.warnings):

@@ -172,13 +172,14 @@ def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
 def _print_comparison(results: Path, experiment: str) -> None:
     from involbench.cli.comparing import tables
     from involbench.reporting.experiment import write_comparison
+    from involbench.reporting.labels import warnings_of
     from involbench.results.reading import ResultsTree
 
     tree = ResultsTree(results)
-    comparison = write_comparison(tree, experiment)
-    for warning in comparison.warnings:
+    comparisons = write_comparison(tree, experiment)
+    for warning in warnings_of(comparisons):
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(tables([comparison], [(tree, experiment)], for_screen=True), nl=False)
+    typer.echo(tables([comparisons], [(tree, experiment)], for_screen=True), nl=False)
 
 
 def _screen(baseline: str, quiet: bool, verbose: bool) -> "PlainScreen":

@@ -29,7 +29,7 @@ def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[
     from involbench.results.catalog import read_entry
 
     experiment, folder = find_run(results, name)
-    entry = read_entry(experiment, folder, planned=None)
+    entry = read_entry(experiment, folder)
     shown, record = f"{experiment}/{entry.run_id}", entry.record
     if record is None or record.data is None or entry.status != "finished":
         raise UsageError(f"{shown} is {entry.status}: it has no trained network to look at")

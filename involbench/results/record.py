@@ -79,7 +79,7 @@ class RunRecord(Record):
     argv: tuple[str, ...]
     versions: dict[str, str]
     hardware: Hardware | None
-    """None where the run failed before its worker could tell."""
+    """None where the run failed before it told."""
     git: Free | None
     """Commit and whether there were changes, of the involbench checkout, if it is one."""
     data: DataFacts | None
@@ -100,6 +100,11 @@ class RunRecord(Record):
     recorded: the run failed, or is older than this entry."""
     notes: tuple[str, ...] = ()
     """Among others, where a value that was not finite is written as null."""
+
+    @property
+    def backend(self) -> str | None:
+        """Of Keras, the one that trained; None where the run failed before it told."""
+        return next((name for name in BACKENDS if name in self.versions), None)
 
 
 class LayerParameters(Record):

@@ -17,6 +17,7 @@ from involbench.spec.overrides import apply_overrides
 from involbench.spec.schema import ExperimentSpec, baseline_fault
 from involbench.spec.sweep import MAX_TRIALS, sweep_problems
 from involbench.spec.wording import KeyPath, describe, nearest
+from involbench.spec.yaml_edit import with_assignments
 from involbench.spec.yaml_source import NotYaml, parse
 
 BUILT_IN = "built-in digits"
@@ -29,7 +30,7 @@ class LoadedSpec:
 
     spec: ExperimentSpec
     source: str
-    """The file as written, without what was set on the command line."""
+    """The text of the file, with what was set on the command line in it and its comments kept."""
     path: str
     """The file as messages name it."""
     document: Document
@@ -58,7 +59,7 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     document.refuse(problems)
     assert spec is not None  # else there was a problem
     _check_size(spec, shown)
-    return LoadedSpec(spec, source, shown, document)
+    return LoadedSpec(spec, with_assignments(source, document.assigned), shown, document)
 
 
 def _read(path: Path | None) -> bytes:

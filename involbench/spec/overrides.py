@@ -27,6 +27,7 @@ def _apply(document: Document, override: str) -> list[Problem]:
         path = key_path(name)
         for each in every_path(document.value, path):
             document.value = assigned(document.value, each, parsed.value)
+            document.assigned.append((each, parsed.value))
             _relabel(document, each, label)
     except (NotYaml, ValueError) as error:
         return [Problem((), str(error), place=label)]

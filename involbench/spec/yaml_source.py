@@ -24,7 +24,7 @@ _MARKED = frozenset("[{\"'&*!|>%@`")
 """The characters that a plain scalar cannot begin with, but `#`, `-`, `?`, `:` and what closes."""
 
 
-class _SpecLoader(yaml.SafeLoader):
+class SpecLoader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to have other resolvers
@@ -41,7 +41,7 @@ for _kind, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+    SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def _whole(text: str) -> int:
@@ -108,7 +108,7 @@ def parse_value(text: str) -> Parsed:
             raise NotYaml(f"expected nothing after the value, got {rest[:40]!r}")
         return _built(node)
     with _loader(plain) as loader:
-        tag = loader.resolve(yaml.ScalarNode, plain, (True, False))  # type: ignore[no-untyped-call]
+        tag = loader.resolve(yaml.ScalarNode, plain, (True, False))
         start = loader.get_mark()
     return _built(yaml.ScalarNode(tag, plain, start, start))
 
@@ -127,10 +127,10 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 @contextmanager
-def _loader(text: str) -> Iterator[_SpecLoader]:
+def _loader(text: str) -> Iterator[SpecLoader]:
     """A loader of the text; what it finds wrong with it becomes `NotYaml`."""
     try:
-        loader = _SpecLoader(text)
+        loader = SpecLoader(text)
         try:
             yield loader
         finally:

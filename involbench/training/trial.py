@@ -16,6 +16,7 @@ from involbench.results.input_wait import HELPS, INPUT_WAIT, too_much
 from involbench.results.kernel_maps import write_kernel_maps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
+from involbench.results.trial_file import write_trial
 from involbench.spec.trial import Trial
 from involbench.training import artifacts, provenance
 from involbench.training.batches import EvaluationBatches
@@ -61,6 +62,7 @@ def run_trial(
     """
     started, began, warnings = _now(), time.perf_counter(), list[str]()
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
+    write_trial(run_dir, trial)
     (run_dir / "run.json").unlink(missing_ok=True)  # What it said is true no longer.
     trained = train(trial, dataset, checkpoints, on_epoch, stop)
     fitted, facts = trained.fitted, _facts(dataset, trained.data)

@@ -123,8 +123,7 @@ def test_the_end_of_the_log_in_the_record_comes_first(tree: Path) -> None:
 
 
 def test_an_unfinished_run_is_shown_as_far_as_it_came(tree: Path) -> None:
-    unfinished(tree / "results", "inn", 4)
-    (tree / "results/digits/spec.yaml").write_text("training: {epochs: 9}")
+    unfinished(tree / "results", "inn", 4, training={"epochs": 9})
     done = called("show", "inn-seed4", cwd=tree)
     assert (done.returncode, done.stderr) == (0, "")
     text = " ".join(done.stdout.split())

@@ -57,6 +57,9 @@ def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(
     spec = prepared(tmp_path / "b", text)
     assert start_and_stop(spec, sent, lambda: len(checkpoints(spec.parent, model)) > 1) == code
     assert checkpoints(spec.parent, model)
+    (spec.parent / "results/tiny/spec.yaml").write_text("training: {epochs: 3}")
+    (listed,) = json.loads(called("list", "tiny", "--json", cwd=spec.parent).stdout)["experiments"]
+    assert {run["epochs"] for run in listed["runs"]} == {8}  # Those of its own trial.
     kept = {path: path.read_bytes() for path in records(spec.parent, "*")}
     assert len(kept) == finished
     done = involbench("run", spec, cwd=spec.parent)

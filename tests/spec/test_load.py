@@ -30,11 +30,12 @@ def test_an_empty_optional_key_means_its_default(tmp_path: Path) -> None:
     assert spec.baseline == "cnn"
 
 
-def test_the_source_is_kept_as_written(tmp_path: Path) -> None:
+def test_the_source_is_kept_with_what_was_set_in_it(tmp_path: Path) -> None:
     text = "# why\n" + GOOD
     path = written(tmp_path, text)
     result = load_spec(path, ["training.epochs=7"])
-    assert (result.source, result.path) == (text, str(path))
+    assert (result.source, result.path) == (text.replace("epochs: 2", "epochs: 7"), str(path))
+    assert load_spec(path).source == text
     assert result.spec.training.epochs == 7
 
 

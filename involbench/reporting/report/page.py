@@ -12,7 +12,7 @@ from markupsafe import Markup
 from involbench import __version__
 from involbench.analysis.comparison import ClaimResult, Comparison
 from involbench.reporting.claims import claim_sentence
-from involbench.reporting.labels import side_by_side
+from involbench.reporting.labels import heading, side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.report.accuracy import accuracy
@@ -42,6 +42,19 @@ class Drawing:
     """A chart's name -> its picture in the page, or why it has none."""
     warnings: list[str]
     """A chart, or a whole section, that cannot be drawn, and why."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the page says of one group of settings."""
+
+    heading: str
+    """Empty where there is one group only."""
+    answers: list[str]
+    claims: list[tuple[str, str, str, str]]
+    tables: list[Table]
+    notes: list[str]
+    metrics: Table
 
 
 def draw(material: Material) -> Drawing:
@@ -81,18 +94,25 @@ def report_page(material: Material, drawing: Drawing, output: Path) -> str:
         spec=material.spec,
         run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
         statuses=statuses(material.entries) if material.entries else "",
-        answers=_answers(comparison),
-        claims=[_linked(each) for each in comparison.claims],
+        groups=[_group(each) for each in (comparison, *material.others)],
         cautions=[*material.warnings, *drawing.warnings, *sick_runs(material.entries)],
         missing=list(missing_files(material.entries)),
-        tables=list(_tables(comparison)),
-        notes=notes(comparison),
-        metrics=_metrics(comparison),
         sections=drawing.sections,
         pictures=drawing.pictures,
         runs=run_rows(material.entries, link),
         files=list(_files(material.folder, link)),
         version=__version__,
+    )
+
+
+def _group(comparison: Comparison) -> Group:
+    return Group(
+        heading(comparison) if comparison.settings else "",
+        _answers(comparison),
+        [_linked(each) for each in comparison.claims],
+        list(_tables(comparison)),
+        list(notes(comparison)),
+        _metrics(comparison),
     )
 
 
@@ -120,9 +140,9 @@ def _answers(comparison: Comparison) -> list[str]:
 
 def _tables(comparison: Comparison) -> Iterator[Table]:
     """As `compare` prints them."""
-    for heading, results in side_by_side(comparison):
+    for point, results in side_by_side(comparison):
         titles, rows = result_table(comparison, results)
-        yield Table(heading, titles, tuple(rows))
+        yield Table(point, titles, tuple(rows))
 
 
 def _metrics(comparison: Comparison) -> Table:
