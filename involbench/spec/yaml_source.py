@@ -108,7 +108,7 @@ def parse_value(text: str) -> Parsed:
             raise NotYaml(f"expected nothing after the value, got {rest[:40]!r}")
         return _built(node)
     with _loader(plain) as loader:
-        tag = loader.resolve(yaml.ScalarNode, plain, (True, False))
+        tag = loader.resolve(yaml.ScalarNode, plain, (True, False))  # type: ignore[no-untyped-call]
         start = loader.get_mark()
     return _built(yaml.ScalarNode(tag, plain, start, start))
 
