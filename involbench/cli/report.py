@@ -111,7 +111,9 @@ def _write(path: Path, page: str) -> None:
 
 
 def _write_charts(path: Path, drawn: "list[Section]", kinds: list[str]) -> Path:
+    from involbench.cli.page import warn
     from involbench.errors import ResultsError, UsageError
+    from involbench.reporting.plot_warnings import or_warn
     from involbench.reporting.plots import save_figure
     from involbench.results.files import make_folder
 
@@ -120,7 +122,8 @@ def _write_charts(path: Path, drawn: "list[Section]", kinds: list[str]) -> Path:
         make_folder(folder)
         for section in drawn:
             for chart in section.charts:
-                save_figure(chart.figure, folder / chart.name, kinds)
+                with or_warn(f"--format: the chart {chart.title!r}", warn):
+                    save_figure(chart.figure, folder / chart.name, kinds)
     except ResultsError as error:
         raise UsageError(f"--format: {error}") from error
     return folder
