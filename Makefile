@@ -32,7 +32,7 @@ test-backends: test-jax test-torch ## Set up and run the tests of operator and c
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
 	KERAS_BACKEND=$* $(QUICK) $(CACHED_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
-		tests/run/test_backends.py $(MORE_$*)
+		tests/run/test_backends.py tests/run/test_divergence.py $(MORE_$*)
 
 test-all: export INVOLBENCH_THOROUGH = 1
 test-all: QUICK =

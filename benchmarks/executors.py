@@ -18,11 +18,10 @@ from involbench.execution.client import Worker
 from involbench.execution.cluster.hiring import on_cluster
 from involbench.execution.crew import Crew
 from involbench.execution.events import Event, TrialEnded
-from involbench.execution.plan import check, plan
+from involbench.execution.plan import plan
 from involbench.execution.runner import Runner
 from involbench.execution.shares import divide
 from involbench.results.store import Store
-from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
 from involbench.spec.schema import ResourcesSpec
 
@@ -68,8 +67,7 @@ def _overhead(executor: str, trials: int, workers: int) -> float:
         spec.write_text(SPEC.format(trials=trials))
         store = Store(Path(folder), "small")
         with _crew(executor, workers, Path(folder)) as crew:
-            planned = plan(expand(load_spec(spec, [])), crew.workers[0], store, show)
-            check(planned, crew, "auto", show)
+            planned = plan(load_spec(spec, []), crew, store, "auto", show)
             store.prepare(spec.read_text())
             began = time.perf_counter()
             failures = Runner(crew, store, (), show, time.time()).run(planned)

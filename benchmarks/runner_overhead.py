@@ -37,9 +37,9 @@ def main() -> None:
 
 
 def _start(kind: Callable[[str], Callable[[Any], None]], architecture: str) -> Connection:
-    from involbench.execution.client import ENVIRONMENT
+    from involbench.execution.ambient import USUAL
 
-    for name, value in ENVIRONMENT.items():
+    for name, value in USUAL.items():
         os.environ.pop(name, None)
         if kind is _as_the_runner:
             os.environ[name] = value

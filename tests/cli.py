@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import psutil
+import pytest
 
 from involbench.cli import main
+from involbench.execution import extras
 
 COMMAND = [sys.executable, "-m", "involbench"]
 
@@ -73,6 +76,20 @@ def workers_of(runner: subprocess.Popen) -> list[psutil.Process]:
     """The worker processes of a command that runs."""
     children = psutil.Process(runner.pid).children(recursive=True)
     return [child for child in children if "spawn_main" in title(child)]
+
+
+def without_packages(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let these packages seem not to be installed."""
+    version, found = extras.version, extras.find_spec
+    modules = {name.replace("-", "_") for name in names}
+
+    def seen(name: str) -> str:
+        if name in names:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(extras, "version", seen)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name in modules else found(name))
 
 
 def called(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:

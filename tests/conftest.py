@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from involbench.execution.client import ENVIRONMENT
+from involbench.execution.ambient import USUAL
 from tests.effort import THOROUGH, examples
 
 # What trains in this process gives the bits of a worker; commands in processes of their own
 # (`tests.cli`) must see to that themselves.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", ENVIRONMENT["TF_ENABLE_ONEDNN_OPTS"])
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", USUAL["TF_ENABLE_ONEDNN_OPTS"])
 
 gc.disable()  # Until all is imported, which stays and need never be looked through.
 

@@ -217,3 +217,15 @@ class Comparison(Record):
     environment: dict[str, tuple[str, ...]]
     """The versions and hardware that the finished runs were made with; several if they differ."""
     warnings: tuple[str, ...]
+    settings: dict[str, Any] = Field({}, exclude=True)
+    """Key path -> value of what sets its runs apart from the experiment's others; empty where all
+    are of one group of settings."""
+    is_stated: bool = Field(True, exclude=True)
+    """Whether it is of the settings that the spec states, on which gates and claims are judged."""
+    why_judged: Literal["", "as spec.yaml states", "the latest"] = Field("", exclude=True)
+    """Why it is this group of several on which gates and claims are judged."""
+
+    @property
+    def n_runs(self) -> int:
+        """Runs that have ended."""
+        return sum(result.n_finished + result.n_failed for result in self.models)

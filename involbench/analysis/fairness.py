@@ -10,7 +10,7 @@ from involbench.analysis.selection import Arm
 from involbench.analysis.settings import describe_differences, environment
 from involbench.errors import ResultsError
 from involbench.results.costs import costs_by_kind
-from involbench.results.record import BACKENDS
+from involbench.results.record import BACKENDS, MOST_SHARED, DataFacts
 
 Protocol = dict[str, Any]
 """Key path -> setting, of data and training."""
@@ -46,6 +46,21 @@ def mixture_warnings(arms: Sequence[Arm]) -> list[str]:
     return [
         f"runs of several experiments lie in one folder: {found}; those of one are not held "
         "against those of another"
+    ]
+
+
+def shared_image_warnings(arms: Sequence[Arm]) -> list[str]:
+    """A warning for each dataset of which many test images are training images too."""
+    found: dict[str, DataFacts] = {}
+    for arm in arms:
+        for run in arm.finished:
+            if facts := run.record.data:
+                found.setdefault(facts.fingerprint, facts)
+    return [
+        f"{facts.test_in_train} of {facts.test_size} test images are in the training images too, "
+        f"pixel by pixel (dataset {facts.fingerprint[:12]}): accuracies on them are no test"
+        for facts in found.values()
+        if (facts.test_in_train or 0) > MOST_SHARED * facts.test_size
     ]
 
 

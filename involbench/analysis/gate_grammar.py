@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from involbench.analysis.metrics import metric
 from involbench.errors import UsageError
 
 Comparison = Literal["<", "<=", ">", ">="]
@@ -92,7 +93,9 @@ class _Reader:
         if comparison is None:
             raise self._wrong(f"expected one of {', '.join(_COMPARISONS)}, drops, rises")
         if _NUMBER.fullmatch(self._peek()):
-            return self._ended(Threshold(self._text, quantity, comparison, self._number()))
+            limit = self._number()
+            self._check_unit(quantity, limit)
+            return self._ended(Threshold(self._text, quantity, comparison, limit))
         other = self._quantity("a number or MODEL.METRIC")
         if other.metric != quantity.metric:
             raise self._wrong(f"expected {quantity.metric}, the metric of the left side")
@@ -102,6 +105,7 @@ class _Reader:
         amount = self._number()
         if amount < 0:
             raise self._wrong("expected how much, a number of at least 0")
+        self._check_unit(quantity, amount)
         if self._word() != "from":
             raise self._wrong("expected 'from' and an experiment")
         reference = self._word()
@@ -120,6 +124,13 @@ class _Reader:
         if not _NUMBER.fullmatch(word):
             raise self._wrong("expected a number, such as 0.4")
         return float(word)
+
+    def _check_unit(self, quantity: Quantity, value: float) -> None:
+        """Refuse a number of percent for a fraction: the gate would always pass, or always fail."""
+        if metric(quantity.metric).unit == "percent" and abs(value) > 1:
+            what = f"{quantity.metric} is a fraction, of at most 1"
+            meant = f"; write {value / 100:g} for {value:g}%" if abs(value) <= 100 else ""
+            raise self._wrong(f"{what}{meant}")
 
     def _ended(self, gate: Gate) -> Gate:
         if self._word():

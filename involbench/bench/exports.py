@@ -8,7 +8,7 @@ import numpy as np
 
 from involbench.bench.machine import this_machine
 from involbench.bench.warm_up import warm_up
-from involbench.export.formats import Images, Runtime, require
+from involbench.export.formats import EXPORTERS, Images, Runtime
 from involbench.results.exports import Exported, ExportTimes
 
 
@@ -25,11 +25,8 @@ def time_exports(
         threads: How many each runtime has; TensorFlow's was told when this process started.
         repeats: How often each is timed.
         progress: Called with the repeats that are done, and with all.
-
-    Raises:
-        UsageError: A runtime is not installed.
     """
-    loaded = [require(each.record.format).load(each.path, threads) for each in exports]
+    loaded = [EXPORTERS[each.record.format].load(each.path, threads) for each in exports]
     images = [_image(each) for each in exports]
     calls = list(zip(loaded, images, strict=True))
     for runtime, image in calls:

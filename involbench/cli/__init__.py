@@ -1,8 +1,11 @@
 """The command line: one file a command. The only place that prints, asks or exits."""
 
+import re
 import sys
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -10,14 +13,16 @@ import typer
 from typer.main import get_command
 
 from involbench import __version__
-from involbench.cli.streams import make_patient
-from involbench.errors import InvolbenchError, SpecError
+from involbench.cli.streams import lost_output, make_patient
+from involbench.errors import InvolbenchError
+
+_UsageError: Any = typer.BadParameter.__base__
+"""The base of all that typer finds wrong with arguments; typer itself does not export it."""
 
 app = typer.Typer(
     name="involbench",
     help="Compare involution with convolution: train, measure, and see how sure the answer is.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -73,21 +78,67 @@ def _register_commands() -> None:
 
 
 @cache
-def _command() -> Callable[[], Any]:
+def _command() -> Callable[..., Any]:
     """What `app` is each time it is called, made of every signature anew; made once."""
     _register_commands()
     return get_command(app)
 
 
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print a Python warning of ours as every other warning, without file and line of the code."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if category.__module__.startswith("involbench."):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            usual(message, category, *place, **options)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
     make_patient()
+    code = _exit_code()
+    lost = lost_output()
+    if lost is not None:
+        _print_errors(lost)
+    sys.exit(code or (0 if lost is None else 1))
+
+
+def _exit_code() -> int:
     try:
-        _command()()
+        with _warnings_as_lines():
+            return int(_command()(prog_name="involbench", standalone_mode=False) or 0)
     except InvolbenchError as error:
-        if {"-v", "--verbose"} & set(sys.argv):
+        verbose = bool({"-v", "--verbose"} & set(sys.argv))
+        if verbose:
             traceback.print_exc()
-        # A spec's problems begin with file:line:column, so that editors and terminals link them.
-        prefix = "" if isinstance(error, SpecError) else "error: "
-        typer.echo(f"{prefix}{error}", err=True)
-        sys.exit(error.exit_code)
+        _print_errors(error.message.in_full() if verbose else str(error))
+        return error.exit_code
+    except _UsageError as error:
+        _print_usage_error(error)
+        return 2
+    except typer.Abort:
+        return 130
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 1
+
+
+def _print_errors(text: str) -> None:
+    """Print one or several errors, a line each; indented lines belong to the one above them."""
+    typer.echo(re.sub(r"^(?=\S)", "error: ", text, flags=re.MULTILINE), err=True)
+
+
+def _print_usage_error(error: Any) -> None:
+    message = error.format_message()
+    if error.ctx is None or message == error.ctx.get_help():  # Nothing was given: it is the help.
+        typer.echo(message, err=True)
+        return
+    line = " ".join(message.replace(": Value error, ", ": ").split()).rstrip(".")
+    hint = f"`{error.ctx.command_path} --help` lists what is possible"
+    _print_errors(f"{line[:1].lower()}{line[1:]}; {hint}")

@@ -1,16 +1,18 @@
 """`involbench bench export`: what networks cost where they are taken."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Json, Plot, Results, chosen_format
+from involbench.cli.completion import complete_experiment_or_run
+from involbench.cli.options import Json, Plot, Results, chosen_format, parse_name_or_path
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_exports import ExportsBenchmark
     from involbench.cli.measured import Named
-    from involbench.results.exports import MeasuredExports
+    from involbench.results.exports import Format, MeasuredExports
 
 
 def export(
@@ -18,13 +20,19 @@ def export(
         list[str],
         typer.Argument(
             metavar="EXPERIMENT|RUN",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment_or_run,
             help="Of an experiment the runs of each seed that all its models have finished. The "
             "first network is the baseline.",
         ),
     ],
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="As for `export`; may be given repeatedly. Default: all."),
+        typer.Option(
+            "--format",
+            help="As for `export`; may be given repeatedly. Default: all whose packages are "
+            "installed.",
+        ),
     ] = None,
     threads: Annotated[
         list[int] | None,
@@ -52,18 +60,17 @@ def export(
     from involbench.analysis.benchmark_exports import summarize_exports
     from involbench.cli.export import formats_named
     from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_endings, write_output
+    from involbench.cli.trained_run import check_endings, write_picture
     from involbench.cli.waiting import waiting
     from involbench.errors import UsageError
     from involbench.execution.bench_exports import bench_exports
     from involbench.execution.shares import CORES
-    from involbench.reporting.plots import FORMATS, drawn
+    from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables_exports import exports_figure
-    from involbench.results import exports
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)
-    forms = formats_named(formats or list(exports.FORMATS))
+    forms = formats_named(formats) if formats else _formats_here()
     numbers = sorted({*threads} if threads else {1, len(CORES)})
     if numbers[-1] > len(CORES):
         raise UsageError(f"--threads {numbers[-1]}: this machine has {len(CORES)} cores")
@@ -73,9 +80,31 @@ def export(
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
     typer.echo(_text(result, chosen), nl=False)
-    if output:
-        write_output(output, drawn(exports_figure(result), output.suffix[1:].lower()))
+    written = output is None or write_picture(output, partial(exports_figure, result))
     _keep(blocks, measured, repeats, results)
+    if not written:
+        raise typer.Exit(1)
+
+
+def _formats_here() -> "list[Format]":
+    """Those whose packages are there; what is left out is said.
+
+    Raises:
+        UsageError: There is none.
+    """
+    from involbench.cli.page import warn
+    from involbench.errors import UsageError
+    from involbench.execution.exporting import missing_for
+    from involbench.results.exports import FORMATS
+
+    lacks = {form: missing_for(form) for form in FORMATS}
+    here = [form for form, what in lacks.items() if what is None]
+    if not here:
+        raise UsageError(f"--format {FORMATS[0]} {lacks[FORMATS[0]]}")
+    for form, what in lacks.items():
+        if what is not None:
+            warn(f"--format {form} is left out: it {what}")
+    return here
 
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":

@@ -1,12 +1,22 @@
 """`involbench bench model`: what networks cost where they run."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Device, Json, Overrides, Plot, Results, chosen_format
+from involbench.cli.completion import complete_experiment_or_run
+from involbench.cli.options import (
+    Device,
+    Json,
+    Overrides,
+    Plot,
+    Results,
+    chosen_format,
+    parse_name_or_path,
+)
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
@@ -21,7 +31,9 @@ def model(
     networks: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXPERIMENT|RUN|SPEC|ARCHITECTURE",
+            metavar="NETWORK",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment_or_run,
             help="Of an experiment or a spec all models; of a run its network; of an architecture "
             "one for 32x32 images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The "
             "first is the baseline.",
@@ -66,11 +78,11 @@ def model(
     """
     from involbench.analysis.benchmark_models import summarize_models
     from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_endings, write_output
+    from involbench.cli.trained_run import check_endings, write_picture
     from involbench.cli.waiting import waiting
     from involbench.execution.bench_requests import TimeModels
     from involbench.execution.benchmark import bench_models
-    from involbench.reporting.plots import FORMATS, drawn
+    from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables_models import models_figure
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
@@ -85,10 +97,11 @@ def model(
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
     typer.echo(_text(result, chosen), nl=False)
-    if output:
-        write_output(output, drawn(models_figure(result), output.suffix[1:].lower()))
+    written = output is None or write_picture(output, partial(models_figure, result))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)
+    if not written:
+        raise typer.Exit(1)
 
 
 def _keep(

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.completion import complete_experiment
+from involbench.cli.options import ChosenSettings, Results, parse_name_or_path
 
 
 def claims(
@@ -13,36 +14,41 @@ def claims(
         list[str] | None,
         typer.Argument(
             metavar="EXPERIMENT",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment,
             help="Names or folders of experiments; default: all, the published ones too.",
         ),
     ] = None,
     results: Results = Path("results"),
+    settings: ChosenSettings = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Every number, as one JSON document.")
     ] = False,
 ) -> None:
     """List what specs claim: source, verdict and numbers.
 
-    A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`.
+    A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`. It is judged
+    on the settings that spec.yaml states; what other groups of runs say of it is listed, not
+    counted.
     """
-    from involbench.analysis.compare import compare_experiment
     from involbench.analysis.measure import Wanted
+    from involbench.cli.comparing import grouped
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import print_json, rendered, warn
-    from involbench.reporting.claims import claims_rows, claims_view
+    from involbench.reporting.claims import claims_document, claims_view
+    from involbench.reporting.labels import warnings_of
     from involbench.results.outline import read_outline
 
+    listed = find_experiments(results, experiments or [], published=True)
+    kept, compared = grouped(listed, settings or [], None, Wanted(frozenset(), frozenset()))
     found = {}
-    for tree, name in find_experiments(results, experiments or [], published=True):
-        comparison = compare_experiment(tree, name, wanted=Wanted(frozenset(), frozenset()))
-        if comparison.claims:
-            found[name] = comparison.claims
-        if comparison.claims or read_outline(tree.folder(name)).faults:
-            for warning in comparison.warnings:
+    for (tree, name), groups in zip(kept, compared, strict=True):
+        if groups[0].claims:
+            found[name] = groups
+        if groups[0].claims or read_outline(tree.folder(name)).faults:
+            for warning in warnings_of(groups):
                 warn(f"{name}: {warning}")
     if as_json:
-        print_json({"schema_version": 1, "claims": [*claims_rows(found)]})
-    elif found:
-        typer.echo(rendered(claims_view(found)), nl=False)
+        print_json(claims_document(found))
     else:
-        typer.echo("No claims: a spec states them under `claims:`.")
+        typer.echo(rendered(claims_view(found)), nl=False)

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import Experiment, Results
 
 if TYPE_CHECKING:
     from involbench.results.leftovers import Leftover
 
 
 def clean(
-    experiment: Annotated[
-        str | None,
-        typer.Argument(metavar="EXPERIMENT", help="Name or folder of an experiment; default: all."),
-    ] = None,
+    experiment: Experiment = None,
     results: Results = Path("results"),
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     dry_run: Annotated[

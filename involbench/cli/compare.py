@@ -5,17 +5,20 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Json, ResultsFolders, chosen_format
+from involbench.cli.options import (
+    ChosenSettings,
+    Experiments,
+    Json,
+    ResultsFolders,
+    chosen_format,
+    parse_path,
+)
 
 
 def compare(
-    experiments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="EXPERIMENT", help="Names or folders of experiments; default: all of them."
-        ),
-    ] = None,
+    experiments: Experiments = None,
     results: ResultsFolders = None,
+    settings: ChosenSettings = None,
     baseline: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),
@@ -34,7 +37,11 @@ def compare(
     ] = False,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Another results folder: each model then and now."),
+        typer.Option(
+            metavar="DIR",
+            parser=parse_path,
+            help="Another results folder: each model then and now.",
+        ),
     ] = None,
     fail_if: Annotated[
         list[str] | None,
@@ -52,15 +59,18 @@ def compare(
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=parse_path, help="Write to this file instead."
+        ),
     ] = None,
 ) -> None:
     """Compare models, paired by seed, and say how sure it is.
 
     A run whose accuracy never left chance is counted and named. Fewer than six seeds give an
-    estimate but no verdict.
+    estimate but no verdict. Runs with different settings are compared in groups, the largest
+    first; --set chooses one. Gates are checked for the settings that spec.yaml states.
     """
-    from involbench.cli.comparing import Asked, compared, document, write
+    from involbench.cli.comparing import Asked, compared, document, stated, write
     from involbench.cli.experiments import find_experiments
     from involbench.cli.gates import end_on_failed_gate, gates_of
 
@@ -76,12 +86,14 @@ def compare(
         chosen_format(json=as_json, csv=as_csv, md=as_md),
         for_screen=output is None,
         gated=tuple(gate.quantity.metric for gate in gates),
+        settings=tuple(settings or []),
     )
     found = find_experiments(folders, experiments or [])
-    comparisons = compared(asked, found)
-    text = document(asked, found, comparisons)
+    chosen, comparisons = compared(asked, found)
+    text = document(asked, chosen, comparisons)
     if output is not None:
         write(output, text)
     else:
         typer.echo(text, nl=False)
-    end_on_failed_gate(gates, comparisons, asked, strict)
+    if gates:
+        end_on_failed_gate(gates, stated(comparisons, "--fail-if"), asked, strict)

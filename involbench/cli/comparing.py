@@ -2,23 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import typer
 
 from involbench.analysis.arrange import only_changed, sort_models
-from involbench.analysis.compare import compare_experiment
+from involbench.analysis.chosen_settings import NoSuchRun
+from involbench.analysis.compare import compare_experiment, compare_groups
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.measure import Wanted
 from involbench.analysis.metrics import ACCURACY, SIZE, suggestion
 from involbench.cli.page import rendered, warn
 from involbench.errors import ResultsError, UsageError
+from involbench.reporting.labels import heading, warnings_of
 from involbench.reporting.tables_text import COSTS
 from involbench.results.files import is_folder, write_atomic
 from involbench.results.reading import ResultsTree
 from involbench.results.wording import first_of
 
 Found = Sequence[tuple[ResultsTree, str]]
+Groups = Sequence[Comparison]
+"""Of one experiment, a comparison for each group of settings, of the most runs first."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Asked:
     for_screen: bool
     gated: tuple[str, ...] = ()
     """The metrics that gates are about."""
+    settings: tuple[str, ...] = ()
+    """`KEY=VALUE` of the runs that are wanted; none for all."""
 
     @property
     def wanted(self) -> Wanted:
@@ -47,29 +54,72 @@ class Asked:
         return Wanted(compared.union(COSTS), compared, named)
 
 
-def compared(asked: Asked, found: Found) -> list[Comparison]:
+def compared(asked: Asked, found: Found) -> tuple[Found, list[Groups]]:
     """The comparisons, arranged as asked; what is unfair about them is said on stderr.
 
+    Returns:
+        The experiments that have runs as asked for, and the comparisons of each.
+
     Raises:
-        UsageError: No run is of the baseline, or has the metric.
+        UsageError: No run is of the baseline, or has the metric or the settings.
     """
-    comparisons = [
-        compare_experiment(tree, name, asked.baseline, asked.wanted) for tree, name in found
-    ]
-    _check_metrics(asked, comparisons)
-    for comparison in comparisons:
-        _warn(comparison.experiment, comparison.warnings)
-    return [_arranged(asked, comparison) for comparison in comparisons]
+    found, experiments = grouped(found, asked.settings, asked.baseline, asked.wanted)
+    _check_metrics(asked, list(chain.from_iterable(experiments)))
+    for groups in experiments:
+        _warn(groups[0].experiment, warnings_of(groups))
+    arranged = list[Groups]()
+    for groups in experiments:
+        arranged.append([_arranged(asked, comparison) for comparison in groups])
+    return found, arranged
 
 
-def document(asked: Asked, found: Found, comparisons: Sequence[Comparison]) -> str:
+def grouped(
+    found: Found, settings: Sequence[str], baseline: str | None, wanted: Wanted
+) -> tuple[Found, list[Groups]]:
+    """Compare each experiment that has runs with the settings, in its groups of settings.
+
+    Raises:
+        UsageError: No experiment has such runs, or none of the baseline.
+    """
+    kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
+    for tree, name in found:
+        try:
+            groups = compare_groups(tree, name, baseline, wanted, settings)
+        except NoSuchRun as error:
+            refused.append(error)
+            continue
+        kept.append((tree, name))
+        experiments.append([group.comparison for group in groups])
+    if refused and not kept:
+        raise refused[0]
+    for each in refused:
+        warn(str(each))
+    return kept, experiments
+
+
+def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
+    """Of each experiment the comparison on the settings that its spec states.
+
+    Args:
+        experiments: The comparisons of each.
+        what: Is about those alone, and says so where there are others.
+    """
+    chosen = [each for groups in experiments for each in groups if each.is_stated]
+    for groups, one in zip(experiments, chosen, strict=True):
+        if len(groups) > 1:
+            warn(f"{what} is about {heading(one)}; --set KEY=VALUE chooses another")
+    return chosen
+
+
+def document(asked: Asked, found: Found, experiments: Sequence[Groups]) -> str:
     """The whole text in the format asked for."""
     if asked.against is not None:
-        return _against(asked, asked.against, found, comparisons)
+        return _against(asked, asked.against, found, stated(experiments, "--against"))
     if asked.format == "json":
         from involbench.reporting.tables_json import comparison_json
 
-        return comparison_json(comparisons)
+        return comparison_json(experiments)
+    comparisons = list(chain.from_iterable(experiments))
     if asked.format == "csv":
         from involbench.reporting.tables_csv import comparison_csv
 
@@ -79,23 +129,25 @@ def document(asked: Asked, found: Found, comparisons: Sequence[Comparison]) -> s
 
         pages = (comparison_markdown(c, asked.metrics, asked.only_changed) for c in comparisons)
         return "\n".join(pages)
-    return tables(comparisons, found, asked.for_screen, asked.metrics, asked.only_changed)
+    return tables(experiments, found, asked.for_screen, asked.metrics, asked.only_changed)
 
 
 def tables(
-    comparisons: Sequence[Comparison],
+    experiments: Sequence[Groups],
     found: Found,
     for_screen: bool,
     metrics: Sequence[str] = (ACCURACY,),
     only_changed: bool = False,
 ) -> str:
-    """A page for each experiment."""
+    """A page for each experiment: its groups of settings, and the plots of the first."""
     from involbench.reporting.tables import comparison_view
 
     parts = []
-    for comparison, (tree, name) in zip(comparisons, found, strict=True):
+    for groups, (tree, name) in zip(experiments, found, strict=True):
         plots = sorted((tree.folder(name) / "plots").glob("*.png"))
-        parts += [*comparison_view(comparison, plots, metrics, only_changed), ""]
+        for comparison in groups:
+            drawn = plots if comparison is groups[0] else []
+            parts += [*comparison_view(comparison, drawn, metrics, only_changed), ""]
     return rendered(parts, for_screen)
 
 
@@ -157,7 +209,7 @@ def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comp
         if name in missing:
             _warn(name, [f"not in {other}"])
             continue
-        then = compare_experiment(tree, name, None, asked.wanted)
+        then = compare_experiment(tree, name, None, asked.wanted, asked.settings)
         pair = compare_trees(now, then, str(other))
         _warn(name, pair.warnings[len(now.warnings) :])
         pairs.append(pair.without_equals(asked.metrics) if asked.only_changed else pair)

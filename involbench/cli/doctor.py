@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Overrides, Results
+from involbench.cli.options import Overrides, Results, parse_path
 
 
 def doctor(
     spec: Annotated[
         Path | None,
-        typer.Argument(metavar="SPEC", help="An experiment's YAML file, to look at its data too."),
+        typer.Argument(
+            metavar="SPEC",
+            parser=parse_path,
+            help="An experiment's YAML file, to look at its data too.",
+        ),
     ] = None,
     overrides: Overrides = None,
     results: Results = Path("results"),

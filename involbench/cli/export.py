@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Json, Results, Run
+from involbench.cli.options import Json, Results, Run, parse_path
 
 if TYPE_CHECKING:
     from involbench.results.exports import Format
@@ -34,7 +34,11 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="DIR", help="Default: the folder export of the run's folder."
+            "-o",
+            "--output",
+            metavar="DIR",
+            parser=parse_path,
+            help="Default: the folder export of the run's folder.",
         ),
     ] = None,
     as_json: Json = False,
@@ -75,16 +79,21 @@ def export(
 
 
 def formats_named(named: list[str]) -> "list[Format]":
-    """The formats named.
+    """The formats named, whose packages are there.
 
     Raises:
-        UsageError: One is none.
+        UsageError: One is none, or has not.
     """
     from involbench.errors import UsageError
+    from involbench.execution.exporting import missing_for
     from involbench.results.exports import FORMATS
     from involbench.spec.wording import suggest
 
     for name in named:
         if name not in FORMATS:
             raise UsageError(f"--format {name}: no such format; {suggest(name, FORMATS)}")
-    return [form for form in FORMATS if form in named]
+    wanted = [form for form in FORMATS if form in named]
+    for form in wanted:
+        if what := missing_for(form):
+            raise UsageError(f"--format {form} {what}")
+    return wanted

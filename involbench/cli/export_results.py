@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import Experiments, Results, parse_name_or_path
 
 if TYPE_CHECKING:
     from involbench.reporting.trackers.rows import RunRow
 
-_KINDS = ("csv", "parquet", "mlflow", "tensorboard")
+_EXTRAS = {"csv": "", "parquet": "parquet", "mlflow": "mlflow", "tensorboard": "tensorboard"}
+"""The extra of involbench that each kind needs."""
 
 
 def export_results(
@@ -22,15 +23,14 @@ def export_results(
             help="csv or parquet: a table of runs and one of epochs; mlflow; or tensorboard.",
         ),
     ],
-    experiments: Annotated[
-        list[str] | None, typer.Argument(metavar="EXPERIMENT", help="Default: all.")
-    ] = None,
+    experiments: Experiments = None,
     output: Annotated[
         str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="DIR|URI",
+            parser=parse_name_or_path,
             help="The folder, or MLflow's tracking server. Default: exported, or what "
             "MLFLOW_TRACKING_URI says.",
         ),
@@ -41,11 +41,13 @@ def export_results(
     from involbench.cli.experiments import find_experiments
     from involbench.cli.page import warn
     from involbench.errors import UsageError
+    from involbench.execution.extras import require
     from involbench.reporting.trackers.rows import run_rows
     from involbench.spec.wording import suggest
 
-    if to not in _KINDS:
-        raise UsageError(f"--to {to}: no such kind; {suggest(to, _KINDS)}")
+    if to not in _EXTRAS:
+        raise UsageError(f"--to {to}: no such kind; {suggest(to, list(_EXTRAS))}")
+    require(f"--to {to}", _EXTRAS[to])
     rows, warnings = run_rows(find_experiments(results, experiments or []))
     for warning in warnings:
         warn(warning)

@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 from pathlib import Path
 
+from involbench.cli.experiments import find_experiments
 from involbench.errors import UsageError
 from involbench.results.files import is_folder
 from involbench.results.reading import ResultsTree
@@ -34,7 +35,9 @@ def find_run(results: Path, name: str) -> Found:
         return found[0]
     if found:
         raise UsageError(f"{excerpt(name)!r} stands for {len(found)} runs: {_some(found)}")
-    raise UsageError(f"no run {excerpt(name)!r} under {results}; {_hint(known, start)}")
+    its = _runs_of(results, name.rstrip("/"))
+    hint = f"there are {_some(its)}" if its else _hint(known, start)
+    raise UsageError(f"no run {excerpt(name)!r} under {results}; {hint}")
 
 
 def _at_path(results: Path, path: Path) -> Found | None:
@@ -63,6 +66,15 @@ def _best(known: list[Found], start: str) -> list[Found]:
         if found:
             return found
     return []
+
+
+def _runs_of(results: Path, name: str) -> list[Found]:
+    """The runs of an experiment, by its name or folder; none if it is no experiment."""
+    try:
+        ((tree, experiment),) = find_experiments(results, [name])
+    except UsageError:
+        return []
+    return _runs(tree, experiment)
 
 
 def _hint(known: list[Found], start: str) -> str:

@@ -5,13 +5,22 @@ from typing import Annotated
 
 import typer
 
+from involbench.cli.options import parse_path
+
 
 def init(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The experiment's name: a-z, 0-9, - and _.")
     ] = "experiment",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file; default: NAME.yaml.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            parser=parse_path,
+            help="The file; default: NAME.yaml.",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Overwrite the file if it is there.")

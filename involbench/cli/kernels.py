@@ -1,12 +1,13 @@
 """`involbench kernels`: where in an image the involution kernels of a run are large."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run
+from involbench.cli.options import Results, Run, parse_path
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import TrainedRun
@@ -53,6 +54,7 @@ def kernels(
             "-o",
             "--output",
             metavar="FILE",
+            parser=parse_path,
             help="png, svg or pdf, or npz for the numbers; may be given repeatedly. "
             "Default: plots/kernels.png in the run's folder.",
         ),
@@ -83,8 +85,10 @@ def kernels(
     maps = ask(MakeKernels(found, test, chosen, pixel, untrained))
     plain = found.weights.parent / "plots" / f"kernels{'-untrained' if untrained else ''}.png"
     title = f"{name}{', untrained' if untrained else ''}"
-    _write(outputs or [plain], maps, found, pixel, title)
+    all_written = _write(outputs or [plain], maps, found, pixel, title)
     typer.echo(rendered(kernels_view(maps)), nl=False)
+    if not all_written:
+        raise typer.Exit(1)
 
 
 def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
@@ -114,15 +118,16 @@ def _write(
     run: "TrainedRun",
     pixel: Pixel | None,
     title: str,
-) -> None:
-    from involbench.cli.trained_run import write_output
+) -> bool:
+    """Whether all of them could be drawn."""
+    from involbench.cli.trained_run import write_output, write_picture
     from involbench.reporting.kernels import kernels_arrays, kernels_figure
-    from involbench.reporting.plots import drawn
 
-    classes = run.facts.class_names
+    classes, all_written = run.facts.class_names, True
     for path in outputs:
-        ending = path.suffix[1:].lower()
-        if ending == "npz":
+        if path.suffix.lower() == ".npz":
             write_output(path, kernels_arrays(maps, classes, pixel))
         else:
-            write_output(path, drawn(kernels_figure(maps, classes, pixel, title), ending))
+            figure = partial(kernels_figure, maps, classes, pixel, title)
+            all_written &= write_picture(path, figure)
+    return all_written

@@ -5,17 +5,11 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Results
+from involbench.cli.options import Experiment, Results
 
 
 def list_runs(
-    experiment: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="EXPERIMENT",
-            help="Name or folder of an experiment; default: an overview of all.",
-        ),
-    ] = None,
+    experiment: Experiment = None,
     results: Results = Path("results"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Every run of them, as one JSON document.")

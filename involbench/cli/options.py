@@ -5,15 +5,39 @@ from typing import Annotated
 
 import typer
 
+from involbench.cli.completion import complete_experiment, complete_run
+
+
+def parse_path(text: str) -> Path:
+    """The parser of every path: no shell expands the `~` of `--results=~/r`."""
+    from involbench.results.files import user_path
+
+    return user_path(text)
+
+
+def parse_name_or_path(text: str) -> str:
+    """The parser of what may also be a name or a URL, which stay as they are."""
+    return str(parse_path(text)) if text.startswith("~") else text
+
+
 SpecPath = Annotated[
     Path | None,
     typer.Argument(
-        metavar="SPEC", help="The experiment's YAML file; default: the built-in digits."
+        metavar="SPEC",
+        parser=parse_path,
+        help="The experiment's YAML file; default: the built-in digits.",
     ),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
+]
+
+ChosenSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-S", "--set", metavar="KEY=VALUE", help="Only runs with this setting; also backend=NAME."
+    ),
 ]
 
 
@@ -36,21 +60,46 @@ Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
+        parser=parse_name_or_path,
+        autocompletion=complete_run,
         help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder.",
     ),
 ]
-Results = Annotated[Path, typer.Option(metavar="DIR", help="The results folder.")]
+Experiment = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        parser=parse_name_or_path,
+        autocompletion=complete_experiment,
+        help="Name or folder of an experiment; default: all of them.",
+    ),
+]
+Experiments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        parser=parse_name_or_path,
+        autocompletion=complete_experiment,
+        help="Names or folders of experiments; default: all of them.",
+    ),
+]
+Results = Annotated[
+    Path, typer.Option(metavar="DIR", parser=parse_path, help="The results folder.")
+]
 ResultsFolders = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="DIR",
+        parser=parse_path,
         help="The results folder; several are read as one: --results A --results B. "
         "[default: results]",
     ),
 ]
 Plot = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Draw it too: a png, svg or pdf."),
+    typer.Option(
+        "-o", "--output", metavar="FILE", parser=parse_path, help="Draw it too: a png, svg or pdf."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 

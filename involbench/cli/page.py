@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+_NARROWEST = 20
+"""Columns; less is no width of a terminal."""
+
+
 def warn(text: str) -> None:
     """Say something on stderr that does not end the command."""
     from involbench.results.wording import printable
@@ -24,8 +28,11 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> str:
-    """Text as wide as the terminal but at least 80 columns; decorated only on a terminal."""
+    """Text as wide as the terminal, or as COLUMNS says; decorated only on a terminal."""
     from rich.console import Console
+    from rich.text import Text
+
+    from involbench.reporting.whole_words import WholeWords
 
     plain = not for_screen or "NO_COLOR" in os.environ
     console = Console(
@@ -33,9 +40,10 @@ def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> str:
         color_system=None if plain else "auto",
         width=None if for_screen else 80,
     )
-    console.width = max(console.width, 80)
+    console.width = max(console.width, _NARROWEST)
     # Captured, since rich would end the process with 1 where a pipe's reader is gone.
     with console.capture() as page:
         for part in parts:
-            console.print(part)
+            whole = WholeWords(part) if isinstance(part, Text) else part
+            console.print(whole, crop=False)
     return page.get()

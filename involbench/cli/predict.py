@@ -1,11 +1,12 @@
 """`involbench predict`: what a trained network says of images."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run
+from involbench.cli.options import Results, Run, parse_name_or_path, parse_path
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import PredictFiles, PredictTest, TrainedRun
@@ -15,7 +16,11 @@ def predict(
     run: Run,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IMAGE", help="PNG, JPEG, WebP or BMP files of any size."),
+        typer.Argument(
+            metavar="IMAGE",
+            parser=parse_name_or_path,
+            help="PNG, JPEG, WebP or BMP files of any size.",
+        ),
     ] = None,
     test: Annotated[
         int | None,
@@ -28,22 +33,26 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="The images as a grid: png, svg or pdf."
+            "-o",
+            "--output",
+            metavar="FILE",
+            parser=parse_path,
+            help="The images as a grid: png, svg or pdf.",
         ),
     ] = None,
 ) -> None:
     """Say which class each image is of, by a trained network.
 
-    With how probable that is. An image is resized to those that the network was trained on,
-    whatever its shape. Test images are taken of all classes in turn, the same ones for every run on
-    the same data.
+    With how probable that is. An image of any shape is resized as those that the network was
+    trained on were (data.resize). Test images are taken of all classes in turn, the same ones for
+    every run on the same data.
     """
     from involbench.cli.looking import ask
     from involbench.cli.page import print_json, rendered
-    from involbench.cli.trained_run import check_endings, trained_run, write_output
+    from involbench.cli.trained_run import check_endings, trained_run, write_picture
     from involbench.errors import UsageError
     from involbench.reporting import answers as told
-    from involbench.reporting.plots import FORMATS, MOST_IMAGES, drawn, plot_images
+    from involbench.reporting.plots import FORMATS, MOST_IMAGES, plot_images
 
     outputs = [output] if output else []
     check_endings(outputs, FORMATS)
@@ -51,15 +60,16 @@ def predict(
         raise UsageError(f"--output draws {MOST_IMAGES} images at most; ask for fewer")
     name, found = trained_run(results, run)
     answers, classes = ask(_request(found, images or [], test)), found.facts.class_names
-    for path in outputs:
-        captions = told.answer_captions(answers, classes)
-        figure = plot_images(answers.pictures.pixels, captions, told.wrong(answers), name)
-        write_output(path, drawn(figure, path.suffix[1:].lower()))
+    captions = told.answer_captions(answers, classes)
+    draw = partial(plot_images, answers.pictures.pixels, captions, told.wrong(answers), name)
+    written = output is None or write_picture(output, draw)
     if as_json:
         rows = told.answers_document(answers, classes)
         print_json({"schema_version": told.PREDICT_VERSION, "run": name, "images": rows})
     else:
         typer.echo(rendered(told.answers_view(answers, classes)), nl=False)
+    if not written:
+        raise typer.Exit(1)
 
 
 def _request(
@@ -72,6 +82,31 @@ def _request(
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")
     if test is None:
+        _check_readable(images)
         return PredictFiles(run, tuple(images))
     check_test_images(run, f"--test {test}", test)
     return PredictTest(run, test)
+
+
+def _check_readable(images: list[str]) -> None:
+    """Find files that are missing or are none before Keras is started.
+
+    Raises:
+        UsageError: Some are; all of them are named.
+    """
+    from involbench.errors import UsageError
+    from involbench.regular_file import open_regular
+    from involbench.results.wording import printable
+
+    wrong = []
+    for name in images:
+        try:
+            open_regular(name).close()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            wrong.append((name, "no such file" if missing else error.strerror))
+    named = [f"{printable(name)}: {why}" for name, why in wrong]
+    if len(named) == 1:
+        raise UsageError(named[0])
+    if named:
+        raise UsageError(f"{len(named)} files cannot be read", names=named)

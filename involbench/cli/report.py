@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import ResultsFolders
+from involbench.cli.completion import complete_experiment
+from involbench.cli.options import (
+    ChosenSettings,
+    ResultsFolders,
+    parse_name_or_path,
+    parse_path,
+)
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
@@ -17,16 +23,20 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="EXPERIMENT",
+            parser=parse_name_or_path,
+            autocompletion=complete_experiment,
             help="Its name or folder; can be left out where there is only one.",
         ),
     ] = None,
     results: ResultsFolders = None,
+    settings: ChosenSettings = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
+            parser=parse_path,
             help="Where to write it; default: report.html in the experiment's folder.",
         ),
     ] = None,
@@ -48,19 +58,19 @@ def report(
     """
     from involbench.cli.page import warn
     from involbench.reporting.report.material import gather
-    from involbench.reporting.report.page import report_page, sections
+    from involbench.reporting.report.page import draw, report_page
 
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
     path = output or tree.folder(name) / "report.html"
-    material = gather(tree, name)
-    drawn = sections(material)
-    _write(path, report_page(material, drawn, path))
-    for warning in material.warnings:
+    material = gather(tree, name, settings or [])
+    drawing = draw(material)
+    _write(path, report_page(material, drawing, path))
+    for warning in (*material.warnings, *drawing.warnings):
         warn(f"{name}: {warning}")
     typer.echo(path)
     if kinds:
-        typer.echo(_write_charts(path, drawn, kinds))
+        typer.echo(_write_charts(path, drawing.sections, kinds))
     if open_it:
         _open(path)
 
@@ -101,7 +111,9 @@ def _write(path: Path, page: str) -> None:
 
 
 def _write_charts(path: Path, drawn: "list[Section]", kinds: list[str]) -> Path:
+    from involbench.cli.page import warn
     from involbench.errors import ResultsError, UsageError
+    from involbench.reporting.plot_warnings import or_warn
     from involbench.reporting.plots import save_figure
     from involbench.results.files import make_folder
 
@@ -110,7 +122,8 @@ def _write_charts(path: Path, drawn: "list[Section]", kinds: list[str]) -> Path:
         make_folder(folder)
         for section in drawn:
             for chart in section.charts:
-                save_figure(chart.figure, folder / chart.name, kinds)
+                with or_warn(f"--format: the chart {chart.title!r}", warn):
+                    save_figure(chart.figure, folder / chart.name, kinds)
     except ResultsError as error:
         raise UsageError(f"--format: {error}") from error
     return folder

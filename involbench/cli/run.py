@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from involbench.cli.options import Device, Overrides, Results, SpecPath
+from involbench.cli.options import Device, Overrides, Results, SpecPath, parse_path
 from involbench.cli.stopping import stoppable
 
 
@@ -46,7 +46,8 @@ def run(
         typer.Option(metavar="I/N", help="Only part I, from 1, of N parts that cost the same."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="List the trials and do nothing.")
+        bool,
+        typer.Option("-n", "--dry-run", help="Check everything, list the trials, train nothing."),
     ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Repeat trials that are finished.")
@@ -62,7 +63,11 @@ def run(
     ] = True,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write every epoch for TensorBoard too, below DIR."),
+        typer.Option(
+            metavar="DIR",
+            parser=parse_path,
+            help="Write every epoch for TensorBoard too, below DIR.",
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[

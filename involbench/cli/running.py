@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from involbench.cli.page import warn
 from involbench.cli.validate import warn_of_claims
-from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
 from involbench.execution.events import Event, TrialEnded
 from involbench.execution.extras import require
 from involbench.execution.messages import Notice
-from involbench.execution.plan import PlannedTrial, check, plan
+from involbench.execution.plan import PlannedTrial, plan
 from involbench.execution.runner import Runner
 from involbench.execution.shards import Shard
 from involbench.execution.shares import divide
@@ -65,28 +65,31 @@ def run_experiment(loaded: LoadedSpec, asked: Asked) -> int:
     warn_of_claims(loaded.spec.claims)
     board = _board(asked.tensorboard)
     store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
-    screen = _screen(loaded.spec.baseline, asked.quiet)
+    undrawn = list[str]()
+    screen = _screen(loaded.spec.baseline, asked.quiet, asked.verbose)
 
     def show(event: Event) -> None:
         screen.show(event)
         if board is not None:
             board.show(event)
         if isinstance(event, TrialEnded) and not event.elsewhere:
-            _after_trial(event, asked.verbose)
+            _after_trial(event, asked.verbose, undrawn)
 
     with screen, _crew(asked, loaded.spec.resources, len(trials), show) as crew:
-        trials = with_widths(trials, crew.workers[0], show)
-        planned = plan(trials, crew.workers[0], store, show, asked.shard)
+        device = "gpu" if asked.gpus else asked.device
+        planned = plan(
+            loaded, crew, store, device, show, asked.shard, asked.force, only_look=asked.dry_run
+        )
         if not asked.dry_run:
-            if not all(item.finished and not asked.force for item in planned):
-                check(planned, crew, "gpu" if asked.gpus else asked.device, show)
             store.prepare(loaded.source)
             argv = tuple(sys.argv[1:])
             runner = Runner(crew, store, argv, show, since, asked.force, asked.fail_fast)
             failed = _train(runner, planned)
     if asked.dry_run:
-        _print_plan(planned)
+        _print_plan(planned, asked)
         return 0
+    for warning in undrawn:
+        warn(warning)
     _print_comparison(asked.results, loaded.spec.name)
     return failed
 
@@ -106,7 +109,7 @@ def _crew(
     if asked.executor == "local":
         jobs = min(asked.jobs or len(asked.gpus) or 1, trials)
         return Crew([Worker(share) for share in divide(asked.device, jobs, asked.gpus)])
-    require("ray", "Ray", "ray", "--executor ray")
+    require("--executor ray", "ray")
     show(Notice("connecting to Ray"))
     from involbench.execution.cluster.hiring import on_cluster
 
@@ -123,42 +126,67 @@ def _crew(
 def _board(folder: Path | None) -> "TensorBoard | None":
     if folder is None:
         return None
+    require("--tensorboard", "tensorboard")
     from involbench.reporting.trackers.tensorboard import TensorBoard
 
     return TensorBoard(folder, "--tensorboard")
 
 
-def _after_trial(event: TrialEnded, verbose: bool) -> None:
+def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
+    """Draw the plots of a trial that is finished; say at the end which could not be drawn."""
     from involbench.reporting.experiment import write_run_plots
+    from involbench.reporting.plot_warnings import or_warn
 
     if event.record.status == "finished":
-        write_run_plots(event.run_dir)
+        with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
+            write_run_plots(event.run_dir)
     if verbose:
         typer.echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
 
 
-def _print_plan(planned: list[PlannedTrial]) -> None:
+def _print_plan(planned: list[PlannedTrial], asked: Asked) -> None:
     for item in planned:
         typer.echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
+    todo = [item for item in planned if asked.force or not item.finished]
+    if todo:
+        typer.echo(f"time: {_expected_time(todo, asked.results)}", err=True)
+
+
+def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
+    """How long the trials will take, one after another, if earlier runs tell."""
+    from involbench.execution.estimate import estimate
+    from involbench.reporting.units import elapsed
+    from involbench.results.reading import ResultsTree
+
+    runs, _ = ResultsTree(results).runs(todo[0].trial.experiment)
+    expected = estimate(todo, runs)
+    if expected.unknown == len(todo):
+        return "not known; no earlier run has these settings"
+    least = f"at least {elapsed(expected.seconds)}; {expected.unknown} of {len(todo)} trials have "
+    total = f"about {elapsed(expected.seconds)} for {len(todo)} trials, one after another"
+    where = f"earlier runs were on {' and on '.join(expected.machines)}"
+    what = f"{least}settings that no earlier run has" if expected.unknown else total
+    return f"{what}; {where}"
 
 
 def _print_comparison(results: Path, experiment: str) -> None:
     from involbench.cli.comparing import tables
     from involbench.reporting.experiment import write_comparison
+    from involbench.reporting.labels import warnings_of
     from involbench.results.reading import ResultsTree
 
     tree = ResultsTree(results)
-    comparison = write_comparison(tree, experiment)
-    for warning in comparison.warnings:
+    comparisons = write_comparison(tree, experiment)
+    for warning in warnings_of(comparisons):
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(tables([comparison], [(tree, experiment)], for_screen=True), nl=False)
+    typer.echo(tables([comparisons], [(tree, experiment)], for_screen=True), nl=False)
 
 
-def _screen(baseline: str, quiet: bool) -> "PlainScreen":
+def _screen(baseline: str, quiet: bool, verbose: bool) -> "PlainScreen":
     from rich.console import Console
 
     from involbench.reporting.screen import LiveScreen, PlainScreen
 
     console = Console(stderr=True, quiet=quiet)
     kind = LiveScreen if console.is_terminal and not console.is_dumb_terminal else PlainScreen
-    return kind(console, baseline)
+    return kind(console, baseline, verbose)

@@ -5,10 +5,19 @@ from typing import Annotated
 
 import typer
 
+from involbench.cli.options import parse_path
+
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to this file instead of stdout.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            parser=parse_path,
+            help="Write to this file instead of stdout.",
+        ),
     ] = None,
 ) -> None:
     """Print the JSON Schema of experiment files, for editors."""

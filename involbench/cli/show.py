@@ -26,10 +26,9 @@ def show(
     from involbench.cli.page import print_json, rendered
     from involbench.reporting.tables_show import run_document, run_view
     from involbench.results.catalog import read_entry
-    from involbench.results.outline import read_outline
 
     experiment, folder = find_run(results, run)
-    entry = read_entry(experiment, folder, read_outline(folder.parent.parent).epochs)
+    entry = read_entry(experiment, folder)
     parameters = _parameters(entry)
     if as_json:
         print_json(run_document(entry, parameters))

@@ -1,6 +1,9 @@
 """The streams that commands print to."""
 
+import errno
 import io
+import os
+import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -9,32 +12,68 @@ if TYPE_CHECKING:
 
 
 class _Output(io.FileIO):
-    """A file whose reader may leave, as `head` does: what is written after that is dropped."""
+    """A file whose writes never raise: what can't be written is dropped.
+
+    Attributes:
+        lost: Why something was dropped; None also if the reader left, as `head` does.
+    """
+
+    lost: OSError | None = None
 
     def write(self, data: "Buffer") -> int:
         try:
-            return super().write(data)
+            while (written := super().write(data)) is None:
+                select.select([], [self], [])  # Another process has made it non-blocking.
         except BrokenPipeError:
-            return memoryview(data).nbytes
+            pass
+        except OSError as error:
+            self.lost = error
+        else:
+            return written
+        return memoryview(data).nbytes
 
 
 def make_patient() -> None:
-    """Let stdout and stderr raise neither where nobody reads on nor where a character is unknown.
+    """Let no write to stdout or stderr raise, so that none can end a training.
 
-    A terminal without "±" gets "?"; a training goes on when the reader of its messages has left.
+    A terminal without "±" gets "?". A descriptor that was closed is opened on the null device, so
+    that no other file gets its number, here or in a worker.
     """
-    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # For reading only: writing to it fails as it does where it is closed.
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
+    sys.stdout, sys.stderr = _patient(sys.stdout, 1), _patient(sys.stderr, 2)
 
 
-def _patient(stream: TextIO) -> TextIO:
-    buffer = getattr(stream, "buffer", None)
-    raw = getattr(buffer, "raw", buffer)  # Without a buffer if PYTHONUNBUFFERED is set.
-    if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.FileIO):
-        return stream  # Someone has put another in its place, who knows what it can do.
-    stream.flush()
+def lost_output() -> str | None:
+    """Why something that was printed is lost; None if all was written or is not wanted.
+
+    A closed stderr means that messages are not wanted, a reader who left that the rest is not.
+    """
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        stream.flush()
+        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        lost = raw.lost if isinstance(raw, _Output) else None
+        closed = lost is not None and lost.errno == errno.EBADF
+        if lost is not None and not (closed and name == "stderr"):
+            return f"cannot write to {name}: {'it is closed' if closed else lost.strerror}"
+    return None
+
+
+def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
+    if stream is not None:
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)  # Without a buffer if PYTHONUNBUFFERED is set.
+        if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.FileIO):
+            return stream  # Someone has put another in its place, who knows what it can do.
+        stream.flush()
+        descriptor = stream.fileno()
     return io.TextIOWrapper(
-        io.BufferedWriter(_Output(stream.fileno(), "wb", closefd=False)),
-        encoding=stream.encoding,
+        io.BufferedWriter(_Output(descriptor, "wb", closefd=False)),
+        encoding=stream.encoding if stream else "utf-8",
         errors="replace",
-        line_buffering=stream.line_buffering or stream.write_through,
+        line_buffering=stream is None or stream.line_buffering or stream.write_through,
     )

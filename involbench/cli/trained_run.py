@@ -1,12 +1,14 @@
 """What `predict` and `kernels` check alike before they start Keras, and how they write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from involbench.execution.look_requests import TrainedRun
     from involbench.results.record import RunRecord
 
@@ -27,7 +29,7 @@ def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[
     from involbench.results.catalog import read_entry
 
     experiment, folder = find_run(results, name)
-    entry = read_entry(experiment, folder, planned=None)
+    entry = read_entry(experiment, folder)
     shown, record = f"{experiment}/{entry.run_id}", entry.record
     if record is None or record.data is None or entry.status != "finished":
         raise UsageError(f"{shown} is {entry.status}: it has no trained network to look at")
@@ -90,6 +92,28 @@ def check_endings(outputs: Sequence[Path], endings: Sequence[str]) -> None:
             raise UsageError(
                 f"--output {path}: expected a name that ends in .{', .'.join(endings)}"
             )
+
+
+def write_picture(path: Path, make: "Callable[[], Figure]") -> bool:
+    """Draw a figure into a file, and say so; or warn why it cannot be drawn.
+
+    Returns:
+        Whether it was drawn.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    from involbench.cli.page import warn
+    from involbench.reporting.plot_warnings import or_warn
+
+    content = b""
+    with or_warn(str(path), warn):
+        from involbench.reporting.plots import drawn
+
+        content = drawn(make(), path.suffix[1:].lower())
+    if content:
+        write_output(path, content)
+    return bool(content)
 
 
 def write_output(path: Path, content: bytes) -> None:

@@ -1,12 +1,13 @@
 """`involbench validate`: check specs without running anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Overrides
+from involbench.cli.options import Overrides, parse_path
 
 if TYPE_CHECKING:
     from involbench.spec.claims import Claim
@@ -15,26 +16,49 @@ if TYPE_CHECKING:
 
 def validate(
     specs: Annotated[
-        list[Path], typer.Argument(metavar="SPEC", help="The experiments' YAML files.")
+        list[Path],
+        typer.Argument(metavar="SPEC", parser=parse_path, help="The experiments' YAML files."),
     ],
     overrides: Overrides = None,
+    build: Annotated[
+        bool,
+        typer.Option("--build", help="Build each model and optimizer too, which starts Keras."),
+    ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
     from involbench.errors import SpecError
     from involbench.spec.load import load_spec
 
     problems = []
-    for path in specs:
-        try:
-            loaded = load_spec(path, overrides or [])
-        except SpecError as error:
-            problems.append(str(error))
-        else:
-            typer.echo(f"{path}: ok, {_size(loaded)}")
-            warn_of_claims(loaded.spec.claims)
+    with _builder() if build else nullcontext(lambda loaded: None) as check:
+        for path in specs:
+            try:
+                loaded = load_spec(path, overrides or [])
+                size = _size(loaded)
+                check(loaded)
+            except SpecError as error:
+                problems.append(str(error))
+            else:
+                typer.echo(f"{path}: ok, {size}")
+                warn_of_claims(loaded.spec.claims)
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
         raise SpecError("\n".join(dict.fromkeys(problems)))
+
+
+@contextmanager
+def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
+    """Takes specs whose models are to be built by a worker, which needs no GPU for it."""
+    from involbench.cli.stopping import stoppable
+    from involbench.cli.waiting import waiting
+    from involbench.execution.client import Worker
+    from involbench.execution.messages import Notice
+    from involbench.execution.plan import check_builds
+    from involbench.execution.shares import Share
+
+    with stoppable("interrupted"), waiting() as show, Worker(Share("cpu")) as worker:
+        show(Notice("starting Keras and building each model once"))
+        yield lambda loaded: check_builds(loaded, worker, show)
 
 
 def warn_of_claims(claims: "Sequence[Claim]") -> None:

@@ -1,9 +1,9 @@
 """Decoded images kept on disk under a key that says what they were made from.
 
 An entry is two files, `<key>.npy` and, written after it, `<key>.sha256` with the fingerprint of
-the dataset. Both are put in place by renaming and depend on the key alone, so several processes
-may write the same entry at once, and who has mapped the one before keeps it. Deleting the folder
-costs time and nothing else.
+the dataset and how many images have been given another aspect ratio. Both are put in place by
+renaming and depend on the key alone, so several processes may write the same entry at once, and
+who has mapped the one before keeps it. Deleting the folder costs time and nothing else.
 """
 
 import errno
@@ -13,31 +13,38 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 
 from involbench.data.dataset import Images
+from involbench.regular_file import open_regular
+from involbench.results.files import user_path
+
+Written = TypeVar("Written")
 
 
 def cache_folder() -> Path:
     """Where decoded images are kept: INVOLBENCH_CACHE, or the user's cache folder."""
     chosen = os.environ.get("INVOLBENCH_CACHE")
     if chosen:
-        return Path(chosen)
+        return user_path(chosen)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("involbench"))
 
 
-def read_images(key: str) -> tuple[Images, str] | None:
-    """The images under the key and the fingerprint they must give; None if absent or unreadable.
+def read_images(key: str) -> tuple[Images, str, int] | None:
+    """What is under the key; None if it is absent or unreadable.
 
-    The fingerprint is the caller's to check: only a dataset has one.
+    Returns:
+        The images, the fingerprint that they must give, which the caller must check since only a
+        dataset has one, and how many of them have been given another aspect ratio.
     """
     try:
-        fingerprint = _entry(key, ".sha256").read_text(encoding="ascii")
-        return map_images(key), fingerprint
+        with open_regular(_entry(key, ".sha256")) as file:
+            fingerprint, reshaped = file.read(1000).decode("ascii").split()
+        return map_images(key), fingerprint, int(reshaped)
     except (OSError, ValueError, EOFError):
         return None
 
@@ -48,21 +55,26 @@ def map_images(key: str) -> Images:
     Raises:
         OSError, ValueError, EOFError: They are not there, or the file is damaged.
     """
+    path = _entry(key, ".npy")
+    open_regular(path).close()  # Else numpy would wait for a FIFO.
     # A plain array, which is a view of the mapping and keeps it.
-    return np.asarray(np.lib.format.open_memmap(_entry(key, ".npy"), mode="r"))
+    return np.asarray(np.lib.format.open_memmap(path, mode="r"))
 
 
 def write_images(
     key: str,
     shape: tuple[int, int, int, int],
-    write: Callable[[Callable[[Images], object]], object],
-) -> None:
+    write: Callable[[Callable[[Images], object]], Written],
+) -> Written:
     """Keep images under a key, to which `write_fingerprint` must be added.
 
     Args:
         key: The entry's.
         shape: Of all of them (N, H, W, C).
         write: Called with a function that takes the next images (n, H, W, C).
+
+    Returns:
+        What `write` returns.
 
     Raises:
         OSError: The cache cannot be written.
@@ -73,31 +85,33 @@ def write_images(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
 
-    def write_all(file: IO[bytes]) -> None:
+    def write_all(file: IO[bytes]) -> Written:
         np.lib.format.write_array_header_1_0(file, header)
-        write(lambda images: file.write(images.data))
+        return write(lambda images: file.write(images.data))
 
-    _replace(path, write_all)
+    return _replace(path, write_all)
 
 
-def write_fingerprint(key: str, fingerprint: str) -> None:
+def write_fingerprint(key: str, fingerprint: str, reshaped: int) -> None:
     """Make an entry whole; OSError where the cache cannot be written."""
-    _replace(_entry(key, ".sha256"), lambda file: file.write(fingerprint.encode("ascii")))
+    text = f"{fingerprint} {reshaped}"
+    _replace(_entry(key, ".sha256"), lambda file: file.write(text.encode("ascii")))
 
 
 def _entry(key: str, suffix: str) -> Path:
     return (cache_folder() / key).with_suffix(suffix)
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def _replace(path: Path, write: Callable[[IO[bytes]], Written]) -> Written:
     """Write to a temporary name beside the path, flush to disk, rename."""
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            write(file)
+            written = write(file)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
+        return written
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -16,6 +16,7 @@ from involbench.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES
 from involbench.data.dataset import Dataset, make_dataset
 from involbench.data.source import Description, Source, reason
 from involbench.errors import DataError
+from involbench.regular_file import open_regular
 
 _SECONDS_OF_SILENCE = 30
 
@@ -135,8 +136,8 @@ def _one_at_a_time(archive: _Archive, kept: Path, source: Source) -> Iterator[No
             lock.acquire()
     except OSError as error:
         raise DataError(
-            f"{kept.parent}: cannot be written ({reason(error)}); "
-            "set KERAS_HOME to a folder that can"
+            f"{kept.parent}: cannot be written ({reason(error)})",
+            remedy="set KERAS_HOME to a folder that can",
         ) from None
     try:
         yield
@@ -147,7 +148,7 @@ def _one_at_a_time(archive: _Archive, kept: Path, source: Source) -> Iterator[No
 def _check_kept(archive: _Archive, kept: Path) -> None:
     """Refuse a damaged archive, which Keras would download over."""
     try:
-        with kept.open("rb") as file:
+        with open_regular(kept) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return
@@ -155,8 +156,9 @@ def _check_kept(archive: _Archive, kept: Path) -> None:
         raise DataError(f"{kept}: cannot be read ({reason(error)})") from None
     if found != archive.sha256:
         raise DataError(
-            f"{kept}: damaged or cut short (it is not the {archive.title} archive); delete it to "
-            f"download it anew, or put {archive.download} there under this name"
+            f"{kept}: damaged or cut short (it is not the {archive.title} archive)",
+            remedy=f"delete it to download it anew, or put {archive.download} there under this "
+            "name",
         )
 
 
@@ -174,9 +176,9 @@ def _load_with_keras(archive: _Archive, kept: Path) -> Any:
         if kept.exists():
             raise DataError(f"{kept}: cannot be unpacked and read ({why})") from error
         raise DataError(
-            f"{archive.title} cannot be downloaded ({why}); get {archive.download} from its home "
-            f"page and save it as {kept}, or use images of your own: "
-            "-S data.dataset=folder -S data.path=..."
+            f"{archive.title} cannot be downloaded ({why})",
+            remedy=f"get {archive.download} from its home page and save it as {kept}, or use "
+            "images of your own: -S data.dataset=folder -S data.path=...",
         ) from error
     finally:
         keras.config.set_image_data_format(data_format)

@@ -2,17 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.errors import DataError
+from involbench.data.duplicates import pieces, samples, shared_images
+from involbench.errors import DataError, Message
+from involbench.results.record import MOST_SHARED
+from involbench.results.remark import Remark
+from involbench.results.wording import printable
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+
+SHARED = "same images"
+"""What a remark on test images that are training images too is about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +37,10 @@ class Dataset:
     y_test: Labels
     class_names: tuple[str, ...]
     fingerprint: str
+    test_in_train: int = 0
+    """How many test images are training images too, pixel by pixel."""
+    remarks: tuple[Remark, ...] = ()
+    """What the user should know of it."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -50,18 +62,24 @@ def make_dataset(
     y_test: NDArray[Any],
     class_names: Sequence[str],
     where: str | None = None,
+    files: tuple[Sequence[str], Sequence[str]] | None = None,
+    remarks: Sequence[Remark] = (),
 ) -> Dataset:
-    """Check the parts against each other and compute the fingerprint.
+    """Check the parts against each other, compute the fingerprint, find images in both splits.
 
     Args:
         x_train, x_test: uint8 images (N, H, W, C).
         y_train, y_test: integer labels (N,), 0 to len(class_names) - 1.
+        class_names: compared and kept in Unicode's composed form (NFC).
         where: how messages call it, e.g. its path, which does not belong into a Dataset.
+        files: what messages call the images of train and test; their numbers by default.
+        remarks: what the user should know of it already.
 
     Raises:
         DataError: the parts do not fit together, or there is nothing to learn from.
     """
-    names, where = tuple(class_names), where or name
+    names = tuple(unicodedata.normalize("NFC", each) for each in class_names)
+    where = where or name
     _check_class_names(where, names)
     for split, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
         _check_split(where, split, x, y, len(names))
@@ -73,8 +91,12 @@ def make_dataset(
     _check_every_class_is_trained(where, y_train, names)
     x_train, x_test = _frozen(x_train), _frozen(x_test)
     y_train, y_test = _frozen(y_train.astype(np.int64)), _frozen(y_test.astype(np.int64))
-    fingerprint = _fingerprint((x_train, y_train, x_test, y_test), names)
-    return Dataset(name, x_train, y_train, x_test, y_test, names, fingerprint)
+    fingerprint, sampled = _fingerprint((x_train, y_train, x_test, y_test), names)
+    same = shared_images(x_train, x_test, sampled[0], sampled[2])
+    if same:
+        remarks = *remarks, _remark_on_shared(where, same, len(x_test), files)
+    parts = x_train, y_train, x_test, y_test
+    return Dataset(name, *parts, names, fingerprint, len(same), tuple(remarks))
 
 
 def _check_class_names(where: str, names: tuple[str, ...]) -> None:
@@ -115,7 +137,7 @@ def _check_every_class_is_trained(where: str, y_train: NDArray[Any], names: Sequ
     counts = np.bincount(y_train.astype(np.int64), minlength=len(names))
     absent = [f"{label} ({names[label]})" for label in np.flatnonzero(counts == 0).tolist()]
     if absent:
-        raise DataError(f"{where}: no training image has label {', '.join(absent[:5])}")
+        raise DataError(f"{where}: these classes have no training image", names=absent)
 
 
 def _shape(x: NDArray[Any]) -> str:
@@ -129,11 +151,43 @@ def _frozen(x: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _fingerprint(arrays: Sequence[NDArray[Any]], class_names: Sequence[str]) -> str:
-    """SHA-256 of what a model can see: neither the name nor the file format counts."""
+def _remark_on_shared(
+    where: str,
+    same: Mapping[int, int],
+    test_size: int,
+    files: tuple[Sequence[str], Sequence[str]] | None,
+) -> Remark:
+    """Which test images are training images too."""
+    pairs = (
+        (files[1][test], files[0][train]) if files else (str(test), f"training image {train}")
+        for test, train in same.items()
+    )
+    of = f"{len(same)} of {test_size} test images {'is' if len(same) == 1 else 'are'}"
+    message = Message(
+        f"{where}: {of} in the training images too, pixel by pixel",
+        names=tuple(f"{printable(test)} ({printable(train)})" for test, train in pairs),
+        remedy="take them out of one of the two, or the accuracy on them is no test",
+    )
+    return Remark(SHARED, message, warning=len(same) > MOST_SHARED * test_size)
+
+
+def _fingerprint(
+    arrays: Sequence[NDArray[Any]], class_names: Sequence[str]
+) -> tuple[str, list[list[bytes]]]:
+    """SHA-256 of what a model can see, and `samples` of each array of images.
+
+    Neither the name nor the file format counts. Images may be on disk: they are read once.
+    """
     head = {"shapes": [array.shape for array in arrays], "class_names": class_names}
     digest = hashlib.sha256(json.dumps(head).encode())
+    sampled: list[list[bytes]] = []
     for array in arrays:
-        # Little-endian labels on every machine; images are single bytes.
-        digest.update((array if array.dtype == np.uint8 else array.astype("<i8")).data)
-    return digest.hexdigest()
+        taken: list[bytes] = []
+        if array.dtype == np.uint8:  # images
+            for piece in pieces(array):
+                digest.update(piece.data)
+                taken += samples(piece)
+        else:  # labels, little-endian on every machine
+            digest.update(array.astype("<i8").data)
+        sampled.append(taken)
+    return digest.hexdigest(), sampled

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from involbench.data.dataset import Images
-from involbench.data.decode import BrokenImage, Size, decode
+from involbench.data.decode import BrokenImage, decode
 from involbench.data.in_order import THREADS, InOrder
 from involbench.data.memory import require_memory
+from involbench.data.resize import Resize, Size, changes_shape
 from involbench.data.source import Progress
 from involbench.errors import DataError
+from involbench.results.wording import printable
 
 _CHUNK = 64
 _CHUNK_BYTES = 2**23
-_NAMED = 5
 
 
 @dataclass
@@ -28,6 +29,8 @@ class _Chunk:
     """Of what is wrong, whatever was there."""
     broken: list[tuple[str, str]] = field(default_factory=list)
     other_size: list[tuple[str, Size]] = field(default_factory=list)
+    reshaped: list[str] = field(default_factory=list)
+    """The files whose aspect ratio is another than that of the size asked for."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,22 @@ class ImageFiles:
         root: The folder that the names are relative to.
         first: The file that the size is of; empty where the size was asked for.
         size: (height, width) of every image in the array.
+        how: they are resized, where the size was asked for.
     """
 
     root: Path
     names: Sequence[str]
     first: str
     size: Size
+    how: Resize = "stretch"
 
     @classmethod
-    def of(cls, root: Path, names: Sequence[str], size: Size | None) -> "ImageFiles":
+    def of(
+        cls, root: Path, names: Sequence[str], size: Size | None, how: Resize = "stretch"
+    ) -> "ImageFiles":
         """Look at as many as it takes to know their size; DataError if none can be decoded."""
         first, known = ("", size) if size else first_image(root, names)
-        return cls(root, names, first, known)
+        return cls(root, names, first, known, how)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -61,16 +68,20 @@ class ImageFiles:
         """Of the array."""
         return math.prod(self.shape)
 
-    def decode(self, keep: Callable[[Images], object], progress: Progress) -> None:
+    def decode(self, keep: Callable[[Images], object], progress: Progress) -> list[str]:
         """Decode all of them, and give them away in order, some at a time.
 
         Args:
             keep: Takes the next images (n, H, W, 3), in the calling thread.
 
+        Returns:
+            The files whose aspect ratio is another than that of the size asked for.
+
         Raises:
             DataError: images are broken (named), or differ in size while none was asked for.
         """
         broken, other_size = list[tuple[str, str]](), list[tuple[str, Size]]()
+        reshaped = list[str]()
         step = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(self.shape[1:])))
         done = 0
         # Pillow's remarks on odd palettes and EXIF are not about what we read.
@@ -82,9 +93,11 @@ class ImageFiles:
                 keep(chunk.pixels)
                 broken += chunk.broken
                 other_size += chunk.other_size
+                reshaped += chunk.reshaped
                 done += len(chunk.pixels)
                 progress("decoding images", done, len(self.names))
         self._refuse(broken, other_size)
+        return reshaped
 
     def _parts(self, step: int) -> list[Sequence[str]]:
         return [self.names[start : start + step] for start in range(0, len(self.names), step)]
@@ -94,10 +107,12 @@ class ImageFiles:
         wanted = None if self.first else self.size
         for index, name in enumerate(names):
             try:
-                pixels = decode(self.root / name, wanted)
+                pixels, original = decode(self.root / name, wanted, self.how)
             except BrokenImage as error:
                 chunk.broken.append((name, str(error)))
                 continue
+            if wanted and changes_shape(original, wanted):
+                chunk.reshaped.append(name)
             if pixels.shape == self.shape[1:]:
                 chunk.pixels[index] = pixels
             else:
@@ -113,14 +128,17 @@ class ImageFiles:
             height, width = self.size
             other, (other_height, other_width) = other_size[0]
             raise DataError(
-                f"{self.root}: images differ in size: {self.first} is {height}x{width}, {other} "
-                f"is {other_height}x{other_width}; bring all to one size with "
-                "-S data.image_size=32"
+                f"{self.root}: images differ in size: {printable(self.first)} is "
+                f"{height}x{width}, {printable(other)} is {other_height}x{other_width}",
+                remedy="bring all to one size with -S data.image_size=32",
             )
 
 
-def decode_files(files: ImageFiles, progress: Progress) -> Images:
+def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[str]]:
     """Decode files into one array (N, H, W, 3) in memory.
+
+    Returns:
+        The array, and what `ImageFiles.decode` returns.
 
     Raises:
         DataError: They do not fit into memory; or see `ImageFiles.decode`.
@@ -138,8 +156,7 @@ def decode_files(files: ImageFiles, progress: Progress) -> Images:
         images[done : done + len(pixels)] = pixels
         done += len(pixels)
 
-    files.decode(keep, progress)
-    return images
+    return images, files.decode(keep, progress)
 
 
 def first_image(root: Path, files: Sequence[str]) -> tuple[str, Size]:
@@ -147,17 +164,19 @@ def first_image(root: Path, files: Sequence[str]) -> tuple[str, Size]:
     broken = []
     for file in files:
         try:
-            height, width, _ = decode(root / file).shape
+            _, size = decode(root / file)
         except BrokenImage as error:
             broken.append((file, str(error)))
         else:
-            return file, (height, width)
+            return file, size
     raise broken_images(root, broken)
 
 
 def broken_images(root: Path, broken: Sequence[tuple[str, str]]) -> DataError:
-    """The error that names the first few of these (file, why)."""
-    named = "; ".join(f"{file} ({why})" for file, why in broken[:_NAMED])
-    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-    images = "a broken image" if len(broken) == 1 else f"{len(broken)} broken images"
-    return DataError(f"{root}: {images}: {named}{more}; repair or remove")
+    """The error that names these (file, why)."""
+    images = "1 image" if len(broken) == 1 else f"{len(broken)} images"
+    return DataError(
+        f"{root}: {images} cannot be read",
+        names=[f"{printable(file)} ({why})" for file, why in broken],
+        remedy=f"repair or remove {'it' if len(broken) == 1 else 'them'}",
+    )

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from involbench.data.dataset import Dataset, Images, make_dataset
+from involbench.data.resize import resized
 from involbench.data.source import Description, Source
 from involbench.data.subsets import stratified_split
 
@@ -18,7 +19,7 @@ _SPLIT_SEED = 0
 def load_digits(source: Source) -> Dataset:
     """1797 digits 0 to 9, of which a fixed stratified fifth is the test split."""
     digits, labels = _read()
-    images = _enlarge(digits, _size(source))
+    images = _enlarge(digits, source)
     train, test = stratified_split(labels, _TEST_FRACTION, _SPLIT_SEED)
     names = [str(digit) for digit in range(10)]
     return make_dataset("digits", images[train], labels[train], images[test], labels[test], names)
@@ -50,14 +51,14 @@ def _size(source: Source) -> tuple[int, int]:
     return source.image_size or (SIDE, SIDE)
 
 
-def _enlarge(images: np.ndarray, size: tuple[int, int]) -> Images:
-    """(N, 8, 8) values 0..16 -> (N, *size, 3) uint8.
+def _enlarge(images: np.ndarray, source: Source) -> Images:
+    """(N, 8, 8) values 0..16 -> (N, H, W, 3) uint8 of the size wanted.
 
     Bilinear, because in blocks of 4x4 equal pixels most 3x3 kernels would see no change at all.
     """
+    size = _size(source)
     enlarged = np.empty((len(images), *size, 3), np.uint8)
     for index, image in enumerate(images):
         grey = Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8))
-        smooth = grey.resize(size[::-1], Image.Resampling.BILINEAR)
-        enlarged[index] = np.asarray(smooth)[:, :, np.newaxis]
+        enlarged[index] = np.asarray(resized(grey, size, source.resize))[:, :, np.newaxis]
     return enlarged

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from involbench.data.cache import cache_folder
 from involbench.data.cifar import kept
 from involbench.data.dataset import Dataset
-from involbench.errors import DataError
-from involbench.results.finding import Finding, failing
+from involbench.errors import DataError, Message
+from involbench.results.finding import Finding, failing, finding_of
 from involbench.results.folder_check import examine_folder
 
 _DOWNLOADED = ("cifar10", "cifar100")
@@ -20,8 +20,8 @@ def examine_datasets() -> tuple[Finding, ...]:
     return (cache, digits, *map(_archive_or_damage, _DOWNLOADED))
 
 
-def examine_source(dataset: str, load: Callable[[], Dataset]) -> Finding:
-    """The dataset of an experiment, loaded where that downloads nothing.
+def examine_source(dataset: str, load: Callable[[], Dataset]) -> tuple[Finding, ...]:
+    """The dataset of an experiment, loaded where that downloads nothing, and what to know of it.
 
     Args:
         dataset: Its name.
@@ -32,23 +32,20 @@ def examine_source(dataset: str, load: Callable[[], Dataset]) -> Finding:
     """
     if dataset in _DOWNLOADED and not kept(dataset).there:
         missing = _archive(dataset)
-        return Finding(
-            topic="experiment",
-            name="data",
-            status="warning",
-            found=f"{dataset}: {missing.found}",
-            remedy=missing.remedy,
-        )
+        absent = Message(f"{dataset}: {missing.found}", remedy=missing.remedy)
+        return (finding_of("experiment", "data", "warning", absent),)
     loaded = load()
     train, test = len(loaded.y_train), len(loaded.y_test)
     size = "x".join(map(str, loaded.input_shape))
     found = f"{dataset}: {train:,} images to train on, {test:,} to test, {size}, "
-    return Finding(
-        topic="experiment",
-        name="data",
-        status="ok",
-        found=f"{found}{loaded.num_classes} classes",
+    whole = Message(f"{found}{loaded.num_classes} classes")
+    remarks = (
+        finding_of(
+            "experiment", remark.about, "warning" if remark.warning else "ok", remark.message
+        )
+        for remark in loaded.remarks
     )
+    return (finding_of("experiment", "data", "ok", whole), *remarks)
 
 
 def _archive(dataset: str) -> Finding:
@@ -73,4 +70,4 @@ def _archive_or_damage(dataset: str) -> Finding:
     try:
         return _archive(dataset)
     except DataError as error:  # It harms only who asks for it.
-        return failing("data", dataset, str(error)).model_copy(update={"status": "warning"})
+        return failing("data", dataset, error).model_copy(update={"status": "warning"})

@@ -10,8 +10,8 @@ def require_memory(what: str, needed: int, remedy: str) -> None:
     available = psutil.virtual_memory().available
     if needed > available:
         raise DataError(
-            f"{what} need {gigabytes(needed)} of memory and {gigabytes(available)} are available; "
-            f"{remedy}"
+            f"{what} need {gigabytes(needed)} of memory and {gigabytes(available)} are available",
+            remedy=remedy,
         )
 
 

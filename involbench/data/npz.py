@@ -14,6 +14,7 @@ from involbench.data.memory import require_memory
 from involbench.data.npz_header import Header, read_headers
 from involbench.data.source import Description, Source, reason
 from involbench.errors import DataError
+from involbench.regular_file import open_regular
 
 _NAMED = 5
 
@@ -52,7 +53,9 @@ def describe_npz(source: Source) -> Description:
 def _file(source: Source) -> Path:
     path = source.existing_path()
     if path.is_dir():
-        raise DataError(f"{path}: is a folder, not an npz file; use -S data.dataset=folder")
+        raise DataError(
+            f"{path}: is a folder, not an npz file", remedy="use -S data.dataset=folder"
+        )
     return path
 
 
@@ -66,14 +69,25 @@ def _check_images(
         if header.dtype.kind == "f":
             remedy = "if they run from 0 to 1, store (x * 255).round().astype('uint8')"
         raise DataError(
-            f"{path}: {name} is {header.dtype}; images must be uint8 from 0 to 255: {remedy}"
+            f"{path}: {name} is {header.dtype}; images must be uint8 from 0 to 255", remedy=remedy
         )
     if len(header.shape) not in (3, 4) or 0 in header.shape:
         raise DataError(
             f"{path}: {name} has shape {header.shape}; expected images (N, H, W, C) or (N, H, W)"
         )
+    if len(header.shape) == 4 and _channels_first(header.shape):
+        raise DataError(
+            f"{path}: {name} has shape {header.shape}, which is channels first, (N, C, H, W); "
+            "images must be (N, H, W, C)",
+            remedy="store np.transpose(x, (0, 2, 3, 1)) in place of each array x of images",
+        )
     count, height, width, *channels = header.shape
     return count, height, width, channels[0] if channels else 1
+
+
+def _channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether the second axis looks like channels and the last one does not."""
+    return shape[1] in (1, 3) and shape[3] not in (1, 3, 4)
 
 
 def _labels_and_names(
@@ -100,13 +114,14 @@ def _labels(path: Path, headers: Mapping[str, Header], split: str) -> NDArray[An
         raise DataError(f"{path}: {name} is {header.dtype}; labels must be integers from 0 up")
     if header.shape not in (count, (*count, 1)):
         one_hot = len(header.shape) == 2 and header.shape[:1] == count
-        remedy = "; turn one-hot labels into y.argmax(axis=1)" if one_hot else ""
+        remedy = "turn one-hot labels into y.argmax(axis=1)" if one_hot else None
         raise DataError(
             f"{path}: {name} has shape {header.shape} but x_{split} has "
-            f"{', '.join(map(str, count)) or 'no'} images; expected one label an image{remedy}"
+            f"{', '.join(map(str, count)) or 'no'} images; expected one label an image",
+            remedy=remedy,
         )
     if not count[0]:
-        raise DataError(f"{path}: x_{split} is empty; at least one image is needed")
+        raise DataError(f"{path}: x_{split} is empty", remedy="at least one image is needed")
     return _read(path, name).reshape(-1)
 
 
@@ -117,19 +132,23 @@ def _check_no_gaps(path: Path, labels: list[NDArray[Any]]) -> None:
         raise DataError(f"{path}: there is a label {used[0]}; labels run from 0 up")
     # Enough candidates to name some missing, however large a stray label is.
     candidates = range(min(used[-1] + 1, len(used) + _NAMED))
-    missing = [str(label) for label in candidates if label not in set(used)]
-    if missing:
+    missing = [str(label) for label in candidates if label not in set(used)][:_NAMED]
+    absent = used[-1] + 1 - len(used)
+    if absent:
+        more = f" and {absent - len(missing)} more" if absent > len(missing) else ""
         raise DataError(
             f"{path}: labels run up to {used[-1]} but no image has label "
-            f"{', '.join(missing[:_NAMED])}; number the classes without gaps, or "
-            "name them all in class_names"
+            f"{', '.join(missing)}{more}",
+            remedy="number the classes without gaps, or name them all in class_names",
         )
 
 
 def _read(path: Path, name: str) -> NDArray[Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
             array: NDArray[Any] = file[name]
             return array
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: {name} is damaged ({reason(error)}); write it anew") from None
+        raise DataError(
+            f"{path}: {name} is damaged ({reason(error)})", remedy="write it anew"
+        ) from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from involbench.data.source import reason
 from involbench.errors import DataError
+from involbench.regular_file import NotRegular, open_regular
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 OPTIONAL = ("class_names",)
@@ -36,21 +37,22 @@ def read_headers(path: Path) -> dict[str, Header]:
         DataError: not an npz file, damaged, an array is missing, or one is pickled.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             found = set(archive.namelist())
             missing = [name for name in REQUIRED if f"{name}.npy" not in found]
             if missing:
                 raise DataError(
-                    f"{path}: {', '.join(missing)} missing; an npz file needs {', '.join(REQUIRED)}"
+                    f"{path}: {', '.join(missing)} missing",
+                    remedy=f"an npz file needs {', '.join(REQUIRED)}",
                 )
             wanted = [name for name in (*REQUIRED, *OPTIONAL) if f"{name}.npy" in found]
             return {name: _read_header(archive, path, name) for name in wanted}
-    except PermissionError as error:
+    except (PermissionError, NotRegular) as error:
         raise DataError(f"{path}: cannot be read ({reason(error)})") from None
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path}: not an npz file, or cut short ({reason(error).rstrip('.')}); "
-            "write it with numpy.savez or copy it anew"
+            f"{path}: not an npz file, or cut short ({reason(error).rstrip('.')})",
+            remedy="write it with numpy.savez or copy it anew",
         ) from None
 
 
@@ -59,11 +61,14 @@ def _read_header(archive: zipfile.ZipFile, path: Path, name: str) -> Header:
         with archive.open(f"{name}.npy") as member:
             header = _parse(member)
     except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: {name} is damaged ({reason(error)}); write it anew") from None
+        raise DataError(
+            f"{path}: {name} is damaged ({reason(error)})", remedy="write it anew"
+        ) from None
     if header.dtype.hasobject:
         raise DataError(
             f"{path}: {name} holds pickled Python objects, which are refused because they can "
-            "run code; store plain arrays (texts with dtype='U')"
+            "run code",
+            remedy="store plain arrays (texts with dtype='U')",
         )
     return header
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from involbench.data import cifar, digits, folder, npz
 from involbench.data.dataset import Dataset
+from involbench.data.resize import RESIZES, Resize
 from involbench.data.source import Description, Notify, Progress, Source, silent
 from involbench.errors import DataError
 
@@ -37,6 +38,7 @@ def load_dataset(
     *,
     path: str | Path | None = None,
     image_size: int | tuple[int, int] | None = None,
+    resize: Resize = "stretch",
     test_fraction: float = 0.2,
     notify: Notify = silent,
     progress: Progress = silent,
@@ -47,6 +49,7 @@ def load_dataset(
         dataset: cifar10, cifar100, digits, folder or npz.
         path: the folder or file; for folder and npz.
         image_size: a side or (height, width) to resize to; for folder and digits.
+        resize: how, where an image has another aspect ratio: stretch, crop or pad.
         test_fraction: share held out where a folder has no test split.
         notify: called with one short line before anything that takes long, such as a download.
         progress: called as `progress(what, done, total)` while images are read and decoded.
@@ -54,8 +57,8 @@ def load_dataset(
     Raises:
         DataError: the dataset is unknown, missing, damaged or unfit; the message says the remedy.
     """
-    loader = _loader(dataset, path, image_size)
-    return loader.load(_source(path, image_size, test_fraction, notify, progress))
+    loader = _loader(dataset, path, image_size, resize)
+    return loader.load(_source(path, image_size, resize, test_fraction, notify, progress))
 
 
 def describe_dataset(
@@ -63,6 +66,7 @@ def describe_dataset(
     *,
     path: str | Path | None = None,
     image_size: int | tuple[int, int] | None = None,
+    resize: Resize = "stretch",
     test_fraction: float = 0.2,
     notify: Notify = silent,
     progress: Progress = silent,
@@ -71,32 +75,41 @@ def describe_dataset(
 
     Takes the arguments of `load_dataset` and raises as it does.
     """
-    loader = _loader(dataset, path, image_size)
-    return loader.describe(_source(path, image_size, test_fraction, notify, progress))
+    loader = _loader(dataset, path, image_size, resize)
+    return loader.describe(_source(path, image_size, resize, test_fraction, notify, progress))
 
 
-def _loader(dataset: str, path: object, image_size: object) -> Loader:
+def _loader(dataset: str, path: object, image_size: object, resize: str) -> Loader:
     if dataset not in LOADERS:
         nearest = difflib.get_close_matches(dataset, LOADERS, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(LOADERS)}"
-        raise DataError(f"data.dataset: unknown dataset {dataset!r}; {hint}")
+        raise DataError(f"data.dataset: unknown dataset {dataset!r}", remedy=hint)
     loader = LOADERS[dataset]
     if path is not None and not loader.takes_path:
         raise DataError(
-            f"data.path: {dataset} takes no path; remove it, or use dataset folder or npz"
+            f"data.path: {dataset} takes no path", remedy="remove it, or use dataset folder or npz"
         )
     if image_size is not None and not loader.takes_image_size:
         takers = " or ".join(name for name, other in LOADERS.items() if other.takes_image_size)
-        raise DataError(f"data.image_size: {dataset} has a fixed size; it is for dataset {takers}")
+        raise DataError(
+            f"data.image_size: {dataset} has a fixed size", remedy=f"it is for dataset {takers}"
+        )
+    if resize not in RESIZES:
+        raise DataError(
+            f"data.resize: unknown way {resize!r}", remedy=f"known: {', '.join(RESIZES)}"
+        )
+    if resize != "stretch" and image_size is None:
+        raise DataError(f"data.resize: {resize} needs a size", remedy="set data.image_size")
     return loader
 
 
 def _source(
     path: str | Path | None,
     image_size: int | tuple[int, int] | None,
+    resize: Resize,
     test_fraction: float,
     notify: Notify,
     progress: Progress,
 ) -> Source:
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return Source(Path(path) if path else None, size, test_fraction, notify, progress)
+    return Source(Path(path) if path else None, size, resize, test_fraction, notify, progress)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from involbench.data.resize import Resize
 from involbench.errors import DataError
 
 Notify = Callable[[str], None]
@@ -28,11 +29,13 @@ class Source:
     Args:
         path: the folder or file of a dataset that is the user's own.
         image_size: (height, width) to resize to, or None to keep the size.
+        resize: what becomes of the shape of an image on the way to `image_size`.
         test_fraction: share of the images to hold out where there is no test split.
     """
 
     path: Path | None = None
     image_size: tuple[int, int] | None = None
+    resize: Resize = "stretch"
     test_fraction: float = 0.2
     notify: Notify = silent
     progress: Progress = silent
@@ -40,14 +43,16 @@ class Source:
     def existing_path(self) -> Path:
         """The path, expanded; DataError where none was given or nothing is there."""
         if self.path is None:
-            raise DataError("data.path is missing: say where the images are, -S data.path=...")
+            raise DataError(
+                "data.path is missing", remedy="say where the images are, -S data.path=..."
+            )
         try:
             path = self.path.expanduser()
             path.stat()
         except RuntimeError as error:  # ~name of an unknown user
             raise DataError(f"{self.path}: {error}") from None
         except FileNotFoundError:
-            raise DataError(f"{path}: no such file or folder; check data.path") from None
+            raise DataError(f"{path}: no such file or folder", remedy="check data.path") from None
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read ({reason(error)})") from None
         return path

@@ -28,8 +28,8 @@ def balanced_subset(labels: ArrayLike, size: int, seed: int) -> Indices:
     labels = np.asarray(labels)
     if not 1 <= size <= len(labels):
         raise DataError(
-            f"a subset of {size} images cannot be taken: the training data has {len(labels)}; "
-            f"set data.train_size between 1 and {len(labels)}"
+            f"a subset of {size} images cannot be taken: the training data has {len(labels)}",
+            remedy=f"set data.train_size between 1 and {len(labels)}",
         )
     rng = np.random.default_rng((_SUBSET_STREAM, seed))
     turn = _rank_in_class(labels, rng)

@@ -1,7 +1,7 @@
 """Image files in class folders: which there are, in which class, in which split."""
 
 import os
-from collections import Counter
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy as np
 from involbench.data.dataset import Labels
 from involbench.data.source import Source, reason
 from involbench.data.subsets import stratified_split
+from involbench.data.unused import READ, UnusedFiles, Why, ending
 from involbench.errors import DataError
+from involbench.results.remark import Remark
+from involbench.results.wording import printable
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 _SPLIT_SEED = 0
 
 
@@ -34,8 +36,11 @@ class ImageTree:
 
     root: Path
     class_names: tuple[str, ...]
+    """In Unicode's composed form (NFC), whichever form the folders' names have."""
     train: Split
     test: Split
+    remarks: tuple[Remark, ...]
+    """Which files below the root are not used, and why."""
 
 
 def read_tree(source: Source) -> ImageTree:
@@ -46,42 +51,99 @@ def read_tree(source: Source) -> ImageTree:
     """
     root = source.existing_path()
     if not root.is_dir():
-        remedy = "; for an npz file use -S data.dataset=npz" if root.suffix == ".npz" else ""
-        raise DataError(f"{root}: is a file, not a folder of images{remedy}")
-    ignored: Counter[str] = Counter()
+        remedy = "for an npz file use -S data.dataset=npz" if root.suffix == ".npz" else None
+        raise DataError(f"{root}: is a file, not a folder of images", remedy=remedy)
     splits = [split for split in ("train", "test") if _has_folders(root / split)]
     if len(splits) == 1:
+        missing = "test" if splits == ["train"] else "train"
         raise DataError(
-            f"{root}: there is {splits[0]}/ but no {'test' if splits == ['train'] else 'train'}/ "
-            f"with class folders; add it, or set data.path to {root / splits[0]} to have it split"
+            f"{root}: there is {splits[0]}/ but no {missing}/ with class folders",
+            remedy=f"add it, or set data.path to {root / splits[0]} to have it split",
         )
-    tree = _split_tree(root, ignored) if splits else _whole_tree(root, source, ignored)
-    if ignored:
-        kinds = ", ".join(kind or "no extension" for kind in sorted(ignored))
-        source.notify(f"{root}: ignored {ignored.total()} files that are not images ({kinds})")
-    return tree
+    return _Reader(root).split_tree() if splits else _Reader(root).whole_tree(source)
 
 
-def _split_tree(root: Path, ignored: Counter[str]) -> ImageTree:
-    train = _classes(root, "train/", ignored)
-    test = _classes(root, "test/", ignored)
-    for split, missing in (("test", train.keys() - test), ("train", test.keys() - train)):
-        if missing:
-            names = ", ".join(sorted(missing)[:5])
+class _Reader:
+    """Lists the files of one folder, and keeps those that are not used."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._unused = UnusedFiles(root)
+        self._empty: list[str] = []
+
+    def split_tree(self) -> ImageTree:
+        for entry in _entries(self._root):
+            if entry.name not in ("train", "test"):
+                self._unused.add(entry.name, Why.NO_SPLIT)
+        train, test = self._classes("train/"), self._classes("test/")
+        for split, missing in (("test", train.keys() - test), ("train", test.keys() - train)):
+            if missing:
+                raise DataError(
+                    f"{self._root / split}: no folder for a class",
+                    names=list(map(printable, sorted(missing))),
+                    remedy="train/ and test/ need the same classes",
+                )
+        self._refuse_empty()
+        return self._tree(train, _as_split(train), _as_split(test))
+
+    def whole_tree(self, source: Source) -> ImageTree:
+        classes = self._classes("")
+        self._refuse_empty()
+        images = _as_split(classes)
+        try:
+            keep, held_out = stratified_split(images.labels, source.test_fraction, _SPLIT_SEED)
+        except DataError as error:
+            raise DataError(f"{self._root}: {error}") from None
+        return self._tree(classes, images.take(keep), images.take(held_out))
+
+    def _tree(self, classes: dict[str, list[str]], train: Split, test: Split) -> ImageTree:
+        return ImageTree(self._root, tuple(classes), train, test, self._unused.remarks())
+
+    def _classes(self, prefix: str) -> dict[str, list[str]]:
+        """Class name -> its image files relative to root; both sorted."""
+        folders: dict[str, str] = {}
+        for entry in _entries(self._root / prefix):
+            if not _is_folder(entry) or _is_hidden(entry):
+                self._unused.add(prefix + entry.name, Why.NO_CLASS)
+                continue
+            name = _composed(entry.name)
+            if name in folders:
+                raise DataError(
+                    f"{self._root / prefix}: two folders have the name {name!r}, in two Unicode "
+                    "forms (composed and decomposed), so they look the same",
+                    remedy="move the images of one into the other",
+                )
+            folders[name] = entry.name
+        if len(folders) < 2:
+            found = f"only one class folder, {min(folders)}/" if folders else "no class folders"
             raise DataError(
-                f"{root / split}: no folder for {names}; train/ and test/ need the same classes"
+                f"{self._root / prefix}: {found}",
+                remedy="two or more folders are needed, one for each class",
             )
-    return ImageTree(root, tuple(train), _as_split(train), _as_split(test))
+        return {name: self._images(f"{prefix}{folders[name]}/") for name in sorted(folders)}
 
+    def _images(self, prefix: str) -> list[str]:
+        files, others = [], 0
+        for entry in _entries(self._root / prefix):
+            if _is_folder(entry):
+                others += self._unused.add(prefix + entry.name, Why.NESTED)
+            elif ending(entry.name) in READ and not _is_hidden(entry):
+                files.append(prefix + entry.name)
+            else:
+                others += self._unused.add(prefix + entry.name, Why.KIND)
+        if not files:
+            inside = f"{others} other file{'s' * (others != 1)}" if others else "empty"
+            self._empty.append(f"{printable(prefix)} ({inside})")
+        return sorted(files, key=lambda file: (_composed(file), file))
 
-def _whole_tree(root: Path, source: Source, ignored: Counter[str]) -> ImageTree:
-    classes = _classes(root, "", ignored)
-    images = _as_split(classes)
-    try:
-        keep, held_out = stratified_split(images.labels, source.test_fraction, _SPLIT_SEED)
-    except DataError as error:
-        raise DataError(f"{root}: {error}") from None
-    return ImageTree(root, tuple(classes), images.take(keep), images.take(held_out))
+    def _refuse_empty(self) -> None:
+        if self._empty:
+            kinds = ", ".join(sorted(READ))
+            raise DataError(
+                f"{self._root}: a class folder holds no image ({kinds})",
+                names=self._empty,
+                remedy="remove the folder, or put images straight into it",
+            )
 
 
 def _as_split(classes: dict[str, list[str]]) -> Split:
@@ -90,50 +152,29 @@ def _as_split(classes: dict[str, list[str]]) -> Split:
     return Split(files, np.repeat(np.arange(len(classes)), counts))
 
 
-def _classes(root: Path, prefix: str, ignored: Counter[str]) -> dict[str, list[str]]:
-    """Class name -> its image files relative to root; both sorted."""
-    folder = root / prefix
-    entries = _visible(folder)
-    names = sorted(entry.name for entry in entries if _is_folder(entry))
-    ignored.update(_kind(entry) for entry in entries if not _is_folder(entry))
-    if len(names) < 2:
-        found = f"only one class folder, {names[0]}/" if names else "no class folders"
-        raise DataError(f"{folder}: {found}; expected two or more folders, one for each class")
-    return {name: _images(root, f"{prefix}{name}/", ignored) for name in names}
+def _composed(name: str) -> str:
+    """A name in the form that sorts and compares the same on every file system."""
+    return unicodedata.normalize("NFC", name)
 
 
-def _images(root: Path, prefix: str, ignored: Counter[str]) -> list[str]:
-    files, folders = [], 0
-    for entry in _visible(root / prefix):
-        if _is_folder(entry):
-            folders += 1
-        elif _kind(entry) in EXTENSIONS:
-            files.append(prefix + entry.name)
-        else:
-            ignored[_kind(entry)] += 1
-    if not files:
-        inner = f" ({folders} folders in it are not looked into)" if folders else ""
-        kinds = ", ".join(sorted(EXTENSIONS))
-        raise DataError(f"{root / prefix}: the class folder holds no image ({kinds}){inner}")
-    return sorted(files)
-
-
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            return list(entries)
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({reason(error)})") from None
 
 
 def _has_folders(folder: Path) -> bool:
-    return folder.is_dir() and any(map(_is_folder, _visible(folder)))
+    return folder.is_dir() and any(
+        _is_folder(entry) and not _is_hidden(entry) for entry in _entries(folder)
+    )
+
+
+def _is_hidden(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith(".")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     # A link that leads nowhere is not a folder: it is reported with the broken images.
     return Path(entry).is_dir() if entry.is_symlink() else entry.is_dir()
-
-
-def _kind(entry: os.DirEntry[str]) -> str:
-    return Path(entry.name).suffix.lower()

@@ -1,18 +1,14 @@
 """Which backend Keras will use, told without importing Keras."""
 
-import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
-from involbench.execution.packages import installed
+from involbench.execution.ambient import keras_json
+from involbench.execution.extras import installed
 from involbench.results.finding import Finding
 from involbench.results.record import BACKENDS
 from involbench.spec.wording import nearest
-
-_LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
 @dataclass(frozen=True)
@@ -27,12 +23,8 @@ def chosen_backend() -> Choice:
     """By Keras' own rules: KERAS_BACKEND, its keras.json, or TensorFlow."""
     if name := os.environ.get("KERAS_BACKEND"):
         return Choice(name, "chosen by KERAS_BACKEND")
-    file = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
-    try:
-        config = json.loads(file.read_text())
-    except (OSError, ValueError):
-        config = None
-    name = config.get("backend") if isinstance(config, dict) else None
+    file, config = keras_json()
+    name = config.get("backend")
     if isinstance(name, str) and name != "tensorflow":
         return Choice(name, f"chosen by {file}")
     return Choice("tensorflow", "the default")
@@ -62,24 +54,15 @@ def cannot_be_imported(choice: Choice, why: str) -> Finding:
     )
 
 
-def examine_choice(choice: Choice) -> Iterator[Finding]:
-    """The backend that works, and what else there is to be said of it."""
+def examine_choice(choice: Choice) -> Finding:
+    """The backend that works."""
     number = installed(choice.name) or ""
-    yield Finding(
+    return Finding(
         topic="backend",
         name="backend",
         status="ok",
         found=f"{choice.name} {number}, {choice.by}{_others(choice)}",
     )
-    for name in _LIMITS:
-        if os.environ.get(name):
-            yield Finding(
-                topic="backend",
-                name="limits",
-                status="warning",
-                found=f"{name}={os.environ[name]} cuts every training short, whatever a spec says",
-                remedy=f"unset {name}",
-            )
 
 
 def _others(choice: Choice) -> str:

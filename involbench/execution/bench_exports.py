@@ -41,7 +41,7 @@ def bench_exports(
         show: Called with what there is to tell.
 
     Raises:
-        UsageError: A package is missing, or a network or its dataset cannot be used.
+        UsageError: A network or its dataset cannot be used.
         InvolbenchError: Nothing could be exported.
     """
     with tempfile.TemporaryDirectory() as folder:

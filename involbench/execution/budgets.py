@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from involbench.errors import SpecError
+from involbench.errors import SettingError, SpecError
 from involbench.execution.crew import Works
 from involbench.execution.messages import Notice, Report
 from involbench.execution.requests import MatchWidth
@@ -22,11 +22,27 @@ def with_widths(
     Raises:
         SpecError: No width comes within 2% of a budget, or there is not one budget.
     """
-    found: dict[str, Matched] = {}
+    matched, faults = match_widths(trials, worker, show)
+    if faults:
+        raise SpecError("\n".join(dict.fromkeys(str(error) for _, error in faults)))
+    return matched
+
+
+def match_widths(
+    trials: Sequence[Trial], worker: Works, show: Callable[[Report], None]
+) -> tuple[list[Trial], list[tuple[Trial, SettingError]]]:
+    """The same, and beside them the trials for which there is no width, each with the reason."""
+    found: dict[str, Matched | SettingError] = {}
     beside: dict[tuple[str, int], list[Trial]] = {}
     for trial in trials:
         beside.setdefault((trial.model, trial.seed), []).append(trial)
-    return [_with_width(trial, beside, worker, show, found) for trial in trials]
+    matched, faults = list[Trial](), list[tuple[Trial, SettingError]]()
+    for trial in trials:
+        try:
+            matched.append(_with_width(trial, beside, worker, show, found))
+        except SettingError as error:
+            faults.append((trial, error))
+    return matched, faults
 
 
 def _with_width(
@@ -34,7 +50,7 @@ def _with_width(
     beside: Mapping[tuple[str, int], Sequence[Trial]],
     worker: Works,
     show: Callable[[Report], None],
-    found: dict[str, Matched],
+    found: dict[str, Matched | SettingError],
 ) -> Trial:
     architecture = trial.architecture
     if not isinstance(architecture, Scalable) or architecture.match is None:
@@ -45,15 +61,30 @@ def _with_width(
         show(
             Notice(f"{trial.model}: looking for the width that matches {architecture.match.model}")
         )
-        found[question] = worker.ask(request, show)
-        said = _said(trial.model, architecture.match, found[question])
-        if abs(found[question].excess) > TOLERANCE:
-            raise SpecError(
-                f"models.{trial.model}.match: no width comes within {TOLERANCE:.0%} of "
-                f"{architecture.match.model}; the nearest possible: {said}"
-            )
-        show(Notice(said))
-    return trial.model_copy(update={"architecture": architecture.scaled(found[question].width)})
+        found[question] = _near_enough(request, architecture.match, worker, show)
+    matched = found[question]
+    if isinstance(matched, SettingError):
+        raise matched
+    return trial.model_copy(update={"architecture": architecture.scaled(matched.width)})
+
+
+def _near_enough(
+    request: MatchWidth, match: Match, worker: Works, show: Callable[[Report], None]
+) -> Matched | SettingError:
+    """The width, or why there is none."""
+    try:
+        matched: Matched = worker.ask(request, show)
+    except SettingError as error:
+        return error
+    model = request.trial.model
+    said = _said(model, match, matched)
+    if abs(matched.excess) > TOLERANCE:
+        return SettingError(
+            f"models.{model}.match",
+            f"no width comes within {TOLERANCE:.0%} of {match.model}; the nearest possible: {said}",
+        )
+    show(Notice(said))
+    return matched
 
 
 def _without_seeds(request: MatchWidth) -> list[Trial]:
@@ -70,9 +101,10 @@ def _matched_by(
         if shared_coordinates(other.point) == shared_coordinates(trial.point)
     ]
     if len(others) != 1:
-        raise SpecError(
-            f"models.{trial.model}.match: {match.model} is swept, so that there is not one size to "
-            f"match; take models.{match.model} out of the sweep"
+        raise SettingError(
+            f"models.{trial.model}.match",
+            f"{match.model} is swept, so that there is not one size to match; take "
+            f"models.{match.model} out of the sweep",
         )
     return others[0]
 

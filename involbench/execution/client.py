@@ -16,28 +16,11 @@ from typing import Any, Self
 import psutil
 
 from involbench.errors import InvolbenchError, UsageError
+from involbench.execution.ambient import worker_environment
 from involbench.execution.messages import Done, Failure, Report, Request
-from involbench.execution.shares import ALL, CORES, Share
+from involbench.execution.shares import ALL, Share
 from involbench.execution.signals import signals_wait
 from involbench.execution.worker import serve
-
-ENVIRONMENT = {
-    # Workers may share a GPU, so that none takes all of its memory at its start.
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    # How many threads share a sum decides its last bits. So there are as many as the machine has
-    # cores, on however few of them a worker runs.
-    "TF_NUM_INTRAOP_THREADS": str(len(CORES)),
-    "PJRT_NPROC": str(len(CORES)),
-    "OMP_NUM_THREADS": str(len(CORES)),
-    # TensorFlow itself turns oneDNN on only for CPUs that have instructions for networks; on others
-    # too networks train faster with it.
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    # Huge pages where the kernel grants them to who asks: on CPU each step frees its temporaries,
-    # and the next one has the kernel clear their pages anew, 4 KiB at a time otherwise.
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
-"""Set before a worker starts, because libraries read it once."""
 
 _GROWTH = 2**30
 """Bytes that a worker may grow by over many trainings."""
@@ -77,9 +60,13 @@ class Worker:
     Args:
         share: The part of the machine that it has.
         environment: Variables that the process must have, whatever the user has set.
+
+    Raises:
+        UsageError: The working folder is gone, without which no process starts.
     """
 
     def __init__(self, share: Share = ALL, environment: Mapping[str, str] | None = None) -> None:
+        working_folder()
         self._share = share
         self._wanted = {**share.environment(), **(environment or {})}
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
@@ -160,9 +147,8 @@ class Worker:
                 match connection.recv():
                     case Done(result):
                         return result
-                    case Failure(text, usage, trace):
-                        kind = UsageError if usage else InvolbenchError
-                        raise kind(text) from RuntimeError(trace)
+                    case Failure() as failure:
+                        raise failure.error()
                     case report:
                         on_report(report)
         except (EOFError, ConnectionError) as error:
@@ -172,7 +158,8 @@ class Worker:
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
-        with _STARTING, signals_wait(), _environment(ENVIRONMENT, self._wanted):
+        variables = {**worker_environment(os.environ), **self._wanted}
+        with _STARTING, signals_wait(), _environment(variables):
             if self._stopped:
                 raise WorkerStopped
             self._connection, theirs = context.Pipe()
@@ -195,13 +182,33 @@ class Worker:
         return WorkerDied(f"the worker process ended with exit code {code}", None)
 
 
+def working_folder() -> Path:
+    """The folder that the command was started in.
+
+    Raises:
+        UsageError: It was deleted, or may not be read.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working folder is gone ({error.strerror}); change to a folder that exists"
+        ) from error
+
+
 @contextmanager
-def _environment(usual: dict[str, str], wanted: dict[str, str]) -> Iterator[None]:
-    """Set variables for the length of a `with`; the usual ones where the user has not set them."""
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Have these variables and no others for the length of a `with`."""
     before = dict(os.environ)
-    os.environ.update({**usual, **before, **wanted})
+    _replace(wanted)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        _replace(before)
+
+
+def _replace(variables: Mapping[str, str]) -> None:
+    # Other threads read them meanwhile, so that none of those that stay is ever gone.
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)

@@ -49,8 +49,11 @@ class Crew:
         for worker in self.workers:
             worker.stop()
 
-    def ask(self, first: Request, others: Request, on_report: Callable[[Report], None]) -> None:
+    def ask(self, first: Request, others: Request, on_report: Callable[[Report], None]) -> Any:
         """Send one request to the first worker and, meanwhile, another to all others.
+
+        Returns:
+            What the first answers.
 
         Raises:
             InvolbenchError: One of the requests failed.
@@ -70,8 +73,9 @@ class Crew:
         ]
         for thread in threads:
             thread.start()
-        self.workers[0].ask(first, on_report)
+        answer = self.workers[0].ask(first, on_report)
         for thread in threads:
             thread.join()
         if errors:
             raise errors[0]
+        return answer

@@ -13,7 +13,8 @@ from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from involbench.errors import InvolbenchError
+from involbench.errors import DataError, InvolbenchError, Message, SettingError
+from involbench.execution.ambient import recorded
 from involbench.execution.bench_desk import run_benchmark
 from involbench.execution.failure import failed
 from involbench.execution.look_desk import LookDesk
@@ -26,12 +27,13 @@ from involbench.execution.requests import (
     ExamineBackend,
     ExamineDatasets,
     ExamineSource,
+    Fault,
     LoadData,
     Loaded,
     MatchWidth,
     RunTrial,
 )
-from involbench.execution.sources import arguments_of, source_of
+from involbench.execution.sources import arguments_of, source_key, source_of
 from involbench.execution.sparing import without
 from involbench.results.budget import Matched
 from involbench.results.files import write_json
@@ -39,18 +41,20 @@ from involbench.results.lasting import lasting
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.store import own, result_at_hand
 from involbench.spec.data import DataSpec
+from involbench.spec.trial import Trial
 
 if TYPE_CHECKING:
     from involbench.data import Dataset
 
 
-def said(error: Exception) -> str:
-    """What to tell of an error, in one line."""
+def message_of(error: Exception) -> Message:
+    """What to tell of an error."""
     if isinstance(error, InvolbenchError):
-        return str(error)
+        return error.message
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; install it, or choose another KERAS_BACKEND"
-    return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+        remedy = "install it, or choose another KERAS_BACKEND"
+        return Message(f"{error.name} is not installed", remedy=remedy)
+    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
 
 
 @dataclass
@@ -74,14 +78,13 @@ class Desk:
     def handle(self, request: Request) -> Result:
         if isinstance(request, LoadData):
             dataset = self.load(request.data)
-            return Loaded(dataset.fingerprint, len(dataset.y_train))
+            return Loaded(dataset.fingerprint, len(dataset.y_train), dataset.remarks)
         if isinstance(request, ExamineDatasets | ExamineSource):
             return self.examine_data(request)
         _import_heavy_half()
         match request:
-            case CheckTrials(trials, device):
-                self.check(trials, device)
-                return None
+            case CheckTrials(trials, device, as_run):
+                return self.check(trials, device, as_run)
             case RunTrial():
                 return self.run(request)
             case CountParameters(trials):
@@ -119,13 +122,31 @@ class Desk:
             return examine_datasets()
         return examine_source(request.data.dataset, partial(self.load, request.data))
 
-    def check(self, trials: tuple[Any, ...], device: str) -> None:
+    def check(self, trials: tuple[Trial, ...], device: str, as_run: bool) -> tuple[Fault, ...]:
         from involbench.training.device import require_device
-        from involbench.training.preflight import check_trial
 
         require_device(device)
-        for trial in trials:
-            check_trial(trial, self.load(trial.data))
+        return tuple(
+            Fault(place, error.key, error.reason)
+            for place, trial in enumerate(trials)
+            for error in self.faults(trial, as_run)
+        )
+
+    def faults(self, trial: Trial, as_run: bool) -> list[SettingError]:
+        from involbench.training.preflight import faults_of_build, faults_of_run
+
+        try:
+            if as_run:
+                return faults_of_run(trial, self.load(trial.data))
+            return faults_of_build(trial, *self.described(trial.data))
+        except DataError as error:
+            return [SettingError(source_key(trial.data), str(error))]
+
+    def described(self, data: DataSpec) -> tuple[tuple[int, int, int], int]:
+        """The shape of its images, and the number of classes."""
+        from involbench.data import describe_dataset
+
+        return describe_dataset(**arguments_of(source_of(data)))
 
     def run(self, request: RunTrial) -> RunRecord | None:
         run_dir, started = request.run_dir, datetime.now(UTC)
@@ -142,7 +163,7 @@ class Desk:
             except Exception as error:  # A trial that fails must not take the worker with it.
                 if self.stopping:
                     raise
-                record = failed(request, said(error), started)
+                record = failed(request, str(message_of(error)), started)
                 write_json(run_dir / "run.json", record.model_dump(mode="json"))
                 return record
 
@@ -160,6 +181,7 @@ class Desk:
                 dataset,
                 request.run_dir,
                 request.argv,
+                recorded(os.environ),
                 on_epoch=self.connection.send,
                 stop=lambda: self.stopping,
             )
@@ -173,21 +195,20 @@ class Desk:
             self.training = False
 
     def parameters(self, trial: Any) -> Parameters:
-        from involbench.data import describe_dataset
         from involbench.profiling import count_parameters, only_outlines
         from involbench.training.fit import build
 
-        shape, classes = describe_dataset(**arguments_of(source_of(trial.data)))
+        shape, classes = self.described(trial.data)
         with only_outlines():
             return count_parameters(build(trial, shape, classes))
 
     def match(self, trial: Any, reference: Any) -> Matched:
-        from involbench.data import describe_dataset
         from involbench.training.match import match_width
 
-        return match_width(
-            trial, reference, *describe_dataset(**arguments_of(source_of(trial.data)))
-        )
+        try:
+            return match_width(trial, reference, *self.described(trial.data))
+        except DataError as error:
+            raise SettingError(source_key(trial.data), str(error)) from error
 
 
 @cache
@@ -200,4 +221,7 @@ def _import_heavy_half() -> None:
     """
     with lasting(), without("sklearn", "matplotlib"):
         from involbench.training import trial  # noqa: F401
+        from involbench.training.keras_settings import set_keras_settings
+
+        set_keras_settings()
     gc.freeze()

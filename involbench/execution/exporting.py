@@ -5,13 +5,19 @@ from pathlib import Path
 
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.client import Worker, WorkerDied
+from involbench.execution.extras import missing
 from involbench.execution.look_requests import ExportRun, TrainedRun
 from involbench.execution.messages import Notice, Report
 from involbench.execution.shares import Share
-from involbench.results.exports import ExportRecord, Format
+from involbench.results.exports import EXTRAS, ExportRecord, Format
 
 ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 """Keras reads the weights of every backend, and exports best from this one."""
+
+
+def missing_for(form: Format) -> str | None:
+    """What to say where a format's packages are not installed; None where they are."""
+    return missing(EXTRAS.get(form, ""), "tensorflow")
 
 
 def export_formats(
@@ -28,7 +34,7 @@ def export_formats(
         something else.
 
     Raises:
-        UsageError: A package is missing, or the network or its dataset cannot be used.
+        UsageError: The network or its dataset cannot be used.
     """
     with Worker(Share("cpu"), ON_TENSORFLOW) as worker:
         for form in forms:

@@ -1,23 +1,83 @@
-"""The packages of others that some options need."""
+"""What involbench needs of other packages, by its own metadata, and how to install it.
 
+involbench itself is on no package index, so that hints name the packages, never an extra of it.
+"""
+
+import shlex
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+
+from packaging.requirements import Requirement
 
 from involbench.errors import UsageError
 
 
-def require(module: str, package: str, extra: str, option: str) -> None:
-    """Check that a package is installed.
+def installed(package: str) -> str | None:
+    """Its version, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def requirements(extra: str = "") -> list[Requirement]:
+    """What one extra needs here, or involbench itself; nothing if it is not installed."""
+    try:
+        texts = requires("involbench") or []
+    except PackageNotFoundError:
+        return []
+    return [asked for asked in map(Requirement, texts) if _is_wanted(asked, extra)]
+
+
+def fits(requirement: Requirement) -> bool:
+    """Whether the package is installed, in a version that is asked for."""
+    number = installed(requirement.name)
+    if number is None:
+        # Another build of it, such as onnxruntime-gpu, has the same module.
+        return find_spec(requirement.name.replace("-", "_")) is not None
+    return requirement.specifier.contains(number, prereleases=True)
+
+
+def install_command(unmet: Iterable[Requirement]) -> str:
+    """`pip install ...`, with a version only where an older one is installed."""
+    return shlex.join(["pip", "install", *map(_named, unmet)])
+
+
+def missing(extra: str, *packages: str) -> str | None:
+    """What to say where something is not installed; None where all is.
 
     Args:
-        module: What is imported.
-        package: What brings it.
-        extra: The extra of involbench that installs it.
-        option: What the user asked for.
+        extra: An extra of involbench; empty for none.
+        packages: Those of involbench's own requirements that are needed too.
+    """
+    asked = [asked for asked in requirements() if asked.name in packages]
+    unmet = [one for one in [*asked, *(requirements(extra) if extra else [])] if not fits(one)]
+    if not unmet:
+        return None
+    states = (f"{one.name} ({installed(one.name) or 'not installed'})" for one in unmet)
+    return f"needs {' and '.join(states)}; {install_command(unmet)}"
+
+
+def require(option: str, extra: str, *packages: str) -> None:
+    """Check that what an option needs is installed; see `missing`.
 
     Raises:
         UsageError: It is not.
     """
-    if find_spec(module) is None:
-        raise UsageError(
-            f"{option} needs {package}, which is not installed; pip install 'involbench[{extra}]'"
-        )
+    what = missing(extra, *packages)
+    if what is not None:
+        raise UsageError(f"{option} {what}")
+
+
+def _is_wanted(requirement: Requirement, extra: str) -> bool:
+    marker = requirement.marker
+    if marker is None:
+        return not extra
+    return ("extra" in str(marker)) == bool(extra) and marker.evaluate({"extra": extra})
+
+
+def _named(requirement: Requirement) -> str:
+    parts = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    older = requirement.specifier if installed(requirement.name) else ""
+    return f"{requirement.name}{parts}{older}"

@@ -9,7 +9,7 @@ from involbench.results.finding import Finding
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 _WITH_CUDA = {
-    "tensorflow": "pip install 'involbench[cuda]'",
+    "tensorflow": "pip install 'tensorflow[and-cuda]'",
     "jax": "pip install 'jax[cuda12]'",
     "torch": "install the build of PyTorch for CUDA, see pytorch.org",
 }

@@ -39,7 +39,8 @@ class LookDesk:
         run = request.run
         match request:
             case PredictFiles(_, files):
-                return answers(run.record, run.facts, run.weights, own_pictures(files, run.facts))
+                pictures = own_pictures(files, run.facts, run.record.trial.data.resize)
+                return answers(run.record, run.facts, run.weights, pictures)
             case PredictTest(_, count):
                 pictures = self._tested(run, count)
                 return answers(run.record, run.facts, run.weights, pictures)
@@ -73,4 +74,6 @@ def _of_the_run() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"the run's images are not at hand: {error}") from error
+        said = error.message
+        text = f"the run's images are not at hand: {said.text}"
+        raise DataError(text, names=said.names, remedy=said.remedy) from error

@@ -4,7 +4,9 @@ Each request is answered by any number of reports and one result or Failure.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
+from involbench.errors import InvolbenchError, Message, SettingError, UsageError
 from involbench.execution.bench_requests import Benchmark, BenchmarkResult
 from involbench.execution.look_requests import ExportRun, Look, Seen
 from involbench.execution.requests import (
@@ -12,6 +14,7 @@ from involbench.execution.requests import (
     CountParameters,
     Examine,
     Examined,
+    Fault,
     LoadData,
     Loaded,
     MatchWidth,
@@ -38,6 +41,7 @@ Result = (
     Loaded
     | RunRecord
     | tuple[Parameters, ...]
+    | tuple[Fault, ...]
     | Matched
     | Seen
     | ExportRecord
@@ -59,10 +63,31 @@ class Done:
 class Failure:
     """The request failed."""
 
-    message: str
+    message: Message
     usage: bool
     """The user can mend it: exit code 2, no traceback."""
     traceback: str
+    key: str = ""
+    """The setting that is wrong, if it is one."""
+
+    @classmethod
+    def of(cls, error: Exception, message: Message, usage: bool, traceback: str) -> Self:
+        """What is sent of an error; `message` and `usage` are for all that is not a setting's."""
+        if isinstance(error, SettingError):
+            return cls(Message(error.reason), True, traceback, error.key)
+        return cls(message, usage, traceback)
+
+    def error(self) -> InvolbenchError:
+        """The same as an exception, with the worker's traceback as its cause."""
+        error: InvolbenchError
+        if self.key:
+            error = SettingError(self.key, str(self.message))
+        else:
+            kind = UsageError if self.usage else InvolbenchError
+            text, names, remedy = self.message.text, self.message.names, self.message.remedy
+            error = kind(text, names=names, remedy=remedy)
+        error.__cause__ = RuntimeError(self.traceback)
+        return error
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,14 @@ class Notice:
     """A line for the user."""
 
     text: str
+    in_full: str = ""
+    """What `-v` prints in its place: all names, where the line has the first few."""
+
+    @classmethod
+    def of(cls, message: Message, warning: bool = False) -> "Notice":
+        """With as many names as fit a line, and with all of them."""
+        before = "warning: " if warning else ""
+        return cls(f"{before}{message}", f"{before}{message.in_full()}")
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,17 @@
 """Which packages are installed, held against what involbench asks for."""
 
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import metadata
 
 from packaging.requirements import Requirement
 
+from involbench.execution.extras import fits, install_command, installed, requirements
 from involbench.results.finding import Finding
 from involbench.results.record import BACKENDS
 
 _MAIN = ("keras", *BACKENDS, "numpy", "numba", "scikit-learn", "matplotlib")
 _OF_NO_USER = frozenset({"dev", "cuda"})
 """Extras that are no question of what is installed."""
-
-
-def installed(package: str) -> str | None:
-    """Its version, or None."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def examine_packages(backend: str) -> Iterator[Finding]:
@@ -30,7 +23,7 @@ def examine_packages(backend: str) -> Iterator[Finding]:
     found = {name: installed(name) for name in _MAIN}
     shown = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     yield Finding(topic="software", name="versions", status="ok", found=shown)
-    asked = [Requirement(text) for text in _requirements()]
+    asked = requirements()
     if not asked:
         yield Finding(
             topic="software",
@@ -41,33 +34,12 @@ def examine_packages(backend: str) -> Iterator[Finding]:
         )
         return
     others = set(BACKENDS) - {backend}
-    yield _needed([r for r in asked if _is_wanted(r, "") and r.name not in others])
-    yield _extras(asked)
-
-
-def _requirements() -> list[str]:
-    try:
-        return requires("involbench") or []
-    except PackageNotFoundError:
-        return []
-
-
-def _is_wanted(requirement: Requirement, extra: str) -> bool:
-    """Whether it is needed here; by an extra, or by involbench itself where that is empty."""
-    marker = requirement.marker
-    if marker is None:
-        return not extra
-    of_an_extra = "extra" in str(marker)
-    return of_an_extra == bool(extra) and marker.evaluate({"extra": extra})
-
-
-def _fits(requirement: Requirement) -> bool:
-    number = installed(requirement.name)
-    return number is not None and requirement.specifier.contains(number, prereleases=True)
+    yield _needed([r for r in asked if r.name not in others])
+    yield _extras()
 
 
 def _needed(requirements: list[Requirement]) -> Finding:
-    wrong = [requirement for requirement in requirements if not _fits(requirement)]
+    wrong = [requirement for requirement in requirements if not fits(requirement)]
     if not wrong:
         text = f"all {len(requirements)} are there, in versions that fit"
         return Finding(topic="software", name="packages", status="ok", found=text)
@@ -79,24 +51,21 @@ def _needed(requirements: list[Requirement]) -> Finding:
         name="packages",
         status="warning" if only_slower else "problem",
         found=f"too old or missing: {', '.join(said)}",
-        remedy="pip install " + " ".join(f"'{r.name}{r.specifier}'" for r in wrong),
+        remedy=install_command(wrong),
     )
 
 
-def _extras(requirements: list[Requirement]) -> Finding:
-    known = set(metadata("involbench").get_all("Provides-Extra") or []) - _OF_NO_USER
-    have = {
-        extra
-        for extra in known
-        if all(_fits(requirement) for requirement in requirements if _is_wanted(requirement, extra))
-    }
-    missing = sorted(known - have)
-    said = [", ".join(sorted(have))] if have else []
+def _extras() -> Finding:
+    known = sorted(set(metadata("involbench").get_all("Provides-Extra") or []) - _OF_NO_USER)
+    wrong = {extra: [r for r in requirements(extra) if not fits(r)] for extra in known}
+    have, missing = ([e for e in known if bool(wrong[e]) == lacks] for lacks in (False, True))
+    said = [", ".join(have)] if have else []
     said += [f"not installed: {', '.join(missing)}"] if missing else []
+    unmet = [requirement for extra in missing for requirement in wrong[extra]]
     return Finding(
         topic="software",
         name="extras",
         status="ok",
         found="; ".join(said),
-        remedy=f"pip install 'involbench[{','.join(missing)}]'" if missing else None,
+        remedy=install_command(unmet) if unmet else None,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from involbench.results.benchmark import Machine
 from involbench.results.finding import Finding
+from involbench.results.remark import Remark
 from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 
@@ -23,14 +24,29 @@ class Loaded:
     fingerprint: str
     train_size: int
     """How many training images it has."""
+    remarks: tuple[Remark, ...] = ()
+    """What the user should know of it: files that are not used, images in train and test."""
 
 
 @dataclass(frozen=True)
 class CheckTrials:
-    """Check that the trials can be built; the result is None."""
+    """Build the trials' models and optimizers; the result is a tuple of Faults, of all of them."""
 
     trials: tuple[Trial, ...]
     device: str
+    as_run: bool = True
+    """Also load the images and look for the devices, as a run does."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that would end a trial before its first step."""
+
+    trial: int
+    """Its place among the trials that were asked about."""
+    key: str
+    """The setting, such as `training.optimizer`."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +91,10 @@ class ExamineDatasets:
 
 @dataclass(frozen=True)
 class ExamineSource:
-    """Load a dataset, unless that would download it; the result is a Finding."""
+    """Load a dataset, unless that would download it; the result is a tuple of Findings.
+
+    The first is about the dataset itself: it is there, where that finding is `ok`.
+    """
 
     data: DataSpec
 

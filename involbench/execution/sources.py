@@ -4,7 +4,7 @@ from typing import Any
 
 from involbench.spec.data import DataSpec
 
-_DECISIVE = {"dataset", "path", "image_size", "test_fraction"}
+_DECISIVE = {"dataset", "path", "image_size", "resize", "test_fraction"}
 
 
 def source_of(data: DataSpec) -> DataSpec:
@@ -15,3 +15,8 @@ def source_of(data: DataSpec) -> DataSpec:
 def arguments_of(source: DataSpec) -> dict[str, Any]:
     """The arguments of `load_dataset` and `describe_dataset`."""
     return source.model_dump(include=_DECISIVE)
+
+
+def source_key(data: DataSpec) -> str:
+    """The key to blame where the images cannot be loaded."""
+    return "data.path" if data.path else "data"

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from involbench.errors import UsageError
-from involbench.execution.desk import Desk, said
+from involbench.execution.desk import Desk, message_of
 from involbench.execution.messages import Done, Failure, Request
 from involbench.execution.output import output_to
 
@@ -54,4 +54,4 @@ def respond(desk: Desk, request: Request) -> Done | Failure:
         return Done(desk.handle(request))
     except Exception as error:
         mendable = isinstance(error, UsageError | ModuleNotFoundError)
-        return Failure(said(error), mendable, traceback.format_exc())
+        return Failure.of(error, message_of(error), mendable, traceback.format_exc())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from involbench.data import Dataset
 from involbench.data.subsets import balanced_subset
 from involbench.errors import InvolbenchError
-from involbench.export.formats import Exporter, Images, Runtime, require, versions
+from involbench.export.formats import EXPORTERS, Exporter, Images, Runtime, versions
 from involbench.results.exports import FILE_NAMES, LITERT, ExportRecord, Format, tolerance
 from involbench.results.files import make_folder, write_json
 from involbench.results.record import DataFacts, RunRecord
@@ -93,11 +93,10 @@ def export(source: Deployable, form: Format, folder: Path) -> ExportRecord:
         folder: Made where it is missing; a file of the same name is replaced.
 
     Raises:
-        UsageError: A package is missing.
         ResultsError: The folder cannot be written.
         InvolbenchError: The converter fails, or what it wrote computes something else.
     """
-    exporter = require(form)
+    exporter = EXPORTERS[form]
     make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
         written = Path(place, FILE_NAMES[form])

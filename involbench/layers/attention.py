@@ -50,7 +50,7 @@ class Attention2D(keras.layers.Layer):
         """The windows, one at every pixel, with a group of channels a head."""
         return self._geometry
 
-    def _convolution(self, filters: int, use_bias: bool) -> keras.layers.Layer:
+    def _convolution(self, name: str, filters: int, use_bias: bool) -> keras.layers.Layer:
         return keras.layers.Conv2D(
             filters,
             1,
@@ -58,6 +58,7 @@ class Attention2D(keras.layers.Layer):
             kernel_initializer=fresh(self.kernel_initializer),
             data_format="channels_last",
             dtype=self.dtype_policy,
+            name=name,
         )
 
     def _pooled(self, outputs: Any) -> Any:

@@ -71,13 +71,13 @@ class KernelGenerator(keras.layers.Layer):
         filters, strides = self._reduce_filters(shape[axis]), _strides(geometry)
         data_format = "channels_last" if channels_last else "channels_first"
         shared = {"data_format": data_format, "dtype": self.dtype_policy}
-        self.pool = keras.layers.AveragePooling2D(strides, padding="same", **shared)
-        self.reduce = self._convolution(filters, self.use_reduce_bias, shared)
+        self.pool = keras.layers.AveragePooling2D(strides, padding="same", name="pool", **shared)
+        self.reduce = self._convolution("reduce", filters, self.use_reduce_bias, shared)
         self.normalization = normalization_layer(
             self.normalization_type, filters, axis, self.momentum, self.epsilon, self.dtype_policy
         )
         spanned = geometry.groups * len(geometry.taps)
-        self.span = self._convolution(spanned, self.use_span_bias, shared)
+        self.span = self._convolution("span", spanned, self.use_span_bias, shared)
         before = [self.pool] if max(strides) > 1 else []
         middle = [self.normalization] if self.normalization is not None else []
         self._generator: list[Any] = [*before, self.reduce, *middle, self.span]
@@ -96,7 +96,7 @@ class KernelGenerator(keras.layers.Layer):
         return channels // self.reduction_ratio
 
     def _convolution(
-        self, filters: int, use_bias: bool, shared: dict[str, Any]
+        self, name: str, filters: int, use_bias: bool, shared: dict[str, Any]
     ) -> keras.layers.Layer:
         return keras.layers.Conv2D(
             filters,
@@ -108,6 +108,7 @@ class KernelGenerator(keras.layers.Layer):
             bias_regularizer=self.bias_regularizer,
             kernel_constraint=self.kernel_constraint,
             bias_constraint=self.bias_constraint,
+            name=name,
             **shared,
         )
 

@@ -72,7 +72,8 @@ class LocalSelfAttention2D(Attention2D):
 
     def build(self, input_shape: Shape) -> None:
         self.query, self.key, self.value = (
-            self._convolution(self.filters, use_bias=False) for _ in range(3)
+            self._convolution(name, self.filters, use_bias=False)
+            for name in ("query", "key", "value")
         )
         for layer in (self.query, self.key, self.value):
             layer.build(input_shape)

@@ -12,11 +12,11 @@ def normalization_layer(
     kind: str | None, filters: int, axis: int, momentum: float, epsilon: float, dtype: Any
 ) -> layers.Layer | None:
     """The layer between the generator's two convolutions; `axis` is that of the channels."""
+    shared = {"epsilon": epsilon, "dtype": dtype, "name": "normalization"}
     if kind == "batch":
-        return layers.BatchNormalization(axis, momentum=momentum, epsilon=epsilon, dtype=dtype)
+        return layers.BatchNormalization(axis, momentum=momentum, **shared)
     if kind == "layer":
-        return layers.LayerNormalization(axis, epsilon=epsilon, dtype=dtype)
+        return layers.LayerNormalization(axis, **shared)
     if kind == "group":
-        groups = math.gcd(32, filters)
-        return layers.GroupNormalization(groups, axis, epsilon=epsilon, dtype=dtype)
+        return layers.GroupNormalization(math.gcd(32, filters), axis, **shared)
     return None

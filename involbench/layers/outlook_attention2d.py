@@ -65,9 +65,9 @@ class OutlookAttention2D(Attention2D):
 
     def build(self, input_shape: Shape) -> None:
         count = len(self.geometry.taps)
-        self.value = self._convolution(self.filters, use_bias=False)
-        self.attention = self._convolution(self.heads * count**2, use_bias=True)
-        self.projection = self._convolution(self.filters, use_bias=True)
+        self.value = self._convolution("value", self.filters, use_bias=False)
+        self.attention = self._convolution("attention", self.heads * count**2, use_bias=True)
+        self.projection = self._convolution("projection", self.filters, use_bias=True)
         for layer in (self.value, self.attention):
             layer.build(input_shape)
         self.projection.build((*input_shape[:3], self.filters))

@@ -1,5 +1,6 @@
 """The involution operator as a function."""
 
 from involbench.ops.involution import involution
+from involbench.ops.plain import plain_operations
 
-__all__ = ["involution"]
+__all__ = ["involution", "plain_operations"]

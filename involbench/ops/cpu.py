@@ -27,12 +27,14 @@ _PARTS = 8
 
 @functools.cache
 def available() -> bool:
-    """Whether numba, which compiles the loops, is installed and fits the other packages."""
+    """Whether numba compiles the loops: it is installed, fits the other packages, and may."""
     try:
+        from numba import config
+
         loops("cpu_columns")
     except ImportError:
         return False
-    return True
+    return not config.DISABLE_JIT
 
 
 def adapted(

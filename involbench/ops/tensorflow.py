@@ -4,9 +4,11 @@ On the CPU the result and both gradients are computed by `involbench.ops.cpu`, w
 calls as functions of NumPy arrays; no size of a batch or image compiles anything anew. Where groups
 have few channels, what XLA makes of the sums is faster. Neither can be part of what XLA compiles or
 of a graph that leaves this process: there the sums over shifted views run as plain operations.
+Who traces such a graph says so (`plain_operations`), or is known by its module (`_EXPORTERS`).
 """
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -18,16 +20,23 @@ from tensorflow.python.ops import control_flow_util
 
 from involbench.ops import cpu, taps, tensorflow_compiled
 from involbench.ops.geometry import Geometry
+from involbench.ops.plain import plain_operations_chosen
 from involbench.ops.tensorflow_gradients import differentiable
 
 # Who saves a model traces it on the way, and has no other way to tell a layer.
-_EXPORTERS = ("keras.src.export", "tensorflow.python.saved_model")
+_EXPORTERS = ("keras.src.export", "tensorflow.python.saved_model", "tf2onnx")
+
+_SAVED_LOOPS = (
+    "a saved tf.function calls involbench's compiled loops, which only exist in this process: the "
+    "saved model will not run in another one. Trace a new tf.function inside `with "
+    "involbench.ops.plain_operations():` and save that"
+)
 
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution`."""
     known = None not in inputs.shape[1:]
-    if _in_xla() or _exporting():
+    if plain_operations_chosen() or _in_xla() or _exporting():
         result = _as_operations(inputs, kernels, geometry)
     elif _by_loops(inputs, geometry, known):
         result = cpu.adapted(_with_loops, inputs, kernels, geometry)
@@ -71,6 +80,10 @@ class _Loops:
         return result
 
     def _on_arrays(self, function: Callable[..., Any], *tensors: tf.Tensor) -> tf.Tensor:
+        if _exporting():
+            # The saver traces the gradients of every operation that it saves. So these loops are
+            # in a graph that was traced before.
+            warnings.warn(_SAVED_LOOPS, stacklevel=2)
         # Not stateful: a gradient that nobody asks for is not computed.
         call = partial(function, geometry=self._geometry)
         return tf.numpy_function(call, tensors, tensors[-1].dtype, stateful=False)

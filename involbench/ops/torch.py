@@ -9,13 +9,14 @@ import torch
 
 from involbench.ops import cpu, taps
 from involbench.ops.geometry import Geometry
+from involbench.ops.plain import plain_operations_chosen
 
 
 def involution(inputs: torch.Tensor, kernels: torch.Tensor, geometry: Geometry) -> torch.Tensor:
     """See `involbench.ops.involution`."""
-    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
     on_cpu = inputs.device.type == kernels.device.type == "cpu"
-    if on_cpu and not tracing and cpu.available():
+    if on_cpu and not (traced or plain_operations_chosen()) and cpu.available():
         return cpu.adapted(_OnArrays.apply, inputs, kernels, geometry)
     return _AsOperations.apply(inputs, kernels, geometry)
 

@@ -1,18 +1,22 @@
 """Claims and their verdicts, as a person reads them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.analysis.comparison import ClaimNumbers, ClaimResult, ClaimVerdict
+from involbench.analysis.comparison import ClaimNumbers, ClaimResult, ClaimVerdict, Comparison
 from involbench.analysis.metrics import Metric
 from involbench.analysis.metrics import metric as metric_called
+from involbench.reporting.labels import heading
 from involbench.reporting.sentences import p_value
 from involbench.reporting.values import number
 from involbench.results.wording import excerpt, located, seeds
+
+CLAIMS_VERSION = 1
+"""Of the JSON document."""
 
 _MOST_POINTS = 4
 _UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
@@ -25,25 +29,49 @@ def claim_sentence(claim: ClaimResult) -> str:
     return text if text.endswith("?") else f"{text}."
 
 
-def claims_view(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[RenderableType]:
-    """A sentence a claim, under its experiment; how many came out how.
+def claims_view(experiments: Mapping[str, Sequence[Comparison]]) -> Iterator[RenderableType]:
+    """A sentence a claim, under its experiment and group of settings; how many came out how.
 
     Args:
-        claims: Experiment -> its claims.
+        experiments: Experiment -> the comparison of each group of settings.
     """
-    for experiment, listed in claims.items():
-        yield Text(experiment, style="bold")
-        yield from (Text(claim_sentence(claim)) for claim in listed)
-        yield Text()
-    counts = Counter(claim.verdict for listed in claims.values() for claim in listed)
-    yield Text(", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict)) + ".")
+    if not experiments:
+        yield Text("No claims: a spec states them under `claims:`.")
+        return
+    for groups in experiments.values():
+        for comparison in groups:
+            yield Text(heading(comparison), style="bold")
+            yield from (Text(claim_sentence(claim)) for claim in comparison.claims)
+            yield Text()
+    judged = (each for groups in experiments.values() for each in groups if each.is_stated)
+    counts = Counter(claim.verdict for each in judged for claim in each.claims)
+    counted = ", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict))
+    several = any(len(groups) > 1 for groups in experiments.values())
+    yield Text(counted + (", on the settings that specs state." if several else "."))
 
 
-def claims_rows(claims: Mapping[str, Sequence[ClaimResult]]) -> Iterator[dict[str, Any]]:
-    """Every number of each claim, with its experiment, as JSON has them."""
-    for experiment, listed in claims.items():
-        for claim in listed:
-            yield {"experiment": experiment, **claim.model_dump(mode="json")}
+def claims_document(experiments: Mapping[str, Sequence[Comparison]]) -> dict[str, Any]:
+    """Every number of each claim for `--json`, with its experiment.
+
+    `claims` are on the settings that the specs state, `other_settings` what other runs say.
+    """
+    every = [each for groups in experiments.values() for each in groups]
+    document = {"schema_version": CLAIMS_VERSION, "claims": _rows(e for e in every if e.is_stated)}
+    if others := [each for each in every if not each.is_stated]:
+        document["other_settings"] = _rows(others)
+    return document
+
+
+def _rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
+    return [
+        {
+            "experiment": comparison.experiment,
+            **({"settings": comparison.settings} if comparison.settings else {}),
+            **claim.model_dump(mode="json"),
+        }
+        for comparison in comparisons
+        for claim in comparison.claims
+    ]
 
 
 def claim_numbers(claim: ClaimResult) -> str:

@@ -6,24 +6,27 @@ from involbench.analysis.compare import compare
 from involbench.analysis.comparison import Comparison
 from involbench.errors import ResultsError
 from involbench.reporting.histories import histories_of, single_chance
-from involbench.reporting.labels import label
+from involbench.reporting.labels import heading, label
 from involbench.reporting.notes_on_seeds import collapses
-from involbench.reporting.plots import plot_experiment, plot_run, save_figure
+from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.style import styles_of
 from involbench.reporting.tables_csv import comparison_csv
+from involbench.reporting.tables_json import comparison_document
 from involbench.results.files import write_atomic, write_json
 from involbench.results.locks import one_at_a_time
 from involbench.results.outline import read_outline
 from involbench.results.reading import ResultsTree, read_history
 
 
-def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
+def write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     """Compare the runs of an experiment and write what is seen of it into its folder.
 
-    Where several processes end at once, the last to write has seen the runs of all.
+    Where several processes end at once, the last to write has seen the runs of all. The plots are
+    those of the group of settings with the most runs.
 
     Returns:
-        The comparison, with a warning more for each history that could not be read.
+        The comparison of each group of settings, the first with a warning more for each history
+        that could not be read, and for plots that could not be drawn.
 
     Raises:
         ResultsError: The folder cannot be written.
@@ -32,23 +35,30 @@ def write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
         return _write_comparison(tree, experiment)
 
 
-def _write_comparison(tree: ResultsTree, experiment: str) -> Comparison:
+def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
-    comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
-    histories, unread = histories_of(comparison.models, runs)
+    groups = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
+    comparison = groups[0].comparison
+    histories, unread = histories_of(comparison.models, groups[0].runs)
     comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *unread)})
-    write_json(folder / "comparison.json", comparison.model_dump(mode="json"))
-    write_atomic(folder / "comparison.csv", comparison_csv([comparison]).encode())
-    title = "\n".join([experiment, *_collapsed(comparison)])
+    comparisons = [comparison, *(group.comparison for group in groups[1:])]
+    write_json(folder / "comparison.json", comparison_document(comparisons))
+    write_atomic(folder / "comparison.csv", comparison_csv(comparisons).encode())
+    title = "\n".join([heading(comparison), *_collapsed(comparison)])
     curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
     if not any(curves.values()):
-        return comparison
+        return comparisons
     styles = styles_of((label(each.model, each.point), each.model) for each in comparison.models)
     chance = single_chance(comparison.models)
-    for name, figure in plot_experiment(curves, title, chance, styles).items():
-        save_figure(figure, _plots(folder) / name)
-    return comparison
+    failures: list[str] = []
+    with or_warn(f"the plots of {experiment}", failures.append):
+        from involbench.reporting.plots import plot_experiment, save_figure
+
+        for name, figure in plot_experiment(curves, title, chance, styles).items():
+            save_figure(figure, _plots(folder) / name)
+    warned = {"warnings": (*comparison.warnings, *failures)}
+    return [comparison.model_copy(update=warned), *comparisons[1:]]
 
 
 def write_run_plots(run_dir: Path) -> None:
@@ -57,6 +67,8 @@ def write_run_plots(run_dir: Path) -> None:
     Raises:
         ResultsError: There is no history that can be read, or the folder cannot be written.
     """
+    from involbench.reporting.plots import plot_run, save_figure
+
     for name, figure in plot_run(read_history(run_dir), run_dir.name).items():
         save_figure(figure, _plots(run_dir) / name)
 

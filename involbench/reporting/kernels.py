@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.plots import plot_kernels
 from involbench.results.looking import KernelMaps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread")
 
@@ -39,7 +41,7 @@ def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
 
 def kernels_figure(
     maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None, title: str
-) -> Figure:
+) -> "Figure":
     """Heat maps beside the images, and the kernels at a pixel."""
     labels = maps.pictures.labels
     captions = [[f"test image {name}"] for name in maps.pictures.names]

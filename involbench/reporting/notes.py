@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from involbench.analysis.comparison import Comparison, ModelResult, Summary
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
+from involbench.analysis.settings import NONE
 from involbench.reporting.labels import label
 from involbench.reporting.notes_on_seeds import (
     collapses,
@@ -65,7 +66,7 @@ def made_with(comparison: Comparison) -> str:
     versions = [
         f"{key} {' / '.join(values)}"
         for key, values in found.items()
-        if key not in ("cpu", "device")
+        if key not in ("cpu", "device") and values != (NONE,)
     ]
     where = f" on {' / '.join(found['device'])}" if "device" in found else ""
     machine = f" ({' / '.join(found['cpu'])})" if "cpu" in found else ""

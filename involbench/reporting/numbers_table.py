@@ -1,8 +1,7 @@
 """Names and numbers for the terminal."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from textwrap import wrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -11,30 +10,35 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from involbench.reporting.whole_words import WholeWords, beside, folded, longest_word
+
 _UNLIMITED = 10_000
 """Cells; wider than any table."""
 _NARROWEST = 5
 """Cells of the names' column."""
-_WORD = 12
-"""Cells that the first word of a name gets before numbers do."""
+_INDENT = 2
+"""Cells before the numbers that stand below their name."""
 
 
 @dataclass(frozen=True)
 class NumbersTable:
     """A table of names and numbers, the narrower the less room there is.
 
-    The first column holds names and may fold, but not before the header has and the columns have
-    moved together. Where a word of a name would break, all that follows its first word stands below
-    the table instead, by its number. Numbers are never broken: where there is no room for them, the
-    last columns are left out, and named below the table.
+    No word and no number is ever broken. The first column holds names, which fold between words,
+    but not before the header has and the columns have moved together. Where a further word of a
+    name is too long, all that follows the first word stands below the table instead, by its number.
+    Where the first word is too long, the numbers stand below their name. Where there is no room
+    even so, the last columns are left out, and named below the table.
 
     Args:
         columns: The header.
         rows: A name and as many cells as there are further columns, each.
+        prose: The last column is text, which folds between words.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    prose: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         endless, room = options.update(width=_UNLIMITED), options.max_width
@@ -42,17 +46,38 @@ class NumbersTable:
         if Measurement.get(console, endless, table).maximum <= room:
             yield table
             return
-        words = [name.split()[0] for name, *_ in self.rows if name.split()]
-        least = min(max(map(cell_len, words), default=0), _WORD)
-        count = len(self.columns)
-        while (left := room - self._first(count)._numbers(console, endless)) < least and count > 2:
-            count -= 1
-        yield from self._first(count)._narrow(left)
+        for count in range(len(self.columns), 1, -1):
+            some = self._first(count)
+            beside_names = some._with_prose_in(room - some._longest_name() - 1)
+            below_names = some._with_prose_in(room - _INDENT)
+            left = room - beside_names._numbers(console, endless)
+            if left >= some._longest_name():
+                yield from beside_names._narrow(left)
+                break
+            if below_names._stacked_width() <= room or count == 2:
+                yield from below_names._stacked()
+                break
         if count < len(self.columns):
-            yield Text(f"no room for: {', '.join(self.columns[count:])}", style="dim")
+            yield WholeWords(Text(f"no room for: {', '.join(self.columns[count:])}", style="dim"))
+
+    def _longest_name(self) -> int:
+        """Cells of the longest first word of a name, which is never broken."""
+        firsts = (name.partition(" ")[0] for name, *_ in self.rows)
+        return max(longest_word([self.columns[0], *firsts]), _NARROWEST)
 
     def _first(self, count: int) -> "NumbersTable":
-        return NumbersTable(self.columns[:count], [row[:count] for row in self.rows])
+        prose = self.prose and count == len(self.columns)
+        return NumbersTable(self.columns[:count], [row[:count] for row in self.rows], prose)
+
+    def _with_prose_in(self, room: int) -> "NumbersTable":
+        """With the last column folded into what all others but the first leave of the room."""
+        if not self.prose:
+            return self
+        width = max(room - sum(w + 1 for w in self._widths()[:-1]), self._widest_word())
+        return replace(self, rows=[(*row[:-1], folded(row[-1], width)) for row in self.rows])
+
+    def _widest_word(self) -> int:
+        return longest_word([self.columns[-1], *(row[-1] for row in self.rows)])
 
     def _numbers(self, console: Console, endless: ConsoleOptions) -> int:
         """How many cells all columns but the first take at the least."""
@@ -62,12 +87,34 @@ class NumbersTable:
 
     def _narrow(self, room: int) -> RenderResult:
         names = [name for name, *_ in self.rows]
-        if any(cell_len(word) > room for name in names for word in name.split()[1:]):
+        if longest_word(names) > room:
             numbered, rests = _numbered(names)
             yield self._table(self._folded(), 0, numbered)
-            yield from rests
+            yield from map(WholeWords, rests)
         else:
             yield self._table(self._folded(), space=0)
+
+    def _stacked(self) -> Iterator[WholeWords]:
+        """Each name on a line of its own, and its numbers below it."""
+        lines = self._stacked_lines()
+        yield WholeWords(Text(self.columns[0], style="bold"))
+        yield from (WholeWords(Text(line, style="bold")) for line in next(lines))
+        yield WholeWords(Text("─" * self._stacked_width()))
+        for (name, *_), below in zip(self.rows, lines, strict=True):
+            yield from (WholeWords(Text(line)) for line in [name, *below])
+
+    def _stacked_lines(self) -> Iterator[list[str]]:
+        """The lines of the header, then of each row, without the names."""
+        widths, last = self._widths(), len(self.columns) - 2 if self.prose else -1
+        for cells in [self._folded()[1:], *(row[1:] for row in self.rows)]:
+            yield [" " * _INDENT + line for line in beside(cells, widths, last)]
+
+    def _stacked_width(self) -> int:
+        return _INDENT + sum(width + 1 for width in self._widths()) - 1
+
+    def _widths(self) -> list[int]:
+        columns = zip(self._folded()[1:], *(row[1:] for row in self.rows), strict=True)
+        return [max(map(_width, cells)) for cells in columns]
 
     def _table(
         self, columns: Sequence[str], space: int, names: Sequence[str] | None = None
@@ -75,19 +122,23 @@ class NumbersTable:
         padding = (0, 0, 0, space)  # One more is the box's.
         table = Table(box=SIMPLE_HEAD, show_edge=False, padding=padding, header_style="bold")
         table.add_column(columns[0], overflow="fold", min_width=_NARROWEST)
-        for column in columns[1:]:
-            table.add_column(column, justify="right", no_wrap=True)
+        for place, column in enumerate(columns[1:], start=2):
+            prose = self.prose and place == len(columns)
+            table.add_column(column, justify="left" if prose else "right", no_wrap=True)
         for index, (name, *cells) in enumerate(self.rows):
             table.add_row(Text(names[index] if names else name), *map(Text, cells))
         return table
 
     def _folded(self) -> list[str]:
         """The header in as many lines as its columns' cells leave it."""
-        folded = []
-        for title, *cells in zip(self.columns, *self.rows, strict=True):
-            width = max(map(cell_len, [*cells, *title.split()]), default=0)
-            folded.append("\n".join(wrap(title, max(width, 1))))
-        return folded
+        return [
+            folded(title, max(longest_word([title]), *map(_width, cells)))
+            for title, *cells in zip(self.columns, *self.rows, strict=True)
+        ]
+
+
+def _width(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
 
 
 def _numbered(names: Sequence[str]) -> tuple[list[str], list[Text]]:

@@ -25,10 +25,11 @@ class PlainScreen:
     Args:
         console: Where the lines go.
         baseline: The model that the others are held against.
+        verbose: Name all that a notice is about.
     """
 
-    def __init__(self, console: Console, baseline: str) -> None:
-        self._console = console
+    def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
+        self._console, self._verbose = console, verbose
         self._standing = Standing()
         self._baseline = baseline
         self._decile: tuple[str, int] = ("", -1)
@@ -48,7 +49,7 @@ class PlainScreen:
             case Progress():
                 self._progress(event)
             case Notice():
-                self._line(event.text)
+                self._line((event.in_full if self._verbose else "") or event.text)
             case Planned():
                 self._line(plan_line(event))
             case TrialEnded():
@@ -72,8 +73,8 @@ class PlainScreen:
 class LiveScreen(PlainScreen):
     """A table of the running trials that is redrawn in place; what has ended stays above it."""
 
-    def __init__(self, console: Console, baseline: str) -> None:
-        super().__init__(console, baseline)
+    def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
+        super().__init__(console, baseline, verbose)
         self._loading: Progress | None = None
         self._live = Live(
             get_renderable=self._picture, console=console, refresh_per_second=4, transient=True

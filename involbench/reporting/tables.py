@@ -1,4 +1,4 @@
-"""A comparison as tables for the terminal, 80 columns wide."""
+"""A comparison as tables for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.text import Text
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.metrics import ACCURACY
 from involbench.reporting.claims import claim_sentence
-from involbench.reporting.labels import side_by_side
+from involbench.reporting.labels import heading, side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.tables_text import result_table, without_equal_columns
@@ -24,12 +24,12 @@ def comparison_view(
     metrics: Sequence[str] = (ACCURACY,),
     only_changed: bool = False,
 ) -> Iterator[RenderableType]:
-    """What `compare` prints of one experiment: a table a metric, verdicts, notes, plots."""
-    yield Text(comparison.experiment, style="bold")
+    """What `compare` prints of a group of settings: a table a metric, verdicts, notes, plots."""
+    yield Text(heading(comparison), style="bold")
     points = side_by_side(comparison)
-    for heading, results in points[:_MOST_POINTS]:
-        if heading:
-            yield Text(heading, style="italic")
+    for point, results in points[:_MOST_POINTS]:
+        if point:
+            yield Text(point, style="italic")
         for metric in metrics:
             titles, rows = result_table(comparison, results, [metric])
             if only_changed:
@@ -42,4 +42,4 @@ def comparison_view(
         lines = list(map(Text, said))
         yield from [*lines, Text()] if lines else []
     yield from map(Text, notes(comparison, metrics))
-    yield from (Text(f"Plot: {path}", overflow="fold", no_wrap=True) for path in plots)
+    yield from (Text(f"Plot: {path}") for path in plots)

@@ -1,4 +1,4 @@
-"""What `clean` would remove, as a table 80 columns wide."""
+"""What `clean` would remove, as a table."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables_list import table
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.units import size
 from involbench.results.leftovers import Leftover
 
 
 def leftovers_view(leftovers: Sequence[Leftover], root: Path) -> Iterator[RenderableType]:
     """A row a leftover, with its path below `root` where it is there, and the sum."""
-    rows = table("left over", "size", "what it is")
+    rows = []
     for leftover in leftovers:
         inside = leftover.path.is_relative_to(root)
         name = leftover.path.relative_to(root) if inside else leftover.path
-        rows.add_row(*map(Text, (str(name), size(leftover.size), leftover.why)))
-    yield rows
+        rows.append((str(name), size(leftover.size), leftover.why))
+    yield NumbersTable(("left over", "size", "what it is"), rows, prose=True)
     yield Text(f"\n{counted(leftovers)} in {root}")
 
 

@@ -36,8 +36,17 @@ _NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
 
 def comparison_csv(comparisons: Iterable[Comparison]) -> str:
-    """The text of the file; what was not measured is empty. Fractions and seconds, not percent."""
-    return csv_text([COLUMNS, *(row for each in comparisons for row in comparison_rows(each))])
+    """The text of the file; what was not measured is empty. Fractions and seconds, not percent.
+
+    Where an experiment has several groups of settings, a last column tells them apart.
+    """
+    listed = list(comparisons)
+    rows = [row for each in listed for row in comparison_rows(each)]
+    if not any(each.settings for each in listed):
+        return csv_text([COLUMNS, *rows])
+    settings = [json.dumps(each.settings) for each in listed for _ in comparison_rows(each)]
+    apart = [[*row, text] for row, text in zip(rows, settings, strict=True)]
+    return csv_text([(*COLUMNS, "settings"), *apart])
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

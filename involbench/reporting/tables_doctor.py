@@ -1,4 +1,4 @@
-"""What `doctor` found, as a page 80 columns wide and as JSON."""
+"""What `doctor` found, as a page and as JSON."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from involbench.reporting.whole_words import Fields
 from involbench.results.finding import Examination, Finding
 from involbench.results.wording import printable
 
@@ -41,17 +41,14 @@ def doctor_document(examination: Examination) -> dict[str, Any]:
     }
 
 
-def _grid(findings: Iterator[Finding]) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, width=9)
-    grid.add_column(no_wrap=True, width=15)
-    grid.add_column(overflow="fold")
+def _grid(findings: Iterator[Finding]) -> Fields:
+    rows = []
     for finding in findings:
         mark = Text(f"  {finding.status}", style=_COLOURS[finding.status])
-        grid.add_row(mark, Text(finding.name, style="dim"), Text(_shorter(finding.found)))
+        rows.append((mark, Text(finding.name, style="dim"), Text(_shorter(finding.found))))
         if finding.remedy:
-            grid.add_row("", "", Text(f"-> {_shorter(finding.remedy)}"))
-    return grid
+            rows.append((Text(), Text(), Text(f"-> {_shorter(finding.remedy)}")))
+    return Fields(rows, [9, 15])
 
 
 def _shorter(text: str) -> str:

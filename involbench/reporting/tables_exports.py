@@ -1,8 +1,8 @@
 """`bench export` as tables: for the terminal, as CSV and as Markdown."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -12,6 +12,9 @@ from involbench.reporting.plots.times import Time, plot_times
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
 from involbench.reporting.units import size
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _COLUMNS = ("model", "median, ms", "p95", "times the baseline", "size", "accuracy %")
 
@@ -51,7 +54,7 @@ def exports_rows(benchmark: ExportsBenchmark) -> list[tuple[str | float, ...]]:
     return rows
 
 
-def exports_figure(benchmark: ExportsBenchmark) -> Figure:
+def exports_figure(benchmark: ExportsBenchmark) -> "Figure":
     """A row a format and number of threads."""
     times: dict[str, dict[str, Time]] = {}
     for cost in benchmark.exports:

@@ -1,15 +1,13 @@
-"""The experiments of a results tree, and the runs of one, as tables 80 columns wide and as JSON."""
+"""The experiments of a results tree, and the runs of one, as tables and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
+from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.units import age, size
 from involbench.results.catalog import RunEntry
 
@@ -21,22 +19,22 @@ def experiments_view(
     experiments: Mapping[str, Sequence[RunEntry]], now: datetime
 ) -> Iterator[RenderableType]:
     """A row an experiment: its runs by status, epochs done of all, age of the newest, size."""
-    rows = table("experiment", "runs", "epochs", "age", "size", "status")
+    rows = []
     for name, entries in experiments.items():
         newest = [age(now - max(entry.updated for entry in entries))] if entries else ["-"]
         total = size(sum(entry.size for entry in entries))
         cells = [name, str(len(entries)), _epochs(entries), *newest, total, statuses(entries)]
-        rows.add_row(*map(Text, cells))
-    yield rows
+        rows.append(cells)
+    yield NumbersTable(("experiment", "runs", "epochs", "age", "size", "status"), rows, prose=True)
 
 
 def runs_view(entries: Sequence[RunEntry], now: datetime) -> Iterator[RenderableType]:
     """A row a run: status, epochs done of all, age, size on disk."""
-    rows = table("run", "epochs", "age", "size", "status")
-    for entry in entries:
-        cells = [entry.run_id, _epochs([entry]), age(now - entry.updated), size(entry.size)]
-        rows.add_row(*map(Text, [*cells, status(entry)]))
-    yield rows
+    rows = [
+        (entry.run_id, _epochs([entry]), age(now - entry.updated), size(entry.size), status(entry))
+        for entry in entries
+    ]
+    yield NumbersTable(("run", "epochs", "age", "size", "status"), rows, prose=True)
 
 
 def list_json(experiments: Mapping[str, Sequence[RunEntry]]) -> dict[str, Any]:
@@ -87,13 +85,3 @@ def _epochs(entries: Sequence[RunEntry]) -> str:
     done = sum(entry.epochs_done for entry in entries)
     total = sum(epochs for epochs in known if epochs is not None)
     return f"{done}/{'?' if None in known else total}"
-
-
-def table(name: str, *columns: str) -> Table:
-    """Numbers are never broken; names and the last column fold."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), header_style="bold")
-    table.add_column(name, overflow="fold", min_width=10)
-    for column in columns[:-1]:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column(columns[-1], overflow="fold", min_width=10)
-    return table

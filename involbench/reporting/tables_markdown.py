@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.metrics import ACCURACY
 from involbench.reporting.claims import claim_sentence
-from involbench.reporting.labels import side_by_side
+from involbench.reporting.labels import heading, side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.tables_text import full_table, without_equal_columns
 
@@ -15,13 +15,13 @@ def comparison_markdown(
     comparison: Comparison, metrics: Sequence[str] = (ACCURACY,), only_changed: bool = False
 ) -> str:
     """A heading, one table a sweep point, the verdicts and the notes as a list."""
-    parts = [f"### {comparison.experiment}"]
-    for heading, results in side_by_side(comparison):
+    parts = [f"### {_escape(heading(comparison))}"]
+    for point, results in side_by_side(comparison):
         titles, rows = full_table(comparison, results, metrics)
         if only_changed:
             titles, rows = without_equal_columns(titles, rows)
         table = markdown_table(titles, rows)
-        parts.append(f"**{_escape(heading)}**\n\n{table}" if heading else table)
+        parts.append(f"**{_escape(point)}**\n\n{table}" if point else table)
     claims = map(claim_sentence, comparison.claims)
     said = [*verdicts(comparison, metrics), *claims, *notes(comparison, metrics)]
     parts.append("\n".join(f"- {_escape(line)}" for line in said))

@@ -1,8 +1,8 @@
 """`bench model` as tables: for the terminal, as CSV and as Markdown."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -11,6 +11,9 @@ from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.plots.times import Time, plot_times
 from involbench.reporting.tables_benchmark import made_with, milliseconds, short
 from involbench.reporting.tables_markdown import markdown_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MIB = 2**20
 _SIZE_COLUMNS = ("model", "parameters", "MACs", "activations", "file, MiB", "first call, s")
@@ -60,7 +63,7 @@ def models_rows(benchmark: ModelsBenchmark) -> list[tuple[str | float | None, ..
     return rows
 
 
-def models_figure(benchmark: ModelsBenchmark) -> Figure:
+def models_figure(benchmark: ModelsBenchmark) -> "Figure":
     """Inferences and training step, a row each."""
     times = {
         _call(batch): {model.name: _time(model.inference[batch]) for model in benchmark.models}

@@ -1,4 +1,4 @@
-"""`bench operator` as tables for the terminal, 80 columns wide."""
+"""`bench operator` as tables for the terminal."""
 
 from collections.abc import Iterator
 from itertools import chain

@@ -1,4 +1,4 @@
-"""`params` as tables for the terminal, 80 columns wide."""
+"""`params` as tables for the terminal."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""One run in full, as a page 80 columns wide and as JSON."""
+"""One run in full, as a page and as JSON."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.settings import shown, trial_settings
 from involbench.reporting.tables_list import run_json, status
 from involbench.reporting.units import age, elapsed, size
+from involbench.reporting.whole_words import Fields
 from involbench.results.catalog import RunEntry
 from involbench.results.logs import last_lines
 from involbench.results.record import Parameters, RunRecord
@@ -32,7 +32,7 @@ def run_view(
     yield Text(f"{entry.experiment}/{entry.run_id}", style="bold")
     yield _grid(_ending(entry, now))
     for line in log_lines(entry):
-        yield Text(f"  | {printable(line)}", overflow="fold")
+        yield Text(f"  | {printable(line)}")
     sections = record_sections(entry.record, parameters) if entry.record else {}
     for title, rows in {**sections, "files": _files(entry)}.items():
         if lines := list(rows):
@@ -118,6 +118,9 @@ def _provenance(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "started", excerpt(record.started)
     versions = (f"{name} {version}" for name, version in record.versions.items())
     yield "versions", printable(", ".join(versions))
+    if record.environment:
+        variables = (f"{name}={value}" for name, value in record.environment.items())
+        yield "environment", excerpt(" ".join(variables), 1000)
     if record.hardware:
         machine = record.hardware
         memory = f"{machine.cores} cores, {machine.memory_gib:g} GiB"
@@ -142,10 +145,5 @@ def _files(entry: RunEntry) -> Iterator[tuple[str, str]]:
     yield "together", size(entry.size)
 
 
-def _grid(rows: Rows) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(overflow="fold", min_width=14, max_width=40)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(Text(f"  {name}", style="dim"), Text(value))
-    return grid
+def _grid(rows: Rows) -> Fields:
+    return Fields([(Text(f"  {name}", style="dim"), Text(value)) for name, value in rows], [14])

@@ -1,4 +1,4 @@
-"""`bench step` as a table for the terminal, 80 columns wide."""
+"""`bench step` as a table for the terminal."""
 
 from collections.abc import Iterator
 

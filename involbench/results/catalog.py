@@ -10,9 +10,9 @@ from pathlib import Path
 from involbench.errors import ResultsError
 from involbench.results.inventory import Item, items_below, total_size
 from involbench.results.locks import is_held
-from involbench.results.outline import read_outline
 from involbench.results.reading import RUN_ID, ResultsTree, read_history, read_run
 from involbench.results.record import RunRecord
+from involbench.results.trial_file import read_trial
 
 _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
 
@@ -29,7 +29,7 @@ class RunEntry:
     """None while it runs, and where it was cut off."""
     epochs_done: int
     epochs: int | None
-    """How many there are to be; None where that is not known."""
+    """How many its trial has; None where nothing tells it."""
     updated: datetime
     """When it ended, or when its files last changed."""
     items: tuple[Item, ...]
@@ -51,24 +51,20 @@ def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], li
         ResultsError: The experiment's folder cannot be listed.
     """
     found, warnings = [], []
-    planned = read_outline(tree.folder(experiment)).epochs
     for path in tree.run_folders(experiment):
         try:
-            found.append(read_entry(experiment, path, planned))
+            found.append(read_entry(experiment, path))
         except ResultsError as error:
             warnings.append(f"{error} (skipped)")
     return sorted(found, key=_order), warnings
 
 
-def read_entry(
-    experiment: str, path: Path, planned: int | None, held: bool | None = None
-) -> RunEntry:
+def read_entry(experiment: str, path: Path, held: bool | None = None) -> RunEntry:
     """One run folder.
 
     Args:
         experiment: The experiment that it is of.
         path: The folder.
-        planned: How many epochs there are to be, where there is no record that says it.
         held: Whether a process trains it; default: whether its lock is held.
 
     Raises:
@@ -80,16 +76,14 @@ def read_entry(
     record = read_run(path).record if has_record else None
     status = _status(path, record, held)
     items = tuple(items_below(path))
-    done = _epochs_done(path, record, items)
-    if planned is not None and planned < done:
-        planned = None  # The spec has changed, or -S set another number.
+    trial = record.trial if record else read_trial(path)
     return RunEntry(
         experiment=experiment,
         path=path,
         status=status,
         record=record,
-        epochs_done=done,
-        epochs=record.trial.training.epochs if record else planned,
+        epochs_done=_epochs_done(path, record, items),
+        epochs=trial.training.epochs if trial else None,
         updated=_updated(path, record if status != "running" else None, items),
         items=items,
     )

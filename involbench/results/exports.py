@@ -12,6 +12,14 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 LITERT: frozenset[Format] = frozenset(("litert", "litert_float16", "litert_int8"))
 """Those that take one image at a time."""
 
+EXTRAS: dict[Format, str] = {
+    "onnx": "onnx",
+    "litert": "litert",
+    "litert_float16": "litert",
+    "litert_int8": "litert",
+}
+"""The extra of involbench that a format needs beside TensorFlow."""
+
 FILE_NAMES: dict[Format, str] = {
     "saved_model": "saved_model",
     "onnx": "model.onnx",

@@ -13,6 +13,11 @@ _LARGEST = 2**26
 """Bytes of the largest file that is read; a history of a million epochs is smaller."""
 
 
+def user_path(text: str) -> Path:
+    """The path that a user means: `~` is the home folder, as in a shell."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (leaves ~name of nobody as it is)
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to a temporary name in the same folder, flush it, and rename it to `path`.
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from involbench.errors import InvolbenchError, Message
 from involbench.results.benchmark import Machine
 from involbench.results.record import Record
 
 Status = Literal["ok", "warning", "problem"]
 """Nothing to do; a run works, but not as well as it could; a run would fail."""
 
-Topic = Literal["software", "backend", "folders", "data", "experiment"]
+Topic = Literal["software", "backend", "environment", "folders", "data", "experiment"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 """In the order of a page."""
 
@@ -45,7 +46,13 @@ def worst(findings: Sequence[Finding]) -> Status:
     return "problem" if "problem" in found else "warning" if "warning" in found else "ok"
 
 
-def failing(topic: Topic, name: str, message: str) -> Finding:
-    """The problem that an error's message tells of; what follows its `; ` is the remedy."""
-    found, _, remedy = message.partition("; ")
-    return Finding(topic=topic, name=name, status="problem", found=found, remedy=remedy or None)
+def finding_of(topic: Topic, name: str, status: Status, message: Message) -> Finding:
+    """The finding that a message tells of."""
+    return Finding(
+        topic=topic, name=name, status=status, found=message.found, remedy=message.remedy
+    )
+
+
+def failing(topic: Topic, name: str, error: InvolbenchError) -> Finding:
+    """The problem that an error tells of."""
+    return finding_of(topic, name, "problem", error.message)

@@ -18,7 +18,6 @@ from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.explain import problems_of
 from involbench.spec.section import Section
 from involbench.spec.sweep import MAX_TRIALS
-from involbench.spec.training import TrainingSpec
 from involbench.spec.wording import KeyPath, dotted
 from involbench.spec.yaml_source import NotYaml, parse
 
@@ -27,17 +26,17 @@ _NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")
 
 @dataclass(frozen=True)
 class Outline:
-    """What the spec tells of the models, the sweep, the baseline, and how long they train."""
+    """What the spec tells of the models, the sweep, the baseline and the claims."""
 
     models: tuple[str, ...] = ()
     baseline: str | None = None
-    epochs: int | None = None
-    """None where they are not the same for all trials."""
     sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     """Those that are valid in themselves."""
     faults: tuple[str, ...] = ()
     """What is wrong with the file or its claims."""
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """All that it says, valid or not."""
 
 
 class _OneClaim(Section):
@@ -64,10 +63,10 @@ def read_outline(experiment: Path) -> Outline:
     return Outline(
         tuple(str(name) for name in models) if isinstance(models, dict) else (),
         baseline if isinstance(baseline, str) else None,
-        _epochs(content),
         _lists(sweep),
         tuple(claims),
         tuple(faults),
+        content,
     )
 
 
@@ -122,15 +121,3 @@ def _lists(sweep: object) -> dict[str, list[Any]]:
     given = sweep if isinstance(sweep, dict) else {}
     found = {str(key): values for key, values in given.items() if isinstance(values, list)}
     return found if prod(map(len, found.values())) <= MAX_TRIALS else {}
-
-
-def _epochs(content: dict[Any, Any]) -> int | None:
-    training, sweep = content.get("training"), content.get("sweep")
-    if isinstance(sweep, dict) and "training.epochs" in sweep:
-        return None
-    if training is None:
-        training = {}
-    if not isinstance(training, dict):
-        return None
-    epochs = training.get("epochs", TrainingSpec().epochs)
-    return epochs if type(epochs) is int and epochs > 0 else None

@@ -19,7 +19,7 @@ from involbench.results.files import is_folder, read_bytes
 from involbench.results.lasting import lasting
 from involbench.results.migration import up_to_date, writer
 from involbench.results.record import History, Parameters, RunRecord
-from involbench.results.wording import excerpt
+from involbench.results.wording import excerpt, first_of
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
@@ -73,14 +73,19 @@ class ResultsTree:
         return [f"{REFERENCE}/{name}" for name in sorted(names)]
 
     def run_folders(self, experiment: str) -> list[Path]:
-        """The folders of its runs, in order of name, whatever their state."""
-        found: dict[str, Path] = {}
-        for root in self.roots:
+        """The folders of its runs, in order of name, whatever their state.
+
+        Of several folders of one name, the first that has ended, and that of each other backend.
+        """
+        found = self._folders_by_name(experiment)
+        return [path for name in sorted(found) for path in _one_a_backend(found[name])]
+
+    def _folders_by_name(self, experiment: str) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for root in dict.fromkeys(self.roots):
             for path in _folders_in(root / experiment / "runs"):
-                known = found.setdefault(path.name, path)
-                if known != path and not os.path.lexists(known / "run.json"):
-                    found[path.name] = path
-        return [found[name] for name in sorted(found)]
+                found.setdefault(path.name, []).append(path)
+        return found
 
     @lasting()
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
@@ -96,7 +101,27 @@ class ResultsTree:
             except ResultsError as error:
                 if os.path.lexists(folder / "run.json"):
                     warnings.append(f"{error} (skipped)")
+        if len(self.roots) > 1:
+            warnings += self._trained_again(experiment, found)
         return found, warnings
+
+    def _trained_again(self, experiment: str, taken: Iterable[StoredRun]) -> list[str]:
+        """A warning where several folders hold a run that was trained anew in each."""
+        by_name = self._folders_by_name(experiment)
+        again: dict[str, None] = {}
+        for run in taken:
+            others = (path for path in by_name[run.path.name] if path != run.path)
+            for path, other in ((path, _run_at(path)) for path in others):
+                alike = other is not None and other.backend == run.record.backend
+                if other is not None and alike and other.started != run.record.started:
+                    again[str(path)] = None
+        if not again:
+            return []
+        were = f"{len(again)} run{' was' if len(again) == 1 else 's were'}"
+        return [
+            f"{were} trained anew in another results folder and left out, since the same run is "
+            f"in one named before: {first_of(list(again))}"
+        ]
 
     def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
         """The names of its runs that are under way, or were cut off, beside those that ended."""
@@ -107,6 +132,28 @@ class ResultsTree:
             for path in others
             if RUN_ID.fullmatch(path.name) and not os.path.lexists(path / "run.json")
         ]
+
+
+def _one_a_backend(folders: list[Path]) -> list[Path]:
+    """Of folders of one name: the first that has ended, and that of each other backend."""
+    if len(folders) == 1:
+        return folders
+    ended = [path for path in folders if os.path.lexists(path / "run.json")]
+    first: dict[str | None, Path] = {}
+    for path in ended:
+        record = _run_at(path)
+        first.setdefault(record.backend if record else None, path)
+    if len(first) > 1:
+        first.pop(None, None)
+    return list(first.values()) or folders[:1]
+
+
+def _run_at(folder: Path) -> RunRecord | None:
+    """The record of a run folder, if it has one that can be read."""
+    try:
+        return read_run(folder).record
+    except ResultsError:
+        return None
 
 
 def read_run(folder: Path) -> StoredRun:

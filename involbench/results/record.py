@@ -12,6 +12,9 @@ SCHEMA_VERSION: Literal[1] = 1
 Role = Literal["operator", "normalization", "head", "other"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+MOST_SHARED = 0.01
+"""The share of the test images that may be training images too before it is a warning."""
+
 BACKENDS = ("tensorflow", "jax", "torch")
 """Of Keras, by the names of their packages; a run's versions have the one that trained it."""
 
@@ -55,6 +58,9 @@ class DataFacts(Record):
     """What was subtracted from x/255, a channel."""
     std: tuple[float, ...]
     """What x/255 - mean was divided by, a channel."""
+    test_in_train: int | None = None
+    """How many test images are training images of the dataset too, pixel by pixel; None in records
+    of before they were counted."""
 
 
 class RunRecord(Record):
@@ -73,7 +79,7 @@ class RunRecord(Record):
     argv: tuple[str, ...]
     versions: dict[str, str]
     hardware: Hardware | None
-    """None where the run failed before its worker could tell."""
+    """None where the run failed before it told."""
     git: Free | None
     """Commit and whether there were changes, of the involbench checkout, if it is one."""
     data: DataFacts | None
@@ -89,8 +95,16 @@ class RunRecord(Record):
     """The accuracy never left chance."""
     files: dict[str, int] = {}
     """The size of each file of the run as it was written, in bytes."""
+    environment: dict[str, str] | None = None
+    """Variables that the user had set and that can change last digits; None where it was not
+    recorded: the run failed, or is older than this entry."""
     notes: tuple[str, ...] = ()
     """Among others, where a value that was not finite is written as null."""
+
+    @property
+    def backend(self) -> str | None:
+        """Of Keras, the one that trained; None where the run failed before it told."""
+        return next((name for name in BACKENDS if name in self.versions), None)
 
 
 class LayerParameters(Record):

@@ -26,7 +26,7 @@ def remove(leftover: Leftover, failed: bool) -> bool:
     with own(leftover.run) as owned:
         if not owned:
             return False
-        entry = read_entry("", leftover.run, planned=None, held=False)
+        entry = read_entry("", leftover.run, held=False)
         now = [each for each in leftovers_of(entry, failed) if each.path == leftover.path]
         return all(map(_delete, now)) and bool(now)
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from involbench.spec.match import Match
-from involbench.spec.operators import OperatorSpec
-from involbench.spec.section import OddInt, PositiveInt, Section, problems_below
+from involbench.spec.operators import OperatorSpec, channel_faults
+from involbench.spec.section import KernelSize, PositiveInt, Section, problems_below
+from involbench.spec.wording import KeyPath
 
 _NAME = "Which network; its other keys are the arguments of this one."
 _SIZE = "Height and width of the operator's neighbourhood; odd."
@@ -26,6 +27,11 @@ class Architecture(Section):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of the builder."""
         return self.model_dump(exclude={"architecture"})
+
+    @property
+    def misfits(self) -> dict[KeyPath, str]:
+        """Which of its keys do not fit the others, and why; each is valid in itself."""
+        return {}
 
 
 class Scalable(Architecture):
@@ -46,6 +52,19 @@ class Scalable(Architecture):
         """The same with a width, and nothing left to match."""
         return self.model_copy(update={"width": width, "match": None})
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels that its operator has, layer by layer."""
+        return ()
+
+    @property
+    def misfits(self) -> dict[KeyPath, str]:
+        """For a budget nothing is known: only widths that fit are looked at."""
+        if self.match or not self.channels:
+            return {}
+        faults = channel_faults(getattr(self, "operator", "none"), self.channels)
+        return {("operator", key): text for key, text in faults.items()}
+
     @model_validator(mode="after")
     def _one_width(self) -> Self:
         field = type(self).model_fields.get("width")
@@ -65,7 +84,9 @@ class KerasIoInn(Architecture):
     """The involutional network of the keras.io involution tutorial."""
 
     architecture: Literal["keras_io_inn"] = Field(description=_NAME)
-    kernel_size: OddInt = Field(3, description="Height and width of the involution kernels; odd.")
+    kernel_size: KernelSize = Field(
+        3, description="Height and width of the involution kernels; odd."
+    )
     reduction_ratio: PositiveInt = Field(
         2,
         le=3,
@@ -91,7 +112,7 @@ class PythonguidesInn(Architecture):
 
     any_image_size: ClassVar[bool] = True
     architecture: Literal["pythonguides_inn"] = Field(description=_NAME)
-    kernel_size: OddInt = Field(3, description=_SIZE)
+    kernel_size: KernelSize = Field(3, description=_SIZE)
     reduction_ratio: PositiveInt = Field(
         4,
         le=32,
@@ -107,7 +128,12 @@ class Plain(Scalable):
     widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = Field(
         (32, 64, 64), description="Channels of each stage; there is a pooling between each two."
     )
-    kernel_size: OddInt = Field(3, description=_SIZE)
+    kernel_size: KernelSize = Field(3, description=_SIZE)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """One operator a stage."""
+        return self.widths
 
     def scaled(self, width: int) -> Self:
         """The same with a width of the first stage, and the others in proportion."""
@@ -121,8 +147,13 @@ class ResidualInvolution(Scalable):
     architecture: Literal["residual_involution"] = Field(description=_NAME)
     num_layers: PositiveInt = Field(50, le=1000, description="Number of residual blocks.")
     operator: OperatorSpec = "involution"
-    kernel_size: OddInt = Field(3, description=_SIZE)
+    kernel_size: KernelSize = Field(3, description=_SIZE)
     width: PositiveInt = Field(64, description="Channels of the blocks.")
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The same in every block."""
+        return (self.width,)
 
 
 class Resnet(Scalable):
@@ -134,12 +165,17 @@ class Resnet(Scalable):
         50, description="Number of layers: basic blocks at 18, else bottlenecks."
     )
     operator: OperatorSpec = "convolution"
-    kernel_size: OddInt = Field(3, description=_SIZE)
+    kernel_size: KernelSize = Field(3, description=_SIZE)
     stem: Literal["imagenet", "cifar"] = Field(
         "imagenet",
         description="imagenet: 7x7 convolution and max pooling, each with stride 2; cifar: 3x3.",
     )
     width: PositiveInt = Field(64, description="Channels of the first stage; each doubles them.")
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of its four stages."""
+        return tuple(self.width * 2**stage for stage in range(4))
 
 
 class Rednet(Scalable):
@@ -148,13 +184,13 @@ class Rednet(Scalable):
     any_image_size: ClassVar[bool] = True
     architecture: Literal["rednet"] = Field(description=_NAME)
     depth: Literal[26, 38, 50, 101, 152] = Field(50, description="Number of layers.")
-    kernel_size: OddInt = Field(7, description=_SIZE)
+    kernel_size: KernelSize = Field(7, description=_SIZE)
     width: PositiveInt = Field(
         64,
         multiple_of=32,
         description="Channels of the first stage, a multiple of 32; each stage doubles them.",
     )
-    stem_kernel_size: OddInt = Field(3, description="Of the involution in the stem; odd.")
+    stem_kernel_size: KernelSize = Field(3, description="Of the involution in the stem; odd.")
 
 
 ModelSpec = Annotated[

@@ -7,7 +7,11 @@ from pydantic import Field, ValidationInfo, field_validator
 from involbench.spec.section import Fraction, PositiveInt, Section, expected, problem
 
 Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
-_TAKEN_BY = {"image_size": ("folder", "digits"), "test_fraction": ("folder",)}
+_TAKEN_BY = {
+    "image_size": ("folder", "digits"),
+    "resize": ("folder", "digits"),
+    "test_fraction": ("folder",),
+}
 """Keys that are for some datasets alone."""
 
 # YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
@@ -29,6 +33,10 @@ class DataSpec(Section):
         PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
     ] = Field(
         None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
+    )
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="How, where the aspect ratio differs: change the shape, cut off, or add black.",
     )
     test_fraction: Fraction = Field(
         0.2, description="Share of the images held out for testing where a folder has no test/."
@@ -65,4 +73,11 @@ class DataSpec(Section):
         if value != cls.model_fields[key].default and dataset not in (*takers, None):
             whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
             raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
+        return value
+
+    @field_validator("resize")
+    @classmethod
+    def _resize_to_a_size(cls, value: str, info: ValidationInfo) -> str:
+        if value != "stretch" and info.data.get("image_size", "wrong") is None:
+            raise problem("needs data.image_size, the size to resize to")
         return value

@@ -39,6 +39,8 @@ class Document:
     keys: dict[KeyPath, Place | str] = field(default_factory=dict)
     """Where each key stands: a place in the file, or the override that set it."""
     values: dict[KeyPath, Place | str] = field(default_factory=dict)
+    assigned: list[tuple[tuple[str, ...], Any]] = field(default_factory=list)
+    """Key path and value of each key that was set on the command line, in this order."""
 
     def located(self, message: str, place: Place | None) -> str:
         """`message` behind the file and the place, with the quoted line below it."""

@@ -1,6 +1,7 @@
 """What pydantic finds wrong, in the words of someone who writes YAML."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,10 +12,11 @@ from involbench.spec.claims import Claim, Margin
 from involbench.spec.data import DataSpec
 from involbench.spec.document import Problem
 from involbench.spec.evaluate import EvaluateSpec
+from involbench.spec.json_schema import keys_of
 from involbench.spec.match import Match
 from involbench.spec.schema import ExperimentSpec
 from involbench.spec.training import TrainingSpec
-from involbench.spec.wording import KeyPath, describe, nearest, suggest
+from involbench.spec.wording import KeyPath, describe, dotted, nearest, shared, suggest
 
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): ExperimentSpec,
@@ -49,7 +51,13 @@ _EXPECTED = {
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """The problems of an `ExperimentSpec` that was not valid, with the key paths of the file."""
-    return [_problem(details) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    return [_problem(details) for details in found if not _follows(details)]
+
+
+def _follows(details: ErrorDetails) -> bool:
+    """Whether a list is too short only without its entries that are wrong, each named already."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -58,9 +66,11 @@ def _problem(details: ErrorDetails) -> Problem:
         return Problem(path[:-1], _expected(details), at_key=True)
     kind = details["type"]
     if kind == "extra_forbidden":
-        return Problem(path, _unknown_key(path, tag), at_key=True)
+        return Problem(path, _unknown_key(path, tag, _known(path, tag)), at_key=True)
+    if kind == "unknown_key":
+        return Problem(path, _unknown_key(path, tag, details["ctx"]["known"]), at_key=True)
     if kind == "spec":
-        return Problem(path, details["msg"], at_key="unknown key" in details["msg"])
+        return Problem(path, details["msg"])
     if kind == "missing":
         return Problem(path, "missing; this key is required")
     if kind in ("union_tag_not_found", "union_tag_invalid"):
@@ -100,20 +110,35 @@ def _quoted_number(kind: str, given: Any) -> bool:
     return re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false", given) is not None
 
 
-def _unknown_key(path: KeyPath, tag: str | None) -> str:
-    key = str(path[-1])
+def _known(path: KeyPath, tag: str | None) -> list[str]:
+    """The keys that could stand where an unknown one does."""
     around = tuple(part for part in path[:-1] if isinstance(part, str))
     section = ARCHITECTURES[tag] if tag else {**_SECTIONS, **_LISTED}[around]
     if tag and len(path) > 3:  # The one mapping that architectures have.
         section = Match
-    known = [name for name in section.model_fields if name != "architecture" or not tag]
+    return [name for name in section.model_fields if name != "architecture" or not tag]
+
+
+def _unknown_key(path: KeyPath, tag: str | None, known: Sequence[str]) -> str:
     if tag and not known:
-        return f"unknown key; {tag} has no arguments"
-    if nearest(key, known) is None:
-        for place, other in _SECTIONS.items():
-            if key in other.model_fields:
-                return f"unknown key; did you mean {'.'.join([*map(str, place), key])!r}?"
-    return f"unknown key; {suggest(key, known)}"
+        return f"unknown key; {tag if len(path) == 3 else 'this operator'} has no arguments"
+    name = str(path[-1])
+    place = _elsewhere(path, tag, name)
+    if place is None and nearest(name, known) is None:
+        place = _elsewhere(path, tag, nearest(name, {str(key[-1]) for key in _all_keys(tag)}))
+    return f"unknown key; {f'did you mean {place!r}?' if place else suggest(name, known)}"
+
+
+def _elsewhere(path: KeyPath, tag: str | None, name: str | None) -> str | None:
+    """Where a key of that name belongs, as near to an unknown key as there is one."""
+    found = [key for key in _all_keys(tag) if key[-1] == name]
+    found.sort(key=lambda key: (-shared(key, path), len(key)))
+    return dotted(found[0]) if found else None
+
+
+def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:
+    """Of a spec; and before them those of a model with that architecture, from the model on."""
+    return (keys_of(ARCHITECTURES[tag]) if tag else ()) + keys_of(ExperimentSpec)
 
 
 def _architecture(path: KeyPath, given: Any) -> Problem:

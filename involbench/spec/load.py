@@ -1,6 +1,6 @@
 """A spec's file and what was set on the command line -> a valid experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
@@ -10,12 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from involbench.errors import SpecError
+from involbench.regular_file import open_regular
 from involbench.spec.document import Document, Problem
 from involbench.spec.explain import problems_of
 from involbench.spec.overrides import apply_overrides
 from involbench.spec.schema import ExperimentSpec, baseline_fault
 from involbench.spec.sweep import MAX_TRIALS, sweep_problems
-from involbench.spec.wording import describe, nearest
+from involbench.spec.wording import KeyPath, describe, nearest
+from involbench.spec.yaml_edit import with_assignments
 from involbench.spec.yaml_source import NotYaml, parse
 
 BUILT_IN = "built-in digits"
@@ -28,9 +30,11 @@ class LoadedSpec:
 
     spec: ExperimentSpec
     source: str
-    """The file as written, without what was set on the command line."""
+    """The text of the file, with what was set on the command line in it and its comments kept."""
     path: str
     """The file as messages name it."""
+    document: Document
+    """Where each key stands."""
 
 
 def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
@@ -49,21 +53,20 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     document, problems = _document(source, shown)
     problems += apply_overrides(document, overrides)
     spec, invalid = _validated(document.value)
-    # What could not be read stands as "nothing": say what is wrong with it only once.
-    unread = {problem.path for problem in problems if not problem.at_key}
-    problems += [p for p in invalid if p.at_key or p.path not in unread]
-    problems += sweep_problems(document.value, invalid)
+    unread = {problem.path for problem in problems if problem.path and not problem.at_key}
+    found = invalid + sweep_problems(document.value, invalid)
+    problems += [p for p in found if p.at_key or not _follows(p.path, unread, document)]
     document.refuse(problems)
     assert spec is not None  # else there was a problem
     _check_size(spec, shown)
-    return LoadedSpec(spec, source, shown)
+    return LoadedSpec(spec, with_assignments(source, document.assigned), shown, document)
 
 
 def _read(path: Path | None) -> bytes:
     if path is None:
         return (files("involbench.spec") / "digits.yaml").read_bytes()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         near = nearest(path.name, _names_beside(path))
@@ -116,6 +119,14 @@ def _validated(values: dict[str, Any]) -> tuple[ExperimentSpec | None, list[Prob
         return ExperimentSpec.model_validate(values), []
     except ValidationError as error:
         return None, problems_of(error) + _hidden_baseline_problem(values)
+
+
+def _follows(path: KeyPath, unread: Set[KeyPath], document: Document) -> bool:
+    """Whether a problem follows from another, which is named already.
+
+    A value that could not be read stands as nothing, and a key that could not be read is missing.
+    """
+    return path in unread or (path[:-1] in unread and path not in document.values)
 
 
 def _hidden_baseline_problem(values: dict[str, Any]) -> list[Problem]:

@@ -4,13 +4,16 @@ The layers are in `involbench.layers`, which needs Keras; a test holds this tabl
 signatures. What is not given has the layer's default, or the architecture's own.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from involbench.spec.named import named, spelled_out
-from involbench.spec.section import problems_below
+from involbench.spec.section import problems_below, unknown_key
 from involbench.spec.wording import describe, suggest
 
 Kind = Literal["whole", "number", "fraction", "switch", "text", "object"] | tuple[str | None, ...]
@@ -49,6 +52,16 @@ OPERATORS: dict[str, dict[str, Kind]] = {
     "none": {},
 }
 """The arguments of each operator, without its size and strides, which the architecture sets."""
+
+_DIVISORS = {
+    "convolution": {"groups": 1},
+    "involution": {"group_channels": 16},
+    "local_self_attention": {"heads": 8},
+    "outlook_attention": {"heads": 8},
+}
+"""The arguments that must divide the channels, with the values that the layers have for them."""
+_REDUCTION_RATIO = 4
+"""Of the official involution."""
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "whole": {"type": "integer", "exclusiveMinimum": 0},
@@ -97,10 +110,9 @@ def _wrong_name(given: dict[str, Any]) -> str:
     return f"unknown operator {name!r}; {suggest(name, names)}"
 
 
-def _fault(key: Any, value: Any, taken: dict[str, Kind]) -> str | None:
+def _fault(key: Any, value: Any, taken: dict[str, Kind]) -> str | PydanticCustomError | None:
     if key not in taken:
-        what = suggest(str(key), list(taken)) if taken else "this operator has no arguments"
-        return f"unknown key; {what}"
+        return unknown_key(list(taken))
     kind = taken[key]
     if isinstance(kind, tuple):
         names = ", ".join("null" if choice is None else choice for choice in kind)
@@ -114,6 +126,44 @@ def _fault(key: Any, value: Any, taken: dict[str, Kind]) -> str | None:
         "object": value is None or _is_object(spelled_out(value)),
     }[kind]
     return None if fine else f"expected {_EXPECTED[kind]}, got {describe(value)}"
+
+
+def channel_faults(operator: str | Mapping[str, Any], channels: Sequence[int]) -> dict[str, str]:
+    """What is wrong with an operator in layers of so many channels, by argument.
+
+    Args:
+        operator: Its name, or a mapping with its name and its arguments, each valid in itself.
+        channels: Of each layer, in and out.
+    """
+    given: Mapping[str, Any] = spelled_out(operator)
+    name, common = given["name"], math.gcd(*channels)
+    divisors = _DIVISORS.get(name, {})
+    if name == "involution" and "groups" in given:
+        if "group_channels" in given:
+            return {"group_channels": "contradicts groups; leave one of them out"}
+        divisors = {"groups": 1}
+    found = dict[str, str]()
+    for key, default in divisors.items():
+        value = given.get(key, default)
+        if common % value:
+            odd = next(width for width in channels if width % value)
+            fits = max(d for d in _divisors(common) if d <= value)
+            what = str(value) if key in given else f"the default {value}"
+            found[key] = (
+                f"{what} does not divide {odd} channels; {fits} divides those of every layer"
+            )
+    fewest = min(channels)
+    if name == "local_self_attention" and fewest < 2 * given.get("heads", 8):
+        found["heads"] = f"expected at most {fewest // 2}, half of the {fewest} channels"
+    ratio = given.get("reduction_ratio", _REDUCTION_RATIO)
+    if name == "involution" and "reduce_filters" not in given and fewest < ratio:
+        found["reduction_ratio"] = f"expected at most the {fewest} channels, got {ratio}"
+    return found
+
+
+def _divisors(number: int) -> set[int]:
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return {*small, *(number // d for d in small)}
 
 
 def _is_object(value: Any) -> bool:

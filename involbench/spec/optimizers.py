@@ -7,8 +7,9 @@ names are kept here; a test holds them against `keras.optimizers`.
 from typing import Annotated, Any, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
-from involbench.spec.section import Section, problems_below
+from involbench.spec.section import Section, problems_below, unknown_key
 from involbench.spec.wording import describe, suggest
 
 _EVERY = (
@@ -98,9 +99,9 @@ class OptimizerSpec(Section, extra="allow", json_schema_extra=_describe_argument
         return self
 
 
-def _fault(key: str, value: Any, taken: tuple[str, ...]) -> str | None:
+def _fault(key: str, value: Any, taken: tuple[str, ...]) -> str | PydanticCustomError | None:
     if key not in taken:
-        return f"unknown key; {suggest(key, taken)}"
+        return unknown_key(taken)
     kind = type(value)
     if key in SWITCHES:
         return None if kind is bool else f"expected true or false, got {describe(value)}"

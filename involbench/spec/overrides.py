@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from involbench.spec.assign import assigned, every_path, key_path
 from involbench.spec.document import Document, Problem
-from involbench.spec.yaml_source import NotYaml, parse
+from involbench.spec.yaml_source import NotYaml, parse_value
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Problem]:
@@ -23,10 +23,11 @@ def _apply(document: Document, override: str) -> list[Problem]:
     if not equals or not name.strip():
         return [Problem((), "expected KEY=VALUE, such as training.epochs=2", place=label)]
     try:
-        parsed = parse(text)
+        parsed = parse_value(text)
         path = key_path(name)
         for each in every_path(document.value, path):
             document.value = assigned(document.value, each, parsed.value)
+            document.assigned.append((each, parsed.value))
             _relabel(document, each, label)
     except (NotYaml, ValueError) as error:
         return [Problem((), str(error), place=label)]

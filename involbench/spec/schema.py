@@ -46,7 +46,20 @@ _Seeds = Annotated[
 _Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
 
-class ExperimentSpec(Section):
+_SECTIONS = ("training", "sweep", "evaluate", "resources", "claims")
+"""May be null, which takes a section away: its default stands."""
+
+
+def _may_be_null(schema: dict[str, Any]) -> None:
+    about = ("default", "description", "title")
+    for name in _SECTIONS:
+        given = schema["properties"][name]
+        kinds = {key: given.pop(key) for key in list(given) if key not in about}
+        given["anyOf"] = [kinds, {"type": "null"}]
+        given["description"] = ExperimentSpec.model_fields[name].description
+
+
+class ExperimentSpec(Section, json_schema_extra=_may_be_null):
     """One question: which models, on which data, trained how, with which seeds."""
 
     spec_version: Literal[1] = Field(1, description="The version of this format.")
@@ -77,6 +90,11 @@ class ExperimentSpec(Section):
     claims: tuple[Claim, ...] = Field(
         (), strict=False, description="What others say of these models, to be held against data."
     )
+
+    @field_validator(*_SECTIONS, mode="before")
+    @classmethod
+    def _null_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
+        return cls.model_fields[info.field_name or ""].default if value is None else value
 
     @field_validator("models")
     @classmethod

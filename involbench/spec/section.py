@@ -27,9 +27,21 @@ def problem(message: str) -> PydanticCustomError:
     return PydanticCustomError("spec", "{problem}", {"problem": message})
 
 
-def problems_below(found: Sequence[tuple[KeyPath, str]]) -> ValidationError:
+def unknown_key(known: Sequence[str]) -> PydanticCustomError:
+    """What a validator raises of a key that is none of the known ones."""
+    return PydanticCustomError("unknown_key", "unknown key", {"known": list(known)})
+
+
+def problems_below(
+    found: Sequence[tuple[KeyPath, str | PydanticCustomError]],
+) -> ValidationError:
     """What a validator raises to say several things, each at a place below its own."""
-    details = [InitErrorDetails(type=problem(text), loc=path, input=None) for path, text in found]
+    details = [
+        InitErrorDetails(
+            type=problem(what) if isinstance(what, str) else what, loc=path, input=None
+        )
+        for path, what in found
+    ]
     return ValidationError.from_exception_data("spec", details)
 
 
@@ -67,6 +79,9 @@ def _items(value: Any) -> Sequence[Any]:
 Free = Annotated[dict[str, Any], AfterValidator(_finite)]
 """A mapping whose values can be anything that JSON can say."""
 
-OddInt = Annotated[
-    PositiveInt, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})
+KernelSize = Annotated[
+    PositiveInt,
+    Field(le=255, json_schema_extra={"not": {"multipleOf": 2}}),
+    AfterValidator(_odd),
 ]
+"""Odd. Operators unroll their taps, so that building takes minutes where the kernel is larger."""

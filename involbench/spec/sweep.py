@@ -12,14 +12,15 @@ from involbench.spec.document import Problem
 from involbench.spec.explain import problems_of
 from involbench.spec.schema import ExperimentSpec
 from involbench.spec.trial import MATTERS_NOT
-from involbench.spec.wording import KeyPath, describe, dotted, suggest
+from involbench.spec.wording import describe, dotted, shared, shown, suggest
 
 MAX_TRIALS = 10_000
 
 Point = dict[str, Any]
+Sweep = Mapping[str, Sequence[Any]]
 
 
-def points(sweep: Mapping[str, Sequence[Any]]) -> list[Point]:
+def points(sweep: Sweep) -> list[Point]:
     """Every combination of the sweep's values; the last key changes fastest."""
     return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
 
@@ -110,15 +111,41 @@ def _point_problems(
     return list(found)
 
 
-def _blamed(problem: Problem, point: Point, sweep: dict[str, list[Any]]) -> Problem:
+def blamed(
+    problem: Problem, bad: Sequence[Point], every: Sequence[Point], sweep: Sweep
+) -> list[Problem]:
+    """The problem at each value of the sweep that brings it, or, if none does, as it is.
+
+    Args:
+        problem: At some points of the sweep, or at all.
+        bad: The points that have it.
+        every: All points that could have it.
+        sweep: The spec's.
+    """
+
+    def brings(key: str) -> bool:
+        """Whether there is a value of the key without it, or the problem lies inside the key."""
+        with_it = [point[key] for point in bad if key in point]
+        others = [point[key] for point in every if key in point]
+        swept = _as_in(key, problem)
+        return bool(with_it) and (
+            problem.path[: len(swept)] == swept
+            or any(all(not _same(value, each) for each in with_it) for value in others)
+        )
+
+    keys = [key for key in sweep if brings(key)]
+    found = (_blamed(problem, {key: point[key] for key in keys}, sweep) for point in bad if keys)
+    return list(dict.fromkeys(found)) or [problem]
+
+
+def _blamed(problem: Problem, point: Point, sweep: Sweep) -> Problem:
     """The same problem, at the place of the swept key that is nearest to it."""
-    key = max(point, key=lambda name: _shared(_as_in(name, problem), problem.path))
+    key = max(point, key=lambda name: shared(_as_in(name, problem), problem.path))
     index = next(i for i, value in enumerate(sweep[key]) if _same(value, point[key]))
     swept = _as_in(key, problem)
     below = problem.path[len(swept) :]
     if problem.path[: len(swept)] != swept:
-        value = repr(point[key]) if isinstance(point[key], str) else describe(point[key])
-        text = f"with {value}, {dotted(problem.path)}: {problem.message}"
+        text = f"with {shown(point[key])}, {dotted(problem.path)}: {problem.message}"
         return Problem(("sweep", key, index), text)
     if problem.at_key and not below:
         return Problem(("sweep", key), problem.message, at_key=True)
@@ -130,9 +157,3 @@ def _as_in(key: str, problem: Problem) -> tuple[str, ...]:
     parts = tuple(key.split("."))
     about = str(problem.path[1]) if len(problem.path) > 1 else EVERY
     return (parts[0], about, *parts[2:]) if parts[1:2] == (EVERY,) else parts
-
-
-def _shared(one: KeyPath, other: KeyPath) -> int:
-    """How many parts two key paths have in common from the start."""
-    same = [a == b for a, b in zip(one, other, strict=False)]
-    return same.index(False) if False in same else len(same)

@@ -51,11 +51,11 @@ class TrainingSpec(Section):
     )
 
     @field_validator(
-        "optimizer", mode="before", json_schema_input_type=OptimizerName | OptimizerSpec
+        "optimizer", mode="before", json_schema_input_type=OptimizerName | OptimizerSpec | None
     )
     @classmethod
     def _optimizer_by_name(cls, value: Any) -> Any:
-        return named(value, "an optimizer")
+        return OptimizerSpec() if value is None else named(value, "an optimizer")
 
     @field_validator(
         "learning_rate_schedule",

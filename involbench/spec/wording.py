@@ -17,6 +17,12 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
+def shared(one: KeyPath, other: KeyPath) -> int:
+    """How many parts two key paths have in common from the start."""
+    same = [a == b for a, b in zip(one, other, strict=False)]
+    return same.index(False) if False in same else len(same)
+
+
 def describe(value: Any) -> str:
     """What a spec gave, in the words of someone who writes YAML."""
     if value is None:
@@ -28,6 +34,12 @@ def describe(value: Any) -> str:
     if isinstance(value, int | float):
         return _cropped(repr(value))
     return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def shown(value: Any) -> str:
+    """A value of a spec as it is, if it is not too long."""
+    quoted = isinstance(value, str | list | tuple | dict)
+    return _cropped(repr(value)) if quoted else describe(value)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -6,7 +6,8 @@ number, while `no`, `010` and `1:30` are not a boolean, an eight and a ninety.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,12 @@ from involbench.spec.wording import KeyPath
 MAX_VALUES = 20_000
 MAX_DEPTH = 20
 _TAG = "tag:yaml.org,2002:"
+_MERGE = "<<"
+_MARKED = frozenset("[{\"'&*!|>%@`")
+"""The characters that a plain scalar cannot begin with, but `#`, `-`, `?`, `:` and what closes."""
 
 
-class _SpecLoader(yaml.SafeLoader):
+class SpecLoader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to have other resolvers
@@ -37,7 +41,7 @@ for _kind, _pattern, _first in (
         list("-+.0123456789"),
     ),
 ):
-    _SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+    SpecLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
 
 
 def _whole(text: str) -> int:
@@ -85,7 +89,31 @@ def parse(text: str) -> Parsed:
     Raises:
         NotYaml: The text is not YAML, or too deep or too large to be a spec.
     """
-    node = _compose(text)
+    return _built(_compose(text))
+
+
+def parse_value(text: str) -> Parsed:
+    """Read the value of one setting: a scalar or a flow value, to the very end of the text.
+
+    Comments have no place there, nor have block collections: `photos #2` is that text.
+
+    Raises:
+        NotYaml: The text is not a YAML value.
+    """
+    plain = text.strip()
+    if plain[:1] in _MARKED:
+        node = _compose(text)
+        rest = text[node.end_mark.index :].strip() if node else plain
+        if rest:
+            raise NotYaml(f"expected nothing after the value, got {rest[:40]!r}")
+        return _built(node)
+    with _loader(plain) as loader:
+        tag = loader.resolve(yaml.ScalarNode, plain, (True, False))  # type: ignore[no-untyped-call]
+        start = loader.get_mark()
+    return _built(yaml.ScalarNode(tag, plain, start, start))
+
+
+def _built(node: yaml.Node | None) -> Parsed:
     builder = _Builder()
     if node is not None:
         builder.parsed.value = builder.build(node, ())
@@ -93,10 +121,18 @@ def parse(text: str) -> Parsed:
 
 
 def _compose(text: str) -> yaml.Node | None:
+    with _loader(text) as loader:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
+
+
+@contextmanager
+def _loader(text: str) -> Iterator[SpecLoader]:
+    """A loader of the text; what it finds wrong with it becomes `NotYaml`."""
     try:
-        loader = _SpecLoader(text)
+        loader = SpecLoader(text)
         try:
-            return loader.get_single_node()
+            yield loader
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -143,7 +179,10 @@ class _Builder:
         result: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._wrong(key, path, "expected a key of plain text", at_key=True)
+                self._wrong(key, path, "expected a key of plain text")
+                continue
+            if key.value == _MERGE and key.style is None:
+                self._wrong(key, path, f"merge keys ({_MERGE}) are not read; write out the keys")
                 continue
             below = (*path, key.value)
             if key.value in result:

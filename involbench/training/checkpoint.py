@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from involbench.errors import UsageError
 from involbench.results.files import make_folder, write_atomic
 
 _KEPT = 2
@@ -123,16 +124,20 @@ class Checkpoints:
         """The newest checkpoint that can be read and that fits, or None.
 
         What cannot be used is set aside under another name and warned about.
+
+        Raises:
+            UsageError: It was written under another backend, whose training cannot go on here.
         """
         for path in self._files():
             try:
                 checkpoint = _read(path)
+                self._check_backend(checkpoint)
                 if fits(checkpoint):
                     return checkpoint
                 why = "it was made for another model"
-            except (
-                Exception
-            ) as error:  # Damaged files make NumPy and zipfile raise nearly anything.
+            except UsageError:
+                raise
+            except Exception as error:  # Damaged files make NumPy and zipfile raise anything.
                 why = f"it is damaged ({str(error) or type(error).__name__})"
             self._warn(f"checkpoint {path}: {why}; going on from the one before, or the start")
             path.replace(path.with_suffix(".damaged"))
@@ -141,6 +146,15 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete all of them."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check_backend(self, checkpoint: Checkpoint) -> None:
+        now = keras.backend.backend()
+        then = checkpoint.versions.get("backend", now)
+        if then != now:
+            raise UsageError(
+                f"{self.folder} was written under {then}, but the backend is {now} now; resume "
+                f"with KERAS_BACKEND={then}, or delete that folder to start again under {now}"
+            )
 
     def _files(self) -> list[Path]:
         """Newest first."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from involbench.spec.training import TrainingSpec
 from involbench.training.checkpoint import Checkpoint, Checkpoints, assign_sums, state_of, values_of
@@ -22,7 +24,7 @@ class OutOfTime(Exception):
 
 
 class Diverged(Exception):
-    """The loss is not finite."""
+    """The loss or a weight is not finite."""
 
 
 class Checkpointer(keras.callbacks.Callback):
@@ -85,14 +87,12 @@ class Checkpointer(keras.callbacks.Callback):
         due = every is not None and self._step % every == 0
         stop, late = self._stop(), self._late()
         if stop or late or due:
-            self._check_loss((logs or {})["loss"])
-            self._save()
+            self._save((logs or {})["loss"])
         self._end(stop, late)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._epoch, self._step = epoch + 1, 0
-        self._check_loss((logs or {})["loss"])
-        self._save()
+        self._save((logs or {})["loss"])
         self._end_between_epochs()
 
     def _late(self) -> bool:
@@ -108,13 +108,20 @@ class Checkpointer(keras.callbacks.Callback):
         if late:
             raise OutOfTime
 
-    def _check_loss(self, loss: Any) -> None:
-        if not math.isfinite(float(loss)):
-            number = self._epoch + 1 if self._step else self._epoch
-            raise Diverged(f"the loss was {float(loss)} in epoch {number}")
+    def _check_finite(self, loss: float, values: tuple[NDArray[Any], ...]) -> None:
+        number = self._epoch + 1 if self._step else self._epoch
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss was {loss} in epoch {number}")
+        # TensorFlow's ReLU turns NaN into 0, so the loss can be finite where weights are not.
+        weights = self.model.variables  # The values of the optimizer's variables follow.
+        for weight, value in zip(weights, values, strict=False):
+            if not np.isfinite(value).all():
+                raise Diverged(f"the weight {weight.path} was not finite in epoch {number}")
 
-    def _save(self) -> None:
+    def _save(self, loss: Any) -> None:
         model = self.model  # On JAX, asking for it brings the variables up to date.
+        variables = state_of(model)
+        self._check_finite(float(loss), variables)
         metrics = self._sums(model) if self._step else []
         self._checkpoints.save(
             Checkpoint(
@@ -124,7 +131,7 @@ class Checkpointer(keras.callbacks.Callback):
                 epoch_seconds=self._history.seconds,
                 history=self._history.values,
                 versions=versions(),
-                variables=state_of(model),
+                variables=variables,
                 metrics=values_of(metrics),
             )
         )

@@ -38,8 +38,8 @@ def require_device(device: str) -> None:
         among = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise UsageError(
             f"a GPU is asked for, and {keras.backend.backend()} sees none"
-            + (f" for CUDA_VISIBLE_DEVICES={among}" if among is not None else "")
-            + "; use --device cpu, or see what `involbench doctor` says of the backend"
+            + (f" for CUDA_VISIBLE_DEVICES={among}" if among is not None else ""),
+            remedy="use --device cpu, or see what `involbench doctor` says of the backend",
         )
 
 

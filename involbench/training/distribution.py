@@ -2,7 +2,7 @@
 
 import keras
 
-from involbench.errors import UsageError
+from involbench.errors import SettingError
 from involbench.spec.training import TrainingSpec
 from involbench.training.one_device import OneDevice
 
@@ -13,7 +13,7 @@ def devices_for(training: TrainingSpec) -> OneDevice:
     """What trains: one device, or several that share each batch.
 
     Raises:
-        UsageError: See `shared_among`.
+        SettingError: See `shared_among`.
     """
     names = shared_among(training)
     if not names:
@@ -31,7 +31,7 @@ def shared_among(training: TrainingSpec) -> tuple[str, ...]:
     """The devices that share each batch, by the backend's names; none where one has it whole.
 
     Raises:
-        UsageError: `data_parallel` is asked for, and the backend cannot, sees one device, or the
+        SettingError: `data_parallel` is asked for, and the backend cannot, sees one device, or the
             batch does not divide among those that it sees.
     """
     wanted, backend = training.distribution, keras.backend.backend()
@@ -59,7 +59,7 @@ def shared_among(training: TrainingSpec) -> tuple[str, ...]:
 
 def _none_or_refuse(wanted: str, why: str) -> tuple[str, ...]:
     if wanted == "data_parallel":
-        raise UsageError(f"training.distribution: data_parallel {why}")
+        raise SettingError("training.distribution", f"data_parallel {why}")
     return ()
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.errors import SpecError
+from involbench.errors import SettingError
 from involbench.models import build_model
 from involbench.results.progress import EpochReport
 from involbench.spec.trial import Trial
@@ -48,7 +48,7 @@ def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> 
     """Build the trial's model: scaled images in, logits out.
 
     Raises:
-        SpecError: The architecture does not fit the images.
+        SettingError: The architecture does not fit the images.
     """
     keras.config.set_dtype_policy(trial.training.precision)
     name, arguments = trial.architecture.architecture, trial.architecture.arguments
@@ -57,8 +57,8 @@ def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> 
     except ValueError as error:
         size = "x".join(map(str, input_shape))
         reason = str(error).splitlines()[0]
-        raise SpecError(
-            f"models.{trial.model}: {name} cannot be built for {size} images: {reason}"
+        raise SettingError(
+            f"models.{trial.model}", f"{name} cannot be built for {size} images: {reason}"
         ) from error
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 
-from involbench.errors import SpecError
+from involbench.errors import SettingError
 from involbench.profiling import count_parameters, only_outlines
 from involbench.results.budget import Matched
 from involbench.spec.architectures import Scalable
@@ -27,7 +27,7 @@ def match_width(
         num_classes: Number of classes.
 
     Raises:
-        SpecError: The model cannot be built at any small width, or the other one not at all.
+        SettingError: The model cannot be built at any small width, or the other one not at all.
     """
     architecture = trial.architecture
     assert isinstance(architecture, Scalable) and architecture.match is not None
@@ -50,20 +50,20 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
     """The width whose size is nearest to a budget, and that size.
 
     Args:
-        size: Grows with the width; raises SpecError at widths that cannot be built.
+        size: Grows with the width; raises SettingError at widths that cannot be built.
         budget: The size wanted.
 
     Raises:
-        SpecError: None of the widths up to 256 can be built.
+        SettingError: None of the widths up to 256 can be built.
     """
 
-    reasons = dict[int, SpecError]()
+    reasons = dict[int, SettingError]()
 
     @cache
     def known(width: int) -> int | None:
         try:
             return size(width)
-        except SpecError as error:
+        except SettingError as error:
             reasons[width] = error
             return None
 
@@ -73,7 +73,8 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
 
     step = first(1, _LARGEST_SMALLEST)
     if step is None:
-        raise SpecError(f"{reasons[_LARGEST_SMALLEST]}; nor can it at any smaller width")
+        why = reasons[_LARGEST_SMALLEST]
+        raise SettingError(why.key, f"{why.reason}; nor can it at any smaller width")
 
     def enough(steps: int) -> bool:
         """Whether the first width from so many steps on is as large as the budget, or is none."""

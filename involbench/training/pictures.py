@@ -9,6 +9,7 @@ from PIL import Image
 
 from involbench.data import Dataset
 from involbench.data.decode_files import ImageFiles, decode_files
+from involbench.data.resize import Resize
 from involbench.data.source import silent
 from involbench.data.subsets import balanced_subset
 from involbench.errors import DataError, UsageError
@@ -25,8 +26,8 @@ _SEED = 0
 """Of the choice of test images, so that every run on the same data is shown the same ones."""
 
 
-def own_pictures(files: Sequence[str], facts: DataFacts) -> Pictures:
-    """Decode image files of any size, resized as those of an image folder are.
+def own_pictures(files: Sequence[str], facts: DataFacts, how: Resize) -> Pictures:
+    """Decode image files of any size, resized as the run's training images were.
 
     Raises:
         DataError: Some are no images.
@@ -35,10 +36,10 @@ def own_pictures(files: Sequence[str], facts: DataFacts) -> Pictures:
     height, width, channels = facts.input_shape
     if channels not in (1, 3):
         raise UsageError(
-            f"the network takes images of {channels} channels, which image files do not have; "
-            "use --test N for its test images"
+            f"the network takes images of {channels} channels, which image files do not have",
+            remedy="use --test N for its test images",
         )
-    pixels = decode_files(ImageFiles.of(Path.cwd(), files, (height, width)), silent)
+    pixels, _ = decode_files(ImageFiles.of(Path.cwd(), files, (height, width), how), silent)
     return Pictures(tuple(files), pixels if channels == 3 else _grey(pixels), None)
 
 

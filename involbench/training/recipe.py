@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from involbench.errors import SpecError
+from involbench.errors import SettingError
 from involbench.spec.schedule import ScheduleSpec
 from involbench.spec.trial import Trial
 
@@ -21,7 +21,7 @@ def make_optimizer(trial: Trial, steps_per_epoch: int = 1) -> keras.optimizers.O
         steps_per_epoch: Batches of an epoch.
 
     Raises:
-        SpecError: Keras does not know it, or refuses its arguments.
+        SettingError: Keras does not know it, or refuses its arguments.
     """
     spec, training = trial.training.optimizer, trial.training
     schedule = training.learning_rate_schedule
@@ -34,7 +34,7 @@ def make_optimizer(trial: Trial, steps_per_epoch: int = 1) -> keras.optimizers.O
         return _optimizer(spec.name, spec.arguments | {"learning_rate": falling})
     except (ValueError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise SpecError(f"training.optimizer: keras refuses {spec.name}: {reason}") from error
+        raise SettingError("training.optimizer", f"keras refuses {spec.name}: {reason}") from error
 
 
 def make_loss(trial: Trial) -> Callable[[Any, Any], Any]:
@@ -57,7 +57,11 @@ def make_loss(trial: Trial) -> Callable[[Any, Any], Any]:
 
 
 def _optimizer(name: str, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
-    return keras.optimizers.get({"class_name": name, "config": arguments})
+    """By its class: Keras's own list of names lacks some of its optimizers."""
+    kinds = {kind.lower(): kind for kind in vars(keras.optimizers)}
+    if name not in kinds:
+        raise ValueError(f"version {keras.__version__} does not have it")
+    return getattr(keras.optimizers, kinds[name])(**arguments)
 
 
 def _cosine(

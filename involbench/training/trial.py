@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +10,13 @@ import keras
 
 from involbench.analysis.collapse import never_left_chance
 from involbench.data import Dataset
+from involbench.data.dataset import SHARED
 from involbench.profiling import count_parameters
 from involbench.results.input_wait import HELPS, INPUT_WAIT, too_much
 from involbench.results.kernel_maps import write_kernel_maps
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
+from involbench.results.trial_file import write_trial
 from involbench.spec.trial import Trial
 from involbench.training import artifacts, provenance
 from involbench.training.batches import EvaluationBatches
@@ -35,6 +37,7 @@ def run_trial(
     dataset: Dataset,
     run_dir: Path,
     argv: tuple[str, ...],
+    environment: Mapping[str, str],
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
 ) -> RunRecord:
@@ -45,6 +48,7 @@ def run_trial(
         dataset: The images that `trial.data` names.
         run_dir: An existing folder; files of the same names are replaced, run.json last.
         argv: The command line, for the record.
+        environment: Variables that can change last digits, for the record.
         on_epoch: Called after each epoch.
         stop: Whether to stop; asked after each step of the training.
 
@@ -58,6 +62,7 @@ def run_trial(
     """
     started, began, warnings = _now(), time.perf_counter(), list[str]()
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
+    write_trial(run_dir, trial)
     (run_dir / "run.json").unlink(missing_ok=True)  # What it said is true no longer.
     trained = train(trial, dataset, checkpoints, on_epoch, stop)
     fitted, facts = trained.fitted, _facts(dataset, trained.data)
@@ -85,7 +90,8 @@ def run_trial(
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, trained.data),
         files=artifacts.sizes(run_dir),
-        notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics)),
+        environment=dict(environment),
+        notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics), *_shared(dataset)),
     )
     artifacts.write_record(run_dir, record)
     if record.status != "timeout":
@@ -131,6 +137,11 @@ def _waited(trial: Trial, metrics: dict[str, float | None]) -> list[str]:
     return [f"{said}; {HELPS}"] if said else []
 
 
+def _shared(dataset: Dataset) -> list[str]:
+    """A note where test images are training images too."""
+    return [str(each.message) for each in dataset.remarks if each.about == SHARED]
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -172,4 +183,5 @@ def _facts(dataset: Dataset, data: TrialData) -> DataFacts:
         chance=data.test.chance,
         mean=tuple(data.mean.tolist()),
         std=tuple(data.std.tolist()),
+        test_in_train=dataset.test_in_train,
     )

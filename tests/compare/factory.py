@@ -72,6 +72,7 @@ def make_run(
     versions: dict[str, str] | None = None,
     device: str = "CPU",
     measured: dict[str, float] | None = None,
+    environment: dict[str, str] | None = None,
     **changes: Any,
 ) -> Path:
     """Write one run folder and give its path; `error` makes it a failed one.
@@ -96,6 +97,7 @@ def make_run(
         seconds=245.0,
         metrics={} if error else _metrics(value, model) | (measured or {}),
         collapsed=collapsed,
+        environment=environment,
     )
     folder = results / experiment / "runs" / record.run_id
     folder.mkdir(parents=True)

@@ -149,15 +149,21 @@ def test_the_settings_that_ended_last_are_kept(tmp_path: Path) -> None:
             {"device": "NVIDIA H100"},
             "runs made in different environments: device CPU (cnn); NVIDIA H100 (inn)",
         ),
+        (
+            {"environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}},
+            "runs made in different environments: environment variables none (cnn); "
+            "TF_ENABLE_ONEDNN_OPTS=0 (inn)",
+        ),
+        ({"environment": None}, None),  # A record of before they were recorded.
     ],
 )
 def test_unlike_models_are_compared_with_a_warning(
-    tmp_path: Path, change: dict[str, Any], warning: str
+    tmp_path: Path, change: dict[str, Any], warning: str | None
 ) -> None:
-    make_run(tmp_path, "cnn", 0)
-    make_run(tmp_path, "inn", 0, **change)
+    make_run(tmp_path, "cnn", 0, environment={})
+    make_run(tmp_path, "inn", 0, **{"environment": {}, **change})
     comparison = compared(tmp_path)
-    assert comparison.warnings == (warning,)
+    assert comparison.warnings == ((warning,) if warning else ())
     assert comparison.models[1].differences["test_accuracy"].n == 1
 
 

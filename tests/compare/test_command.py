@@ -121,14 +121,15 @@ def test_a_terminal_gets_decoration_unless_switched_off(
 
 
 def test_json_is_one_strict_document_even_with_warnings(collapsed: Path) -> None:
-    make_run(collapsed / "results", "cnn", 0, training={"epochs": 2}, ended="2025-01-01")
+    make_run(collapsed / "results", "cnn", 3, device="GPU")
     done = run_compare(collapsed, "--json")
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
     document = json.loads(done.stdout, parse_constant=refuse)
-    warning = "1 run of cnn with other settings left out: training.epochs 2, not 20"
+    unlike = "device CPU (cnn seed 0 and 1 and 2, inn, control); GPU (cnn seed 3)"
+    warning = f"runs made in different environments: {unlike}"
     assert document["experiments"][0]["warnings"] == [warning]
     assert done.stderr == f"warning: digits: {warning}\n"
 

@@ -28,6 +28,8 @@ def results(tmp_path: Path) -> Path:
     [
         ("inn.test_accuracy < 0.40", 0, "inn.test_accuracy is 0.477 (8 seeds)"),
         ("inn.test_accuracy < 0.5", 3, "inn.test_accuracy is 0.477 (8 seeds)"),
+        ("inn.test_accuracy <= 1", 3, "inn.test_accuracy is 0.477 (8 seeds)"),
+        ("inn.test_loss > 40", 0, "inn.test_loss is "),
         ("inn.trainable_parameters>=13074", 3, "is 13074 (8 seeds)"),
         ("inn.test_accuracy < cnn.test_accuracy", 3, "over it by 0.26 on average (8 seeds)"),
         ("inn.test_accuracy > cnn.test_accuracy", 0, "within it by 0.26"),
@@ -110,6 +112,19 @@ def test_one_of_several_gates_is_enough(results: Path) -> None:
         ("inn.test_accuracy drops -1 from x", "expected how much, a number of at least 0", 24),
         ("inn.test_accuracy drops 0.1 to x", "expected 'from' and an experiment", 28),
         ("inn.test_accuracy drops 0.1 from", "expected an experiment, by name or folder", 33),
+        ("inn.test_accuracy < 40", "test_accuracy is a fraction, of at most 1; write 0.4 for", 20),
+        ("cnn.macro_f1 >= 1.5", "macro_f1 is a fraction, of at most 1; write 0.015 for 1.5%", 16),
+        (
+            "inn.accuracy_drop@noise=0.1>5",
+            "accuracy_drop@noise=0.1 is a fraction, of at most 1",
+            28,
+        ),
+        (
+            "inn.test_accuracy drops 2 from x",
+            "test_accuracy is a fraction, of at most 1; write",
+            24,
+        ),
+        ("inn.collapsed > 300", "collapsed is a fraction, of at most 1", 16),
         ("__import__('os').system('x') < 1", "expected MODEL.METRIC", 0),
     ],
 )

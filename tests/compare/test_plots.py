@@ -102,7 +102,7 @@ def test_write_comparison_leaves_the_tree_of_the_design(tmp_path: Path) -> None:
     folder = make_experiment(tmp_path)
     damaged = next(folder.glob("runs/inn-seed1-*/history.json"))
     damaged.write_text("[")
-    comparison = write_comparison(ResultsTree(tmp_path), "digits")
+    (comparison,) = write_comparison(ResultsTree(tmp_path), "digits")
     assert str(damaged) in comparison.warnings[-1]
     names = {path.name for path in folder.iterdir()}
     assert names == {"runs", "spec.yaml", "plots", *WRITTEN}

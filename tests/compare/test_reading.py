@@ -138,22 +138,4 @@ def test_a_sweep_larger_than_any_that_can_be_run_is_not_expanded(tmp_path: Path)
 
 def test_the_outline_keeps_the_order_of_the_models(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(json.dumps({"models": {"b": {}, "a": {}}, "baseline": "a"}))
-    assert read_outline(tmp_path) == Outline(("b", "a"), "a", epochs=20)
-
-
-@pytest.mark.parametrize(
-    ("text", "epochs"),
-    [
-        ("training: {epochs: 7}", 7),
-        ("training: {epochs: 7}\nsweep: {training.epochs: [1, 2]}", None),
-        ("training: {epochs: seven}", None),
-        ("training: {epochs: true}", None),
-        ("training: [7]", None),
-        ("training: {batch_size: 7}", 20),
-    ],
-)
-def test_the_outline_tells_how_long_all_train(
-    tmp_path: Path, text: str, epochs: int | None
-) -> None:
-    (tmp_path / "spec.yaml").write_text(text)
-    assert read_outline(tmp_path).epochs == epochs
+    assert read_outline(tmp_path) == Outline(("b", "a"), "a")

@@ -103,16 +103,6 @@ def test_links_are_followed(photos: Path) -> None:
     np.testing.assert_array_equal(load_dataset("folder", path=photos).x_train[3], pixels(110))
 
 
-def test_other_files_are_counted_and_hidden_ones_are_not(photos: Path) -> None:
-    (photos / "train" / "cat" / "notes.txt").write_text("x")
-    (photos / "train" / "labels.csv").write_text("x")
-    (photos / "train" / "cat" / "._0.png").write_text("x")
-    (photos / ".git").mkdir()
-    lines: list[str] = []
-    assert len(load_dataset("folder", path=photos, notify=lines.append).x_train) == 6
-    assert "ignored 2 files that are not images (.csv, .txt)" in lines[0]
-
-
 def test_image_size_resizes_everything(photos: Path) -> None:
     save(photos / "train" / "cat" / "a.png", np.full((40, 20, 3), 200, np.uint8))
     data = load_dataset("folder", path=photos, image_size=5)
@@ -128,25 +118,44 @@ def test_different_sizes_name_two_files_and_the_remedy(photos: Path) -> None:
     assert "-S data.image_size=32" in message
 
 
-def test_broken_images_are_named_up_to_five(photos: Path) -> None:
-    for index in range(7):
-        (photos / "train" / "dog" / f"bad{index}.jpg").write_bytes(b"no image")
+def test_broken_images_are_named_up_to_ten(photos: Path) -> None:
+    for index in range(12):
+        (photos / "train" / "dog" / f"bad{index:02}.jpg").write_bytes(b"no image")
     message = refused(photos)
-    assert "7 broken images" in message and "and 2 more" in message
-    assert all(f"train/dog/bad{index}.jpg (not a PNG" in message for index in range(5))
-    assert "bad5" not in message
+    assert "12 images cannot be read" in message and "and 2 more" in message
+    assert all(f"train/dog/bad{index:02}.jpg (not a PNG" in message for index in range(10))
+    assert "bad10" not in message
+
+
+def test_all_that_cannot_be_read_is_named_at_once(photos: Path) -> None:
+    folder = photos / "train" / "cat"
+    (folder / "empty.png").touch()
+    (folder / "garbage.jpg").write_bytes(b"no image")
+    (folder / "link.png").symlink_to("nowhere.png")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.bmp").symlink_to("/dev/zero")
+    message = refused(photos)
+    assert "5 images cannot be read: " in message and message.endswith("; repair or remove them")
+    for named in (
+        "train/cat/empty.png (an empty file)",
+        "train/cat/garbage.jpg (not a PNG, JPEG, WebP or BMP image)",
+        "train/cat/link.png (a link that leads nowhere)",
+        "train/cat/pipe.png (a FIFO, not a regular file)",
+        "train/cat/zero.bmp (a device, not a regular file)",
+    ):
+        assert named in message
 
 
 def test_a_truncated_image_is_broken(photos: Path) -> None:
     whole = photos / "train" / "cat" / "0.png"
     whole.write_bytes(whole.read_bytes()[:-60])
-    assert "a broken image: train/cat/0.png" in refused(photos)
+    assert "1 image cannot be read: train/cat/0.png" in refused(photos)
 
 
 def test_only_broken_images(photos: Path) -> None:
     for file in photos.rglob("*.png"):
         file.write_bytes(b"")
-    assert "10 broken images" in refused(photos)
+    assert "10 images cannot be read" in refused(photos)
 
 
 def test_a_file_of_another_format_is_not_given_to_its_decoder(photos: Path) -> None:
@@ -162,7 +171,7 @@ def test_a_decompression_bomb_is_broken(photos: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("target", ["nowhere.png", "z.png"])
 def test_a_link_that_leads_nowhere_is_named(photos: Path, target: str) -> None:
     (photos / "train" / "cat" / "z.png").symlink_to(target)
-    assert "a broken image: train/cat/z.png (" in refused(photos)
+    assert "1 image cannot be read: train/cat/z.png (" in refused(photos)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
@@ -207,14 +216,18 @@ def test_one_class_only(tmp_path: Path) -> None:
 
 
 def test_a_class_folder_without_images(photos: Path) -> None:
-    (photos / "train" / "emu" / "inner").mkdir(parents=True)
+    save(photos / "train" / "emu" / "inner" / "a.png", pixels(1))
+    (photos / "train" / "fox").mkdir()
+    for name in ("emu", "fox"):
+        save(photos / "test" / name / "a.png", pixels(1))
     message = refused(photos)
-    assert "train/emu: the class folder holds no image" in message and "1 folders in it" in message
+    assert "a class folder holds no image (.bmp, " in message
+    assert "train/emu/ (1 other file), train/fox/ (empty)" in message
 
 
 def test_train_and_test_need_the_same_classes(photos: Path) -> None:
     save(photos / "train" / "emu" / "a.png", pixels(1))
-    assert "test: no folder for emu" in refused(photos)
+    assert "test: no folder for a class: emu; " in refused(photos)
 
 
 def test_train_without_test(photos: Path) -> None:

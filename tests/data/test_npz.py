@@ -1,6 +1,7 @@
 """npz files: what is read, and what is refused and how."""
 
 import pickle
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from involbench.data import describe_dataset, load_dataset
 from involbench.errors import DataError
+from tests.data.conftest import pixels
 
 Arrays = dict[str, np.ndarray]
 
@@ -57,6 +59,39 @@ def test_grey_images_keep_one_channel(tmp_path: Path, arrays: Arrays) -> None:
     np.testing.assert_array_equal(data.x_train[..., 0], grey["x_train"])
 
 
+@pytest.mark.parametrize("shape", [(3, 9, 3), (1, 7, 4), (3, 5, 1), (5, 6, 2)])
+def test_images_of_few_rows_are_no_channels(
+    tmp_path: Path, arrays: Arrays, shape: tuple[int, int, int]
+) -> None:
+    images = {
+        f"x_{split}": pixels(5, (count, shape[0] * shape[1])).reshape(count, -1)
+        for split, count in (("train", 6), ("test", 4))
+    }
+    size = shape[0] * shape[1] * shape[2]
+    shaped = {name: np.resize(x, (len(x), size)).reshape(-1, *shape) for name, x in images.items()}
+    data = load_dataset("npz", path=write(tmp_path, arrays, **shaped))
+    assert data.input_shape == shape
+
+
+def test_the_transpose_that_is_named_mends_channels_first(tmp_path: Path, arrays: Arrays) -> None:
+    expected = load_dataset("npz", path=write(tmp_path, arrays)).fingerprint
+    first = {name: arrays[name].transpose(0, 3, 1, 2) for name in ("x_train", "x_test")}
+    assert "np.transpose(x, (0, 2, 3, 1))" in refused(write(tmp_path, arrays, **first))
+    mended = {name: np.transpose(x, (0, 2, 3, 1)) for name, x in first.items()}
+    assert load_dataset("npz", path=write(tmp_path, arrays, **mended)).fingerprint == expected
+
+
+def test_class_names_are_compared_in_one_unicode_form(tmp_path: Path, arrays: Arrays) -> None:
+    forms = [unicodedata.normalize(form, "Kühe") for form in ("NFC", "NFD")]
+    loaded = [
+        load_dataset("npz", path=write(tmp_path, arrays, class_names=np.array([name, "dog"])))
+        for name in forms
+    ]
+    assert loaded[0].fingerprint == loaded[1].fingerprint
+    assert loaded[1].class_names == (forms[0], "dog")
+    assert "two classes are named" in refused(write(tmp_path, arrays, class_names=np.array(forms)))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint64"])
 def test_labels_of_any_integer_type_and_as_a_column(
     tmp_path: Path, arrays: Arrays, dtype: str
@@ -77,6 +112,15 @@ BAD = {
     "float": ({"x_train": np.zeros((6, 6, 8, 3))}, "(x * 255).round().astype('uint8')"),
     "int": ({"x_test": np.zeros((4, 6, 8, 3), int)}, "x_test is int64; images must be uint8"),
     "flat": ({"x_train": np.zeros((6, 48), np.uint8)}, "expected images (N, H, W, C)"),
+    "channels first": (
+        {"x_train": np.zeros((6, 3, 9, 8), np.uint8)},
+        "x_train has shape (6, 3, 9, 8), which is channels first, (N, C, H, W); images must be "
+        "(N, H, W, C); store np.transpose(x, (0, 2, 3, 1))",
+    ),
+    "grey channels first": (
+        {"x_test": np.zeros((4, 1, 6, 8), np.uint8)},
+        "x_test has shape (4, 1, 6, 8), which is channels first",
+    ),
     "sizes": ({"x_test": np.zeros((4, 5, 8, 3), np.uint8)}, "6x8x3 but test images 5x8x3"),
     "count": ({"y_train": np.zeros(5, int)}, "y_train has shape (5,) but x_train has 6 images"),
     "onehot": ({"y_train": np.eye(2, dtype=int)[[0, 0, 0, 1, 1, 1]]}, "y.argmax(axis=1)"),
@@ -85,7 +129,7 @@ BAD = {
     "empty": ({"x_test": np.zeros((0, 6, 8, 3), np.uint8), "y_test": np.zeros(0, int)}, "x_test"),
     "negative": ({"y_test": np.array([0, -1, 0, 1])}, "label -1"),
     "beyond": ({"y_test": np.array([0, 2, 0, 1])}, "has label 2; labels of 2 classes"),
-    "untrained": ({"y_train": np.zeros(6, int)}, "no training image has label 1 (dog)"),
+    "untrained": ({"y_train": np.zeros(6, int)}, "these classes have no training image: 1 (dog)"),
     "names": ({"class_names": np.array([1, 2])}, "class_names must be a list of texts"),
     "twice": ({"class_names": np.array(["a", "a"])}, "two classes are named 'a'"),
     "one": ({"class_names": np.array(["a"])}, "only one class, 'a'"),
@@ -98,7 +142,7 @@ BAD = {
     ),
     "wild": (
         {"class_names": None, "y_test": np.array([0, 1, 2**62, 1])},
-        "has label 2, 3, 4, 5, 6; number",
+        "has label 2, 3, 4, 5, 6 and 4611686018427387897 more; number",
     ),
     "below": ({"class_names": None, "y_test": np.array([0, -2, 0, 1])}, "there is a label -2"),
     "single": (

@@ -9,7 +9,7 @@ from involbench.data import load_dataset
 from involbench.export import formats
 from involbench.results.exports import FILE_NAMES, FORMATS, ExportRecord
 from involbench.results.inventory import items_below
-from tests.cli import called, involbench
+from tests.cli import called, involbench, without_packages
 
 for package in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
     pytest.importorskip(package, reason="an extra of involbench that is not installed")
@@ -101,7 +101,7 @@ def halved(exporter):
     """The same exporter, whose runtime gives half of each probability."""
     load = exporter.load
     runtime = lambda path, threads: lambda images: load(path, threads)(images) / 2  # noqa: E731
-    return formats.Exporter(exporter.write, runtime, exporter.packages, exporter.extra)
+    return formats.Exporter(exporter.write, runtime, exporter.packages)
 
 
 @pytest.mark.usefixtures("here")
@@ -119,7 +119,7 @@ def test_a_converter_that_fails_is_named_with_one_that_does_not(tree, monkeypatc
         raise ValueError("no such operator")
 
     litert = formats.EXPORTERS["litert"]
-    broken = formats.Exporter(fails, litert.load, litert.packages, litert.extra)
+    broken = formats.Exporter(fails, litert.load, litert.packages)
     monkeypatch.setitem(formats.EXPORTERS, "litert", broken)
     done = called(
         "export", "smoke/cnn-seed0", "--format", "litert", "--format", "saved_model", cwd=tree
@@ -150,10 +150,32 @@ def test_bad_input_is_one_clear_line(tree, arguments, said):
 
 
 @pytest.mark.usefixtures("here")
-def test_a_missing_extra_is_asked_for_by_name(tree, monkeypatch):
-    found = formats.find_spec
-    absent = {"tf2onnx": None}
-    monkeypatch.setattr(formats, "find_spec", lambda name: absent.get(name, name) and found(name))
+def test_missing_packages_are_asked_for_by_name(tree, monkeypatch):
+    without_packages(monkeypatch, "tf2onnx", "onnxruntime")
     done = called("export", "smoke/cnn-seed0", "--format", "onnx", cwd=tree)
     assert done.returncode == 2
-    assert "needs tf2onnx, which is not installed; pip install 'involbench[onnx]'" in done.stderr
+    assert done.stderr == (
+        "error: --format onnx needs onnxruntime (not installed) and tf2onnx (not installed); "
+        "pip install onnxruntime tf2onnx\n"
+    )
+
+
+@pytest.mark.usefixtures("here")
+def test_a_benchmark_leaves_out_formats_without_their_packages(tree, monkeypatch):
+    without_packages(monkeypatch, "ai-edge-litert", "onnxruntime")
+    short = ("--test", 8, "--repeats", 2, "--threads", 1, "--json")
+    done = called("bench", "export", "smoke/cnn-seed0", *short, cwd=tree)
+    assert done.returncode == 0, done.stderr
+    assert {each["format"] for each in json.loads(done.stdout)["exports"]} == {"saved_model"}
+    left_out = [line for line in done.stderr.splitlines() if "is left out" in line]
+    assert left_out[0] == (
+        "warning: --format onnx is left out: it needs onnxruntime (not installed); "
+        "pip install onnxruntime"
+    )
+    assert [line.split()[2] for line in left_out] == [
+        *("onnx", "litert", "litert_float16", "litert_int8")
+    ]
+    without_packages(monkeypatch, "tensorflow")
+    done = called("bench", "export", "smoke/cnn-seed0", *short, cwd=tree)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("; pip install tensorflow\n")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from involbench.data import load_dataset
 from tests.cli import COMMAND, called
 from tests.effort import THOROUGH
 
@@ -22,6 +23,8 @@ COMMANDS = [
     for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
+
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 def shorter(command: str) -> str:
@@ -111,10 +114,29 @@ def test_the_table_that_it_shows_is_what_compare_prints():
 
 
 def test_its_python_runs():
-    block = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL).group(1)
     names = {}
-    exec(block, names)
+    exec(PYTHON[0], names)
     assert names["model"].output_shape == (None, 32, 32, 64)
+
+
+@pytest.mark.usefixtures("here", "eager")
+def test_its_python_loads_the_network_of_a_run(tmp_path):
+    few = ("--seeds", 1, "-S", "data.train_size=100", "-S", "training.epochs=1")
+    done = called("run", ROOT / "experiments/smoke.yaml", *few, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = tmp_path.glob("results/smoke/runs/inn-*")
+    images = load_dataset("digits").x_test[:50]
+    np.save(tmp_path / "images.npy", images / np.float32(255))
+    # In a process that has imported nothing else of involbench.
+    program = f"""{PYTHON[1].replace("<run>", run.name)}
+import numpy as np
+logits = model(np.load("images.npy"))
+np.save("probabilities.npy", keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    with np.load(run / "predictions.npz") as kept:
+        expected = kept["probabilities"][: len(images)]
+    np.testing.assert_allclose(np.load(tmp_path / "probabilities.npy"), expected, atol=1e-4)
 
 
 def test_make_targets_exist():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from involbench.errors import SpecError
+from involbench.errors import SettingError
 from involbench.training.match import nearest_width
 from tests.cli import called
 
@@ -31,7 +31,7 @@ def test_the_nearest_width_is_found(step, budget):
     def size(width):
         asked.append(width)
         if width % step or width < 4:
-            raise SpecError("cannot be built")
+            raise SettingError("models.m", "cannot be built")
         return 3 * width**2 + width
 
     widths = [width for width in range(4, 400) if width % step == 0]
@@ -45,7 +45,7 @@ def test_the_nearest_width_is_found(step, budget):
 def test_widths_that_are_few_and_far_between_are_found():
     def size(width):
         if width not in (16, 500, 512, 3000):
-            raise SpecError("cannot be built")
+            raise SettingError("models.m", "cannot be built")
         return width**2
 
     for budget, expected in ((1, 16), (500**2 + 1, 500), (511**2, 512), (10**9, 512)):
@@ -54,9 +54,11 @@ def test_widths_that_are_few_and_far_between_are_found():
 
 def test_what_can_never_be_built_says_why():
     def size(width):
-        raise SpecError(f"width {width} does not fit")
+        raise SettingError("models.m", f"width {width} does not fit")
 
-    with pytest.raises(SpecError, match="width 256 does not fit; nor can it at any smaller width"):
+    with pytest.raises(
+        SettingError, match="width 256 does not fit; nor can it at any smaller width"
+    ):
         nearest_width(size, 100)
 
 

@@ -106,6 +106,19 @@ def test_gives_the_same_where_numba_is_not_installed(without_numba, strides):
         check(case, "channels_last", "float32", 0, wrap)
 
 
+def test_gives_the_same_where_numba_may_not_compile(monkeypatch):
+    from numba import config
+
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    cpu.available.cache_clear()
+    try:
+        assert not cpu.available()
+        case = reference.Case((2, 5, 6, 4), (3, 3), (1, 1), groups=2)
+        check(case, "channels_last", "float32", 0, lambda function: function)
+    finally:
+        cpu.available.cache_clear()
+
+
 def run_script(script, **environment):
     environment = {**os.environ, **environment}
     done = subprocess.run(

@@ -1,10 +1,12 @@
-"""Involution2D: shapes, saving, dtype policies, graphs, unknown sizes, options, bad arguments."""
+"""Involution2D: names, shapes, saving, dtypes, graphs, unknown sizes, options, bad arguments."""
+
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from involbench.layers import Involution2D
+from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
 from tests.effort import examples
 from tests.operator.backends import BACKEND
 
@@ -49,6 +51,57 @@ def test_trains_saves_and_loads_with_every_option(options, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), y)
+
+
+SAVED_BEFORE = Path(__file__).parent / "saved_before_inner_names.keras"
+"""A model of all three layers, whose inner layers had automatic names when it was saved."""
+INNER_WEIGHTS = {
+    "involution": [
+        *("reduce/kernel", "reduce/bias"),
+        *(f"normalization/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")),
+        *("span/kernel", "span/bias"),
+    ],
+    "local": [
+        *("row_embedding", "column_embedding"),
+        *("query/kernel", "key/kernel", "value/kernel"),
+    ],
+    "outlook": [
+        *("value/kernel", "attention/kernel", "attention/bias"),
+        *("projection/kernel", "projection/bias"),
+    ],
+}
+
+
+def model_of_all_layers():
+    """The architecture of `SAVED_BEFORE`."""
+    inputs = keras.Input((4, 3, 4))
+    x = Involution2D(3, groups=2, use_reduce_bias=True, name="involution")(inputs)
+    x = LocalSelfAttention2D(4, 3, heads=2, name="local")(x)
+    return keras.Model(inputs, OutlookAttention2D(4, 3, heads=2, name="outlook")(x))
+
+
+def test_weights_have_the_same_paths_wherever_layers_are_built():
+    expected = [f"{layer}/{name}" for layer, names in INNER_WEIGHTS.items() for name in names]
+    first, second = model_of_all_layers(), model_of_all_layers()
+    for model in (first, second, keras.models.clone_model(first)):
+        assert [weight.path for weight in model.weights] == expected
+
+
+@pytest.mark.parametrize("normalization", ["layer", "group"])
+def test_each_normalization_has_the_same_name(normalization):
+    layer = make(normalization=normalization, name="involution")
+    layer.build((None, 4, 4, 4))
+    paths = {weight.path for weight in layer.weights}
+    assert {"involution/normalization/gamma", "involution/normalization/beta"} < paths
+
+
+def test_a_model_saved_with_other_inner_names_loads():
+    loaded, model = keras.models.load_model(SAVED_BEFORE), model_of_all_layers()
+    for index, weight in enumerate(loaded.get_weights()):
+        np.testing.assert_array_equal(weight, np.full(weight.shape, index + 1))
+    model.load_weights(SAVED_BEFORE)
+    for old, new in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_config_round_trips():

@@ -15,6 +15,7 @@ from involbench.analysis.predictions import (
 from involbench.reporting.plots import (
     Bin,
     Point,
+    drawn,
     plot_calibration,
     plot_confusion,
     plot_confusion_difference,
@@ -25,6 +26,7 @@ from involbench.reporting.plots import (
     plot_sweep,
     save_figure,
 )
+from involbench.reporting.plots.fonts import MissingGlyphs
 from involbench.reporting.style import line_styles, styles_of
 
 MODELS = [f"model{k}" for k in range(10)]
@@ -57,7 +59,8 @@ def test_every_figure_names_its_axes_and_can_be_saved(make, tmp_path, recwarn):
     figure = make()
     assert figure.axes[0].get_xlabel() or figure.axes[0].get_title()
     assert save_figure(figure, tmp_path / "figure", ["svg"])[0].stat().st_size > 1000
-    assert [str(warning.message) for warning in recwarn] == []
+    glyphs = (each for each in recwarn if each.category is not MissingGlyphs)
+    assert [str(warning.message) for warning in glyphs] == []
 
 
 def test_the_same_figure_gives_the_same_pdf(tmp_path):
@@ -128,3 +131,22 @@ def test_confusion_and_bins_are_those_of_the_definitions():
     assert right.sum() == (labels == predicted).sum()
     gap = sum(abs(r - c) for r, c in zip(right, confidence, strict=True)) / 200
     assert expected_calibration_error(labels, chances) == pytest.approx(gap)
+
+
+def test_a_name_is_drawn_by_a_font_that_has_its_characters(recwarn):
+    """matplotlib brings STIXGeneral with it, which has characters that DejaVu Sans lacks."""
+    lacking = "\u1d81"
+    figure = plot_confusion(np.eye(2), [lacking, "cat"])
+    content = drawn(figure, "svg")
+    assert b"STIXGeneral" in content and not recwarn.list
+    alone = drawn(plot_confusion(np.eye(2), ["d", "cat"]), "svg")
+    assert b"STIXGeneral" not in alone
+
+
+def test_a_character_that_no_font_has_is_one_warning_of_our_own():
+    nowhere = "\U0002ffff"
+    figure = plot_confusion(np.eye(2), [nowhere, "cat"])
+    with pytest.warns(MissingGlyphs) as warned:
+        assert drawn(figure, "png")[1:4] == b"PNG"
+    (warning,) = warned
+    assert f"no installed font has {nowhere}: " in str(warning.message)

@@ -9,7 +9,7 @@ import pytest
 from tests.cli import COMMAND, called
 from tests.compare.factory import make_run
 
-from .tree import ended_as, held, make_old, snapshot, unfinished
+from .tree import ended_as, held, kilobytes, make_old, snapshot, unfinished
 
 
 @pytest.fixture
@@ -27,7 +27,6 @@ def tree(tmp_path: Path) -> Path:
     (diverged / "history.json").write_text(json.dumps(history))
     for item in unfinished(results, "control", 0).rglob("*"):
         make_old(item)
-    (results / "digits" / "spec.yaml").write_text("training: {epochs: 20}")
     make_run(results, "cnn", 0, experiment="other")
     make_run(results, "cnn", 0, experiment="reference/cifar10-jpeg")
     return tmp_path
@@ -71,7 +70,8 @@ def test_the_runs_of_one_are_listed_by_model_and_seed(tree: Path) -> None:
     assert seen["inn-seed1"] == ("diverged", 4, 20)
     assert [name for name, run in runs.items() if run["collapsed"]] == ["cnn-seed2"]
     assert runs["cnn-seed0"]["updated"] == "2026-01-02T03:04:05+00:00"
-    assert runs["control-seed0"]["size"] == len("training\n") + 2 * 1000
+    begun = next(tree.glob("results/digits/runs/control-*/checkpoint/trial.json"))
+    assert runs["control-seed0"]["size"] == len("training\n") + begun.stat().st_size + 2 * 1000
 
 
 def test_the_table_of_runs_says_the_same(tree: Path) -> None:
@@ -80,7 +80,8 @@ def test_the_table_of_runs_says_the_same(tree: Path) -> None:
     found = {name.rpartition("-")[0]: cells for name, cells in rows(done.stdout).items()}
     assert found["cnn-seed2"][0] == "20/20"
     assert found["cnn-seed2"][-2:] == ["finished,", "collapsed"]
-    assert found["control-seed0"] == ["7/20", "3", "h", "2.01", "kB", "unfinished"]
+    size = kilobytes(next(tree.glob("results/digits/runs/control-*")))
+    assert found["control-seed0"] == ["7/20", "3", "h", size, "kB", "unfinished"]
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
@@ -102,13 +103,18 @@ def test_nothing_is_made_or_changed_by_looking(tree: Path) -> None:
     assert snapshot(tree) == before
 
 
-@pytest.mark.parametrize(
-    "spec", ["sweep: {training.epochs: [1, 2]}", "training: {epochs: 6}", "[", ""]
-)
-def test_where_the_spec_does_not_tell_the_epochs_they_are_unknown(tree: Path, spec: str) -> None:
-    (tree / "results/digits/spec.yaml").write_text(spec)
-    assert listed(tree, "digits")["control-seed0"]["epochs"] is None
-    assert rows(called("list", cwd=tree).stdout)["digits"][1] == "71/?"
+def test_epochs_of_a_run_cut_off_are_those_of_its_own_trial(tree: Path) -> None:
+    (tree / "results/digits/spec.yaml").write_text("training: {epochs: 6}")
+    other = unfinished(tree / "results", "control", 1, epochs=9, training={"epochs": 11})
+    runs = listed(tree, "digits")
+    seen = {name: (r["epochs_done"], r["epochs"]) for name, r in runs.items() if "control" in name}
+    assert seen == {"control-seed0": (7, 20), "control-seed1": (9, 11)}
+    assert rows(called("list", cwd=tree).stdout)["digits"][1] == "80/131"
+    shown = called("show", "control-seed1", cwd=tree).stdout
+    assert "unfinished, 9 of 11 epochs" in " ".join(shown.split())
+    (other / "checkpoint/trial.json").write_text("{")
+    assert listed(tree, "digits")["control-seed1"]["epochs"] is None
+    assert rows(called("list", cwd=tree).stdout)["digits"][1] == "80/?"
 
 
 def test_what_is_no_run_is_skipped_with_a_warning_that_names_it(tree: Path) -> None:

@@ -57,6 +57,8 @@ def test_a_run_is_found_by_its_id_and_by_its_path(tree: Path) -> None:
     [
         ("inn-seed0", "stands for 2 runs: digits/inn-seed0-"),
         ("cnn", "stands for 2 runs: digits/cnn-seed1-"),
+        ("digits", "no run 'digits' under results; there are digits/cnn-seed1-"),
+        ("results/digits", "no run 'results/digits' under results; there are digits/cnn-seed1-"),
         ("digits/", "no run 'digits/' under results; there are digits/cnn-seed1-"),
         ("cmm-seed1", "did you mean digits/cnn-seed1-"),
         ("nothing/cnn", "there are none; `involbench list` shows all"),
@@ -121,8 +123,7 @@ def test_the_end_of_the_log_in_the_record_comes_first(tree: Path) -> None:
 
 
 def test_an_unfinished_run_is_shown_as_far_as_it_came(tree: Path) -> None:
-    unfinished(tree / "results", "inn", 4)
-    (tree / "results/digits/spec.yaml").write_text("training: {epochs: 9}")
+    unfinished(tree / "results", "inn", 4, training={"epochs": 9})
     done = called("show", "inn-seed4", cwd=tree)
     assert (done.returncode, done.stderr) == (0, "")
     text = " ".join(done.stdout.split())

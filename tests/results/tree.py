@@ -10,6 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from involbench.results.reading import read_run
+from involbench.results.trial_file import write_trial
 from tests.compare.factory import make_run
 
 HOURS_AGO = time.time() - 3 * 60 * 60
@@ -18,14 +20,20 @@ HOURS_AGO = time.time() - 3 * 60 * 60
 def unfinished(results: Path, model: str, seed: int, epochs: int = 7, **changes: Any) -> Path:
     """A run that was cut off after some epochs."""
     folder = make_run(results, model, seed, **changes)
+    trial = read_run(folder).record.trial
     for path in folder.iterdir():
         path.unlink()
     (folder / ".lock").touch()
     (folder / "log.txt").write_text("training\n")
-    (folder / "checkpoint").mkdir()
+    write_trial(folder, trial)
     for epoch in range(max(epochs - 1, 0), epochs + 1):
         (folder / "checkpoint" / f"{epoch:05d}-0000000.npz").write_bytes(b"x" * 1000)
     return folder
+
+
+def kilobytes(folder: Path) -> str:
+    """Of all files below a folder."""
+    return f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1000:.2f}"
 
 
 def ended_as(folder: Path, status: str, **changes: Any) -> Path:

@@ -134,7 +134,7 @@ def test_untrained_kernels_need_no_weights_and_the_picture_lies_with_the_run(tre
         (("predict", "smoke/inn-seed0", "--test", 360), "the run has 359 test images"),
         (("predict", "smoke/inn-seed0", "--test", 201, "-o", "g.png"), "draws 200 images at most"),
         (("predict", "smoke/inn-seed0"), "name image files, or take test images"),
-        (("predict", "smoke/inn-seed0", "results"), "a broken image: results (Is a directory)"),
+        (("predict", "smoke/inn-seed0", "results"), "results: a folder, not a regular file"),
         (("predict", "smoke/inn-seed0", "x", "-o", "none/x"), "expected a name that ends in .png"),
     ],
 )

@@ -7,10 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from tests.cli import involbench, spawn
+from tests.cli import called, involbench, spawn
 
 from .resumable import ONE, SPEC, of_one, outcome, prepared
 
@@ -56,6 +57,9 @@ def test_a_signal_stops_after_the_step_and_the_next_run_goes_on(
     spec = prepared(tmp_path / "b", text)
     assert start_and_stop(spec, sent, lambda: len(checkpoints(spec.parent, model)) > 1) == code
     assert checkpoints(spec.parent, model)
+    (spec.parent / "results/tiny/spec.yaml").write_text("training: {epochs: 3}")
+    (listed,) = json.loads(called("list", "tiny", "--json", cwd=spec.parent).stdout)["experiments"]
+    assert {run["epochs"] for run in listed["runs"]} == {8}  # Those of its own trial.
     kept = {path: path.read_bytes() for path in records(spec.parent, "*")}
     assert len(kept) == finished
     done = involbench("run", spec, cwd=spec.parent)
@@ -82,3 +86,33 @@ def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_pat
     notes = (newest.parents[1] / "run.json").read_text()
     assert newest.name in notes
     assert "damaged" in notes
+
+
+@pytest.mark.usefixtures("here", "eager")
+def test_a_checkpoint_of_another_backend_is_refused_and_kept(tmp_path):
+    spec = prepared(tmp_path / "b", ONE)
+    command = ("run", spec, "-S", "training.epochs=2", "-S", "data.train_size=100")
+    run = called(*command, "--dry-run", cwd=spec.parent).stdout.split()[0]
+    history = spec.parent / "results/tiny/runs" / run / "history.json"
+    history.mkdir(parents=True)  # It cannot be replaced by a file, so the trial fails at its end.
+    assert called(*command, cwd=spec.parent).returncode == 1
+    history.rmdir()
+    path = checkpoints(spec.parent)[-1]
+    ours = path.read_bytes()
+    with np.load(path) as members:
+        arrays = dict(members)
+    state = json.loads(str(arrays["state"]))
+    state["versions"]["backend"] = "jax"
+    np.savez(path, **{**arrays, "state": np.array(json.dumps(state))})
+    theirs = path.read_bytes()
+    done = called(*command, cwd=spec.parent)
+    assert done.returncode == 1
+    assert f"{run}/checkpoint was written under jax, but the backend is tensorflow" in done.stderr
+    assert "resume with KERAS_BACKEND=jax, or delete that folder" in done.stderr
+    assert checkpoints(spec.parent)[-1] == path
+    assert path.read_bytes() == theirs
+    path.write_bytes(ours)
+    done = called(*command, cwd=spec.parent)
+    assert done.returncode == 0, done.stderr
+    (record,) = records(spec.parent, "cnn")
+    assert json.loads(record.read_text())["status"] == "finished"

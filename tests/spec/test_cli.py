@@ -71,7 +71,7 @@ def test_a_wrong_override_is_said_once(tmp_path: Path) -> None:
 def test_validate_needs_a_file(tmp_path: Path) -> None:
     done = involbench("validate", cwd=tmp_path)
     assert done.returncode == 2
-    assert "Missing argument" in done.stderr
+    assert "missing argument" in done.stderr
 
 
 def test_schema_prints_and_writes_the_same(tmp_path: Path) -> None:

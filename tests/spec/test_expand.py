@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from involbench.errors import SpecError
 from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
 from involbench.spec.trial import Trial
@@ -155,6 +156,46 @@ def test_a_wrong_sweep_is_found_before_anything_runs(
 ) -> None:
     (head,) = heads(complaint(tmp_path, f"{GOOD}# why\nsweep:\n  {sweep}\n"))
     assert head.startswith(f"x.yaml:{expected}")
+
+
+INVOLUTION = GOOD.replace("keras_io_cnn", "plain, operator: involution, widths: [8, 20]")
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ("", ["5:40: models.cnn.operator.group_channels: the default 16 does not divide 8"]),
+        (
+            "sweep: {training.epochs: [1, 2], models.cnn.widths: [[16, 32], [32, 24], [48]]}\n",
+            ["9:64: sweep.models.cnn.widths[1]: with [32, 24], models.cnn.operator.group_channels"],
+        ),
+        (
+            "sweep: {models.cnn.operator.group_channels: [4, 6, 8]}\n",
+            [
+                "9:49: sweep.models.cnn.operator.group_channels[1]: 6 does not divide 8 channels; "
+                "4 divides those of every layer",
+                "9:52: sweep.models.cnn.operator.group_channels[2]: 8 does not divide 20",
+            ],
+        ),
+        (
+            "sweep: {models.cnn.operator: [depthwise, {name: outlook_attention, heads: 3}]}\n",
+            ["9:75: sweep.models.cnn.operator[1].heads: 3 does not divide 8 channels; 2 divides"],
+        ),
+        (
+            "sweep: {training.epochs: [1, 2]}\n",
+            ["5:40: models.cnn.operator.group_channels: the default 16 does not divide 8"],
+        ),
+    ],
+)
+def test_channels_that_do_not_fit_are_named_at_what_brings_them(
+    tmp_path: Path, rest: str, expected: list[str]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        expand(load_spec(written(tmp_path, INVOLUTION + rest)))
+    found = heads(str(caught.value).replace(str(tmp_path / "x.yaml"), "x.yaml"))
+    assert len(found) == len(expected)
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(f"x.yaml:{start}")
 
 
 def test_a_swept_key_inside_another_is_refused(tmp_path: Path) -> None:

@@ -30,11 +30,12 @@ def test_an_empty_optional_key_means_its_default(tmp_path: Path) -> None:
     assert spec.baseline == "cnn"
 
 
-def test_the_source_is_kept_as_written(tmp_path: Path) -> None:
+def test_the_source_is_kept_with_what_was_set_in_it(tmp_path: Path) -> None:
     text = "# why\n" + GOOD
     path = written(tmp_path, text)
     result = load_spec(path, ["training.epochs=7"])
-    assert (result.source, result.path) == (text, str(path))
+    assert (result.source, result.path) == (text.replace("epochs: 2", "epochs: 7"), str(path))
+    assert load_spec(path).source == text
     assert result.spec.training.epochs == 7
 
 
@@ -128,6 +129,43 @@ def test_problems_of_the_file_and_of_overrides_come_together(tmp_path: Path) -> 
         "--set oops",
         "--set seeds=-1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ("photos #2", "photos #2"),
+        ("#x", "#x"),
+        (" a b ", "a b"),
+        ("a: b", "a: b"),
+        ("- a", "- a"),
+        ("'a #2'", "a #2"),
+        ('"null"', "null"),
+    ],
+)
+def test_the_value_of_an_override_is_read_to_its_end(tmp_path: Path, value: str, path: str) -> None:
+    assert loaded(tmp_path, "data.dataset=folder", f"data.path={value}").data.path == path
+
+
+@pytest.mark.parametrize("value", ["[1, 2] # two", "'x' y", "{a: 1} #"])
+def test_nothing_may_follow_the_value_of_an_override(tmp_path: Path, value: str) -> None:
+    (line,) = complaint(tmp_path, GOOD, f"seeds={value}").splitlines()
+    assert line.startswith(f"--set seeds={value}: ")
+    assert "expected nothing after the value" in line or "not valid YAML" in line
+
+
+@pytest.mark.parametrize("null", ["null", "", "~"])
+def test_null_takes_a_section_away(tmp_path: Path, null: str) -> None:
+    claim = "{says: x, source: y, metric: test_loss, greater: cnn, lesser: inn}"
+    text = (
+        f"{GOOD}  optimizer: {{name: sgd, momentum: 0.9}}\nevaluate: {{noise: [0.1]}}\n"
+        f"resources: {{cpus: 2}}\nclaims: [{claim}]\nsweep: {{training.epochs: [1, 2]}}\n"
+    )
+    sections = ("training.optimizer", "evaluate", "resources", "claims", "sweep")
+    plain = loaded(tmp_path, text=GOOD)
+    assert loaded(tmp_path, text=text) != plain
+    assert loaded(tmp_path, *(f"{key}={null}" for key in sections), text=text) == plain
+    assert loaded(tmp_path, f"training={null}").training.epochs == 20
 
 
 def test_an_override_mends_what_is_wrong_in_the_file(tmp_path: Path) -> None:

@@ -314,6 +314,60 @@ CASES = {
         "x.yaml:7:24: evaluate.image_size: no model takes images of another size than it was "
         "trained on; pythonguides_cnn, pythonguides_inn, resnet, rednet do",
     ),
+    "seed below zero": (
+        "name: quick",
+        "name: quick\nseeds: [-3]",
+        "x.yaml:2:9: seeds[0]: expected a number of at least 0, got -3",
+    ),
+    "model whose name is a list": (
+        "  cnn: {architecture: keras_io_cnn}\n  inn: {architecture: keras_io_inn, kernel_size: 3}",
+        "  [cnn, inn]: {architecture: keras_io_cnn}",
+        "x.yaml:5:3: models: expected a key of plain text",
+    ),
+    "swept value that is not finite": (
+        "training:\n",
+        "sweep: {training.optimizer.learning_rate: [1e-3, .inf]}\ntraining:\n",
+        "x.yaml:7:50: sweep.training.optimizer.learning_rate[1]: expected a finite number, "
+        "got .inf",
+    ),
+    "merge key": (
+        "  cnn: {architecture: keras_io_cnn}\n  inn:",
+        "  cnn: &a {architecture: keras_io_inn}\n  two: {kernel_size: 5, <<: *a}\n  inn:",
+        "x.yaml:6:25: models.two: merge keys (<<) are not read; write out the keys",
+    ),
+    "quoted key that looks like a merge key": (
+        "kernel_size: 3",
+        "'<<': 3",
+        "x.yaml:6:37: models.inn.<<: unknown key; expected one of kernel_size, reduction_ratio",
+    ),
+    "argument of the optimizer beside it": (
+        "epochs: 2",
+        "learning_rate: 0.1",
+        "x.yaml:8:3: training.learning_rate: unknown key; did you mean "
+        "'training.optimizer.learning_rate'?",
+    ),
+    "key of a section in an optimizer": (
+        "epochs: 2",
+        "optimizer: {name: sgd, batch_size: 8}",
+        "x.yaml:8:26: training.optimizer.batch_size: unknown key; did you mean "
+        "'training.batch_size'?",
+    ),
+    "argument of the operator beside it": (
+        "keras_io_cnn",
+        "plain, group_channels: 8",
+        "x.yaml:5:30: models.cnn.group_channels: unknown key; did you mean "
+        "'operator.group_channels'?",
+    ),
+    "misspelt key of another section": (
+        "epochs: 2",
+        "epochs: 2\nepocs: 3",
+        "x.yaml:9:1: epocs: unknown key; did you mean 'training.epochs'?",
+    ),
+    "kernel of a million": (
+        "kernel_size: 3",
+        "kernel_size: 1000001",
+        "x.yaml:6:50: models.inn.kernel_size: expected a number of at most 255, got 1000001",
+    ),
     "list for a mapping": (
         "training:\n  epochs: 2",
         "training: [2]",

@@ -1,6 +1,7 @@
 """Several devices for one trial: what comes of it is what comes of one device."""
 
 import json
+import re
 import subprocess
 import sys
 from functools import partial
@@ -22,7 +23,7 @@ from involbench.training.checkpoint import assign_sums
 from involbench.training.distribution import shared_among
 from involbench.training.feed import PreparedBatches
 from involbench.training.input_wait import InputWait
-from involbench.training.preflight import check_trial
+from involbench.training.preflight import faults_of_run
 from involbench.training.split import Split
 
 from .starving import SECONDS
@@ -189,8 +190,9 @@ def test_one_cpu_is_refused_before_anything_is_written_and_enough_for_auto():
         }
     )
     why = "is for tensorflow and jax" if BACKEND == "torch" else "needs several devices, and .* one"
-    with pytest.raises(UsageError, match=f"data_parallel {why}"):
-        check_trial(trial, make_dataset("made", *split, *split, ("a", "b")))
+    (fault,) = faults_of_run(trial, make_dataset("made", *split, *split, ("a", "b")))
+    assert fault.key == "training.distribution"
+    assert re.match(f"data_parallel {why}", fault.reason)
     assert shared_among(training("auto")) == ()
 
 

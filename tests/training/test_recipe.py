@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from involbench.data import make_dataset
+from involbench.spec.optimizers import OPTIMIZERS
 from involbench.spec.trial import Trial
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.fit import fit
@@ -87,6 +88,20 @@ def test_a_training_ends_where_its_schedule_does(tmp_path, accumulated):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.125)
     model.optimizer._iterations.assign_add(-1)
     assert float(model.optimizer.learning_rate) > 0.125
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_that_a_spec_names_is_built_and_moves_weights(name):
+    optimizer = make_optimizer(trial(optimizer={"name": name, "learning_rate": 0.5}))
+    assert type(optimizer).__name__.lower() == name
+    start = np.full((4, 3), 0.5, np.float32)
+    weights = keras.Variable(start, name="kernel")
+    optimizer.build([weights])
+    for _ in range(2):
+        optimizer.apply([keras.ops.ones((4, 3))], [weights])
+    moved = keras.ops.convert_to_numpy(weights) - start
+    assert np.isfinite(moved).all()
+    assert (np.abs(moved) > 0).all()
 
 
 def crossentropy(labels, logits, smoothing):

@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from involbench.errors import UsageError
-from involbench.execution.client import ENVIRONMENT
+from involbench.execution.ambient import USUAL, recorded
+from involbench.execution.backend_choice import chosen_backend
+from involbench.execution.client import working_folder
 from involbench.execution.cluster.nodes import connected, require_shared, room
 from involbench.execution.cluster.remote import RemoteWorker, Terms
 from involbench.execution.crew import Crew
 from involbench.spec.schema import ResourcesSpec
-
-_PASSED_ON = (*ENVIRONMENT, "KERAS_BACKEND", "JAX_PLATFORMS")
-"""Variables that decide what a worker computes: those of this process hold on every node."""
 
 
 @contextmanager
@@ -42,15 +41,21 @@ def on_cluster(
         raise UsageError(f"--device {device}: Ray gives out GPUs; set resources.gpus in the spec")
     if device == "gpu" and not needs.gpus:
         raise UsageError("--device gpu: say how many with -S resources.gpus=1")
-    environment = {
-        name: os.environ.get(name, ENVIRONMENT.get(name, ""))
-        for name in _PASSED_ON
-        if name in os.environ or name in ENVIRONMENT
-    }
     device = device if needs.gpus else "cpu"  # Else a worker would take what it was not given.
-    terms = Terms(needs, device, environment, Path.cwd(), send_back)
+    terms = Terms(needs, device, _passed_on(), working_folder(), send_back)
     with connected(address):
         count = min(jobs, room(needs))
         require_shared(results, needs, send_back)
         with Crew([RemoteWorker(terms, waits=not index) for index in range(count)]) as crew:
             yield crew
+
+
+def _passed_on() -> dict[str, str]:
+    """Variables that decide what a worker computes: those of this process hold on every node."""
+    platforms = os.environ.get("JAX_PLATFORMS")
+    return {
+        **{name: os.environ.get(name, usual) for name, usual in USUAL.items()},
+        **recorded(os.environ),
+        "KERAS_BACKEND": chosen_backend().name,
+        **({"JAX_PLATFORMS": platforms} if platforms else {}),
+    }

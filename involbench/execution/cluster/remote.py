@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from involbench.errors import InvolbenchError, UsageError
+from involbench.errors import InvolbenchError
 from involbench.execution.client import NoRoom, WorkerDied, WorkerLost, WorkerStopped
 from involbench.execution.cluster.parcel import Parcel, pack_checkpoints
 from involbench.execution.cluster.station import Died, News, Station, Stopped
@@ -171,9 +171,8 @@ class RemoteWorker:
                 except InvolbenchError:
                     self.leave()  # It is still at it, and could take no other request.
                     raise
-            case Failure(text, usage, trace):
-                kind = UsageError if usage else InvolbenchError
-                raise kind(text) from RuntimeError(trace)
+            case Failure():
+                raise news.error()
             case Died(message, exit_signal):
                 raise WorkerDied(message, exit_signal)
             case Stopped():

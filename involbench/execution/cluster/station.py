@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 import ray
 
-from involbench.errors import InvolbenchError, UsageError
+from involbench.errors import InvolbenchError, Message, UsageError
 from involbench.execution.client import Worker, WorkerDied, WorkerStopped
 from involbench.execution.cluster.parcel import Parcel, Sender
 from involbench.execution.messages import Done, Failure, Report, Request
@@ -96,6 +96,7 @@ class Station:
         except WorkerDied as error:
             return Died(str(error), error.exit_signal)
         except InvolbenchError as error:
-            return Failure(str(error), isinstance(error, UsageError), str(error.__cause__ or ""))
+            usage, cause = isinstance(error, UsageError), str(error.__cause__ or "")
+            return Failure.of(error, error.message, usage, cause)
         except Exception as error:
-            return Failure(f"{type(error).__name__}: {error}", False, "")
+            return Failure(Message(f"{type(error).__name__}: {error}"), False, "")

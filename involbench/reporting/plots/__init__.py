@@ -9,6 +9,7 @@ Example:
     >>> save_figure(figure, Path("accuracy"), ["pdf"])
 """
 
+import involbench.reporting.plots.settings  # noqa: F401  Imports matplotlib, before all others.
 from involbench.reporting.plots.calibration import Bin, plot_calibration
 from involbench.reporting.plots.confusion import plot_confusion, plot_confusion_difference
 from involbench.reporting.plots.front import plot_front

@@ -7,8 +7,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import WIDTH, Look, own_styles
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import legend_below, percent, short
-from involbench.reporting.style import GREY, RC, Styles
+from involbench.reporting.style import GREY, Styles
 
 
 class Bin(NamedTuple):

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import WIDTH, Look
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import percent, short
-from involbench.reporting.style import RC
 
 _MOST_WRITTEN = 12
 """So many classes leave room for the numbers."""

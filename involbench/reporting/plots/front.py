@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import Look, own_styles, say_empty
 from involbench.reporting.plots.points import Point, draw_point, is_wide, panel
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import counts, legend_below, short
-from involbench.reporting.style import GREY, RC, Styles
+from involbench.reporting.style import GREY, Styles
 
 
 def plot_front(

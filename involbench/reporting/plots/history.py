@@ -13,8 +13,9 @@ from involbench.reporting.plots.axes import (
     finish,
     own_styles,
 )
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import legend_below
-from involbench.reporting.style import RC, Styles, line_styles
+from involbench.reporting.style import Styles, line_styles
 from involbench.results.record import History
 
 METRICS = ("accuracy", "loss")

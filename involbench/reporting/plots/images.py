@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import short
-from involbench.reporting.style import INK, RC
+from involbench.reporting.style import INK
 
 MOST_IMAGES = 200
 """More would take minutes to draw, and at some thousands be too high for a PNG file."""

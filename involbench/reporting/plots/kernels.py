@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import Look
 from involbench.reporting.plots.images import draw_image
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import short
-from involbench.reporting.style import RC
 
 _Panels = NDArray[Any]
 """Of axes."""

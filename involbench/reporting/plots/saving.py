@@ -10,7 +10,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from involbench.reporting.style import RC
+from involbench.reporting.plots.fonts import MissingGlyphs, with_all_glyphs
+from involbench.reporting.plots.settings import RC
 from involbench.results.files import write_atomic
 from involbench.results.wording import visible
 
@@ -52,15 +53,20 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
         name: The format, of `FORMATS`.
         settings: Of matplotlib, beside those of every figure.
     """
-    buffer = BytesIO()
-    with rc_context({**RC, **(settings or {})}), warnings.catch_warnings():
-        # The names of classes may be in a script that the font lacks; a browser has another.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+
+    def draw() -> bytes:
+        buffer = BytesIO()
         metadata = _WITHOUT_A_DATE[name]
-        _make_visible(figure)
         figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
+        return buffer.getvalue()
+
+    _make_visible(figure)
+    with rc_context({**RC, **(settings or {})}), warnings.catch_warnings():
+        if (settings or {}).get("svg.fonttype") == "none":  # A browser draws it, in its own fonts.
+            warnings.simplefilter("ignore", MissingGlyphs)
+        content = with_all_glyphs(figure, draw)
         figure.set_layout_engine(None)  # Working it out again would take long.
-    return buffer.getvalue()
+    return content
 
 
 def _make_visible(figure: Figure) -> None:

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import Interval, is_near, own_styles
 from involbench.reporting.plots.rows import row_figure
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import percent
-from involbench.reporting.style import GREY, RC, Styles
+from involbench.reporting.style import GREY, Styles
 
 _LANES = (0.0, 0.05, -0.05, 0.1, -0.1)
 """Seeds side by side, so that equal ones are seen."""

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import Look, own_styles
 from involbench.reporting.plots.rows import row_figure
+from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import counts, short
-from involbench.reporting.style import RC, Styles
+from involbench.reporting.style import Styles
 
 _LONGEST = 30
 

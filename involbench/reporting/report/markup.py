@@ -1,13 +1,16 @@
 """Figures -> HTML: SVG inside the page, or a PNG where the SVG would be large."""
 
 from base64 import b64encode
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from involbench.reporting.plots import drawn
 from involbench.reporting.style import INK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LARGEST_SVG = 150_000
 _AS_TEXT = {
@@ -19,7 +22,7 @@ _AS_TEXT = {
 _LINK = "{http://www.w3.org/1999/xlink}href"
 
 
-def inline(figure: Figure, name: str, says: str) -> Markup:
+def inline(figure: "Figure", name: str, says: str) -> Markup:
     """An element that shows the figure.
 
     Args:

@@ -1,5 +1,6 @@
 """All that the report of an experiment is made from, read from the results tree."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from involbench.analysis.compare import compare
 from involbench.analysis.comparison import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.histories import Histories, histories_of, single_chance
-from involbench.reporting.labels import label, own_point, side_by_side
+from involbench.reporting.labels import label, own_point, side_by_side, warnings_of
 from involbench.reporting.report.judged import Judged, judged_of
 from involbench.reporting.report.shown import Shown, shown_of
 from involbench.reporting.style import Styles, styles_of
@@ -27,6 +28,9 @@ class Material:
     spec: str
     """Its text; empty where there is none that can be read."""
     comparison: Comparison
+    """Of the group of settings with the most runs, of which the charts are drawn."""
+    others: tuple[Comparison, ...]
+    """Those of the other groups."""
     histories: Histories
     judged: dict[str, Judged]
     """Model with its coordinates -> what its networks said of the test images."""
@@ -53,15 +57,24 @@ class Material:
         ]
 
 
-def gather(tree: ResultsTree, experiment: str) -> Material:
+def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> Material:
     """Read an experiment. What is damaged or missing is a warning.
+
+    Args:
+        tree: Where it is.
+        experiment: Its name.
+        overrides: `KEY=VALUE` each: only runs with these settings are compared.
 
     Raises:
         ResultsError: The experiment's folder cannot be listed.
+        UsageError: No run has the settings.
     """
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
-    comparison = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
+    outline = read_outline(folder)
+    groups = compare(experiment, runs, warnings=damaged, outline=outline, overrides=overrides)
+    comparison, runs = groups[0].comparison, list(groups[0].runs)
+    comparisons = [group.comparison for group in groups]
     histories, unread = histories_of(comparison.models, runs)
     judged, unjudged = judged_of(comparison.models, runs)
     shown, unshown = shown_of(comparison, runs, folder)
@@ -71,11 +84,12 @@ def gather(tree: ResultsTree, experiment: str) -> Material:
         read_question(folder),
         _text(folder / "spec.yaml"),
         comparison,
+        tuple(comparisons[1:]),
         histories,
         judged,
         shown,
         entries,
-        tuple(dict.fromkeys([*comparison.warnings, *unread, *unjudged, *unshown, *skipped])),
+        tuple(dict.fromkeys([*warnings_of(comparisons), *unread, *unjudged, *unshown, *skipped])),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,14 +12,15 @@ from markupsafe import Markup
 from involbench import __version__
 from involbench.analysis.comparison import ClaimResult, Comparison
 from involbench.reporting.claims import claim_sentence
-from involbench.reporting.labels import side_by_side
+from involbench.reporting.labels import heading, side_by_side
 from involbench.reporting.notes import notes, verdicts
+from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.report.accuracy import accuracy
 from involbench.reporting.report.classes import classes
 from involbench.reporting.report.images import images
 from involbench.reporting.report.markup import inline
 from involbench.reporting.report.material import Material
-from involbench.reporting.report.parts import Cell, Number, Section, Table
+from involbench.reporting.report.parts import Cell, Chart, Number, Section, Table
 from involbench.reporting.report.runs import Link, missing_files, run_rows, sick_runs
 from involbench.reporting.report.sizes import sizes
 from involbench.reporting.report.training import training
@@ -30,18 +32,59 @@ from involbench.results.wording import excerpt, visible
 _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
 
 
-def sections(material: Material) -> list[Section]:
-    """What is drawn, in the order of the page."""
-    made = (make(material) for make in (training, accuracy, sizes, classes, images))
-    return [section for section in made if section is not None]
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn of an experiment."""
+
+    sections: list[Section]
+    """In the order of the page."""
+    pictures: dict[str, Markup]
+    """A chart's name -> its picture in the page, or why it has none."""
+    warnings: list[str]
+    """A chart, or a whole section, that cannot be drawn, and why."""
 
 
-def report_page(material: Material, drawn: list[Section], output: Path) -> str:
+@dataclass(frozen=True)
+class Group:
+    """What the page says of one group of settings."""
+
+    heading: str
+    """Empty where there is one group only."""
+    answers: list[str]
+    claims: list[tuple[str, str, str, str]]
+    tables: list[Table]
+    notes: list[str]
+    metrics: Table
+
+
+def draw(material: Material) -> Drawing:
+    """Draw all that the experiment has something for."""
+    drawing = Drawing([], {}, [])
+    for make in (training, accuracy, sizes, classes, images):
+        with or_warn(f"the report's section on {make.__name__}", drawing.warnings.append):
+            if (section := make(material)) is not None:
+                drawing.sections.append(section)
+    for section in drawing.sections:
+        for chart in section.charts:
+            _draw_chart(chart, drawing)
+    return drawing
+
+
+def _draw_chart(chart: Chart, drawing: Drawing) -> None:
+    missing: list[str] = []
+    with or_warn(f"the chart {chart.title!r}", missing.append):
+        drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
+    for warning in missing:
+        drawing.pictures[chart.name] = Markup("<p>{}</p>").format(warning)
+        drawing.warnings.append(warning)
+
+
+def report_page(material: Material, drawing: Drawing, output: Path) -> str:
     """One HTML document that loads nothing from elsewhere and runs no script.
 
     Args:
         material: The experiment.
-        drawn: What is drawn of it.
+        drawing: What is drawn of it.
         output: Where the page will be: links to the runs' files are relative to its folder.
     """
     comparison, link = material.comparison, _links_from(output)
@@ -51,18 +94,25 @@ def report_page(material: Material, drawn: list[Section], output: Path) -> str:
         spec=material.spec,
         run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
         statuses=statuses(material.entries) if material.entries else "",
-        answers=_answers(comparison),
-        claims=[_linked(each) for each in comparison.claims],
-        cautions=[*material.warnings, *sick_runs(material.entries)],
+        groups=[_group(each) for each in (comparison, *material.others)],
+        cautions=[*material.warnings, *drawing.warnings, *sick_runs(material.entries)],
         missing=list(missing_files(material.entries)),
-        tables=list(_tables(comparison)),
-        notes=notes(comparison),
-        metrics=_metrics(comparison),
-        sections=drawn,
-        inline=inline,
+        sections=drawing.sections,
+        pictures=drawing.pictures,
         runs=run_rows(material.entries, link),
         files=list(_files(material.folder, link)),
         version=__version__,
+    )
+
+
+def _group(comparison: Comparison) -> Group:
+    return Group(
+        heading(comparison) if comparison.settings else "",
+        _answers(comparison),
+        [_linked(each) for each in comparison.claims],
+        list(_tables(comparison)),
+        list(notes(comparison)),
+        _metrics(comparison),
     )
 
 
@@ -96,9 +146,9 @@ def _answers(comparison: Comparison) -> list[str]:
 
 def _tables(comparison: Comparison) -> Iterator[Table]:
     """As `compare` prints them."""
-    for heading, results in side_by_side(comparison):
+    for point, results in side_by_side(comparison):
         titles, rows = result_table(comparison, results)
-        yield Table(heading, titles, tuple(rows))
+        yield Table(point, titles, tuple(rows))
 
 
 def _metrics(comparison: Comparison) -> Table:

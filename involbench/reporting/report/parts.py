@@ -1,9 +1,10 @@
 """What a report consists of, before it is HTML."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Number(NamedTuple):
@@ -42,7 +43,7 @@ class Chart:
     title: str
     says: str
     """What is drawn, and how to read it."""
-    figure: Figure
+    figure: "Figure"
     tables: tuple[Table, ...]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import UsageError
-from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
 from involbench.results.wording import excerpt
 
@@ -48,9 +47,8 @@ def write_mlflow(
         How many were logged, and where.
 
     Raises:
-        UsageError: mlflow is not installed, or the server refuses, or cannot be reached.
+        UsageError: The server refuses, or cannot be reached.
     """
-    require("mlflow", "mlflow-skinny", "mlflow", "--to mlflow")
     from google.protobuf.json_format import ParseError
     from mlflow.exceptions import MlflowException
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from involbench.execution.extras import require
 from involbench.reporting.tables_csv import csv_text
 from involbench.reporting.trackers.rows import Row, RunRow
 from involbench.results.files import make_folder, write_atomic
@@ -25,10 +24,8 @@ def write_parquet(rows: Sequence[RunRow], folder: Path) -> list[Path]:
     """Write runs.parquet and epochs.parquet; what there is not is null.
 
     Raises:
-        UsageError: pyarrow is not installed.
         ResultsError: The folder cannot be written.
     """
-    require("pyarrow", "pyarrow", "parquet", "--to parquet")
     tables = {"runs.parquet": _parquet(_runs(rows)), "epochs.parquet": _parquet(_epochs(rows))}
     return _write(folder, tables)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from involbench.errors import UsageError
 from involbench.execution.events import EpochEnded, Event, TrialEnded
-from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
 
 _NAMES = {
@@ -27,11 +26,10 @@ class TensorBoard:
         option: What the user asked for, for messages.
 
     Raises:
-        UsageError: tensorboardX is not installed, or the folder cannot be made.
+        UsageError: The folder cannot be made.
     """
 
     def __init__(self, folder: Path, option: str) -> None:
-        require("tensorboardX", "tensorboardX", "tensorboard", option)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
