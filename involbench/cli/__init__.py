@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from involbench import __version__
+from involbench.cli.page import echo
 from involbench.cli.streams import lost_output, make_patient
 from involbench.errors import InvolbenchError
 
@@ -31,7 +32,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"involbench {__version__}")
+        echo(f"involbench {__version__}")
         raise typer.Exit
 
 
@@ -91,7 +92,7 @@ def _warnings_as_lines() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
         if category.__module__.startswith("involbench."):
-            typer.echo(f"warning: {message}", err=True)
+            echo(f"warning: {message}", err=True)
         else:
             usual(message, category, *place, **options)
 
@@ -131,13 +132,13 @@ def _exit_code() -> int:
 
 def _print_errors(text: str) -> None:
     """Print one or several errors, a line each; indented lines belong to the one above them."""
-    typer.echo(re.sub(r"^(?=\S)", "error: ", text, flags=re.MULTILINE), err=True)
+    echo(re.sub(r"^(?=\S)", "error: ", text, flags=re.MULTILINE), err=True)
 
 
 def _print_usage_error(error: Any) -> None:
     message = error.format_message()
     if error.ctx is None or message == error.ctx.get_help():  # Nothing was given: it is the help.
-        typer.echo(message, err=True)
+        echo(message, err=True)
         return
     line = " ".join(message.replace(": Value error, ", ": ").split()).rstrip(".")
     hint = f"`{error.ctx.command_path} --help` lists what is possible"

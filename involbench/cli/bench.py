@@ -8,6 +8,7 @@ import typer
 from involbench.cli.bench_export import export
 from involbench.cli.bench_model import model
 from involbench.cli.options import Device, Json
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.results.benchmark import OperatorShape
@@ -62,7 +63,7 @@ def operator(
     wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_operator(bench_operator(wanted, repeats, device, show))
-    typer.echo(_json(result) if as_json else rendered(operator_view(result)), nl=False)
+    echo(_json(result) if as_json else rendered(operator_view(result)), nl=False)
 
 
 @bench.command()
@@ -86,7 +87,7 @@ def step(
 
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_steps(bench_step(repeats, device, show))
-    typer.echo(_json(result) if as_json else rendered(step_view(result)), nl=False)
+    echo(_json(result) if as_json else rendered(step_view(result)), nl=False)
 
 
 def _shape(text: str) -> "OperatorShape":

@@ -8,6 +8,7 @@ import typer
 
 from involbench.cli.completion import complete_experiment_or_run
 from involbench.cli.options import Json, Plot, Results, chosen_format, parse_name_or_path
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_exports import ExportsBenchmark
@@ -79,7 +80,7 @@ def export(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
-    typer.echo(_text(result, chosen), nl=False)
+    echo(_text(result, chosen), nl=False)
     written = output is None or write_picture(output, partial(exports_figure, result))
     _keep(blocks, measured, repeats, results)
     if not written:

@@ -17,6 +17,7 @@ from involbench.cli.options import (
     chosen_format,
     parse_name_or_path,
 )
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.analysis.benchmark_models import ModelsBenchmark
@@ -96,7 +97,7 @@ def model(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
-    typer.echo(_text(result, chosen), nl=False)
+    echo(_text(result, chosen), nl=False)
     written = output is None or write_picture(output, partial(models_figure, result))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)

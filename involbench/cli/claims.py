@@ -7,6 +7,7 @@ import typer
 
 from involbench.cli.completion import complete_experiment
 from involbench.cli.options import ChosenSettings, Results, parse_name_or_path
+from involbench.cli.page import echo
 
 
 def claims(
@@ -51,4 +52,4 @@ def claims(
     if as_json:
         print_json(claims_document(found))
     else:
-        typer.echo(rendered(claims_view(found)), nl=False)
+        echo(rendered(claims_view(found)), nl=False)

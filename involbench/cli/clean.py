@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Experiment, Results
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.results.leftovers import Leftover
@@ -32,9 +33,9 @@ def clean(
 
     found = _find(results, experiment, failed)
     if not found:
-        typer.echo("nothing to clean")
+        echo("nothing to clean")
         return
-    typer.echo(rendered(leftovers_view(found, results)), nl=False)
+    echo(rendered(leftovers_view(found, results)), nl=False)
     if dry_run:
         return
     if not yes and not sys.stdin.isatty():
@@ -42,7 +43,7 @@ def clean(
     if yes or _agreed():
         _remove(found, failed)
     else:
-        typer.echo("nothing removed", err=True)
+        echo("nothing removed", err=True)
 
 
 def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover]":
@@ -63,7 +64,7 @@ def _agreed() -> bool:
     try:
         return typer.confirm("Remove them?", err=True)
     except typer.Abort:
-        typer.echo("\nnothing removed", err=True)
+        echo("\nnothing removed", err=True)
         raise typer.Exit(130) from None
 
 
@@ -84,6 +85,6 @@ def _remove(found: "list[Leftover]", failed: bool) -> None:
                 warn(f"{leftover.path}: kept, since a process has taken it up meanwhile")
         except ResultsError as error:
             faults.append(str(error))
-    typer.echo(f"removed {counted(removed)}")
+    echo(f"removed {counted(removed)}")
     if faults:
         raise ResultsError("; ".join(faults))

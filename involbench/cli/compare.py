@@ -13,6 +13,7 @@ from involbench.cli.options import (
     chosen_format,
     parse_path,
 )
+from involbench.cli.page import echo
 
 
 def compare(
@@ -94,6 +95,6 @@ def compare(
     if output is not None:
         write(output, text)
     else:
-        typer.echo(text, nl=False)
+        echo(text, nl=False)
     if gates:
         end_on_failed_gate(gates, stated(comparisons, "--fail-if"), asked, strict)

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import typer
-
 from involbench.analysis.arrange import only_changed, sort_models
 from involbench.analysis.chosen_settings import NoSuchRun
 from involbench.analysis.compare import compare_experiment, compare_groups
 from involbench.analysis.comparison import Comparison
 from involbench.analysis.measure import Wanted
 from involbench.analysis.metrics import ACCURACY, SIZE, suggestion
-from involbench.cli.page import rendered, warn
+from involbench.cli.page import echo, rendered, warn
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.labels import heading, warnings_of
 from involbench.reporting.tables_text import COSTS
@@ -161,7 +159,7 @@ def write(output: Path, text: str) -> None:
         write_atomic(output, text.encode())
     except ResultsError as error:
         raise UsageError(f"--output: {error}") from error
-    typer.echo(f"written: {output}", err=True)
+    echo(f"written: {output}", err=True)
 
 
 def _arranged(asked: Asked, comparison: Comparison) -> Comparison:
@@ -170,7 +168,7 @@ def _arranged(asked: Asked, comparison: Comparison) -> Comparison:
     if asked.only_changed and asked.against is None:
         comparison, left_out = only_changed(comparison, [*asked.metrics, SIZE])
         for model in left_out:
-            typer.echo(
+            echo(
                 f"{comparison.experiment}: {model} left out: equal to {comparison.baseline}",
                 err=True,
             )

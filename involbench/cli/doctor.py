@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from involbench.cli.options import Overrides, Results, parse_path
+from involbench.cli.page import echo
 
 
 def doctor(
@@ -43,6 +44,6 @@ def doctor(
     else:
         system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
         heading = f"involbench {__version__}, {system}"
-        typer.echo(rendered(doctor_view(examination, heading)), nl=False)
+        echo(rendered(doctor_view(examination, heading)), nl=False)
     if examination.status == "problem":
         raise typer.Exit(1)

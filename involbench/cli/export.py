@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Json, Results, Run, parse_path
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.results.exports import Format
@@ -68,12 +69,12 @@ def export(
                 failures.append(failure)
             else:
                 made.append(record)
-                typer.echo(f"written: {folder / record.file}", err=True)
+                echo(f"written: {folder / record.file}", err=True)
     if as_json:
         rows = [record.model_dump(mode="json") for record in made]
         print_json({"schema_version": EXPORTS_VERSION, "run": name, "exports": rows})
     elif made:
-        typer.echo(rendered(exports_view(made)), nl=False)
+        echo(rendered(exports_view(made)), nl=False)
     if failures:
         raise InvolbenchError("\nerror: ".join(failures))
 

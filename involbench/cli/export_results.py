@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Experiments, Results, parse_name_or_path
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.reporting.trackers.rows import RunRow
@@ -51,7 +52,7 @@ def export_results(
     rows, warnings = run_rows(find_experiments(results, experiments or []))
     for warning in warnings:
         warn(warning)
-    typer.echo(_export(rows, to, output))
+    echo(_export(rows, to, output))
 
 
 def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
@@ -62,7 +63,7 @@ def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
 
     folder = Path(output or "exported")
     if to == "mlflow":
-        logged, uri = write_mlflow(rows, output, lambda text: typer.echo(text, err=True))
+        logged, uri = write_mlflow(rows, output, lambda text: echo(text, err=True))
     elif to == "tensorboard":
         board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
         logged = sum(map(board.write, rows))

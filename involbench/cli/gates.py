@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from involbench.analysis.comparison import Comparison
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.analysis.gate_grammar import Gate
@@ -55,7 +56,7 @@ def end_on_failed_gate(
     for outcome in outcomes:
         state = "failed" if outcome.failed else "passed"
         where = label(outcome.experiment, outcome.point)
-        typer.echo(f"gate {state}: {outcome.gate.text}: {where}: {outcome.reason}", err=True)
+        echo(f"gate {state}: {outcome.gate.text}: {where}: {outcome.reason}", err=True)
     if refused:
         raise UsageError("\n".join(map(str, refused)))
     if any(outcome.failed for outcome in outcomes):

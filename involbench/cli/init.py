@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from involbench.cli.options import parse_path
+from involbench.cli.page import echo
 
 
 def init(
@@ -43,11 +44,11 @@ def init(
     path = output or Path(f"{name}.yaml")
     if not (slurm and path.is_file()):
         _write(path, starter_text(name, str(path)), force)
-        typer.echo(f"{path}: written; next: involbench run {path}")
+        echo(f"{path}: written; next: involbench run {path}")
     if slurm:
         script = path.with_suffix(".sbatch")
         _write(script, slurm_text(name, str(script), str(path), shards), force)
-        typer.echo(f"{script}: written; look it over, then: sbatch {script}")
+        echo(f"{script}: written; look it over, then: sbatch {script}")
 
 
 def _write(path: Path, text: str, force: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Results, Run, parse_path
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import TrainedRun
@@ -86,7 +87,7 @@ def kernels(
     plain = found.weights.parent / "plots" / f"kernels{'-untrained' if untrained else ''}.png"
     title = f"{name}{', untrained' if untrained else ''}"
     all_written = _write(outputs or [plain], maps, found, pixel, title)
-    typer.echo(rendered(kernels_view(maps)), nl=False)
+    echo(rendered(kernels_view(maps)), nl=False)
     if not all_written:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from involbench.cli.options import Experiment, Results
+from involbench.cli.page import echo
 
 
 def list_runs(
@@ -36,6 +37,6 @@ def list_runs(
     if as_json:
         print_json(list_json(found))
     elif experiment:
-        typer.echo(rendered(runs_view(next(iter(found.values())), now)), nl=False)
+        echo(rendered(runs_view(next(iter(found.values())), now)), nl=False)
     else:
-        typer.echo(rendered(experiments_view(found, now)), nl=False)
+        echo(rendered(experiments_view(found, now)), nl=False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import TrainedRun
@@ -93,7 +93,7 @@ def keep(
             name = experiment.resolve().relative_to(results.resolve()).as_posix()
             write_comparison(ResultsTree(results), name)
     runs = f"folder{'' if len(folders) == 1 else 's'} of {len(folders)}"
-    typer.echo(
+    echo(
         f"kept as benchmark-{kind}.json in the {runs} run{'' if len(folders) == 1 else 's'}; "
         f"see `involbench compare EXPERIMENT --metric {example}`",
         err=True,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from involbench.cli.options import Overrides, SpecPath
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.execution.messages import Report
@@ -19,21 +20,20 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs by layer and by role."""
-    from rich.console import Console
-
     from involbench.cli.page import print_json, rendered
     from involbench.execution.budgets import with_widths
     from involbench.execution.client import Worker
     from involbench.execution.requests import CountParameters
     from involbench.execution.shares import Share
     from involbench.reporting.progress import trial_name
+    from involbench.reporting.safe_console import SafeConsole
     from involbench.reporting.tables_params import params_view
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
     from involbench.spec.trial import one_seed_each
 
     every = expand(load_spec(spec, overrides or []))
-    with Worker(Share("cpu")) as worker, Console(stderr=True).status("starting Keras"):
+    with Worker(Share("cpu")) as worker, SafeConsole(stderr=True).status("starting Keras"):
         trials = one_seed_each(with_widths(every, worker, _say))
         names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
         counts = worker.ask(CountParameters(trials), lambda report: None)
@@ -41,7 +41,7 @@ def params(
     if as_json:
         print_json({name: _document(parameters) for name, parameters in counted.items()})
     else:
-        typer.echo(rendered(params_view(counted)), nl=False)
+        echo(rendered(params_view(counted)), nl=False)
 
 
 def _document(parameters: "Parameters") -> dict[str, Any]:
@@ -53,4 +53,4 @@ def _say(report: "Report") -> None:
     from involbench.execution.messages import Notice
 
     if isinstance(report, Notice):
-        typer.echo(report.text, err=True)
+        echo(report.text, err=True)

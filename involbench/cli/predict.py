@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Results, Run, parse_name_or_path, parse_path
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.execution.look_requests import PredictFiles, PredictTest, TrainedRun
@@ -67,7 +68,7 @@ def predict(
         rows = told.answers_document(answers, classes)
         print_json({"schema_version": told.PREDICT_VERSION, "run": name, "images": rows})
     else:
-        typer.echo(rendered(told.answers_view(answers, classes)), nl=False)
+        echo(rendered(told.answers_view(answers, classes)), nl=False)
     if not written:
         raise typer.Exit(1)
 

@@ -12,6 +12,7 @@ from involbench.cli.options import (
     parse_name_or_path,
     parse_path,
 )
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
@@ -68,9 +69,9 @@ def report(
     _write(path, report_page(material, drawing, path))
     for warning in (*material.warnings, *drawing.warnings):
         warn(f"{name}: {warning}")
-    typer.echo(path)
+    echo(path)
     if kinds:
-        typer.echo(_write_charts(path, drawing.sections, kinds))
+        echo(_write_charts(path, drawing.sections, kinds))
     if open_it:
         _open(path)
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from involbench.cli.page import warn
+from involbench.cli.page import echo, warn
 from involbench.cli.validate import warn_of_claims
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
@@ -141,15 +139,15 @@ def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
         with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
             write_run_plots(event.run_dir)
     if verbose:
-        typer.echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
+        echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
 
 
 def _print_plan(planned: list[PlannedTrial], asked: Asked) -> None:
     for item in planned:
-        typer.echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
+        echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
     todo = [item for item in planned if asked.force or not item.finished]
     if todo:
-        typer.echo(f"time: {_expected_time(todo, asked.results)}", err=True)
+        echo(f"time: {_expected_time(todo, asked.results)}", err=True)
 
 
 def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
@@ -178,15 +176,14 @@ def _print_comparison(results: Path, experiment: str) -> None:
     tree = ResultsTree(results)
     comparisons = write_comparison(tree, experiment)
     for warning in warnings_of(comparisons):
-        typer.echo(f"warning: {warning}", err=True)
-    typer.echo(tables([comparisons], [(tree, experiment)], for_screen=True), nl=False)
+        echo(f"warning: {warning}", err=True)
+    echo(tables([comparisons], [(tree, experiment)], for_screen=True), nl=False)
 
 
 def _screen(baseline: str, quiet: bool, verbose: bool) -> "PlainScreen":
-    from rich.console import Console
-
+    from involbench.reporting.safe_console import SafeConsole
     from involbench.reporting.screen import LiveScreen, PlainScreen
 
-    console = Console(stderr=True, quiet=quiet)
+    console = SafeConsole(stderr=True, quiet=quiet)
     kind = LiveScreen if console.is_terminal and not console.is_dumb_terminal else PlainScreen
     return kind(console, baseline, verbose)

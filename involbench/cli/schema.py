@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from involbench.cli.options import parse_path
+from involbench.cli.page import echo
 
 
 def schema(
@@ -25,6 +26,6 @@ def schema(
     from involbench.spec.json_schema import json_schema_text
 
     if output is None:
-        typer.echo(json_schema_text(), nl=False)
+        echo(json_schema_text(), nl=False)
     else:
         write_atomic(output, json_schema_text().encode())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Results, Run
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.results.catalog import RunEntry
@@ -33,7 +34,7 @@ def show(
     if as_json:
         print_json(run_document(entry, parameters))
     else:
-        typer.echo(rendered(run_view(entry, parameters, datetime.now(UTC))), nl=False)
+        echo(rendered(run_view(entry, parameters, datetime.now(UTC))), nl=False)
 
 
 def _parameters(entry: "RunEntry") -> "Parameters | None":

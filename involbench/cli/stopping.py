@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
+from involbench.cli.page import echo
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def stoppable(message: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(message, err=True)
+        echo(message, err=True)
         sys.stdout.flush()
         sys.stderr.flush()
         # Not by an exception: where Ctrl-C came while Python ran code from a string, as imports do,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,4 +129,4 @@ def write_output(path: Path, content: bytes) -> None:
         write_atomic(path, content)
     except ResultsError as error:
         raise UsageError(f"{error}; name another file with --output FILE") from error
-    typer.echo(f"written: {path}", err=True)
+    echo(f"written: {path}", err=True)

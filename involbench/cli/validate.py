@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli.options import Overrides, parse_path
+from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.spec.claims import Claim
@@ -39,7 +40,7 @@ def validate(
             except SpecError as error:
                 problems.append(str(error))
             else:
-                typer.echo(f"{path}: ok, {size}")
+                echo(f"{path}: ok, {size}")
                 warn_of_claims(loaded.spec.claims)
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
@@ -68,7 +69,7 @@ def warn_of_claims(claims: "Sequence[Claim]") -> None:
     for index, claim in enumerate(claims):
         if claim.metric.partition("@")[0] not in METRICS:
             why = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
-            typer.echo(f"warning: claims[{index}].metric: {why}", err=True)
+            echo(f"warning: claims[{index}].metric: {why}", err=True)
 
 
 def _size(loaded: "LoadedSpec") -> str:

@@ -11,11 +11,10 @@ if TYPE_CHECKING:
 @contextmanager
 def waiting() -> "Iterator[Callable[[Report], None]]":
     """Takes reports; one line in place on a terminal, a line a notice elsewhere."""
-    from rich.console import Console
-
     from involbench.execution.messages import Notice, Progress
+    from involbench.reporting.safe_console import SafeConsole
 
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     live = console.is_terminal and not console.is_dumb_terminal
     notice = ""
 

@@ -9,6 +9,8 @@ def visible(text: str) -> str:
     Line breaks and tabs stay. Every character that Unicode does not call printable is escaped:
     C0 and C1 controls, direction marks, other invisible characters, halves of surrogate pairs.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text)
 
 

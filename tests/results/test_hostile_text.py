@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from pydantic import ValidationError
 
+import involbench
 from involbench.reporting.plots import plot_seeds, save_figure
 from involbench.reporting.tables_csv import csv_text
 from involbench.results.record import RunRecord
@@ -34,9 +36,8 @@ def strings(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
     """The path of each text in a document."""
     if isinstance(value, str):
         yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
     if isinstance(value, dict | list):
-        for key, below in inner:
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
             yield from strings(below, (*path, key))
 
 
@@ -88,6 +89,16 @@ def tree(tmp_path):
     with (folder / "spec.yaml").open("a") as file:
         file.write(CLAIM.replace("TEXT", HOSTILE.encode("unicode_escape").decode()))
     return tmp_path
+
+
+def test_nothing_prints_past_the_safe_console():
+    package = Path(involbench.__file__).parent
+    made = [
+        p.name
+        for p in package.rglob("*.py")
+        if re.search(r"= Console\(|with Console", p.read_text())
+    ]
+    assert made == []  # ruff (TID251) keeps `typer.echo` to cli/page.py.
 
 
 def test_control_characters_become_escapes():
