@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from involbench.execution.ambient import USUAL
 from tests.effort import THOROUGH, examples
@@ -14,6 +15,10 @@ from tests.effort import THOROUGH, examples
 # What trains in this process gives the bits of a worker; commands in processes of their own
 # (`tests.cli`) must see to that themselves.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", USUAL["TF_ENABLE_ONEDNN_OPTS"])
+
+# How long a busy machine takes to generate inputs says nothing of the code.
+settings.register_profile("involbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("involbench")
 
 gc.disable()  # Until all is imported, which stays and need never be looked through.
 
