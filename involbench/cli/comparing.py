@@ -14,7 +14,8 @@ from involbench.analysis.metrics import ACCURACY, SIZE, suggestion
 from involbench.cli.page import rendered, warn
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables_text import COSTS
-from involbench.results.files import is_folder, write_atomic
+from involbench.results.files import names_in, write_atomic
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 from involbench.results.wording import first_of
 
@@ -94,9 +95,17 @@ def tables(
 
     parts = []
     for comparison, (tree, name) in zip(comparisons, found, strict=True):
-        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
+        plots = _plots_of(tree.folder(name))
         parts += [*comparison_view(comparison, plots, metrics, only_changed), ""]
     return rendered(parts, for_screen)
+
+
+def _plots_of(experiment: ResultsPath) -> list[ResultsPath]:
+    folder = experiment / "plots"
+    try:
+        return [folder / name for name in names_in(folder) if name.endswith(".png")]
+    except ResultsError:
+        return []
 
 
 def write(output: Path, text: str) -> None:
@@ -150,7 +159,7 @@ def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comp
     if asked.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
     tree, pairs = ResultsTree(other), []
-    missing = [name for _, name in found if not is_folder(tree.folder(name) / "runs")]
+    missing = [name for _, name in found if not (tree.folder(name) / "runs").is_folder()]
     if missing and len(missing) == len(found):
         raise UsageError(f"--against {other}: it has no experiment {first_of(missing)}")
     for (_, name), now in zip(found, comparisons, strict=True):

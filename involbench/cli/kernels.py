@@ -9,8 +9,11 @@ import typer
 from involbench.cli.options import Results, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from involbench.execution.look_requests import TrainedRun
     from involbench.results.looking import KernelMaps
+    from involbench.results.paths import AnyPath
 
 Pixel = tuple[int, int]
 
@@ -109,7 +112,7 @@ def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
 
 
 def _write(
-    outputs: list[Path],
+    outputs: "Sequence[AnyPath]",
     maps: "KernelMaps",
     run: "TrainedRun",
     pixel: Pixel | None,
@@ -121,7 +124,7 @@ def _write(
 
     classes = run.facts.class_names
     for path in outputs:
-        ending = path.suffix[1:].lower()
+        ending = Path(path.name).suffix[1:].lower()
         if ending == "npz":
             write_output(path, kernels_arrays(maps, classes, pixel))
         else:

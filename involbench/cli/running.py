@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from involbench.cli.page import warn
 from involbench.cli.validate import warn_of_claims
+from involbench.errors import ResultsError
 from involbench.execution.budgets import with_widths
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
@@ -21,6 +23,8 @@ from involbench.execution.plan import PlannedTrial, check, plan
 from involbench.execution.runner import Runner
 from involbench.execution.shards import Shard
 from involbench.execution.shares import divide
+from involbench.results.files import read_bytes
+from involbench.results.limits import LOG
 from involbench.results.store import Store
 from involbench.spec.expand import expand
 from involbench.spec.load import LoadedSpec
@@ -132,9 +136,16 @@ def _after_trial(event: TrialEnded, verbose: bool) -> None:
     from involbench.reporting.experiment import write_run_plots
 
     if event.record.status == "finished":
-        write_run_plots(event.run_dir)
+        try:
+            write_run_plots(event.run_dir)
+        except ResultsError as error:
+            warn(f"no plots: {error}")
     if verbose:
-        typer.echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
+        try:
+            text = read_bytes(event.run_dir / "log.txt", LOG).decode(errors="replace")
+            typer.echo(text, err=True)
+        except ResultsError as error:
+            warn(str(error))
 
 
 def _print_plan(planned: list[PlannedTrial]) -> None:

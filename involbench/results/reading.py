@@ -6,18 +6,21 @@ names the file, so that one bad file never hides the good ones.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from involbench import __version__
 from involbench.errors import ResultsError
-from involbench.results.files import is_folder, read_bytes
+from involbench.results import limits
+from involbench.results.files import read_bytes
 from involbench.results.lasting import lasting
 from involbench.results.migration import up_to_date, writer
+from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.wording import excerpt
 
@@ -26,6 +29,7 @@ REFERENCE = "reference"
 RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
 """What a run folder's name is."""
 
+_Listed = Literal["folder", "link"]
 _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
 
 
@@ -33,7 +37,7 @@ _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_in
 class StoredRun:
     """A run folder and its record; what is bigger is read when it is asked for."""
 
-    path: Path
+    path: ResultsPath
     record: RunRecord
 
     def history(self) -> History:
@@ -57,28 +61,41 @@ class ResultsTree:
     def __init__(self, root: Path, *others: Path) -> None:
         self.roots = (root, *others)
 
-    def folder(self, experiment: str) -> Path:
+    def folder(self, experiment: str) -> ResultsPath:
         """Where the experiment is, whether or not it exists; of several, one with a spec."""
-        folders = [root / experiment for root in self.roots]
-        return max(folders, key=lambda f: (is_folder(f / "runs"), os.path.lexists(f / "spec.yaml")))
+        folders = [ResultsPath(root) / experiment for root in self.roots]
+        return max(folders, key=lambda f: ((f / "runs").is_folder(), (f / "spec.yaml").exists()))
 
     def experiments(self) -> list[str]:
         """The names of the experiments, sorted; without the published ones."""
-        return sorted({name for root in self.roots for name in _experiments_in(root)})
+        roots = map(ResultsPath, self.roots)
+        return sorted({name for root in roots for name in _experiments_in(root)})
 
     def references(self) -> list[str]:
         """The names of the published experiments, such as `reference/cifar10-jpeg`."""
-        places = [root / REFERENCE for root in self.roots]
+        places = [ResultsPath(root) / REFERENCE for root in self.roots]
         names = {name for place in places for name in _experiments_in(place)}
         return [f"{REFERENCE}/{name}" for name in sorted(names)]
 
-    def run_folders(self, experiment: str) -> list[Path]:
-        """The folders of its runs, in order of name, whatever their state."""
-        found: dict[str, Path] = {}
+    def links(self) -> list[str]:
+        """What to say of each link in the place of an experiment, or of all its runs."""
+        places = [ResultsPath(root) for root in self.roots]
+        places += [place / REFERENCE for place in places]
+        return [str(LinkRefused(path)) for place in places for path in _links_in(place)]
+
+    def linked_runs(self, experiment: str) -> list[str]:
+        """What to say of each link among the run folders of an experiment."""
+        places = [ResultsPath(root) / experiment / "runs" for root in self.roots]
+        links = [path for place in places for path in _entries_in(place, "link")]
+        return [f"{LinkRefused(path)} (skipped)" for path in links]
+
+    def run_folders(self, experiment: str) -> list[ResultsPath]:
+        """The folders of its runs, in order of name, whatever their state; links are left out."""
+        found: dict[str, ResultsPath] = {}
         for root in self.roots:
-            for path in _folders_in(root / experiment / "runs"):
+            for path in _folders_in(ResultsPath(root) / experiment / "runs"):
                 known = found.setdefault(path.name, path)
-                if known != path and not os.path.lexists(known / "run.json"):
+                if known != path and not (known / "run.json").exists():
                     found[path.name] = path
         return [found[name] for name in sorted(found)]
 
@@ -89,12 +106,12 @@ class ResultsTree:
         A folder without `run.json` is a run under way or interrupted; it has nothing to read.
         """
         found: list[StoredRun] = []
-        warnings: list[str] = []
+        warnings = self.linked_runs(experiment)
         for folder in self.run_folders(experiment):
             try:
                 found.append(read_run(folder))
             except ResultsError as error:
-                if os.path.lexists(folder / "run.json"):
+                if (folder / "run.json").exists():
                     warnings.append(f"{error} (skipped)")
         return found, warnings
 
@@ -105,14 +122,14 @@ class ResultsTree:
         return [
             path.name
             for path in others
-            if RUN_ID.fullmatch(path.name) and not os.path.lexists(path / "run.json")
+            if RUN_ID.fullmatch(path.name) and not (path / "run.json").exists()
         ]
 
 
-def read_run(folder: Path) -> StoredRun:
+def read_run(folder: ResultsPath) -> StoredRun:
     """Read the record of one run folder. Raises ResultsError where it cannot be used."""
     path = folder / "run.json"
-    text = read_bytes(path)
+    text = read_bytes(path, limits.RECORD)
     try:
         record = parse_record(text)
     except ResultsError as error:
@@ -156,44 +173,61 @@ def _other_record(text: bytes) -> RunRecord:
         raise ResultsError(_fault(error) + ("" if wrote == __version__ else other)) from error
 
 
-def read_history(folder: Path) -> History:
+def read_history(folder: ResultsPath) -> History:
     """Read `history.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "history.json"
+    text = read_bytes(path, limits.HISTORY)
+    if text.count(b",") >= limits.scaled(limits.HISTORY_VALUES):
+        raise ResultsError(f"{path}: {limits.too_large(limits.HISTORY_VALUES, 'numbers')}")
     try:
-        return _HISTORY.validate_json(read_bytes(path))
+        return _HISTORY.validate_json(text)
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
 
 
-def read_parameters(folder: Path) -> Parameters:
+def read_parameters(folder: ResultsPath) -> Parameters:
     """Read `parameters.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "parameters.json"
     try:
-        return Parameters.model_validate_json(read_bytes(path))
+        return Parameters.model_validate_json(read_bytes(path, limits.RECORD))
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
 
 
-def _folders_in(folder: Path) -> list[Path]:
+def _folders_in(folder: ResultsPath) -> list[ResultsPath]:
+    return _entries_in(folder, "folder")
+
+
+def _links_in(place: ResultsPath) -> Iterator[ResultsPath]:
+    """The links in the place of an experiment, and of its folder `runs`."""
+    yield from _entries_in(place, "link")
+    runs = (experiment / "runs" for experiment in _folders_in(place))
+    yield from (path for path in runs if path.kind() == "link")
+
+
+def _entries_in(folder: ResultsPath, kind: _Listed) -> list[ResultsPath]:
+    """What of a kind a folder holds, in order of name; nothing of a link."""
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(each.name for each in entries if _may_be_folder(each))
-    except (FileNotFoundError, NotADirectoryError):
+        with folder.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
+            names = sorted(each.name for each in entries if _is(kind, each))
+    except (FileNotFoundError, NotADirectoryError, LinkRefused):
         return []
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
     return [folder / name for name in names]
 
 
-def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+def _is(kind: _Listed, entry: "os.DirEntry[str]") -> bool:
+    if entry.name.startswith("."):
+        return False
     try:
-        return not entry.name.startswith(".") and entry.is_dir()
+        return entry.is_symlink() if kind == "link" else entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 
 
-def _experiments_in(folder: Path) -> list[str]:
-    return [entry.name for entry in _folders_in(folder) if is_folder(entry / "runs")]
+def _experiments_in(folder: ResultsPath) -> list[str]:
+    return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_folder()]
 
 
 def _fault(error: ValidationError) -> str:

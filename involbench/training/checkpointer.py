@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from involbench.errors import ResultsError
 from involbench.spec.training import TrainingSpec
 from involbench.training.checkpoint import Checkpoint, Checkpoints, assign_sums, state_of, values_of
 from involbench.training.history import EpochHistory
@@ -75,7 +76,11 @@ class Checkpointer(keras.callbacks.Callback):
             restored = assign_sums(
                 self._sums(self.model), len(self.model.metrics_variables), resumed.metrics
             )
-            assert restored, "the metrics are not those that the checkpoint has sums of"
+            if not restored:
+                raise ResultsError(
+                    f"{self._checkpoints.folder}: the newest checkpoint has sums of other metrics; "
+                    "delete it, or the folder, and run again"
+                )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._step += 1

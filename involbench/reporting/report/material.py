@@ -1,7 +1,6 @@
 """All that the report of an experiment is made from, read from the results tree."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.analysis.compare import compare
 from involbench.analysis.comparison import Comparison, ModelResult
@@ -13,7 +12,9 @@ from involbench.reporting.report.shown import Shown, shown_of
 from involbench.reporting.style import Styles, styles_of
 from involbench.results.catalog import RunEntry, read_entries
 from involbench.results.files import read_bytes
+from involbench.results.limits import SPEC
 from involbench.results.outline import read_outline, read_question
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 
 
@@ -21,7 +22,7 @@ from involbench.results.reading import ResultsTree
 class Material:
     """One experiment."""
 
-    folder: Path
+    folder: ResultsPath
     question: str
     """Empty where the spec does not say it."""
     spec: str
@@ -79,8 +80,8 @@ def gather(tree: ResultsTree, experiment: str) -> Material:
     )
 
 
-def _text(path: Path) -> str:
+def _text(path: ResultsPath) -> str:
     try:
-        return read_bytes(path).decode(errors="replace")
+        return read_bytes(path, SPEC).decode(errors="replace")
     except ResultsError:
         return ""

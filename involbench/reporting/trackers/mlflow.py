@@ -1,15 +1,19 @@
 """Runs as MLflow runs: parameters, metrics an epoch each, and plots."""
 
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from involbench.errors import UsageError
+from involbench.errors import ResultsError, UsageError
 from involbench.execution.extras import require
 from involbench.reporting.trackers.rows import RunRow
+from involbench.results.files import names_in, read_bytes
+from involbench.results.limits import PLOT
+from involbench.results.paths import ResultsPath
 
 _TAG = "involbench.run_id"
 _PARAMETERS = (
@@ -21,13 +25,16 @@ _BATCH = 1000
 """Metrics that MLflow takes at a time."""
 
 
-def write_mlflow(rows: Sequence[RunRow], uri: str | None) -> tuple[int, str]:
+def write_mlflow(
+    rows: Sequence[RunRow], uri: str | None, warn: Callable[[str], None]
+) -> tuple[int, str]:
     """Log every run that a tracking server has not got yet.
 
     Args:
         rows: The runs.
         uri: The server, or where its files are; None for what MLFLOW_TRACKING_URI says, or else
             the folder mlruns.
+        warn: Takes a line about each plot that is not sent.
 
     Returns:
         How many were logged, and where.
@@ -42,13 +49,13 @@ def write_mlflow(rows: Sequence[RunRow], uri: str | None) -> tuple[int, str]:
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     place = uri or os.environ.get("MLFLOW_TRACKING_URI") or Path("mlruns").absolute().as_uri()
     try:
-        return _write(rows, place), place
+        return _write(rows, place, warn), place
     except (MlflowException, OSError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"--to mlflow: {place}: {reason}") from error
 
 
-def _write(rows: Sequence[RunRow], uri: str) -> int:
+def _write(rows: Sequence[RunRow], uri: str, warn: Callable[[str], None]) -> int:
     from mlflow.tracking import MlflowClient
 
     client, logged = MlflowClient(tracking_uri=uri), 0
@@ -56,7 +63,7 @@ def _write(rows: Sequence[RunRow], uri: str) -> int:
         experiment = _experiment(client, row.facts["experiment"])
         known = f"tags.`{_TAG}` = '{row.facts['run_id']}'"
         if not client.search_runs([experiment], known, max_results=1):
-            _log(client, experiment, row)
+            _log(client, experiment, row, warn)
             logged += 1
     return logged
 
@@ -67,7 +74,7 @@ def _experiment(client: Any, name: str) -> str:
     return identity
 
 
-def _log(client: Any, experiment: str, row: RunRow) -> None:
+def _log(client: Any, experiment: str, row: RunRow, warn: Callable[[str], None]) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     facts = row.facts
@@ -82,13 +89,30 @@ def _log(client: Any, experiment: str, row: RunRow) -> None:
     for first in range(0, len(metrics), _BATCH):
         client.log_batch(identity, metrics=metrics[first : first + _BATCH])
     parameters = [Param(name, str(facts[name])) for name in _PARAMETERS]
-    if (row.folder / "plots").is_dir():
-        client.log_artifacts(identity, str(row.folder / "plots"), "plots")
+    with tempfile.TemporaryDirectory(prefix="involbench-") as copies:
+        if _copied(row.folder / "plots", Path(copies), warn):
+            client.log_artifacts(identity, copies, "plots")
     # The tag comes last: a run that was cut off here is logged again.
     told = [RunTag(f"involbench.{name}", str(facts[name])) for name in _TAGS]
     client.log_batch(identity, params=parameters, tags=[*told, RunTag(_TAG, facts["run_id"])])
     status = "FINISHED" if facts["status"] == "finished" else "FAILED"
     client.set_terminated(identity, status, end_time=ended)
+
+
+def _copied(plots: ResultsPath, folder: Path, warn: Callable[[str], None]) -> bool:
+    """Copy the plots that are files, and say what is not sent; whether there are any."""
+    found = False
+    try:
+        for name in names_in(plots):
+            if not name.startswith("."):
+                try:
+                    (folder / name).write_bytes(read_bytes(plots / name, PLOT))
+                    found = True
+                except ResultsError as error:
+                    warn(f"{error} (not sent)")
+    except ResultsError as error:
+        warn(f"{error} (not sent)")
+    return found
 
 
 def _metrics(row: RunRow) -> Iterator[tuple[str, float | None, int]]:
