@@ -10,7 +10,8 @@ from involbench.results.inventory import Item, items_below, total_size
 from involbench.results.locks import is_held
 from involbench.results.outline import read_outline
 from involbench.results.paths import ResultsPath
-from involbench.results.reading import RUN_ID, ResultsTree, read_history, read_run
+from involbench.results.reading import ResultsTree, read_history, read_run
+from involbench.results.record_check import RUN_ID
 from involbench.results.record import RunRecord
 
 _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")

@@ -5,7 +5,6 @@ names the file, so that one bad file never hides the good ones.
 """
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +21,11 @@ from involbench.results.lasting import lasting
 from involbench.results.migration import up_to_date, writer
 from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import History, Parameters, RunRecord
+from involbench.results.record_check import RUN_ID, check_history, check_record
 from involbench.results.wording import excerpt
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
-RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
-"""What a run folder's name is."""
-
 _Listed = Literal["folder", "link"]
 _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
 
@@ -42,7 +39,12 @@ class StoredRun:
 
     def history(self) -> History:
         """The values of every epoch. Raises ResultsError where they cannot be read."""
-        return read_history(self.path)
+        history = read_history(self.path)
+        try:
+            check_history(self.record, history)
+        except ResultsError as error:
+            raise ResultsError(f"{self.path / 'history.json'}: {error}") from error
+        return history
 
     def parameters(self) -> Parameters:
         """The parameter counts. Raises ResultsError where they cannot be read."""
@@ -132,10 +134,9 @@ def read_run(folder: ResultsPath) -> StoredRun:
     text = read_bytes(path, limits.RECORD)
     try:
         record = parse_record(text)
+        check_record(record, folder.name)
     except ResultsError as error:
         raise type(error)(f"{path}: {error}") from error
-    if record.run_id != folder.name:
-        raise ResultsError(f"{path}: is a copy: it belongs to the run {excerpt(record.run_id)}")
     return StoredRun(folder, record)
 
 
