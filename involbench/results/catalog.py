@@ -11,8 +11,8 @@ from involbench.results.locks import is_held
 from involbench.results.outline import read_outline
 from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree, read_history, read_run
-from involbench.results.record_check import RUN_ID
 from involbench.results.record import RunRecord
+from involbench.results.record_check import RUN_ID
 
 _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
 

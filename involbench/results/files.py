@@ -71,22 +71,24 @@ def write_json(path: AnyPath, value: Any) -> None:
 
 
 def copy_in(source: Path, target: ResultsPath) -> None:
-    """Copy a file or folder of ours, in place of what was there.
+    """Copy a file or folder of ours; a folder takes the place of what was there when it is whole.
 
     Raises:
         ResultsError: It cannot be written.
     """
     if not source.is_dir():
-        if target.is_folder():
-            remove_tree(target)
         with source.open("rb") as content, written(target) as file:
             shutil.copyfileobj(content, file)
         return
-    if target.exists():
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
+    try:
+        make_folder(temporary)
+        for each in sorted(source.iterdir()):
+            copy_in(each, temporary / each.name)
         remove_tree(target)
-    make_folder(target)
-    for each in sorted(source.iterdir()):
-        copy_in(each, target / each.name)
+        rename(temporary, target.name)
+    finally:
+        remove_tree(temporary)
 
 
 def make_folder(folder: AnyPath) -> None:
