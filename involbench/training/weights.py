@@ -6,6 +6,7 @@ weights are taken out of `model.keras`, looked through, and only then given to K
 
 import math
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,10 @@ def load_weights(model: keras.Model, path: ResultsPath) -> None:
             copy.write_bytes(archive.read(_MEMBER))
         with h5py.File(copy, "r") as content:
             _check(content, largest)
-        model.load_weights(copy)
+        with warnings.catch_warnings():
+            # Where some are missing, Keras would leave random ones.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            model.load_weights(copy)
 
 
 def _check(file: h5py.File, largest: int) -> None:

@@ -298,8 +298,8 @@ def test_limits_are_named_and_can_be_raised(tree: Path, monkeypatch: pytest.Monk
         "sweep: {0x" + "f" * 6000 + ": [0x" + "f" * 6000 + "]}\n",
         "[" * 100_000,
         "- " * 100_000,
-        "a: &a [1, 1]\nb: &b [*a, *a]\n" + "c: [*b, *b]\n" * 10_000,
-        "{" + "a: 1, " * 40_000 + "}",
+        "a: &a [1, 1]\nb: &b [*a, *a]\n" + "c: [*b, *b]\n" * 3000,
+        pytest.param("{" + "a: 1, " * 40_000 + "}", marks=pytest.mark.thorough),
     ],
     ids=["hex claim", "hex epochs", "hex sweep", "deep", "deep block", "aliases", "many"],
 )
@@ -348,31 +348,37 @@ def test_weights_are_checked_before_they_are_unpacked(tree: Path, kind: str) -> 
 
 
 @pytest.mark.usefixtures("here", "eager")
-@pytest.mark.parametrize("change", [{"epoch": 99}, {"epoch": 1}, {"step": 1}, {"bomb": 1}])
-def test_a_checkpoint_that_claims_too_much_is_not_believed(
-    tree: Path, change: dict, monkeypatch: pytest.MonkeyPatch
+def test_checkpoints_that_claim_too_much_are_not_believed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from involbench.training.checkpoint import Checkpoints
 
     run = run_of(tree, "cnn")
+    history = (run / "history.json").read_text()
     (run / "run.json").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "clear", lambda self: None)
         assert called("run", "tiny.yaml", cwd=tree).returncode == 0
     (run / "run.json").unlink()
-    newest = max((run / "checkpoint").glob("*.npz"))
-    with np.load(newest) as file:
-        arrays = dict(file)
-    state_of = json.loads(str(arrays["state"]))
-    if "bomb" in change:
-        arrays["variables00000"] = np.zeros(2**24)
-    else:
-        state_of |= change
-    arrays["state"] = np.array(json.dumps(state_of))
-    hostile.save(newest.with_name("00009-0000000.npz"), **arrays)
+    with np.load(max((run / "checkpoint").glob("*.npz"))) as file:
+        whole = dict(file)
+    claims = {"99 epochs": {"epoch": 99}, "1 epoch": {"epoch": 1}, "a step": {"step": 1}}
+    for number, claim in enumerate([*claims.values(), None], start=5):
+        arrays = {
+            **whole,
+            "state": np.array(json.dumps(json.loads(str(whole["state"])) | (claim or {}))),
+        }
+        if claim is None:
+            arrays["variables00000"] = np.zeros(2**24)
+        hostile.save(run / f"checkpoint/{number:05d}-0000000.npz", **arrays)
     done = survives(tree, ["run", "tiny.yaml"])["run"]
     assert done.returncode == 0, done.stderr
     record = json.loads((run / "run.json").read_text())
     assert record["status"] == "finished"
-    assert any("00009-0000000.npz: damaged" in note for note in record["notes"])
-    assert {len(v) for v in json.loads((run / "history.json").read_text()).values()} == {2}
+    refused = [note for note in record["notes"] if ".npz: damaged" in note]
+    assert len(refused) == 4
+    assert any(
+        "it is of epoch 99, step 0; the training has 2 epochs of 2 steps" in n for n in refused
+    )
+    now, then = json.loads((run / "history.json").read_text()), json.loads(history)
+    assert now["val_loss"] == then["val_loss"]
