@@ -38,9 +38,10 @@ test-all: export INVOLBENCH_THOROUGH = 1
 test-all: QUICK =
 test-all: test-backends test ## The tests of all backends, and those that take long for what they add.
 
-torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times.
+torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times; attack a results folder.
 	INVOLBENCH_THOROUGH=1 INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
 	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py
+	INVOLBENCH_THOROUGH=1 $(BIN)/pytest tests/results/test_hostile.py
 
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
 	INVOLBENCH_THOROUGH=1 INVOLBENCH_NODES=3 $(BIN)/pytest tests/cluster

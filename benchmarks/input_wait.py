@@ -48,6 +48,7 @@ def main() -> None:
 
 def _trained(architecture: str, augmentation: tuple[str, ...], data: Any) -> tuple[float, float]:
     """The share of the time spent waiting, and the seconds of an epoch, medians over epochs."""
+    from involbench.results.paths import ResultsPath
     from involbench.spec.data import DataSpec
     from involbench.spec.training import TrainingSpec
     from involbench.spec.trial import Trial
@@ -64,7 +65,9 @@ def _trained(architecture: str, augmentation: tuple[str, ...], data: Any) -> tup
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        record = run_trial(trial, data, Path(folder), (), lambda report: None, lambda: False)
+        record = run_trial(
+            trial, data, ResultsPath(Path(folder)), (), lambda report: None, lambda: False
+        )
     return float(record.metrics["input_wait"] or 0), float(record.metrics["seconds_per_epoch"] or 0)
 
 

@@ -47,6 +47,7 @@ def main() -> None:
 def _checkpoint_seconds(architecture: str, count: int) -> list[float]:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from involbench.models import build_model
+    from involbench.results.paths import ResultsPath
     from involbench.training.checkpoint import Checkpoint, Checkpoints, state_of
 
     model = build_model(architecture, (32, 32, 3), 10)
@@ -54,7 +55,7 @@ def _checkpoint_seconds(architecture: str, count: int) -> list[float]:
     model.optimizer.build(model.trainable_variables)
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        checkpoints = Checkpoints(Path(folder), print)
+        checkpoints = Checkpoints(ResultsPath(Path(folder)), print)
         for epoch in range(count):
             began = time.perf_counter()
             state = state_of(model)

@@ -136,7 +136,7 @@ def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:
     if not (run.path / "predictions.npz").exists():
         return {}
     try:
-        found = read_predictions(run.path)
+        found = read_predictions(run)
     except ResultsError as error:
         warnings.append(str(error))
         return {}

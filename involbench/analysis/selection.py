@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from involbench.analysis.settings import (
@@ -14,6 +13,7 @@ from involbench.analysis.settings import (
     shared_settings,
     telling_apart,
 )
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import StoredRun
 from involbench.spec.trial import shared_coordinates
 
@@ -118,7 +118,7 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
 
 def left_out(groups: Sequence[SettingsGroup], chosen: SettingsGroup) -> list[str]:
     """A warning for each arm of a group of which runs with other settings are not part of it."""
-    by_place: dict[Place, dict[Path, StoredRun]] = {}
+    by_place: dict[Place, dict[ResultsPath, StoredRun]] = {}
     for arm in (arm for group in groups if group is not chosen for arm in group.arms):
         by_place.setdefault(arm.place, {}).update({run.path: run for run in arm.runs})
     found = []

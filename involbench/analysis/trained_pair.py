@@ -10,14 +10,13 @@ def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> Train
     """What the predictions of two arms' runs of one seed show; None where there are none."""
     from involbench.analysis.mcnemar import mcnemar
 
-    paths = [
-        next(run.path for run in arm.finished if run.record.trial.seed == seed)
-        for arm in (this, other)
+    runs = [
+        next(run for run in arm.finished if run.record.trial.seed == seed) for arm in (this, other)
     ]
-    if not all((path / "predictions.npz").exists() for path in paths):
+    if not all((run.path / "predictions.npz").exists() for run in runs):
         return None
     try:
-        pair = mcnemar(*(read_predictions(path) for path in paths))
+        pair = mcnemar(*(read_predictions(run) for run in runs))
     except ResultsError as error:
         warnings.append(str(error))
         return None

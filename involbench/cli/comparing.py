@@ -15,7 +15,8 @@ from involbench.cli.page import echo, rendered, warn
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.labels import heading, warnings_of
 from involbench.reporting.tables_text import COSTS
-from involbench.results.files import is_folder, write_atomic
+from involbench.results.files import names_in, write_atomic
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 from involbench.results.wording import first_of
 
@@ -142,11 +143,19 @@ def tables(
 
     parts = []
     for groups, (tree, name) in zip(experiments, found, strict=True):
-        plots = sorted((tree.folder(name) / "plots").glob("*.png"))
+        plots = _plots_of(tree.folder(name))
         for comparison in groups:
             drawn = plots if comparison is groups[0] else []
             parts += [*comparison_view(comparison, drawn, metrics, only_changed), ""]
     return rendered(parts, for_screen)
+
+
+def _plots_of(experiment: ResultsPath) -> list[ResultsPath]:
+    folder = experiment / "plots"
+    try:
+        return [folder / name for name in names_in(folder) if name.endswith(".png")]
+    except ResultsError:
+        return []
 
 
 def write(output: Path, text: str) -> None:
@@ -200,7 +209,7 @@ def _against(asked: Asked, other: Path, found: Found, comparisons: Sequence[Comp
     if asked.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
     tree, pairs = ResultsTree(other), []
-    missing = [name for _, name in found if not is_folder(tree.folder(name) / "runs")]
+    missing = [name for _, name in found if not (tree.folder(name) / "runs").is_folder()]
     if missing and len(missing) == len(found):
         raise UsageError(f"--against {other}: it has no experiment {first_of(missing)}")
     for (_, name), now in zip(found, comparisons, strict=True):

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from involbench.errors import UsageError
+from involbench.cli.page import warn
+from involbench.errors import ResultsError, UsageError
 from involbench.results.files import is_folder
+from involbench.results.paths import LinkRefused
 from involbench.results.reading import ResultsTree
 
 
@@ -26,6 +28,8 @@ def find_experiments(
     tree = ResultsTree(*roots)
     if names:
         return [_find(tree, name) for name in dict.fromkeys(names)]
+    for text in tree.links():
+        warn(f"{text} (skipped)")
     all_of_them = [*tree.experiments(), *(tree.references() if published else [])]
     found = [(tree, name) for name in all_of_them]
     if not found:
@@ -40,17 +44,33 @@ def find_experiments(
 
 
 def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
-    for folder in (tree.folder(name), Path(name)):
-        if is_folder(folder / "runs"):
-            place = folder if folder.name not in ("", "..") else folder.resolve()
-            for root in tree.roots:
-                if place.is_relative_to(root):
-                    return tree, place.relative_to(root).as_posix()
-            return ResultsTree(place.parent), place.name
+    place = Path(name)
+    inside = [place, *(place.relative_to(r) for r in tree.roots if place.is_relative_to(r))]
+    for each in map(Path.as_posix, inside):
+        if _is_experiment(tree, each):
+            return tree, each
+    if is_folder(place / "runs"):
+        named = place.resolve()
+        return ResultsTree(named.parent), named.name
     known = [*tree.experiments(), *tree.references()]
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
     raise UsageError(f"no experiment {name!r} under {_listed(tree)}; {hint}")
+
+
+def _is_experiment(tree: ResultsTree, name: str) -> bool:
+    """Whether there is an experiment of this name in the tree.
+
+    Raises:
+        LinkRefused: There is a link in its place.
+    """
+    try:
+        with (tree.folder(name) / "runs").opened():
+            return True
+    except LinkRefused:
+        raise
+    except (OSError, ValueError, ResultsError):
+        return False
 
 
 def _listed(tree: ResultsTree) -> str:

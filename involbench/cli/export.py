@@ -56,12 +56,13 @@ def export(
     from involbench.errors import InvolbenchError
     from involbench.execution.exporting import export_formats
     from involbench.reporting.exports import EXPORTS_VERSION, exports_view
+    from involbench.results.paths import ResultsPath
 
     wanted = formats_named(formats)
     name, found = trained_run(results, run)
     check_test_images(found, f"--test {test}", 0 if test == _TEST else test)
     count = min(test, found.facts.test_size)
-    folder = output or found.weights.parent / "export"
+    folder = ResultsPath(output) if output else found.weights.parent / "export"
     with stoppable("interrupted; what was finished is kept"), waiting() as show:
         made, failures = [], []
         for record, failure in export_formats(found, wanted, folder, count, show):

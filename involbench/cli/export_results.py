@@ -57,13 +57,14 @@ def export_results(
 
 def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
     """Do it, and what to tell of it."""
+    from involbench.cli.page import warn
     from involbench.reporting.trackers.mlflow import write_mlflow
     from involbench.reporting.trackers.tables import write_csv, write_parquet
     from involbench.reporting.trackers.tensorboard import TensorBoard
 
     folder = Path(output or "exported")
     if to == "mlflow":
-        logged, uri = write_mlflow(rows, output, lambda text: echo(text, err=True))
+        logged, uri = write_mlflow(rows, output, warn, lambda text: echo(text, err=True))
     elif to == "tensorboard":
         board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
         logged = sum(map(board.write, rows))

@@ -6,11 +6,12 @@ from pathlib import Path
 from involbench.cli.experiments import find_experiments
 from involbench.errors import UsageError
 from involbench.results.files import is_folder
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 from involbench.results.wording import excerpt, first_of
 
 _SHOWN = 4
-Found = tuple[str, Path]
+Found = tuple[str, ResultsPath]
 """The name of an experiment, and the folder of one of its runs."""
 
 
@@ -44,10 +45,20 @@ def _at_path(results: Path, path: Path) -> Found | None:
     folder = path.parent if path.name == "run.json" else path
     if not is_folder(folder) or folder.resolve().parent.name != "runs":
         return None
-    place = folder.resolve().parent.parent
-    root = results.resolve()
-    inside = place != root and place.is_relative_to(root)
-    return place.relative_to(root).as_posix() if inside else place.name, folder
+    if folder.absolute().is_relative_to(results.absolute()) and ".." not in folder.parts:
+        below = folder.absolute().relative_to(results.absolute())
+        found = ResultsPath(results, below.parts)
+        with found.opened():  # Or there is a link on the way to it.
+            if len(below.parts) > 2 and below.parent.name == "runs":
+                return below.parents[1].as_posix(), found
+    runs = folder.resolve().parent
+    place, root = runs.parent, results.resolve()
+    if place != root and place.is_relative_to(root):
+        experiment = place.relative_to(root)
+        inside = (*experiment.parts, runs.name, folder.resolve().name)
+        return experiment.as_posix(), ResultsPath(results, inside)
+    inside = (place.name, runs.name, folder.resolve().name)
+    return place.name, ResultsPath(place.parent, inside)
 
 
 def _runs(tree: ResultsTree, experiment: str) -> list[Found]:

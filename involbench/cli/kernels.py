@@ -11,8 +11,11 @@ from involbench.cli.options import Results, Run, parse_path
 from involbench.cli.page import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from involbench.execution.look_requests import TrainedRun
     from involbench.results.looking import KernelMaps
+    from involbench.results.paths import AnyPath
 
 Pixel = tuple[int, int]
 
@@ -114,7 +117,7 @@ def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
 
 
 def _write(
-    outputs: list[Path],
+    outputs: "Sequence[AnyPath]",
     maps: "KernelMaps",
     run: "TrainedRun",
     pixel: Pixel | None,
@@ -126,7 +129,7 @@ def _write(
 
     classes, all_written = run.facts.class_names, True
     for path in outputs:
-        if path.suffix.lower() == ".npz":
+        if Path(path.name).suffix.lower() == ".npz":
             write_output(path, kernels_arrays(maps, classes, pixel))
         else:
             figure = partial(kernels_figure, maps, classes, pixel, title)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from involbench.execution.look_requests import TrainedRun
     from involbench.results.benchmark import Machine
     from involbench.results.costs import Kind
+    from involbench.results.paths import ResultsPath
 
 Named = tuple[str, "TrainedRun"]
 
@@ -49,7 +50,7 @@ def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[li
 
 def keep(
     kind: "Kind",
-    blocks: "Sequence[tuple[Machine, Mapping[Path, Mapping[str, float]]]]",
+    blocks: "Sequence[tuple[Machine, Mapping[ResultsPath, Mapping[str, float]]]]",
     repeats: int,
     example: str,
     results: Path,
@@ -88,10 +89,9 @@ def keep(
     folders = [folder for _, metrics in blocks for folder in metrics]
     if not folders:
         return
-    for experiment in sorted({folder.parents[1] for folder in folders}):
-        if experiment.resolve().is_relative_to(results.resolve()):
-            name = experiment.resolve().relative_to(results.resolve()).as_posix()
-            write_comparison(ResultsTree(results), name)
+    inside = [folder for folder in folders if folder.root == results]
+    for name in sorted({"/".join(folder.parts[:-2]) for folder in inside}):
+        write_comparison(ResultsTree(results), name)
     runs = f"folder{'' if len(folders) == 1 else 's'} of {len(folders)}"
     echo(
         f"kept as benchmark-{kind}.json in the {runs} run{'' if len(folders) == 1 else 's'}; "

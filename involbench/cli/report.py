@@ -16,6 +16,7 @@ from involbench.cli.page import echo
 
 if TYPE_CHECKING:
     from involbench.reporting.report.parts import Section
+    from involbench.results.paths import AnyPath
     from involbench.results.reading import ResultsTree
 
 
@@ -63,15 +64,16 @@ def report(
 
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
-    path = output or tree.folder(name) / "report.html"
+    target: AnyPath = output or tree.folder(name) / "report.html"
+    path = target if isinstance(target, Path) else target.path
     material = gather(tree, name, settings or [])
     drawing = draw(material)
-    _write(path, report_page(material, drawing, path))
+    _write(target, report_page(material, drawing, path))
     for warning in (*material.warnings, *drawing.warnings):
         warn(f"{name}: {warning}")
     echo(path)
     if kinds:
-        echo(_write_charts(path, drawing.sections, kinds))
+        echo(_write_charts(target, drawing.sections, kinds))
     if open_it:
         _open(path)
 
@@ -98,11 +100,11 @@ def _checked(formats: list[str]) -> list[str]:
     return formats
 
 
-def _write(path: Path, page: str) -> None:
+def _write(path: "AnyPath", page: str) -> None:
     from involbench.errors import ResultsError, UsageError
     from involbench.results.files import is_folder, write_atomic
 
-    if is_folder(path):
+    if isinstance(path, Path) and is_folder(path):
         raise UsageError(f"{path} is a folder: name a file with --output FILE")
     try:
         # A folder's name may hold bytes that are no text.
@@ -111,14 +113,14 @@ def _write(path: Path, page: str) -> None:
         raise UsageError(f"{error}; name another file with --output FILE") from error
 
 
-def _write_charts(path: Path, drawn: "list[Section]", kinds: list[str]) -> Path:
+def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> "AnyPath":
     from involbench.cli.page import warn
     from involbench.errors import ResultsError, UsageError
     from involbench.reporting.plot_warnings import or_warn
     from involbench.reporting.plots import save_figure
     from involbench.results.files import make_folder
 
-    folder = path.with_name(f"{path.stem}-charts")
+    folder = path.parent / f"{Path(path.name).stem}-charts"
     try:
         make_folder(folder)
         for section in drawn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from involbench.cli.page import echo, warn
 from involbench.cli.validate import warn_of_claims
+from involbench.errors import ResultsError
 from involbench.execution.client import Worker
 from involbench.execution.crew import Crew
 from involbench.execution.events import Event, TrialEnded
@@ -19,6 +20,8 @@ from involbench.execution.plan import PlannedTrial, plan
 from involbench.execution.runner import Runner
 from involbench.execution.shards import Shard
 from involbench.execution.shares import divide
+from involbench.results.files import read_bytes
+from involbench.results.limits import LOG
 from involbench.results.store import Store
 from involbench.spec.expand import expand
 from involbench.spec.load import LoadedSpec
@@ -136,10 +139,16 @@ def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
     from involbench.reporting.plot_warnings import or_warn
 
     if event.record.status == "finished":
-        with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
-            write_run_plots(event.run_dir)
+        try:
+            with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
+                write_run_plots(event.run_dir)
+        except ResultsError as error:
+            warn(f"no plots: {error}")
     if verbose:
-        echo((event.run_dir / "log.txt").read_text(errors="replace"), err=True)
+        try:
+            echo(read_bytes(event.run_dir / "log.txt", LOG).decode(errors="replace"), err=True)
+        except ResultsError as error:
+            warn(str(error))
 
 
 def _print_plan(planned: list[PlannedTrial], asked: Asked) -> None:

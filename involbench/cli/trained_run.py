@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from involbench.execution.look_requests import TrainedRun
+    from involbench.results.paths import AnyPath, ResultsPath
     from involbench.results.record import RunRecord
 
 
@@ -41,7 +42,9 @@ def without_hash(shown: str) -> str:
     return shown.rpartition("-")[0]
 
 
-def with_network(folder: Path, record: "RunRecord", needs_weights: bool = True) -> "TrainedRun":
+def with_network(
+    folder: "ResultsPath", record: "RunRecord", needs_weights: bool = True
+) -> "TrainedRun":
     """A finished run and where its network is.
 
     Raises:
@@ -55,14 +58,15 @@ def with_network(folder: Path, record: "RunRecord", needs_weights: bool = True) 
     return TrainedRun(record, weights)
 
 
-def _check_weights(path: Path, size: int | None) -> None:
+def _check_weights(path: "ResultsPath", size: int | None) -> None:
     """Check that the file is there, and of the size that was written."""
     from involbench.errors import UsageError
 
     again = "`involbench run` with its spec trains it again"
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file, so there is no trained network; {again}")
-    found = path.stat().st_size
+    if path.kind() != "file":
+        what = "is a link" if path.kind() == "link" else "no such file"
+        raise UsageError(f"{path}: {what}, so there is no trained network; {again}")
+    found = path.status().st_size
     if size is not None and found != size:
         raise UsageError(f"{path}: damaged: it has {found} bytes and had {size}; {again}")
 
@@ -94,7 +98,7 @@ def check_endings(outputs: Sequence[Path], endings: Sequence[str]) -> None:
             )
 
 
-def write_picture(path: Path, make: "Callable[[], Figure]") -> bool:
+def write_picture(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
     """Draw a figure into a file, and say so; or warn why it cannot be drawn.
 
     Returns:
@@ -110,13 +114,13 @@ def write_picture(path: Path, make: "Callable[[], Figure]") -> bool:
     with or_warn(str(path), warn):
         from involbench.reporting.plots import drawn
 
-        content = drawn(make(), path.suffix[1:].lower())
+        content = drawn(make(), Path(path.name).suffix[1:].lower())
     if content:
         write_output(path, content)
     return bool(content)
 
 
-def write_output(path: Path, content: bytes) -> None:
+def write_output(path: "AnyPath", content: bytes) -> None:
     """Write a file, and say so.
 
     Raises:

@@ -18,6 +18,7 @@ from involbench.results.exports import (
     MeasuredExport,
     MeasuredExports,
 )
+from involbench.results.paths import ResultsPath
 
 Named = tuple[str, TrainedRun]
 
@@ -45,7 +46,7 @@ def bench_exports(
         InvolbenchError: Nothing could be exported.
     """
     with tempfile.TemporaryDirectory() as folder:
-        made, failures = _exported(runs, forms, Path(folder), count, show)
+        made, failures = _exported(runs, forms, ResultsPath(Path(folder)), count, show)
         if not made:
             raise InvolbenchError("; ".join(failures))
         exports = tuple(export for _, export in made)
@@ -67,7 +68,7 @@ def bench_exports(
 def _exported(
     runs: Sequence[Named],
     forms: Sequence[Format],
-    folder: Path,
+    folder: ResultsPath,
     count: int,
     show: Callable[[Report], None],
 ) -> tuple[list[tuple[str, Exported]], list[str]]:

@@ -1,7 +1,6 @@
 """What is asked of a worker that measures."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.results.benchmark import (
     ModelsMemory,
@@ -12,6 +11,7 @@ from involbench.results.benchmark import (
     StepTimes,
 )
 from involbench.results.exports import Exported, ExportTimes
+from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts
 from involbench.spec.trial import Trial
 
@@ -49,7 +49,7 @@ class Network:
     trial: Trial
     facts: DataFacts | None = None
     """By which its images are known; otherwise the trial's data are looked at."""
-    run_dir: Path | None = None
+    run_dir: ResultsPath | None = None
     """Of the run that it is of, where what is measured is kept."""
 
 

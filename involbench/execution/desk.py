@@ -175,7 +175,7 @@ class Desk:
         self.training = True
         try:
             dataset = self.load(request.trial.data)
-            keep_pictures(request.run_dir.parents[1], dataset)
+            keep_pictures(request.run_dir.parent.parent, dataset)
             return run_trial(
                 request.trial,
                 dataset,

@@ -1,9 +1,9 @@
 """What the runner tells the screen."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.execution.messages import Report
+from involbench.results.paths import ResultsPath
 from involbench.results.progress import EpochReport
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial
@@ -42,7 +42,7 @@ class TrialEnded:
 
     started: TrialStarted
     record: RunRecord
-    run_dir: Path
+    run_dir: ResultsPath
     elsewhere: bool = False
     """Another runner, which works on the same experiment, made it."""
 

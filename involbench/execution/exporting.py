@@ -1,7 +1,6 @@
 """Exports, in a worker process that has TensorFlow, whatever backend trained."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from involbench.errors import InvolbenchError, UsageError
 from involbench.execution.client import Worker, WorkerDied
@@ -10,6 +9,7 @@ from involbench.execution.look_requests import ExportRun, TrainedRun
 from involbench.execution.messages import Notice, Report
 from involbench.execution.shares import Share
 from involbench.results.exports import EXTRAS, ExportRecord, Format
+from involbench.results.paths import ResultsPath
 
 ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 """Keras reads the weights of every backend, and exports best from this one."""
@@ -23,7 +23,7 @@ def missing_for(form: Format) -> str | None:
 def export_formats(
     run: TrainedRun,
     forms: Sequence[Format],
-    folder: Path,
+    folder: ResultsPath,
     count: int,
     show: Callable[[Report], None],
 ) -> Iterator[tuple[ExportRecord | None, str]]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from involbench.errors import DataError
@@ -17,6 +16,7 @@ from involbench.execution.look_requests import (
     TrainedRun,
 )
 from involbench.results.exports import ExportRecord
+from involbench.results.paths import ResultsPath
 from involbench.spec.data import DataSpec
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class LookDesk:
     """Looks at trained networks, and keeps the last one to export."""
 
     load: Callable[[DataSpec], "Dataset"]
-    leaving: dict[tuple[Path, int], "Deployable"] = field(default_factory=dict)
+    leaving: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
 
     def look(self, request: Look) -> Seen:
         from involbench.training.look import answers, kernel_maps

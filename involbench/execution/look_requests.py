@@ -1,10 +1,10 @@
 """What is asked of a worker about the network of a finished run."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.results.exports import Format
 from involbench.results.looking import Answers, KernelMaps
+from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 
 
@@ -13,7 +13,7 @@ class TrainedRun:
     """A finished run, whose network is wanted."""
 
     record: RunRecord
-    weights: Path
+    weights: ResultsPath
     """Its model.keras."""
 
     @property
@@ -57,7 +57,7 @@ class ExportRun:
 
     run: TrainedRun
     form: Format
-    folder: Path
+    folder: ResultsPath
     count: int
     """Test images that Keras and the exported network are held against each other on."""
 

@@ -1,10 +1,10 @@
 """What the runner asks of a worker to train and to look around, and some of the results."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.results.benchmark import Machine
 from involbench.results.finding import Finding
+from involbench.results.paths import ResultsPath
 from involbench.results.remark import Remark
 from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
@@ -54,7 +54,7 @@ class RunTrial:
     """Train and test; the result is a RunRecord, or None while another process owns the run."""
 
     trial: Trial
-    run_dir: Path
+    run_dir: ResultsPath
     """Named by the run's id."""
     argv: tuple[str, ...]
     since: float

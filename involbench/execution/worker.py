@@ -12,6 +12,7 @@ from involbench.errors import UsageError
 from involbench.execution.desk import Desk, message_of
 from involbench.execution.messages import Done, Failure, Request
 from involbench.execution.output import output_to
+from involbench.results.paths import at
 
 
 def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> None:
@@ -28,7 +29,7 @@ def serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle.
     signal.signal(signal.SIGTERM, desk.asked_to_stop)
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
-    with output_to(log):
+    with output_to(at(log)):
         while True:
             try:
                 request = connection.recv()

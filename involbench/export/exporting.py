@@ -1,6 +1,5 @@
 """A finished run -> its network in another format, held against Keras before it is kept."""
 
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from involbench.data.subsets import balanced_subset
 from involbench.errors import InvolbenchError
 from involbench.export.formats import EXPORTERS, Exporter, Images, Runtime, versions
 from involbench.results.exports import FILE_NAMES, LITERT, ExportRecord, Format, tolerance
-from involbench.results.files import make_folder, write_json
+from involbench.results.files import copy_in, make_folder, write_json
+from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.fit import scaled
 from involbench.training.pictures import tested_pictures
@@ -43,7 +43,7 @@ class Deployable:
 
 
 def deployable(
-    record: RunRecord, facts: DataFacts, weights: Path, dataset: Dataset, count: int
+    record: RunRecord, facts: DataFacts, weights: ResultsPath, dataset: Dataset, count: int
 ) -> Deployable:
     """Make a run's network ready to leave Keras.
 
@@ -75,7 +75,7 @@ def deployable(
     )
 
 
-def _deployed(record: RunRecord, facts: DataFacts, weights: Path) -> keras.Model:
+def _deployed(record: RunRecord, facts: DataFacts, weights: ResultsPath) -> keras.Model:
     training = record.trial.training.model_copy(update={"precision": "float32"})
     trial = record.trial.model_copy(update={"training": training})
     trained = restored(record.model_copy(update={"trial": trial}), facts, weights)
@@ -84,7 +84,7 @@ def _deployed(record: RunRecord, facts: DataFacts, weights: Path) -> keras.Model
     return keras.Model(images, keras.ops.softmax(logits))
 
 
-def export(source: Deployable, form: Format, folder: Path) -> ExportRecord:
+def export(source: Deployable, form: Format, folder: ResultsPath) -> ExportRecord:
     """Write a network in another format into a folder, and a record beside it.
 
     Args:
@@ -98,11 +98,12 @@ def export(source: Deployable, form: Format, folder: Path) -> ExportRecord:
     """
     exporter = EXPORTERS[form]
     make_folder(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
+    # Converters write to a path, which in the run's folder could be anyone's.
+    with tempfile.TemporaryDirectory(prefix="involbench-") as place:
         written = Path(place, FILE_NAMES[form])
         _write(form, exporter, source, written)
         made = _held(form, written, _answers(exporter.load(written, 0), source.images), source)
-        _replace(written, folder / written.name)
+        copy_in(written, folder / written.name)
     write_json(folder / f"{made.file}.json", made.model_dump(mode="json"))
     return made
 
@@ -158,9 +159,3 @@ def _held(
         keras_accuracy=float(np.mean(expected.argmax(1) == labels)),
         versions=versions(form),
     )
-
-
-def _replace(written: Path, target: Path) -> None:
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
-    written.replace(target)

@@ -1,10 +1,7 @@
 """The files that stand beside the runs: comparison.json, comparison.csv and the plots."""
 
-from pathlib import Path
-
 from involbench.analysis.compare import compare
 from involbench.analysis.comparison import Comparison
-from involbench.errors import ResultsError
 from involbench.reporting.histories import histories_of, single_chance
 from involbench.reporting.labels import heading, label
 from involbench.reporting.notes_on_seeds import collapses
@@ -12,9 +9,10 @@ from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.style import styles_of
 from involbench.reporting.tables_csv import comparison_csv
 from involbench.reporting.tables_json import comparison_document
-from involbench.results.files import write_atomic, write_json
-from involbench.results.locks import one_at_a_time
+from involbench.results.files import make_folder, write_atomic, write_json
+from involbench.results.locks import locked
 from involbench.results.outline import read_outline
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree, read_history
 
 
@@ -31,7 +29,7 @@ def write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     Raises:
         ResultsError: The folder cannot be written.
     """
-    with one_at_a_time(tree.folder(experiment)):
+    with locked(tree.folder(experiment), wait=True):
         return _write_comparison(tree, experiment)
 
 
@@ -61,7 +59,7 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     return [comparison.model_copy(update=warned), *comparisons[1:]]
 
 
-def write_run_plots(run_dir: Path) -> None:
+def write_run_plots(run_dir: ResultsPath) -> None:
     """Draw the history of one run into its folder.
 
     Raises:
@@ -81,10 +79,6 @@ def _collapsed(comparison: Comparison) -> list[str]:
     return collapses(comparison)
 
 
-def _plots(folder: Path) -> Path:
-    plots = folder / "plots"
-    try:
-        plots.mkdir(exist_ok=True)
-    except OSError as error:
-        raise ResultsError(f"cannot write {plots}: {error.strerror}") from error
-    return plots
+def _plots(folder: ResultsPath) -> ResultsPath:
+    make_folder(folder / "plots")
+    return folder / "plots"

@@ -1,7 +1,6 @@
 """A comparison as tables for the terminal."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -13,6 +12,7 @@ from involbench.reporting.labels import heading, side_by_side
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.numbers_table import NumbersTable
 from involbench.reporting.tables_text import result_table, without_equal_columns
+from involbench.results.paths import ResultsPath
 
 _MOST_POINTS = 100
 """Of a sweep on one page: thousands of lines are read by nobody."""
@@ -20,7 +20,7 @@ _MOST_POINTS = 100
 
 def comparison_view(
     comparison: Comparison,
-    plots: Sequence[Path] = (),
+    plots: Sequence[ResultsPath] = (),
     metrics: Sequence[str] = (ACCURACY,),
     only_changed: bool = False,
 ) -> Iterator[RenderableType]:

@@ -15,8 +15,8 @@ def leftovers_view(leftovers: Sequence[Leftover], root: Path) -> Iterator[Render
     """A row a leftover, with its path below `root` where it is there, and the sum."""
     rows = []
     for leftover in leftovers:
-        inside = leftover.path.is_relative_to(root)
-        name = leftover.path.relative_to(root) if inside else leftover.path
+        path = leftover.path.path
+        name = path.relative_to(root) if path.is_relative_to(root) else path
         rows.append((str(name), size(leftover.size), leftover.why))
     yield NumbersTable(("left over", "size", "what it is"), rows, prose=True)
     yield Text(f"\n{counted(leftovers)} in {root}")

@@ -1,17 +1,17 @@
 """Every run of an experiment, whatever its state: what `list` and `show` tell of it."""
 
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
 from involbench.errors import ResultsError
 from involbench.results.inventory import Item, items_below, total_size
 from involbench.results.locks import is_held
-from involbench.results.reading import RUN_ID, ResultsTree, read_history, read_run
+from involbench.results.paths import ResultsPath
+from involbench.results.reading import ResultsTree, read_history, read_run
 from involbench.results.record import RunRecord
+from involbench.results.record_check import RUN_ID
 from involbench.results.trial_file import read_trial
 
 _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
@@ -22,7 +22,7 @@ class RunEntry:
     """One run folder as it is on disk."""
 
     experiment: str
-    path: Path
+    path: ResultsPath
     status: str
     """That of the record; or `running` while its lock is held, or `unfinished`."""
     record: RunRecord | None
@@ -50,7 +50,7 @@ def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], li
     Raises:
         ResultsError: The experiment's folder cannot be listed.
     """
-    found, warnings = [], []
+    found, warnings = [], tree.linked_runs(experiment)
     for path in tree.run_folders(experiment):
         try:
             found.append(read_entry(experiment, path))
@@ -59,7 +59,7 @@ def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], li
     return sorted(found, key=_order), warnings
 
 
-def read_entry(experiment: str, path: Path, held: bool | None = None) -> RunEntry:
+def read_entry(experiment: str, path: ResultsPath, held: bool | None = None) -> RunEntry:
     """One run folder.
 
     Args:
@@ -70,7 +70,7 @@ def read_entry(experiment: str, path: Path, held: bool | None = None) -> RunEntr
     Raises:
         ResultsError: It is no run folder, or its record cannot be used.
     """
-    has_record = os.path.lexists(path / "run.json")
+    has_record = (path / "run.json").exists()
     if not has_record and not RUN_ID.fullmatch(path.name):
         raise ResultsError(f"{path}: not a run folder: it has no run.json")
     record = read_run(path).record if has_record else None
@@ -89,7 +89,7 @@ def read_entry(experiment: str, path: Path, held: bool | None = None) -> RunEntr
     )
 
 
-def _status(path: Path, record: RunRecord | None, held: bool | None) -> str:
+def _status(path: ResultsPath, record: RunRecord | None, held: bool | None) -> str:
     """A run that is finished is not done again while its record is there."""
     if record is not None and record.status == "finished":
         return record.status
@@ -98,7 +98,7 @@ def _status(path: Path, record: RunRecord | None, held: bool | None) -> str:
     return record.status if record else "unfinished"
 
 
-def _epochs_done(path: Path, record: RunRecord | None, items: tuple[Item, ...]) -> int:
+def _epochs_done(path: ResultsPath, record: RunRecord | None, items: tuple[Item, ...]) -> int:
     if record is not None and record.status == "finished":
         return record.trial.training.epochs
     saved = [_CHECKPOINT.fullmatch(item.name) for item in items]
@@ -111,7 +111,7 @@ def _epochs_done(path: Path, record: RunRecord | None, items: tuple[Item, ...]) 
         return 0
 
 
-def _updated(path: Path, record: RunRecord | None, items: tuple[Item, ...]) -> datetime:
+def _updated(path: ResultsPath, record: RunRecord | None, items: tuple[Item, ...]) -> datetime:
     try:
         ended = datetime.fromisoformat(record.ended if record else "")
         return ended.astimezone(UTC)
@@ -120,9 +120,9 @@ def _updated(path: Path, record: RunRecord | None, items: tuple[Item, ...]) -> d
         return datetime.fromtimestamp(max(changed) if changed else _modified(path), UTC)
 
 
-def _modified(path: Path) -> float:
+def _modified(path: ResultsPath) -> float:
     try:
-        return path.stat().st_mtime
+        return path.status().st_mtime
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
 

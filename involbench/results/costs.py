@@ -1,6 +1,5 @@
 """What benchmarks have measured of a run's network, kept in the run's folder."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
@@ -8,6 +7,8 @@ from pydantic import ValidationError
 from involbench.errors import ResultsError
 from involbench.results.benchmark import Machine
 from involbench.results.files import read_bytes, write_json
+from involbench.results.limits import RECORD
+from involbench.results.paths import ResultsPath
 from involbench.results.record import Record
 
 Kind = Literal["model", "export"]
@@ -27,7 +28,7 @@ class RunCosts(Record):
     machine: Machine
 
 
-def write_costs(folder: Path, kind: Kind, costs: RunCosts) -> None:
+def write_costs(folder: ResultsPath, kind: Kind, costs: RunCosts) -> None:
     """Keep what was measured, in place of what was before.
 
     Raises:
@@ -36,22 +37,22 @@ def write_costs(folder: Path, kind: Kind, costs: RunCosts) -> None:
     write_json(folder / f"benchmark-{kind}.json", costs.model_dump(mode="json"))
 
 
-def read_costs(folder: Path) -> list[RunCosts]:
+def read_costs(folder: ResultsPath) -> list[RunCosts]:
     """What there is of a run. Raises ResultsError where a file cannot be used."""
     return list(costs_by_kind(folder).values())
 
 
-def costs_by_kind(folder: Path) -> dict[Kind, RunCosts]:
+def costs_by_kind(folder: ResultsPath) -> dict[Kind, RunCosts]:
     """The same by benchmark."""
     return {kind: costs for kind in _KINDS if (costs := _read(folder, kind)) is not None}
 
 
-def _read(folder: Path, kind: Kind) -> RunCosts | None:
+def _read(folder: ResultsPath, kind: Kind) -> RunCosts | None:
     path = folder / f"benchmark-{kind}.json"
     if not path.exists():
         return None
     try:
-        return RunCosts.model_validate_json(read_bytes(path))
+        return RunCosts.model_validate_json(read_bytes(path, RECORD))
     except ValidationError as error:
         raise ResultsError(
             f"{path}: damaged, or another version's; `involbench bench {kind}` makes it again"

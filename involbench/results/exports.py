@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from involbench.results.benchmark import Machine
+from involbench.results.paths import ResultsPath
 from involbench.results.record import Record
 
 Format = Literal["saved_model", "onnx", "litert", "litert_float16", "litert_int8"]
@@ -70,11 +71,11 @@ class Exported:
     """An exported network on disk."""
 
     record: ExportRecord
-    folder: Path
+    folder: ResultsPath
 
     @property
     def path(self) -> Path:
-        return self.folder / self.record.file
+        return (self.folder / self.record.file).path
 
 
 class ExportTimes(Record):

@@ -1,16 +1,24 @@
-"""Writing a file so that a reader sees all of it or none of it."""
+"""The one way to the files of a results folder: reading, writing and deleting them.
+
+A file is read whole, if it is a regular file and not too large, and written so that a reader sees
+all of it or none of it. See `involbench.results.paths` for what is never followed.
+"""
 
 import json
 import os
+import secrets
+import shutil
 import stat
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from involbench.errors import ResultsError
+from involbench.results import limits
+from involbench.results.paths import AnyPath, LinkRefused, ResultsPath, at, kind_of
 
-_LARGEST = 2**26
-"""Bytes of the largest file that is read; a history of a million epochs is smaller."""
+_NEVER_ELSEWHERE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 def user_path(text: str) -> Path:
@@ -18,70 +26,45 @@ def user_path(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111 (leaves ~name of nobody as it is)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: AnyPath, data: bytes) -> None:
     """Write `data` to a temporary name in the same folder, flush it, and rename it to `path`.
 
     Raises:
         ResultsError: The folder cannot be written or the disk is full.
     """
-    try:
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
-    except OSError as error:
-        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with written(path) as file:
+        file.write(data)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing.
+@contextmanager
+def written(path: AnyPath) -> Iterator[IO[bytes]]:
+    """A file to write to; at the end of the `with` it is flushed and renamed to `path`.
 
     Raises:
-        ResultsError: It cannot be made.
+        ResultsError: The folder cannot be written or the disk is full.
     """
+    target = at(path)
+    temporary = f".{target.name}.{secrets.token_hex(8)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NEVER_ELSEWHERE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with target.parent.opened() as folder:
+            descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fchmod(file.fileno(), 0o644)
+                    os.fsync(file.fileno())
+                os.rename(temporary, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
     except OSError as error:
-        raise ResultsError(f"cannot make {folder}: {error.strerror}") from error
+        raise ResultsError(f"cannot write {target}: {error.strerror}") from error
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a file.
-
-    Raises:
-        ResultsError: It cannot be read, is no file, or is too large to be a results file.
-    """
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ResultsError(f"{path}: cannot be read: not a file")
-        if found.st_size > _LARGEST:
-            raise ResultsError(f"{path}: cannot be read: larger than {_LARGEST >> 20} MiB")
-        with path.open("rb", buffering=0) as file:
-            return file.read()
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def is_folder(path: Path) -> bool:
-    """Whether it is a folder; no, where that cannot be told: no permission, a name too long."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: AnyPath, value: Any) -> None:
     """Write strict JSON, indented.
 
     Raises:
@@ -90,3 +73,200 @@ def write_json(path: Path, value: Any) -> None:
     """
     text = json.dumps(value, indent=2, allow_nan=False)
     write_atomic(path, f"{text}\n".encode())
+
+
+def copy_in(source: Path, target: ResultsPath) -> None:
+    """Copy a file or folder of ours; a folder takes the place of what was there when it is whole.
+
+    Raises:
+        ResultsError: It cannot be written.
+    """
+    if not source.is_dir():
+        with source.open("rb") as content, written(target) as file:
+            shutil.copyfileobj(content, file)
+        return
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.tmp"
+    try:
+        make_folder(temporary)
+        for each in sorted(source.iterdir()):
+            copy_in(each, temporary / each.name)
+        remove_tree(target)
+        rename(temporary, target.name)
+    finally:
+        remove_tree(temporary)
+
+
+def make_folder(folder: AnyPath) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        ResultsError: It cannot be made, or is a link.
+    """
+    wanted = _named(folder)
+    try:
+        with suppress(OSError), wanted.opened():
+            return
+        wanted.root.mkdir(parents=True, exist_ok=True)
+        for depth, name in enumerate(wanted.parts):
+            with (
+                ResultsPath(wanted.root, wanted.parts[:depth]).opened() as above,
+                suppress(FileExistsError),
+            ):
+                os.mkdir(name, dir_fd=above)
+        with wanted.opened():
+            pass
+    except OSError as error:
+        raise ResultsError(f"cannot make {wanted}: {error.strerror}") from error
+
+
+def read_bytes(path: AnyPath, largest: int) -> bytes:
+    """The content of a file.
+
+    Args:
+        path: The file.
+        largest: The bytes that it may have, of `involbench.results.limits`.
+
+    Raises:
+        ResultsError: It cannot be read, is no file, or is larger.
+    """
+    with opened_to_read(path, largest) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            content = file.read(size + 1)
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > size:
+        raise ResultsError(f"{path}: cannot be read: it grows while it is read")
+    return content
+
+
+@contextmanager
+def opened_to_read(path: AnyPath, largest: int | None) -> Iterator[IO[bytes]]:
+    """A file to read from, for the length of a `with`.
+
+    Raises:
+        ResultsError: It cannot be read, is no file, or is larger than `largest`, if that is given.
+    """
+    wanted = at(path)
+    try:
+        _require_file(wanted, wanted.status().st_mode)  # Opening a device may do something.
+        with wanted.parent.opened() as folder:
+            descriptor = os.open(wanted.name, os.O_RDONLY | _NEVER_ELSEWHERE, dir_fd=folder)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ResultsError(f"{path}: cannot be read: {reason}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        _require_file(wanted, found.st_mode)
+        if largest is not None and found.st_size > limits.scaled(largest):
+            raise ResultsError(f"{path}: cannot be read: {limits.too_large(largest)}")
+        yield file
+
+
+def open_to_write(path: AnyPath, flags: int) -> int:
+    """A descriptor of a file that is written in place: a lock, or a log.
+
+    It is made where it is missing.
+
+    Raises:
+        ResultsError: It cannot be opened, is no file, or has another name elsewhere.
+    """
+    wanted = at(path)
+    try:
+        with wanted.parent.opened() as folder:
+            flags |= os.O_CREAT | _NEVER_ELSEWHERE
+            descriptor = os.open(wanted.name, flags, 0o644, dir_fd=folder)
+    except OSError as error:
+        if wanted.kind() == "link":
+            raise LinkRefused(wanted) from error
+        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        what = "it has another name, perhaps elsewhere" if found.st_nlink > 1 else "not a file"
+        raise ResultsError(f"cannot write {path}: {what}; remove it")
+    return descriptor
+
+
+def names_in(folder: AnyPath) -> list[str]:
+    """The names of all that a folder holds, sorted; empty where there is no such folder.
+
+    Raises:
+        LinkRefused: It is a link.
+        ResultsError: It cannot be listed.
+    """
+    try:
+        with _named(folder).opened(to_list=True) as descriptor:
+            return sorted(os.listdir(descriptor))  # noqa: PTH208 - pathlib has no descriptors
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether what the user has named is a folder, or a link to one; no, if that cannot be told."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def remove(path: AnyPath) -> None:
+    """Delete a file, a link or an empty folder, if it is there.
+
+    Raises:
+        ResultsError: It cannot be deleted; the cause is the system's error.
+    """
+    wanted = at(path)
+    try:
+        with suppress(FileNotFoundError), wanted.parent.opened() as folder:
+            status = os.stat(wanted.name, dir_fd=folder, follow_symlinks=False)
+            if kind_of(status.st_mode) == "folder":
+                os.rmdir(wanted.name, dir_fd=folder)
+            else:
+                os.unlink(wanted.name, dir_fd=folder)
+    except OSError as error:
+        raise ResultsError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def remove_tree(folder: AnyPath) -> None:
+    """Delete a folder with all that is in it, or a file or link; nothing that a link leads to.
+
+    Raises:
+        ResultsError: It cannot be deleted.
+    """
+    wanted = at(folder)
+    if not wanted.is_folder():
+        return remove(wanted)
+    try:
+        with wanted.parent.opened() as above:
+            shutil.rmtree(wanted.name, dir_fd=above)
+    except OSError as error:
+        raise ResultsError(f"cannot remove {folder}: {error.strerror}") from error
+
+
+def rename(path: ResultsPath, name: str) -> None:
+    """Give a file another name in its folder.
+
+    Raises:
+        ResultsError: That cannot be done.
+    """
+    try:
+        with path.parent.opened() as folder:
+            os.rename(path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError as error:
+        raise ResultsError(f"cannot rename {path}: {error.strerror}") from error
+
+
+def _named(folder: AnyPath) -> ResultsPath:
+    """A folder that the user has named may itself be a link."""
+    return folder if isinstance(folder, ResultsPath) else ResultsPath(folder)
+
+
+def _require_file(path: ResultsPath, mode: int) -> None:
+    kind = kind_of(mode)
+    if kind == "link":
+        raise LinkRefused(path)
+    if kind != "file":
+        raise ResultsError(f"{path}: cannot be read: not a file")

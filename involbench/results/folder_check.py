@@ -9,6 +9,7 @@ from involbench.errors import ResultsError
 from involbench.results.files import write_atomic
 from involbench.results.finding import Finding, Status
 from involbench.results.locks import is_held
+from involbench.results.paths import ResultsPath
 from involbench.results.store import own
 
 _LITTLE = 10**9
@@ -88,7 +89,7 @@ def _locks_hold(place: Path) -> bool:
         OSError, ResultsError: It cannot be done.
     """
     with _tried_out(place) as name:
-        trial = Path(name)
+        trial = ResultsPath(Path(name))
         with own(trial) as first, own(trial) as second:
             holds = first and not second and is_held(trial)
         return holds and not is_held(trial)

@@ -2,12 +2,13 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
+
+from involbench.errors import ResultsError
+from involbench.results.paths import ResultsPath, kind_of
 
 _RUN_FILES = re.compile(
     r"(run|history|parameters|benchmark-(model|export))\.json|history\.csv"
@@ -18,7 +19,9 @@ _RUN_FOLDERS = re.compile(r"plots|(checkpoint|export)(/.+)?")
 _EXPERIMENT_FILES = re.compile(
     r"spec\.yaml|comparison\.(json|csv)|report\.html|images-[0-9a-f]{12}\.npz"
 )
-_TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8}\.tmp")
+_DEEPEST = 50
+"""Folders in folders, below which nothing is looked at."""
+_TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8,16}\.tmp")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Item:
     name: str
     """Relative to the run folder, with "/"."""
     kind: Literal["file", "folder", "other"]
-    """Other: a link, a device, or a folder that cannot be listed."""
+    """Other: a link, a device, or a folder that cannot be listed or is too deep."""
     size: int
     """Bytes; 0 for a folder."""
     modified: float
@@ -52,7 +55,7 @@ class Item:
         return known or self.is_temporary
 
 
-def items_below(folder: Path, skip: str = "") -> list[Item]:
+def items_below(folder: ResultsPath, skip: str = "") -> list[Item]:
     """Everything below a folder, what lies in a folder after it; empty where it cannot be read.
 
     Args:
@@ -68,7 +71,11 @@ def items_below(folder: Path, skip: str = "") -> list[Item]:
             found = [replace(i, kind="other") if i.name == inside else i for i in found]
             continue
         found += items
-        pending += [item.name for item in items if item.kind == "folder" and item.name != skip]
+        below = [item.name for item in items if item.kind == "folder" and item.name != skip]
+        if inside.count("/") < _DEEPEST:
+            pending += below
+        elif below:
+            found = [replace(item, kind="other") if item.name in below else item for item in found]
     return found
 
 
@@ -77,26 +84,24 @@ def total_size(items: Iterable[Item]) -> int:
     return sum(item.size for item in items)
 
 
-def _items_in(folder: Path, inside: str) -> list[Item] | None:
+def _items_in(folder: ResultsPath, inside: str) -> list[Item] | None:
     """None where they cannot be listed. What vanishes meanwhile is left out."""
     items = []
     try:
-        with os.scandir(folder / inside) as entries:
+        place = folder / inside if inside else folder
+        with place.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
                     items.append(_item(entry, inside))
-    except OSError:
+    except (OSError, ResultsError):
         return None
     return items
 
 
 def _item(entry: "os.DirEntry[str]", inside: str) -> Item:
     status = entry.stat(follow_symlinks=False)
-    kind: Literal["file", "folder", "other"] = "other"
-    if stat.S_ISDIR(status.st_mode):
-        kind = "folder"
-    elif stat.S_ISREG(status.st_mode):
-        kind = "file"
+    found = kind_of(status.st_mode)
+    kind: Literal["file", "folder", "other"] = "other" if found == "link" else found
     name = f"{inside}/{entry.name}" if inside else entry.name
     size = 0 if kind == "folder" else status.st_size
     return Item(name, kind, size, status.st_mtime)

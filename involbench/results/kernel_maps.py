@@ -1,17 +1,17 @@
 """Where in some test images the involution kernels of a run are large, kept for the report."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.errors import ResultsError
-from involbench.results.arrays import read_arrays, write_arrays
+from involbench.results.arrays import arrays_in, write_arrays
+from involbench.results.limits import KERNELS
 from involbench.results.looking import KernelMaps
+from involbench.results.paths import ResultsPath
 
 NAME = "kernels.npz"
+_MOST_IMAGES = 1000
 _MOST_GROUPS = 16
 """Of a layer with more the mean of all is kept."""
 
@@ -26,7 +26,7 @@ class KeptMaps:
     """Layer -> (N, H', W', groups), with one group in place of many."""
 
 
-def write_kernel_maps(run_dir: Path, maps: KernelMaps) -> None:
+def write_kernel_maps(run_dir: ResultsPath, maps: KernelMaps) -> None:
     """Write kernels.npz into a run folder.
 
     Raises:
@@ -43,21 +43,19 @@ def write_kernel_maps(run_dir: Path, maps: KernelMaps) -> None:
     write_arrays(run_dir / NAME, arrays)
 
 
-def read_kernel_maps(run_dir: Path) -> KeptMaps:
+def read_kernel_maps(run_dir: ResultsPath) -> KeptMaps:
     """Read it again.
 
     Raises:
         ResultsError: It is missing, damaged, or does not hold what it should.
     """
-    path = run_dir / NAME
-    named = read_arrays(path, images=np.str_, layers=np.str_)
-    images, layers = named["images"].tolist(), named["layers"].tolist()
-    kinds: dict[str, type[np.generic]] = {f"sums_{i}": np.float32 for i, _ in enumerate(layers)}
-    sums = read_arrays(path, **kinds)
-    if not images or not layers or not all(_fits(each, images) for each in sums.values()):
-        raise ResultsError(f"{path}: damaged: its arrays do not fit each other")
-    return KeptMaps(tuple(images), dict(zip(layers, sums.values(), strict=True)))
-
-
-def _fits(sums: NDArray[np.float32], images: Sequence[str]) -> bool:
-    return sums.ndim == 4 and len(sums) == len(images) and sums.size > 0
+    with arrays_in(run_dir / NAME, KERNELS) as arrays:
+        count = len(arrays.headers) - 2
+        layers = arrays.read("layers", np.str_, count).tolist()
+        (images,) = arrays.require("images", np.str_, None).shape
+        shape = images, None, None, None
+        sums = [arrays.read(f"sums_{index}", np.float32, *shape) for index in range(count)]
+        if not sums or not all(each.size for each in sums) or images > _MOST_IMAGES:
+            raise ValueError("its arrays do not fit each other")
+        names = arrays.read("images", np.str_, images).tolist()
+    return KeptMaps(tuple(names), dict(zip(layers, sums, strict=True)))

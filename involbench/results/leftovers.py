@@ -7,10 +7,10 @@ in use, has a result, or was not made by involbench never counts as left over.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.results.catalog import RunEntry, read_entries
 from involbench.results.inventory import Item, items_below, total_size
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 
 _STALE = 60 * 60
@@ -21,12 +21,12 @@ _STALE = 60 * 60
 class Leftover:
     """One thing that can go: a run folder, another folder, or a file."""
 
-    path: Path
+    path: ResultsPath
     why: str
     size: int
-    run: Path | None = None
+    run: ResultsPath | None = None
     """The run folder that it is in, whose lock must be held while it goes."""
-    inside: tuple[Path, ...] = ()
+    inside: tuple[ResultsPath, ...] = ()
     """What is in it and goes before it, in this order. Nothing else in it does."""
 
 
@@ -46,7 +46,7 @@ def find_leftovers(
     entries, warnings = read_entries(tree, experiment)
     found: list[Leftover] = []
     for entry in entries:
-        if entry.status != "running" and not entry.path.is_symlink():
+        if entry.status != "running":
             found += leftovers_of(entry, failed)
             warnings += _kept(entry, failed)
     return [*found, *_beside_the_runs(tree.folder(experiment))], warnings
@@ -86,14 +86,16 @@ def _checkpoints(entry: RunEntry) -> Iterator[Leftover]:
         yield _folder(entry.path / "checkpoint", why, tuple(inside[1:]), entry)
 
 
-def _folder(path: Path, why: str, items: tuple[Item, ...], entry: RunEntry) -> Leftover:
+def _folder(path: ResultsPath, why: str, items: tuple[Item, ...], entry: RunEntry) -> Leftover:
     """With the lock last, so that nobody takes up a run that is half gone."""
     names = sorted((item.name for item in reversed(items)), key=lambda name: name == ".lock")
     inside = tuple(entry.path / name for name in names)
     return Leftover(path, why, total_size(items), entry.path, inside)
 
 
-def _stale(folder: Path, items: tuple[Item, ...], run: Path | None) -> Iterator[Leftover]:
+def _stale(
+    folder: ResultsPath, items: tuple[Item, ...], run: ResultsPath | None
+) -> Iterator[Leftover]:
     """Files whose writing was cut off, and empty folders, outside the checkpoints."""
     for item in items:
         if item.modified > time.time() - _STALE or item.name.startswith("checkpoint"):
@@ -105,7 +107,7 @@ def _stale(folder: Path, items: tuple[Item, ...], run: Path | None) -> Iterator[
             yield Leftover(folder / item.name, "empty folder", 0, run)
 
 
-def _beside_the_runs(experiment: Path) -> Iterator[Leftover]:
+def _beside_the_runs(experiment: ResultsPath) -> Iterator[Leftover]:
     items = tuple(items_below(experiment, skip="runs"))
     runs = experiment / "runs"
     alone = [(item.name, item.kind) for item in items] == [("runs", "folder")]

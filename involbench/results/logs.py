@@ -1,19 +1,21 @@
 """The log of a run."""
 
 import os
-from pathlib import Path
+
+from involbench.errors import ResultsError
+from involbench.results.files import opened_to_read
+from involbench.results.paths import ResultsPath
 
 _LINES = 20
 _LONGEST = 2**16
 
 
-def last_lines(log: Path) -> tuple[str, ...]:
+def last_lines(log: ResultsPath) -> tuple[str, ...]:
     """The last 20 lines of a log; none where it cannot be read."""
     try:
-        descriptor = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        with opened_to_read(log, largest=None) as file:
             file.seek(max(file.seek(0, os.SEEK_END) - _LONGEST, 0))
             text = file.read(_LONGEST).decode(errors="replace")
-    except OSError:
+    except (OSError, ResultsError):
         return ()
     return tuple(text.splitlines()[-_LINES:])

@@ -1,18 +1,18 @@
 """What can be said of an experiment's spec without validating it."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from math import prod
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from involbench.errors import ResultsError
 from involbench.results.files import read_bytes
+from involbench.results.limits import SPEC
+from involbench.results.paths import ResultsPath
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.explain import problems_of
@@ -43,17 +43,17 @@ class _OneClaim(Section):
     claims: tuple[Claim]
 
 
-def read_outline(experiment: Path) -> Outline:
+def read_outline(experiment: ResultsPath) -> Outline:
     """Read `spec.yaml` of an experiment folder.
 
     Results are compared by their own records, so a spec that is missing, damaged or of another
     version costs no more than the order of the rows, the baseline and the claims.
     """
     path = experiment / "spec.yaml"
-    if not os.path.lexists(path):  # Which, unlike `Path.exists`, takes a closed folder too.
+    if not path.exists():
         return Outline()
     try:
-        content = parse(read_bytes(path).decode()).value
+        content = parse(read_bytes(path, SPEC).decode()).value
     except (ResultsError, UnicodeDecodeError, NotYaml) as error:
         return Outline(faults=(f"nothing is taken from spec.yaml: {error}",))
     if not isinstance(content, dict):
@@ -70,13 +70,13 @@ def read_outline(experiment: Path) -> Outline:
     )
 
 
-def read_question(experiment: Path) -> str:
+def read_question(experiment: ResultsPath) -> str:
     """What `spec.yaml` of an experiment folder says above its first key; empty where it is silent.
 
     A spec opens with its question, then its cost and its commands, which are left out.
     """
     try:
-        lines = read_bytes(experiment / "spec.yaml").decode().splitlines()
+        lines = read_bytes(experiment / "spec.yaml", SPEC).decode().splitlines()
     except (ResultsError, ValueError):
         return ""
     comment = takewhile(lambda line: line.startswith("#"), lines)

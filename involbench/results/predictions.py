@@ -1,13 +1,14 @@
 """Reading `predictions.npz`: what a trained network said of the test images."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from involbench.errors import ResultsError
-from involbench.results.arrays import read_arrays
+from involbench.results.arrays import arrays_in
+from involbench.results.limits import PREDICTIONS
+from involbench.results.reading import StoredRun
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,23 @@ class Predicted:
     """(N, C)."""
 
 
-def read_predictions(folder: Path) -> Predicted:
-    """Read `predictions.npz` of a run folder. Nothing in it can run code.
+def read_predictions(run: StoredRun) -> Predicted:
+    """Read `predictions.npz` of a run: as many images and classes as its record says.
 
     Raises:
         ResultsError: It is missing, damaged, or does not hold what it should.
     """
-    path = folder / "predictions.npz"
-    found = Predicted(
-        **read_arrays(path, labels=np.int64, predicted=np.int64, probabilities=np.float64)
-    )
-    if not _fits(found):
-        raise ResultsError(f"{path}: damaged: its arrays do not fit each other")
+    path, facts = run.path / "predictions.npz", run.record.data
+    if facts is None:
+        raise ResultsError(f"{path}: cannot be read: run.json does not say of how many images")
+    images, classes = facts.test_size, len(facts.class_names)
+    with arrays_in(path, PREDICTIONS) as arrays:
+        found = Predicted(
+            arrays.read("labels", np.int64, images),
+            arrays.read("predicted", np.int64, images),
+            arrays.read("probabilities", np.float64, images, classes),
+        )
+        both = np.concatenate([found.labels, found.predicted])
+        if not images or both.min() < 0 or both.max() >= classes:
+            raise ValueError(f"its classes do not run from 0 to {classes - 1}")
     return found
-
-
-def _fits(found: Predicted) -> bool:
-    if found.probabilities.ndim != 2 or found.labels.ndim != 1:
-        return False
-    images, classes = found.probabilities.shape
-    if not found.labels.shape == found.predicted.shape == (images,) or not found.labels.size:
-        return False
-    both = np.concatenate([found.labels, found.predicted])
-    return bool(both.min() >= 0 and both.max() < classes)

@@ -5,27 +5,28 @@ names the file, so that one bad file never hides the good ones.
 """
 
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from involbench import __version__
 from involbench.errors import ResultsError
-from involbench.results.files import is_folder, read_bytes
+from involbench.results import limits
+from involbench.results.files import read_bytes
 from involbench.results.lasting import lasting
 from involbench.results.migration import up_to_date, writer
+from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import History, Parameters, RunRecord
+from involbench.results.record_check import RUN_ID, check_history, check_record
 from involbench.results.wording import excerpt, first_of
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
-RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
-"""What a run folder's name is."""
-
+_Listed = Literal["folder", "link"]
 _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
 
 
@@ -33,12 +34,17 @@ _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_in
 class StoredRun:
     """A run folder and its record; what is bigger is read when it is asked for."""
 
-    path: Path
+    path: ResultsPath
     record: RunRecord
 
     def history(self) -> History:
         """The values of every epoch. Raises ResultsError where they cannot be read."""
-        return read_history(self.path)
+        history = read_history(self.path)
+        try:
+            check_history(self.record, history)
+        except ResultsError as error:
+            raise ResultsError(f"{self.path / 'history.json'}: {error}") from error
+        return history
 
     def parameters(self) -> Parameters:
         """The parameter counts. Raises ResultsError where they cannot be read."""
@@ -57,33 +63,46 @@ class ResultsTree:
     def __init__(self, root: Path, *others: Path) -> None:
         self.roots = (root, *others)
 
-    def folder(self, experiment: str) -> Path:
+    def folder(self, experiment: str) -> ResultsPath:
         """Where the experiment is, whether or not it exists; of several, one with a spec."""
-        folders = [root / experiment for root in self.roots]
-        return max(folders, key=lambda f: (is_folder(f / "runs"), os.path.lexists(f / "spec.yaml")))
+        folders = [ResultsPath(root) / experiment for root in self.roots]
+        return max(folders, key=lambda f: ((f / "runs").is_folder(), (f / "spec.yaml").exists()))
 
     def experiments(self) -> list[str]:
         """The names of the experiments, sorted; without the published ones."""
-        return sorted({name for root in self.roots for name in _experiments_in(root)})
+        roots = map(ResultsPath, self.roots)
+        return sorted({name for root in roots for name in _experiments_in(root)})
 
     def references(self) -> list[str]:
         """The names of the published experiments, such as `reference/cifar10-jpeg`."""
-        places = [root / REFERENCE for root in self.roots]
+        places = [ResultsPath(root) / REFERENCE for root in self.roots]
         names = {name for place in places for name in _experiments_in(place)}
         return [f"{REFERENCE}/{name}" for name in sorted(names)]
 
-    def run_folders(self, experiment: str) -> list[Path]:
-        """The folders of its runs, in order of name, whatever their state.
+    def links(self) -> list[str]:
+        """What to say of each link in the place of an experiment, or of all its runs."""
+        places = [ResultsPath(root) for root in self.roots]
+        places += [place / REFERENCE for place in places]
+        return [str(LinkRefused(path)) for place in places for path in _links_in(place)]
+
+    def linked_runs(self, experiment: str) -> list[str]:
+        """What to say of each link among the run folders of an experiment."""
+        places = [ResultsPath(root) / experiment / "runs" for root in self.roots]
+        links = [path for place in places for path in _entries_in(place, "link")]
+        return [f"{LinkRefused(path)} (skipped)" for path in links]
+
+    def run_folders(self, experiment: str) -> list[ResultsPath]:
+        """The folders of its runs, in order of name, whatever their state; links are left out.
 
         Of several folders of one name, the first that has ended, and that of each other backend.
         """
         found = self._folders_by_name(experiment)
         return [path for name in sorted(found) for path in _one_a_backend(found[name])]
 
-    def _folders_by_name(self, experiment: str) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
+    def _folders_by_name(self, experiment: str) -> dict[str, list[ResultsPath]]:
+        found: dict[str, list[ResultsPath]] = {}
         for root in dict.fromkeys(self.roots):
-            for path in _folders_in(root / experiment / "runs"):
+            for path in _folders_in(ResultsPath(root) / experiment / "runs"):
                 found.setdefault(path.name, []).append(path)
         return found
 
@@ -94,12 +113,12 @@ class ResultsTree:
         A folder without `run.json` is a run under way or interrupted; it has nothing to read.
         """
         found: list[StoredRun] = []
-        warnings: list[str] = []
+        warnings = self.linked_runs(experiment)
         for folder in self.run_folders(experiment):
             try:
                 found.append(read_run(folder))
             except ResultsError as error:
-                if os.path.lexists(folder / "run.json"):
+                if (folder / "run.json").exists():
                     warnings.append(f"{error} (skipped)")
         if len(self.roots) > 1:
             warnings += self._trained_again(experiment, found)
@@ -130,16 +149,16 @@ class ResultsTree:
         return [
             path.name
             for path in others
-            if RUN_ID.fullmatch(path.name) and not os.path.lexists(path / "run.json")
+            if RUN_ID.fullmatch(path.name) and not (path / "run.json").exists()
         ]
 
 
-def _one_a_backend(folders: list[Path]) -> list[Path]:
+def _one_a_backend(folders: list[ResultsPath]) -> list[ResultsPath]:
     """Of folders of one name: the first that has ended, and that of each other backend."""
     if len(folders) == 1:
         return folders
-    ended = [path for path in folders if os.path.lexists(path / "run.json")]
-    first: dict[str | None, Path] = {}
+    ended = [path for path in folders if (path / "run.json").exists()]
+    first: dict[str | None, ResultsPath] = {}
     for path in ended:
         record = _run_at(path)
         first.setdefault(record.backend if record else None, path)
@@ -148,7 +167,7 @@ def _one_a_backend(folders: list[Path]) -> list[Path]:
     return list(first.values()) or folders[:1]
 
 
-def _run_at(folder: Path) -> RunRecord | None:
+def _run_at(folder: ResultsPath) -> RunRecord | None:
     """The record of a run folder, if it has one that can be read."""
     try:
         return read_run(folder).record
@@ -156,16 +175,15 @@ def _run_at(folder: Path) -> RunRecord | None:
         return None
 
 
-def read_run(folder: Path) -> StoredRun:
+def read_run(folder: ResultsPath) -> StoredRun:
     """Read the record of one run folder. Raises ResultsError where it cannot be used."""
     path = folder / "run.json"
-    text = read_bytes(path)
+    text = read_bytes(path, limits.RECORD)
     try:
         record = parse_record(text)
+        check_record(record, folder.name)
     except ResultsError as error:
         raise type(error)(f"{path}: {error}") from error
-    if record.run_id != folder.name:
-        raise ResultsError(f"{path}: is a copy: it belongs to the run {excerpt(record.run_id)}")
     return StoredRun(folder, record)
 
 
@@ -203,44 +221,61 @@ def _other_record(text: bytes) -> RunRecord:
         raise ResultsError(_fault(error) + ("" if wrote == __version__ else other)) from error
 
 
-def read_history(folder: Path) -> History:
+def read_history(folder: ResultsPath) -> History:
     """Read `history.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "history.json"
+    text = read_bytes(path, limits.HISTORY)
+    if text.count(b",") >= limits.scaled(limits.HISTORY_VALUES):
+        raise ResultsError(f"{path}: {limits.too_large(limits.HISTORY_VALUES, 'numbers')}")
     try:
-        return _HISTORY.validate_json(read_bytes(path))
+        return _HISTORY.validate_json(text)
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
 
 
-def read_parameters(folder: Path) -> Parameters:
+def read_parameters(folder: ResultsPath) -> Parameters:
     """Read `parameters.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "parameters.json"
     try:
-        return Parameters.model_validate_json(read_bytes(path))
+        return Parameters.model_validate_json(read_bytes(path, limits.RECORD))
     except ValidationError as error:
         raise ResultsError(f"{path}: {_fault(error)}") from error
 
 
-def _folders_in(folder: Path) -> list[Path]:
+def _folders_in(folder: ResultsPath) -> list[ResultsPath]:
+    return _entries_in(folder, "folder")
+
+
+def _links_in(place: ResultsPath) -> Iterator[ResultsPath]:
+    """The links in the place of an experiment, and of its folder `runs`."""
+    yield from _entries_in(place, "link")
+    runs = (experiment / "runs" for experiment in _folders_in(place))
+    yield from (path for path in runs if path.kind() == "link")
+
+
+def _entries_in(folder: ResultsPath, kind: _Listed) -> list[ResultsPath]:
+    """What of a kind a folder holds, in order of name; nothing of a link."""
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(each.name for each in entries if _may_be_folder(each))
-    except (FileNotFoundError, NotADirectoryError):
+        with folder.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
+            names = sorted(each.name for each in entries if _is(kind, each))
+    except (FileNotFoundError, NotADirectoryError, LinkRefused):
         return []
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
     return [folder / name for name in names]
 
 
-def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+def _is(kind: _Listed, entry: "os.DirEntry[str]") -> bool:
+    if entry.name.startswith("."):
+        return False
     try:
-        return not entry.name.startswith(".") and entry.is_dir()
+        return entry.is_symlink() if kind == "link" else entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 
 
-def _experiments_in(folder: Path) -> list[str]:
-    return [entry.name for entry in _folders_in(folder) if is_folder(entry / "runs")]
+def _experiments_in(folder: ResultsPath) -> list[str]:
+    return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_folder()]
 
 
 def _fault(error: ValidationError) -> str:

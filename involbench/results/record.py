@@ -1,10 +1,12 @@
 """What is kept of one run: the schema of `run.json`, `history.json` and `parameters.json`."""
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from involbench.spec.section import Free
+from involbench.results import limits
+from involbench.spec.section import Free, problem
 from involbench.spec.trial import Trial
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -43,16 +45,31 @@ class Hardware(Record):
         return self.device if self.devices == 1 else f"{self.devices} x {self.device}"
 
 
+def _within(limit: int, what: str) -> Callable[[Any], Any]:
+    """Refuse a number, or a list, that is larger than a limit."""
+
+    def check(value: Any) -> Any:
+        if (len(value) if isinstance(value, tuple) else value) > limits.scaled(limit):
+            raise problem(limits.too_large(limit, what))
+        return value
+
+    return check
+
+
+Side = Annotated[int, Field(gt=0), AfterValidator(_within(limits.PIXELS, "pixels a side"))]
+Size = Annotated[int, Field(ge=0, lt=2**31)]
+
+
 class DataFacts(Record):
     """What the run saw of its dataset."""
 
     fingerprint: str
-    class_names: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    train_size: int
-    validation_size: int
-    test_size: int
-    chance: float
+    class_names: Annotated[tuple[str, ...], AfterValidator(_within(limits.CLASSES, "classes"))]
+    input_shape: tuple[Side, Side, Side]
+    train_size: Size
+    validation_size: Size
+    test_size: Size
+    chance: Annotated[float, Field(ge=0, le=1)]
     """Share of the most frequent class in the test set."""
     mean: tuple[float, ...]
     """What was subtracted from x/255, a channel."""

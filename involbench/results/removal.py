@@ -3,6 +3,7 @@
 from errno import EEXIST, ENOTEMPTY
 
 from involbench.errors import ResultsError
+from involbench.results import files
 from involbench.results.catalog import read_entry
 from involbench.results.leftovers import Leftover, leftovers_of
 from involbench.results.store import own
@@ -35,12 +36,9 @@ def _delete(leftover: Leftover) -> bool:
     """Whether all of it is gone: what has been put into it meanwhile stays, and it with that."""
     try:
         for path in (*leftover.inside, leftover.path):
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in (EEXIST, ENOTEMPTY):
+            files.remove(path)
+    except ResultsError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in (EEXIST, ENOTEMPTY):
             return False
-        raise ResultsError(f"cannot remove {path}: {error.strerror}") from error
+        raise
     return True

@@ -1,17 +1,15 @@
 """The folder of one experiment, as its runner sees it."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from involbench.errors import ResultsError, UsageError
-from involbench.results.files import make_folder, write_atomic, write_json
+from involbench.results.files import make_folder, remove, remove_tree, write_atomic, write_json
+from involbench.results.locks import locked
 from involbench.results.migration import NewerRecord
+from involbench.results.paths import ResultsPath, kind_of
 from involbench.results.reading import read_run
 from involbench.results.record import RunRecord
 from involbench.spec.trial import Trial
@@ -26,7 +24,7 @@ class Store:
     """
 
     def __init__(self, root: Path, experiment: str) -> None:
-        self.folder = root / experiment
+        self.folder = ResultsPath(root) / experiment
 
     def prepare(self, source: str) -> None:
         """Make the folder and write spec.yaml into it.
@@ -35,12 +33,12 @@ class Store:
             UsageError: The folder cannot be made or written.
         """
         try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder / "runs")
             write_atomic(self.folder / "spec.yaml", source.encode())
-        except (OSError, ResultsError) as error:
+        except ResultsError as error:
             raise UsageError(f"{error}; choose another folder with --results DIR") from error
 
-    def run_dir(self, run_id: str) -> Path:
+    def run_dir(self, run_id: str) -> ResultsPath:
         """The folder of one run, whether it exists or not."""
         return self.folder / "runs" / run_id
 
@@ -53,7 +51,8 @@ class Store:
         if (run_dir / "checkpoint").exists():
             record = _record(run_dir, lambda text: None)
             if record is not None and record.status in ("finished", "diverged"):
-                shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+                with suppress(ResultsError):
+                    remove_tree(run_dir / "checkpoint")
 
     def write_record(self, record: RunRecord) -> None:
         """Write the run.json of a run that could not, unless another process owns it."""
@@ -64,7 +63,7 @@ class Store:
 
 
 def ended(
-    run_dir: Path, trial: Trial, warn: Callable[[str], None] = lambda text: None
+    run_dir: ResultsPath, trial: Trial, warn: Callable[[str], None] = lambda text: None
 ) -> RunRecord | None:
     """The record of a run that has nothing left to do, else None.
 
@@ -80,14 +79,16 @@ def ended(
     if record.status == "timeout":
         then, now = record.trial.training.max_minutes, trial.training.max_minutes
         return record if then and now and now <= then else None
-    damaged = [name for name, size in record.files.items() if not _as_written(run_dir / name, size)]
+    damaged = [name for name, size in record.files.items() if not _as_written(run_dir, name, size)]
     if damaged:
         warn(f"{run_dir}: not as they were written: {', '.join(damaged)}; it is done again")
         return None
     return record
 
 
-def result_at_hand(run_dir: Path, trial: Trial, since: float, force: bool) -> RunRecord | None:
+def result_at_hand(
+    run_dir: ResultsPath, trial: Trial, since: float, force: bool
+) -> RunRecord | None:
     """What makes running a trial needless, to be asked by the owner of its run.
 
     Args:
@@ -102,15 +103,15 @@ def result_at_hand(run_dir: Path, trial: Trial, since: float, force: bool) -> Ru
         return record
     if not force:
         return ended(run_dir, trial)
-    (run_dir / "run.json").unlink(missing_ok=True)
+    remove(run_dir / "run.json")
     checkpoints = run_dir / "checkpoint"
-    if checkpoints.exists() and checkpoints.stat().st_mtime < since:
-        shutil.rmtree(checkpoints)
+    if checkpoints.exists() and checkpoints.status().st_mtime < since:
+        remove_tree(checkpoints)
     return None
 
 
-def _record(run_dir: Path, warn: Callable[[str], None]) -> RunRecord | None:
-    if not os.path.lexists(run_dir / "run.json"):
+def _record(run_dir: ResultsPath, warn: Callable[[str], None]) -> RunRecord | None:
+    if not (run_dir / "run.json").exists():
         return None
     try:
         record = read_run(run_dir).record
@@ -128,17 +129,18 @@ def _seconds(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
-def _as_written(path: Path, size: int) -> bool:
+def _as_written(run_dir: ResultsPath, name: str, size: int) -> bool:
     try:
-        return path.stat().st_size == size
+        found = (run_dir / name).status()
+        return kind_of(found.st_mode) == "file" and found.st_size == size
     except FileNotFoundError:
-        return path.name == "model.keras"  # Models may be deleted to save space.
-    except OSError:
+        return name == "model.keras"  # Models may be deleted to save space.
+    except (OSError, ResultsError):
         return False
 
 
 @contextmanager
-def own(run_dir: Path) -> Iterator[bool]:
+def own(run_dir: ResultsPath) -> Iterator[bool]:
     """Own a run for the length of a `with`; whether it could be had.
 
     The lock dies with its process, so it is for the process that writes the folder to hold.
@@ -147,15 +149,5 @@ def own(run_dir: Path) -> Iterator[bool]:
         ResultsError: The folder cannot be made or written.
     """
     make_folder(run_dir)
-    lock = FileLock(run_dir / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise ResultsError(f"cannot lock {run_dir}: {error.strerror}") from error
-    try:
-        yield True
-    finally:
-        lock.release()
+    with locked(run_dir, wait=False) as owned:
+        yield owned

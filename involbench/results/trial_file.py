@@ -3,19 +3,19 @@
 When a run has ended, `run.json` holds its trial.
 """
 
-from pathlib import Path
-
 from pydantic import ValidationError
 
 from involbench.errors import ResultsError
+from involbench.results import limits
 from involbench.results.files import make_folder, read_bytes, write_json
+from involbench.results.paths import ResultsPath
 from involbench.spec.trial import Trial
 
 NAME = "checkpoint/trial.json"
 """Relative to the run's folder."""
 
 
-def write_trial(run_dir: Path, trial: Trial) -> None:
+def write_trial(run_dir: ResultsPath, trial: Trial) -> None:
     """Keep the trial that is about to be run in a folder.
 
     Raises:
@@ -26,9 +26,9 @@ def write_trial(run_dir: Path, trial: Trial) -> None:
     write_json(path, trial.model_dump(mode="json"))
 
 
-def read_trial(run_dir: Path) -> Trial | None:
+def read_trial(run_dir: ResultsPath) -> Trial | None:
     """The trial that was begun in a folder; None where nothing tells it."""
     try:
-        return Trial.model_validate_json(read_bytes(run_dir / NAME))
+        return Trial.model_validate_json(read_bytes(run_dir / NAME, limits.RECORD))
     except (ResultsError, ValidationError):
         return None

@@ -67,6 +67,8 @@ def _finite(value: Any) -> Any:
     """Refuse what JSON cannot say: its numbers too large for a float are read as infinite."""
     if isinstance(value, float) and not isfinite(value):
         raise problem(f"expected a finite number, got {value}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise problem("expected a number of at most 64 bits")
     for item in value.values() if isinstance(value, dict) else _items(value):
         _finite(item)
     return value

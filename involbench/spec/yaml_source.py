@@ -18,16 +18,40 @@ from involbench.spec.wording import KeyPath
 
 MAX_VALUES = 20_000
 MAX_DEPTH = 20
+_TOO_LARGE = (
+    f"more than {MAX_VALUES} values or {MAX_DEPTH} levels, with aliases counted where they are "
+    "used: too large to be an experiment"
+)
 _TAG = "tag:yaml.org,2002:"
 _MERGE = "<<"
 _MARKED = frozenset("[{\"'&*!|>%@`")
 """The characters that a plain scalar cannot begin with, but `#`, `-`, `?`, `:` and what closes."""
 
 
+class NotYaml(Exception):
+    """The text cannot be read as one YAML document of a sane size."""
+
+    def __init__(self, message: str, place: Place | None = None) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 class SpecLoader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own way to have other resolvers
+    _nodes = _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > 2 * MAX_VALUES:  # Keys count here, too.
+            raise NotYaml(_TOO_LARGE)
+        if self._depth > MAX_DEPTH + 1:
+            raise NotYaml("nested too deeply to be an experiment")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 for _kind, _pattern, _first in (
@@ -45,7 +69,10 @@ for _kind, _pattern, _first in (
 
 
 def _whole(text: str) -> int:
-    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    value = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if not -(2**63) <= value < 2**63:  # Which Python may not even print.
+        raise ValueError
+    return value
 
 
 def _number(text: str) -> float:
@@ -58,18 +85,10 @@ def _number(text: str) -> float:
 _SCALARS: dict[str, tuple[str, Callable[[str], Any]]] = {
     f"{_TAG}null": ("nothing", lambda text: None),
     f"{_TAG}bool": ("true or false", lambda text: text.lower() == "true"),
-    f"{_TAG}int": ("a whole number", _whole),
+    f"{_TAG}int": ("a whole number of at most 64 bits", _whole),
     f"{_TAG}float": ("a finite number", _number),
     f"{_TAG}str": ("text", str),
 }
-
-
-class NotYaml(Exception):
-    """The text cannot be read as one YAML document of a sane size."""
-
-    def __init__(self, message: str, place: Place | None = None) -> None:
-        super().__init__(message)
-        self.place = place
 
 
 @dataclass
@@ -144,8 +163,6 @@ def _loader(text: str) -> Iterator[SpecLoader]:
         raise NotYaml(f"not valid YAML: {what}", place) from None
     except (yaml.YAMLError, ValueError) as error:
         raise NotYaml(f"not valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise NotYaml("nested too deeply to be an experiment") from None
 
 
 class _Builder:
@@ -159,10 +176,7 @@ class _Builder:
         self._count += 1
         # An alias is built again wherever it is used, so these also stop alias bombs and cycles.
         if self._count > MAX_VALUES or len(path) > MAX_DEPTH:
-            raise NotYaml(
-                f"more than {MAX_VALUES} values or {MAX_DEPTH} levels, with aliases counted "
-                "where they are used: too large to be an experiment"
-            )
+            raise NotYaml(_TOO_LARGE)
         self.parsed.values[path] = _place(node)
         self.parsed.keys.setdefault(path, _place(node))
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":

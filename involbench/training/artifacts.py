@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from involbench.errors import ResultsError
 from involbench.results.arrays import write_arrays
-from involbench.results.files import write_atomic, write_json
+from involbench.results.files import copy_in, write_atomic, write_json
+from involbench.results.paths import ResultsPath
 from involbench.results.record import History, Parameters, RunRecord
 
 
@@ -32,7 +34,7 @@ def strict(
     return clean, notes
 
 
-def write_history(run_dir: Path, history: History) -> None:
+def write_history(run_dir: ResultsPath, history: History) -> None:
     """Write history.json and history.csv, a row an epoch."""
     write_json(run_dir / "history.json", history)
     text = io.StringIO()
@@ -43,35 +45,36 @@ def write_history(run_dir: Path, history: History) -> None:
     write_atomic(run_dir / "history.csv", text.getvalue().encode())
 
 
-def write_parameters(run_dir: Path, parameters: Parameters) -> None:
+def write_parameters(run_dir: ResultsPath, parameters: Parameters) -> None:
     """Write parameters.json."""
     write_json(run_dir / "parameters.json", parameters.model_dump(mode="json"))
 
 
-def write_predictions(run_dir: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+def write_predictions(run_dir: ResultsPath, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write predictions.npz."""
     write_arrays(run_dir / "predictions.npz", arrays)
 
 
-def write_model(run_dir: Path, model: keras.Model) -> None:
+def write_model(run_dir: ResultsPath, model: keras.Model) -> None:
     """Write model.keras: architecture, weights and optimizer."""
-    path, temporary = run_dir / "model.keras", run_dir / ".model.tmp.keras"
-    try:
-        model.save(temporary)
-        write_atomic(path, temporary.read_bytes())
-    except OSError as error:
-        raise ResultsError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    path = run_dir / "model.keras"
+    # Keras writes to a path, which in the run's folder could be anyone's.
+    with tempfile.TemporaryDirectory(prefix="involbench-") as folder:
+        temporary = Path(folder, path.name)
+        try:
+            model.save(temporary)
+        except OSError as error:
+            raise ResultsError(f"cannot write {temporary}: {error.strerror or error}") from error
+        copy_in(temporary, path)
 
 
-def sizes(run_dir: Path) -> dict[str, int]:
+def sizes(run_dir: ResultsPath) -> dict[str, int]:
     """The size of each file that a run leaves, in bytes, by which a damaged one is known."""
     names = ("history.json", "history.csv", "parameters.json", "predictions.npz", "model.keras")
     paths = [run_dir / name for name in names]
-    return {path.name: path.stat().st_size for path in paths if path.exists()}
+    return {path.name: path.status().st_size for path in paths if path.exists()}
 
 
-def write_record(run_dir: Path, record: RunRecord) -> None:
+def write_record(run_dir: ResultsPath, record: RunRecord) -> None:
     """Write run.json; from then on the run counts as what its status says."""
     write_json(run_dir / "run.json", record.model_dump(mode="json"))

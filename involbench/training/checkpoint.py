@@ -7,20 +7,36 @@ out damaged, training goes on from the one before.
 
 import io
 import json
-import shutil
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from involbench.errors import UsageError
-from involbench.results.files import make_folder, write_atomic
+from involbench.errors import ResultsError, UsageError
+from involbench.results.arrays import Arrays, arrays_in
+from involbench.results.files import (
+    make_folder,
+    names_in,
+    remove,
+    remove_tree,
+    rename,
+    write_atomic,
+)
+from involbench.results.limits import CHECKPOINT, HISTORY
+from involbench.results.paths import ResultsPath
+from involbench.training.history import NAMES
+
+Kind = tuple[tuple[int, ...], str]
+"""Shape and dtype."""
 
 _KEPT = 2
+_NAME = re.compile(r"\d{5,}-\d{7,}\.npz")
 
 
 @dataclass(frozen=True)
@@ -54,15 +70,15 @@ def values_of(variables: list[Any]) -> tuple[NDArray[Any], ...]:
     return tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in variables)
 
 
-def restore(model: keras.Model, checkpoint: Checkpoint) -> bool:
-    """Give a compiled model the variables of a checkpoint; False where they do not fit it."""
-    return assign(_variables(model), checkpoint.variables)
+def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Give a compiled model the variables of a checkpoint that was read for it."""
+    restored = assign(_variables(model), checkpoint.variables)
+    assert restored, "the variables are not those that the checkpoint was checked against"
 
 
 def assign(variables: list[Any], values: tuple[NDArray[Any], ...]) -> bool:
     """Set the variables; False, and nothing set, where shapes or types differ."""
-    kinds = [(tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in variables]
-    if kinds != [(value.shape, value.dtype.name) for value in values]:
+    if list(map(_kind, variables)) != [(value.shape, value.dtype.name) for value in values]:
         return False
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -83,8 +99,41 @@ def assign_sums(variables: list[Any], count: int, values: tuple[NDArray[Any], ..
     return assign(variables, values)
 
 
+def _kind(variable: Any) -> Kind:
+    return tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)
+
+
 def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a checkpoint must fit."""
+
+    kinds: tuple[Kind, ...]
+    """Of the variables."""
+    epochs: int
+    steps: int
+    """In an epoch."""
+
+    @classmethod
+    def of(cls, model: keras.Model, epochs: int, steps: int) -> "Training":
+        """That of a compiled model."""
+        return cls(tuple(map(_kind, _variables(model))), epochs, steps)
+
+
+class _State(BaseModel):
+    """What a checkpoint holds beside arrays; the values of a history need not be finite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    epoch: int
+    step: int
+    seconds: FiniteFloat
+    epoch_seconds: FiniteFloat
+    history: dict[str, list[float]]
+    versions: dict[str, str]
 
 
 class Checkpoints:
@@ -95,7 +144,7 @@ class Checkpoints:
         warn: Takes a line about each file that cannot be used.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: ResultsPath, warn: Callable[[str], None]) -> None:
         self.folder = folder
         self._warn = warn
 
@@ -118,55 +167,99 @@ class Checkpoints:
         make_folder(self.folder)
         write_atomic(self.folder / name, buffer.getvalue())
         for old in self._files()[_KEPT:]:
-            old.unlink(missing_ok=True)
+            remove(old)
 
-    def latest(self, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
+    def latest(self, training: Training) -> Checkpoint | None:
         """The newest checkpoint that can be read and that fits, or None.
 
         What cannot be used is set aside under another name and warned about.
 
         Raises:
+            ResultsError: The folder cannot be listed or written.
             UsageError: It was written under another backend, whose training cannot go on here.
         """
         for path in self._files():
             try:
-                checkpoint = _read(path)
-                self._check_backend(checkpoint)
-                if fits(checkpoint):
-                    return checkpoint
-                why = "it was made for another model"
-            except UsageError:
-                raise
-            except Exception as error:  # Damaged files make NumPy and zipfile raise anything.
-                why = f"it is damaged ({str(error) or type(error).__name__})"
-            self._warn(f"checkpoint {path}: {why}; going on from the one before, or the start")
-            path.replace(path.with_suffix(".damaged"))
+                return _read(path, training)
+            except ResultsError as error:
+                self._warn(f"checkpoint {error}; going on from the one before, or the start")
+            rename(path, f"{path.name.removesuffix('.npz')}.damaged")
         return None
 
     def clear(self) -> None:
         """Delete all of them."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(ResultsError):
+            remove_tree(self.folder)
 
-    def _check_backend(self, checkpoint: Checkpoint) -> None:
-        now = keras.backend.backend()
-        then = checkpoint.versions.get("backend", now)
-        if then != now:
-            raise UsageError(
-                f"{self.folder} was written under {then}, but the backend is {now} now; resume "
-                f"with KERAS_BACKEND={then}, or delete that folder to start again under {now}"
-            )
-
-    def _files(self) -> list[Path]:
+    def _files(self) -> list[ResultsPath]:
         """Newest first."""
-        return sorted(self.folder.glob("*.npz"), reverse=True)
+        names = filter(_NAME.fullmatch, names_in(self.folder))
+        return [self.folder / name for name in sorted(names, reverse=True)]
 
 
-def _read(path: Path) -> Checkpoint:
-    with np.load(path, allow_pickle=False) as members:
-        arrays = {name: members[name] for name in sorted(members.files)}
-    state = json.loads(str(arrays.pop("state")))
-    return Checkpoint(
-        **state,
-        variables=tuple(v for name, v in arrays.items() if name.startswith("variables")),
-        metrics=tuple(v for name, v in arrays.items() if name.startswith("metrics")),
-    )
+def _read(path: ResultsPath, training: Training) -> Checkpoint:
+    """Read a checkpoint of a training; what does not fit it is never unpacked.
+
+    Raises:
+        ResultsError: It cannot be read, is damaged, or another training's.
+        UsageError: It was written under another backend.
+    """
+    with arrays_in(path, CHECKPOINT) as arrays:
+        count = len(training.kinds)
+        variables = [f"variables{index:05d}" for index in range(count)]
+        metrics = [f"metrics{index:05d}" for index in range(len(arrays.headers) - count - 1)]
+        state = _state_in(arrays)
+        _check_backend(path, state)
+        _check_arrays(arrays, variables, metrics, training)
+        _check_state(state, bool(metrics), training)
+        return Checkpoint(
+            **state.model_dump(),
+            variables=tuple(map(arrays.read, variables)),
+            metrics=tuple(map(arrays.read, metrics)),
+        )
+
+
+def _state_in(arrays: Arrays) -> _State:
+    header = arrays.require("state", np.str_)
+    if header.shape or header.nbytes > HISTORY:
+        raise ValueError("its state is no text, or too long")
+    return _State.model_validate_json(str(arrays.read("state")))
+
+
+def _check_backend(path: ResultsPath, state: _State) -> None:
+    now = keras.backend.backend()
+    then = state.versions.get("backend", now)
+    if then != now:
+        raise UsageError(
+            f"{path.parent} was written under {then}, but the backend is {now} now; resume "
+            f"with KERAS_BACKEND={then}, or delete that folder to start again under {now}"
+        )
+
+
+def _check_arrays(
+    arrays: Arrays, variables: list[str], metrics: list[str], training: Training
+) -> None:
+    """Check shapes and types by the headers; metrics are sums, of one number each."""
+    headers = arrays.headers
+    found = [(headers[v].shape, headers[v].dtype.name) for v in variables if v in headers]
+    if found != list(training.kinds) or not all(name in headers for name in metrics):
+        raise ValueError("it was made for another model")
+    if any(headers[name].shape or headers[name].dtype.kind not in "iuf" for name in metrics):
+        raise ValueError("its metrics are no numbers")
+
+
+def _check_state(state: _State, has_metrics: bool, training: Training) -> None:
+    """Check that a training of so many epochs can have come so far, and recorded that."""
+    within = 0 <= state.step < training.steps and has_metrics == bool(state.step)
+    if not 0 <= state.epoch <= training.epochs or not within:
+        raise ValueError(
+            f"it is of epoch {state.epoch}, step {state.step}; the training has "
+            f"{training.epochs} epochs of {training.steps} steps"
+        )
+    if state.epoch == training.epochs and state.step:
+        raise ValueError("it is of a step after the last epoch")
+    lengths = {name: len(values) for name, values in state.history.items()}
+    if lengths != dict.fromkeys(NAMES if state.epoch else (), state.epoch):
+        raise ValueError(f"its history is not that of {state.epoch} epochs")
+    if min(state.seconds, state.epoch_seconds) < 0:
+        raise ValueError("it took less than no time")

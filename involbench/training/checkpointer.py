@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from involbench.errors import ResultsError
 from involbench.spec.training import TrainingSpec
 from involbench.training.checkpoint import Checkpoint, Checkpoints, assign_sums, state_of, values_of
 from involbench.training.history import EpochHistory
@@ -77,7 +78,11 @@ class Checkpointer(keras.callbacks.Callback):
             restored = assign_sums(
                 self._sums(self.model), len(self.model.metrics_variables), resumed.metrics
             )
-            assert restored, "the metrics are not those that the checkpoint has sums of"
+            if not restored:
+                raise ResultsError(
+                    f"{self._checkpoints.folder}: the newest checkpoint has sums of other metrics; "
+                    "delete it, or the folder, and run again"
+                )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._step += 1

@@ -14,7 +14,7 @@ from involbench.models import build_model
 from involbench.results.progress import EpochReport
 from involbench.spec.trial import Trial
 from involbench.training.batches import EvaluationBatches, TrainingBatches
-from involbench.training.checkpoint import Checkpoint, Checkpoints, restore
+from involbench.training.checkpoint import Checkpoint, Checkpoints, Training, restore
 from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
 from involbench.training.feed import PreparedBatches
 from involbench.training.history import EpochHistory
@@ -119,7 +119,10 @@ def fit(
         weighted_metrics=["accuracy"],
     )
     devices.make_variables(model)
-    found = checkpoints.latest(lambda checkpoint: restore(model, checkpoint))
+    wanted = Training.of(model, training.epochs, steps_per_epoch)
+    found = checkpoints.latest(wanted)
+    if found:
+        restore(model, found)
     at = (found.epoch, found.step) if found else (0, 0)
     history = EpochHistory(
         training.epochs,
@@ -133,7 +136,9 @@ def fit(
     ended: Literal["finished", "diverged", "timeout"] = "finished"
     why = None
     try:
-        _Epochs(model, data, trial, devices, wait, (history, watch)).fit_from(at, checkpoints)
+        _Epochs(model, data, trial, devices, wait, (history, watch)).fit_from(
+            at, checkpoints, wanted
+        )
     except Diverged as error:
         ended, why = "diverged", str(error)
     except OutOfTime:
@@ -152,13 +157,15 @@ class _Epochs:
     wait: InputWait
     callbacks: tuple[keras.callbacks.Callback, ...]
 
-    def fit_from(self, at: tuple[int, int], checkpoints: Checkpoints) -> None:
+    def fit_from(self, at: tuple[int, int], checkpoints: Checkpoints, wanted: Training) -> None:
         """Fit from a step of an epoch on, both counted from 0."""
         epoch, step = at
         if step:
             self._fit(range(epoch, epoch + 1), step)
             # What Keras does to the weights at the end of a fit is for the end of the last one.
-            checkpoints.latest(lambda checkpoint: restore(self.model, checkpoint))
+            newest = checkpoints.latest(wanted)
+            if newest:
+                restore(self.model, newest)
             epoch += 1
         self._fit(range(epoch, self.trial.training.epochs), 0)
 

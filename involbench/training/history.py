@@ -9,6 +9,9 @@ import numpy as np
 
 from involbench.results.progress import EpochReport
 
+NAMES = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+"""Of the values of an epoch."""
+
 
 class EpochHistory(keras.callbacks.Callback):
     """Collects `values`, and reports each epoch as it ends.

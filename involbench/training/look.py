@@ -1,6 +1,5 @@
 """A trained network and images -> its answers, and the kernels that it makes for them."""
 
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,6 +8,7 @@ import numpy as np
 from involbench.errors import UsageError
 from involbench.layers import Involution2D
 from involbench.results.looking import Answers, KernelMaps, LayerKernels, Pictures
+from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.batches import EvaluationBatches
 from involbench.training.evaluate import predict
@@ -17,7 +17,9 @@ from involbench.training.split import Split
 from involbench.training.trained import factors, restored
 
 
-def answers(record: RunRecord, facts: DataFacts, weights: Path, pictures: Pictures) -> Answers:
+def answers(
+    record: RunRecord, facts: DataFacts, weights: ResultsPath, pictures: Pictures
+) -> Answers:
     """What the network of a run says of images.
 
     Raises:
@@ -32,7 +34,7 @@ def answers(record: RunRecord, facts: DataFacts, weights: Path, pictures: Pictur
 def kernel_maps(
     record: RunRecord,
     facts: DataFacts,
-    weights: Path | None,
+    weights: ResultsPath | None,
     pictures: Pictures,
     pixel: tuple[int, int] | None = None,
 ) -> KernelMaps:

@@ -14,6 +14,7 @@ from involbench.data.source import silent
 from involbench.data.subsets import balanced_subset
 from involbench.errors import DataError, UsageError
 from involbench.results.looking import Pictures
+from involbench.results.paths import ResultsPath
 from involbench.results.pictures import (
     MOST_BYTES,
     MOST_PICTURES,
@@ -60,7 +61,7 @@ def tested_pictures(
     return _pictures(dataset, taken)
 
 
-def keep_pictures(experiment: Path, dataset: Dataset) -> None:
+def keep_pictures(experiment: ResultsPath, dataset: Dataset) -> None:
     """Keep some test images of all classes in an experiment's folder, unless it has them.
 
     Raises:

@@ -1,17 +1,17 @@
 """A finished run -> its network again: as it ended, or as it began."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
 from involbench.errors import UsageError
+from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.device import make_reproducible
 from involbench.training.fit import Factors, build
+from involbench.training.weights import load_weights
 
 
-def restored(record: RunRecord, facts: DataFacts, weights: Path | None) -> keras.Model:
+def restored(record: RunRecord, facts: DataFacts, weights: ResultsPath | None) -> keras.Model:
     """Build the network that the run trained.
 
     It is built from the record, and only the weights are read: a file can run no code this way.
@@ -33,7 +33,7 @@ def restored(record: RunRecord, facts: DataFacts, weights: Path | None) -> keras
     model = build(record.trial, facts.input_shape, len(facts.class_names))
     if weights is not None:
         try:
-            model.load_weights(weights)
+            load_weights(model, weights)
         except Exception as error:  # Keras raises nearly anything on damaged input.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(

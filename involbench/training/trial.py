@@ -4,7 +4,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import keras
 
@@ -12,8 +11,10 @@ from involbench.analysis.collapse import never_left_chance
 from involbench.data import Dataset
 from involbench.data.dataset import SHARED
 from involbench.profiling import count_parameters
+from involbench.results.files import remove
 from involbench.results.input_wait import HELPS, INPUT_WAIT, too_much
 from involbench.results.kernel_maps import write_kernel_maps
+from involbench.results.paths import ResultsPath
 from involbench.results.progress import EpochReport
 from involbench.results.record import DataFacts, History, RunRecord
 from involbench.results.trial_file import write_trial
@@ -35,7 +36,7 @@ _KERNELS_SHOWN = 6
 def run_trial(
     trial: Trial,
     dataset: Dataset,
-    run_dir: Path,
+    run_dir: ResultsPath,
     argv: tuple[str, ...],
     environment: Mapping[str, str],
     on_epoch: Callable[[EpochReport], None],
@@ -63,7 +64,7 @@ def run_trial(
     started, began, warnings = _now(), time.perf_counter(), list[str]()
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
     write_trial(run_dir, trial)
-    (run_dir / "run.json").unlink(missing_ok=True)  # What it said is true no longer.
+    remove(run_dir / "run.json")  # What it said is true no longer.
     trained = train(trial, dataset, checkpoints, on_epoch, stop)
     fitted, facts = trained.fitted, _facts(dataset, trained.data)
     history, notes = artifacts.strict(fitted.history, "history")
@@ -100,7 +101,7 @@ def run_trial(
 
 
 def _tested(
-    trained: Trained, trial: Trial, history: History, run_dir: Path
+    trained: Trained, trial: Trial, history: History, run_dir: ResultsPath
 ) -> tuple[dict[str, float | None], tuple[str, ...]]:
     """Test the model, and write its predictions and itself; its metrics, and notes on them."""
     test = EvaluationBatches(trained.data.test, trial.training.batch_size)
@@ -113,7 +114,9 @@ def _tested(
     return {name: row[0] for name, row in rows.items()}, notes + changed.notes
 
 
-def _keep_kernels(run_dir: Path, model: keras.Model, facts: DataFacts, dataset: Dataset) -> None:
+def _keep_kernels(
+    run_dir: ResultsPath, model: keras.Model, facts: DataFacts, dataset: Dataset
+) -> None:
     """Keep what kernels the trained network makes for some test images, if it has involutions."""
     count = min(_KERNELS_SHOWN, len(dataset.y_test))
     maps = maps_of(model, facts, tested_pictures(dataset, facts, count, ()))

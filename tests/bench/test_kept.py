@@ -11,6 +11,7 @@ import pytest
 from involbench.analysis.benchmark_exports import ExportsBenchmark
 from involbench.analysis.benchmark_models import ModelsBenchmark
 from involbench.results.costs import read_costs
+from involbench.results.paths import ResultsPath
 from tests.cli import called
 from tests.here import eagerly, in_this_process
 from tests.run.conftest import smoke
@@ -46,7 +47,7 @@ def costs(tree, model):
     """Seed -> metrics of both benchmarks."""
     runs = sorted(tree.glob(f"results/smoke/runs/{model}-*"))
     return {
-        seed: {k: v for each in read_costs(run) for k, v in each.metrics.items()}
+        seed: {k: v for each in read_costs(ResultsPath(run)) for k, v in each.metrics.items()}
         for seed, run in enumerate(runs)
     }
 

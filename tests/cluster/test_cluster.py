@@ -16,6 +16,7 @@ import pytest
 from involbench.errors import ResultsError
 from involbench.execution.cluster.parcel import Parcel
 from involbench.execution.requests import RunTrial
+from involbench.results.paths import ResultsPath
 from tests.cli import involbench, spawn, title
 from tests.run.resumable import ONE, of_one, outcome, prepared
 
@@ -137,7 +138,7 @@ def test_a_worker_whose_results_cannot_be_written_is_given_up(tmp_path, monkeypa
     worker = remote.RemoteWorker(None, waits=True)
     worker._station = "station"
     (tmp_path / "runs").write_text("no folder")
-    request = RunTrial(None, tmp_path / "runs/inn-seed0-00000000", (), 0.0, False)
+    request = RunTrial(None, ResultsPath(tmp_path) / "runs/inn-seed0-00000000", (), 0.0, False)
     parcel = Parcel("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
     with pytest.raises(ResultsError, match="inn-seed0-00000000"):
         worker._take(parcel, request, print)

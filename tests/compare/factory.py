@@ -6,6 +6,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from involbench.results.record import DataFacts, Hardware, RunRecord
 from involbench.spec.trial import Trial
 
@@ -116,6 +119,15 @@ def make_experiment(results: Path, name: str = "digits", seeds: int = 3) -> Path
             make_run(results, model, seed, experiment=name)
     (results / name / "spec.yaml").write_text(SPEC.format(name=name.split("/")[-1]))
     return results / name
+
+
+def predict(run: Path, **arrays: NDArray[Any]) -> None:
+    """Write a run's predictions, and into its record of how many images and classes they are."""
+    np.savez(run / "predictions.npz", **arrays)
+    record = json.loads((run / "run.json").read_text())
+    images, classes = arrays["probabilities"].shape
+    record["data"] |= {"test_size": images, "class_names": [str(n) for n in range(classes)]}
+    (run / "run.json").write_text(json.dumps(record))
 
 
 def _metrics(accuracy: float, model: str) -> dict[str, float | None]:

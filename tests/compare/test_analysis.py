@@ -18,7 +18,7 @@ from involbench.errors import UsageError
 from involbench.results.reading import ResultsTree
 from tests.cli import called
 
-from .factory import VERSIONS, make_experiment, make_run
+from .factory import VERSIONS, make_experiment, make_run, predict
 
 
 def compared(results: Path, baseline: str | None = None) -> Comparison:
@@ -241,7 +241,7 @@ def test_one_seed_is_compared_by_its_predictions(tmp_path: Path) -> None:
         labels = np.zeros(10, np.int64)
         predicted = np.where(np.arange(10) < right, 0, 1)
         both = np.full((10, 2), 0.5, np.float16)
-        np.savez(folder / "predictions.npz", labels=labels, predicted=predicted, probabilities=both)
+        predict(folder, labels=labels, predicted=predicted, probabilities=both)
     comparison = compared(tmp_path)
     pair = comparison.models[1].differences["test_accuracy"].trained_pair
     assert pair is not None

@@ -53,7 +53,7 @@ def test_an_older_record_is_migrated_as_it_is_read(tmp_path: Path, changes: dict
     assert run.record.schema_version == SCHEMA_VERSION
     assert run.record.metrics == {"test_accuracy": 0.625}
     assert run.record.status == "finished"
-    assert (run.path / "run.json").read_bytes() == written
+    assert (run.path.path / "run.json").read_bytes() == written
 
 
 @pytest.mark.usefixtures("old_versions")

@@ -13,6 +13,7 @@ from involbench.errors import ResultsError
 from involbench.reporting.experiment import write_comparison, write_run_plots
 from involbench.reporting.plots import plot_experiment, plot_run, save_figure
 from involbench.reporting.style import line_styles
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 
 from .factory import make_experiment, make_history, make_run
@@ -121,9 +122,9 @@ def test_nothing_is_drawn_where_nothing_is_finished(tmp_path: Path) -> None:
 def test_write_run_plots_draws_beside_the_history(tmp_path: Path) -> None:
     folder = make_run(tmp_path, "cnn", 0)
     (folder / "run.json").unlink()
-    write_run_plots(folder)
+    write_run_plots(ResultsPath(folder))
     plots = {path.name for path in (folder / "plots").iterdir()}
     assert plots == {"accuracy.png", "accuracy.svg", "loss.png", "loss.svg"}
     (folder / "history.json").unlink()
     with pytest.raises(ResultsError, match=r"history\.json: cannot be read"):
-        write_run_plots(folder)
+        write_run_plots(ResultsPath(folder))

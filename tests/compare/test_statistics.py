@@ -17,7 +17,11 @@ from involbench.analysis.predictions import expected_calibration_error, macro_f1
 from involbench.analysis.sign_flip import sign_flip_p, smallest_p
 from involbench.analysis.summary import summarize
 from involbench.errors import ResultsError
+from involbench.results.paths import ResultsPath
 from involbench.results.predictions import Predicted, read_predictions
+from involbench.results.reading import read_run
+
+from .factory import make_run, predict
 
 RNG = np.random.default_rng(7)
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
@@ -170,20 +174,32 @@ def test_unequal_seeds_are_paired_as_far_as_they_go_and_named() -> None:
     ids=["empty", "cut off", "incomplete", "objects"],
 )
 def test_damaged_predictions_are_refused(tmp_path: Path, content: object) -> None:
+    run = make_run(tmp_path, "cnn", 0)
     if isinstance(content, bytes):
-        (tmp_path / "predictions.npz").write_bytes(content)
+        (run / "predictions.npz").write_bytes(content)
     else:
-        np.savez(tmp_path / "predictions.npz", **content)
+        np.savez(run / "predictions.npz", **content)
     with pytest.raises(ResultsError, match=r"predictions\.npz: damaged"):
-        read_predictions(tmp_path)
+        read_predictions(read_run(ResultsPath(run)))
 
 
 def test_predictions_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    np.savez(
-        tmp_path / "predictions.npz",
-        labels=np.array([0, 5]),
-        predicted=np.array([0, 1]),
-        probabilities=np.ones((2, 3), np.float16),
-    )
-    with pytest.raises(ResultsError, match="do not fit"):
-        read_predictions(tmp_path)
+    run = make_run(tmp_path, "cnn", 0)
+    good = {
+        "labels": np.array([0, 2]),
+        "predicted": np.array([0, 1]),
+        "probabilities": np.ones((2, 3), np.float16),
+    }
+    predict(run, **good)
+    stored = read_run(ResultsPath(run))
+    assert read_predictions(stored).labels.tolist() == [0, 2]
+    for name, other in (
+        ("labels", np.array([0, 5])),
+        ("labels", np.array([0, 1, 2])),
+        ("predicted", np.array([0.5, 1])),
+        ("probabilities", np.ones((2, 4), np.float16)),
+        ("probabilities", np.ones((2, 3), np.complex64)),
+    ):
+        np.savez(run / "predictions.npz", **{**good, name: other})
+        with pytest.raises(ResultsError, match=r"predictions\.npz: damaged"):
+            read_predictions(stored)

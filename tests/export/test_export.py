@@ -9,6 +9,7 @@ from involbench.data import load_dataset
 from involbench.export import formats
 from involbench.results.exports import FILE_NAMES, FORMATS, ExportRecord
 from involbench.results.inventory import items_below
+from involbench.results.paths import ResultsPath
 from tests.cli import called, involbench, without_packages
 
 for package in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
@@ -79,7 +80,7 @@ def test_every_format_gives_what_the_run_recorded(tree, model):
             assert record.size_bytes == path.stat().st_size
     sizes = {record.format: record.size_bytes for record in made}
     assert sizes["litert_int8"] < sizes["litert_float16"] < sizes["litert"]
-    assert [item.name for item in items_below(run) if not item.is_known] == []
+    assert [item.name for item in items_below(ResultsPath(run)) if not item.is_known] == []
 
 
 def test_a_user_gets_a_table_and_files_where_they_are_wanted(tree):

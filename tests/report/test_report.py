@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.cli import called
+from tests.compare import factory
 from tests.compare.factory import VERSIONS, make_experiment, make_run
 from tests.results.tree import unfinished
 
@@ -24,8 +25,8 @@ def predict(run: Path, classes: int = 10, images: int = 60) -> None:
     logits[np.arange(images), labels] += 1.5
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     predicted = chances.argmax(axis=1)
-    arrays = {"labels": labels, "predicted": predicted, "probabilities": chances.astype("float16")}
-    np.savez(run / "predictions.npz", **arrays)
+    chances = chances.astype("float16")
+    factory.predict(run, labels=labels, predicted=predicted, probabilities=chances)
 
 
 def edit(run: Path, **changes: object) -> None:

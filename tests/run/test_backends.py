@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from involbench.results.inventory import items_below
+from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import called, involbench
 
@@ -83,7 +84,7 @@ def test_the_tree_is_the_one_that_tensorflow_leaves(folder):
     for run in runs:
         visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
         assert visible == RUN_FILES | ({"kernels.npz"} if run.name.startswith("inn-") else set())
-        assert [item.name for item in items_below(run) if not item.is_known] == []
+        assert [item.name for item in items_below(ResultsPath(run)) if not item.is_known] == []
         record = RunRecord.model_validate_json((run / "run.json").read_bytes())
         assert record.status == "finished", record.error
         assert record.run_id == run.name

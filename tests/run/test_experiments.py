@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from involbench.data import make_dataset
 from involbench.models import resnet
+from involbench.results.paths import ResultsPath
 from involbench.results.record import RunRecord
 from involbench.spec.architectures import Scalable
 from involbench.spec.evaluate import EvaluateSpec
@@ -122,4 +123,6 @@ def assert_the_saved_model_predicts_what_the_trained_one_did(folder, images, fac
 
 def step(trial: Trial, images, folder: Path) -> RunRecord:
     folder.mkdir()
-    return run_trial(trial, images, folder, (), on_epoch=lambda report: None, stop=lambda: False)
+    return run_trial(
+        trial, images, ResultsPath(folder), (), on_epoch=lambda report: None, stop=lambda: False
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from involbench.results.inventory import items_below
+from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import called, involbench
 
@@ -47,7 +48,7 @@ def test_every_trial_leaves_a_whole_run_folder(smoke):
 def test_every_file_of_a_run_is_known_to_clean(smoke):
     folder, _ = smoke
     for run in (folder / "results/smoke/runs").iterdir():
-        assert [item.name for item in items_below(run) if not item.is_known] == []
+        assert [item.name for item in items_below(ResultsPath(run)) if not item.is_known] == []
 
 
 def test_the_record_tells_where_the_result_comes_from(smoke):

@@ -10,6 +10,7 @@ import pytest
 
 from involbench.data import make_dataset
 from involbench.errors import ResultsError
+from involbench.results.paths import ResultsPath
 from involbench.results.store import ended
 from involbench.spec.architectures import KerasIoControl
 from involbench.spec.data import DataSpec
@@ -36,7 +37,7 @@ def dataset():
 
 def run(dataset, folder):
     folder.mkdir(exist_ok=True)
-    return run_trial(TRIAL, dataset, folder, (), lambda report: None, lambda: False)
+    return run_trial(TRIAL, dataset, ResultsPath(folder), (), lambda report: None, lambda: False)
 
 
 def history(folder):
@@ -77,7 +78,7 @@ def test_a_disk_that_is_full_at_any_write(dataset, tmp_path, monkeypatch):
                 assert str(folder) in str(error)
         if disk.writes < full_at:
             break
-        assert ended(folder, TRIAL) is None
+        assert ended(ResultsPath(folder), TRIAL) is None
         assert not [path for path in folder.rglob("*") if "tmp" in path.name]
         record = run(dataset, folder)
         assert record.status == "finished"

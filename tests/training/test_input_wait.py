@@ -9,6 +9,7 @@ from involbench.data import make_dataset
 from involbench.execution.events import TrialEnded, TrialStarted
 from involbench.reporting.progress import trial_line
 from involbench.results.input_wait import too_much
+from involbench.results.paths import ResultsPath
 from involbench.spec.architectures import KerasIoControl
 from involbench.spec.data import DataSpec
 from involbench.spec.training import TrainingSpec
@@ -33,7 +34,7 @@ def run(folder):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (60, 8, 8, 3), np.uint8), np.arange(60) % 2
     data = make_dataset("made", images[:40], labels[:40], images[40:], labels[40:], ("a", "b"))
-    record = run_trial(TRIAL, data, folder, (), lambda report: None, lambda: False)
+    record = run_trial(TRIAL, data, ResultsPath(folder), (), lambda report: None, lambda: False)
     return record, trial_line(TrialEnded(TrialStarted(TRIAL, 1, 1), record, folder))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from involbench.data import make_dataset
+from involbench.results.paths import ResultsPath
 from involbench.spec.optimizers import OPTIMIZERS
 from involbench.spec.trial import Trial
 from involbench.training.checkpoint import Checkpoints
@@ -44,7 +45,7 @@ def fitted(tmp_path, **training):
     data = split_dataset(dataset, 0)
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
     model = keras.Sequential([keras.Input((4, 4, 1), dtype="uint8"), *layers])
-    checkpoints = Checkpoints(tmp_path / "checkpoint", pytest.fail)
+    checkpoints = Checkpoints(ResultsPath(tmp_path / "checkpoint"), pytest.fail)
     return model, data, fit(model, data, trial(**training), checkpoints, OneDevice()).history
 
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from involbench.data import make_dataset
+from involbench.results.paths import ResultsPath
 from involbench.spec.trial import Trial
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.checkpointer import Stopped
@@ -69,7 +70,7 @@ def _run(run_dir: Path, training: dict, steps: int | None = None) -> None:
     run_trial(
         trial,
         _images(),
-        run_dir,
+        ResultsPath(run_dir),
         argv=(),
         on_epoch=lambda report: None,
         stop=lambda: left is not None and next(left, None) is None,
@@ -101,7 +102,7 @@ def _keep_last_state() -> None:
 
     def save_and_keep(self: Checkpoints, checkpoint) -> None:
         save(self, checkpoint)
-        np.savez(self.folder.parent / "state.npz", *checkpoint.variables)
+        np.savez(self.folder.parent.path / "state.npz", *checkpoint.variables)
 
     Checkpoints.save = save_and_keep
 

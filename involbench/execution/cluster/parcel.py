@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Self
 
 from involbench.execution.requests import RunTrial
-from involbench.results.files import make_folder, write_atomic
+from involbench.results.files import (
+    make_folder,
+    names_in,
+    read_bytes,
+    remove,
+    remove_tree,
+    write_atomic,
+)
+from involbench.results.inventory import items_below
+from involbench.results.limits import CHECKPOINT
+from involbench.results.paths import ResultsPath
 
 Stamps = dict[str, tuple[int, int]]
 """Size and time of change of each file."""
@@ -28,7 +38,7 @@ class Parcel:
     files: dict[str, bytes]
     checkpoints: tuple[str, ...]
 
-    def unpack(self, experiment: Path) -> None:
+    def unpack(self, experiment: ResultsPath) -> None:
         """Write the files, `run.json` last, and delete the checkpoints that are gone.
 
         Raises:
@@ -37,16 +47,17 @@ class Parcel:
         for name in sorted(self.files, key=lambda name: (name.endswith("/run.json"), name)):
             make_folder((experiment / name).parent)
             write_atomic(experiment / name, self.files[name])
-        for path in (experiment / self.run / "checkpoint").glob("*"):
-            if path.relative_to(experiment).as_posix() not in self.checkpoints:
-                path.unlink(missing_ok=True)
+        folder = experiment / self.run / "checkpoint"
+        for name in names_in(folder):
+            if (folder / name).relative_to(experiment) not in self.checkpoints:
+                remove(folder / name)
         if not self.checkpoints:
-            shutil.rmtree(experiment / self.run / "checkpoint", ignore_errors=True)
+            remove_tree(folder)
 
 
-def pack_checkpoints(run_dir: Path, sent: Stamps) -> Parcel:
+def pack_checkpoints(run_dir: ResultsPath, sent: Stamps) -> Parcel:
     """The checkpoints of a run but for those that were sent as they are; `sent` is kept up."""
-    return _pack(run_dir, (run_dir / "checkpoint").glob("*"), sent)
+    return _pack(run_dir, _checkpoints(run_dir), sent)
 
 
 class Sender:
@@ -60,42 +71,44 @@ class Sender:
 
     def __init__(self, request: RunTrial, parcel: Parcel, send: Callable[[Parcel], None]) -> None:
         self._send = send
-        self._experiment = Path(tempfile.mkdtemp(prefix="involbench-run-"))
+        self._experiment = ResultsPath(Path(tempfile.mkdtemp(prefix="involbench-run-")))
         parcel.unpack(self._experiment)
         self.request = replace(request, run_dir=self._experiment / parcel.run)
         self._sent: Stamps = {}
-        self._files(self._checkpoints())
+        self._files(_checkpoints(self.request.run_dir))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._send(self._files(self._experiment.rglob("*")))
-        shutil.rmtree(self._experiment, ignore_errors=True)
+        items = items_below(self._experiment)
+        self._send(self._files(self._experiment / item.name for item in items))
+        shutil.rmtree(self._experiment.path, ignore_errors=True)
 
     def send_checkpoints(self) -> None:
         """Send those that are new."""
-        parcel = self._files(self._checkpoints())
+        parcel = self._files(_checkpoints(self.request.run_dir))
         if parcel.files:
             self._send(parcel)
 
-    def _checkpoints(self) -> Iterable[Path]:
-        return (self.request.run_dir / "checkpoint").glob("*")
-
-    def _files(self, paths: Iterable[Path]) -> Parcel:
+    def _files(self, paths: Iterable[ResultsPath]) -> Parcel:
         return _pack(self.request.run_dir, paths, self._sent)
 
 
-def _pack(run_dir: Path, paths: Iterable[Path], sent: Stamps) -> Parcel:
+def _checkpoints(run_dir: ResultsPath) -> list[ResultsPath]:
+    folder = run_dir / "checkpoint"
+    return [folder / name for name in names_in(folder) if not name.startswith(".")]
+
+
+def _pack(run_dir: ResultsPath, paths: Iterable[ResultsPath], sent: Stamps) -> Parcel:
     """What is new of these files. Names that begin with a dot are locks, and files half written."""
-    experiment, files = run_dir.parents[1], {}
+    experiment, files = run_dir.parent.parent, {}
     for path in paths:
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or path.kind() != "file":
             continue
-        status, name = path.stat(), path.relative_to(experiment).as_posix()
+        status, name = path.status(), path.relative_to(experiment)
         stamp = status.st_size, status.st_mtime_ns
         if sent.get(name) != stamp:
-            files[name], sent[name] = path.read_bytes(), stamp
-    here = (path for path in (run_dir / "checkpoint").glob("*") if not path.name.startswith("."))
-    checkpoints = tuple(path.relative_to(experiment).as_posix() for path in here)
-    return Parcel(run_dir.relative_to(experiment).as_posix(), files, checkpoints)
+            files[name], sent[name] = read_bytes(path, CHECKPOINT), stamp
+    checkpoints = tuple(path.relative_to(experiment) for path in _checkpoints(run_dir))
+    return Parcel(run_dir.relative_to(experiment), files, checkpoints)

@@ -167,7 +167,7 @@ class RemoteWorker:
             case Parcel():
                 assert isinstance(request, RunTrial)
                 try:
-                    news.unpack(request.run_dir.parents[1])
+                    news.unpack(request.run_dir.parent.parent)
                 except InvolbenchError:
                     self.leave()  # It is still at it, and could take no other request.
                     raise

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
@@ -13,6 +12,7 @@ from matplotlib.text import Text
 from involbench.reporting.plots.fonts import MissingGlyphs, with_all_glyphs
 from involbench.reporting.plots.settings import RC
 from involbench.results.files import write_atomic
+from involbench.results.paths import AnyPath
 from involbench.results.wording import visible
 
 _DOTS_PER_INCH = 150
@@ -24,7 +24,9 @@ _WITHOUT_A_DATE: dict[str, dict[str, Any]] = {
 FORMATS = tuple(_WITHOUT_A_DATE)
 
 
-def save_figure(figure: Figure, path: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+def save_figure(
+    figure: Figure, path: AnyPath, formats: Sequence[str] = ("png", "svg")
+) -> list[AnyPath]:
     """Write a file a format; the same figure gives the same bytes.
 
     Args:
@@ -35,9 +37,9 @@ def save_figure(figure: Figure, path: Path, formats: Sequence[str] = ("png", "sv
     Raises:
         ResultsError: The folder cannot be written.
     """
-    written = []
+    written = list[AnyPath]()
     for name in formats:
-        target = path.with_name(f"{path.name}.{name}")
+        target = path.parent / f"{path.name}.{name}"
         write_atomic(target, drawn(figure, name))
         written.append(target)
     return written

@@ -1,6 +1,5 @@
 """The predictions of all seeds of a model, added up."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -55,7 +54,7 @@ def judged_of(
         name = label(result.model, result.point)
         for seed, run_id in result.runs.items():
             run = by_id[run_id]
-            if not os.path.lexists(run.path / "predictions.npz"):
+            if not (run.path / "predictions.npz").exists():
                 missing += 1
                 continue
             try:
@@ -71,7 +70,7 @@ def judged_of(
 
 def _judged(run: StoredRun, seed: int) -> Judged:
     path = run.path / "predictions.npz"
-    predictions = read_predictions(run.path)
+    predictions = read_predictions(run)
     classes = predictions.probabilities.shape[1]
     if classes > _MOST_CLASSES:
         raise ResultsError(f"{path}: more than {_MOST_CLASSES:,} classes")

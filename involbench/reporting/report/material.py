@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.analysis.compare import compare
 from involbench.analysis.comparison import Comparison, ModelResult
@@ -14,7 +13,9 @@ from involbench.reporting.report.shown import Shown, shown_of
 from involbench.reporting.style import Styles, styles_of
 from involbench.results.catalog import RunEntry, read_entries
 from involbench.results.files import read_bytes
+from involbench.results.limits import SPEC
 from involbench.results.outline import read_outline, read_question
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree
 
 
@@ -22,7 +23,7 @@ from involbench.results.reading import ResultsTree
 class Material:
     """One experiment."""
 
-    folder: Path
+    folder: ResultsPath
     question: str
     """Empty where the spec does not say it."""
     spec: str
@@ -93,8 +94,8 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
     )
 
 
-def _text(path: Path) -> str:
+def _text(path: ResultsPath) -> str:
     try:
-        return read_bytes(path).decode(errors="replace")
+        return read_bytes(path, SPEC).decode(errors="replace")
     except ResultsError:
         return ""

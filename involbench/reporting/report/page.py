@@ -27,6 +27,7 @@ from involbench.reporting.report.training import training
 from involbench.reporting.tables_csv import COLUMNS, comparison_rows
 from involbench.reporting.tables_list import statuses
 from involbench.reporting.tables_text import result_table
+from involbench.results.paths import ResultsPath
 from involbench.results.wording import excerpt, visible
 
 _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
@@ -173,17 +174,17 @@ def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
     return f"{before}(", source, f"){after}", address
 
 
-def _files(folder: Path, link: Link) -> Iterator[tuple[str, str]]:
+def _files(folder: ResultsPath, link: Link) -> Iterator[tuple[str, str]]:
     for name in _BESIDE_THE_RUNS:
-        if os.path.lexists(folder / name):
+        if (folder / name).exists():
             yield name, link(folder / name)
 
 
 def _links_from(output: Path) -> Link:
     start = os.path.realpath(output.parent)
 
-    def link(path: Path) -> str:
-        folder = os.path.relpath(os.path.realpath(path.parent), start)
+    def link(path: ResultsPath) -> str:
+        folder = os.path.relpath(os.path.realpath(path.parent.path), start)
         return quote(os.fsencode(Path(folder, path.name)))
 
     return link

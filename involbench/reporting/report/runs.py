@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from involbench.analysis.metrics import ACCURACY
 from involbench.reporting.report.parts import Cell, percent
@@ -11,6 +10,7 @@ from involbench.reporting.tables_list import status
 from involbench.reporting.tables_show import log_lines, record_sections
 from involbench.reporting.units import elapsed, size
 from involbench.results.catalog import RunEntry
+from involbench.results.paths import ResultsPath
 from involbench.results.wording import excerpt, first_of, printable
 
 _MISSED = {
@@ -24,7 +24,7 @@ _MISSED = {
 _MOST_NAMES = 8
 """Of runs that ended alike; the table of runs has all."""
 
-Link = Callable[[Path], str]
+Link = Callable[[ResultsPath], str]
 """From a file to its address as seen from the page."""
 
 

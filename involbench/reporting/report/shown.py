@@ -1,9 +1,7 @@
 """What the networks said of the test images that are kept beside the runs."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from involbench.errors import ResultsError
 from involbench.reporting.labels import label, own_point, side_by_side
 from involbench.results.kernel_maps import NAME, KeptMaps, read_kernel_maps
 from involbench.results.looking import Pictures
+from involbench.results.paths import ResultsPath
 from involbench.results.pictures import pictures_path, read_pictures
 from involbench.results.predictions import Predicted, read_predictions
 from involbench.results.reading import StoredRun
@@ -54,7 +53,7 @@ class Shown:
 
 
 def shown_of(
-    comparison: Comparison, runs: Sequence[StoredRun], experiment: Path
+    comparison: Comparison, runs: Sequence[StoredRun], experiment: ResultsPath
 ) -> tuple[list[Shown], list[str]]:
     """What there is to show at the first sweep points, and what could not be read.
 
@@ -82,12 +81,12 @@ def _shown(
     seed: int,
     chosen: Sequence[tuple[ModelResult, StoredRun]],
     baseline: str | None,
-    experiment: Path,
+    experiment: ResultsPath,
 ) -> Shown | None:
     """None where no images are kept, or no predictions of them."""
     facts = {run.record.data.fingerprint: run.record.data for _, run in chosen if run.record.data}
     path = pictures_path(experiment, next(iter(facts), ""))
-    if len(facts) != 1 or not os.path.lexists(path):
+    if len(facts) != 1 or not path.exists():
         return None
     pictures, said, maps, first = (
         read_pictures(path),
@@ -97,17 +96,17 @@ def _shown(
     )
     for result, run in chosen:
         name = label(result.model, own_point(result))
-        if os.path.lexists(run.path / NAME):
+        if (run.path / NAME).exists():
             maps[name] = read_kernel_maps(run.path)
-        if os.path.lexists(run.path / "predictions.npz"):
-            said[name] = _said(read_predictions(run.path), pictures, path)
+        if (run.path / "predictions.npz").exists():
+            said[name] = _said(read_predictions(run), pictures, path)
             first = first or (name if result.model == baseline else None)
     ((_, data),) = facts.items()
     names = tuple(excerpt(name, 24) for name in data.class_names)
     return Shown(heading, seed, pictures, names, said, maps, first) if said else None
 
 
-def _said(predictions: Predicted, pictures: Pictures, path: Path) -> Said:
+def _said(predictions: Predicted, pictures: Pictures, path: ResultsPath) -> Said:
     indices = np.array(list(map(int, pictures.names)))
     inside = indices.max() < len(predictions.labels)
     if not inside or (predictions.labels[indices] != pictures.labels).any():

@@ -1,6 +1,7 @@
 """Runs as MLflow runs: parameters, metrics an epoch each, and plots."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -8,8 +9,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from involbench.errors import UsageError
+from involbench.errors import ResultsError, UsageError
 from involbench.reporting.trackers.rows import RunRow
+from involbench.results.files import names_in, read_bytes
+from involbench.results.limits import PLOT
+from involbench.results.paths import ResultsPath
 from involbench.results.wording import excerpt
 
 _TAG = "involbench.run_id"
@@ -33,7 +37,10 @@ more; by its own defaults it gives up after minutes."""
 
 
 def write_mlflow(
-    rows: Sequence[RunRow], uri: str | None, progress: Callable[[str], None] = lambda text: None
+    rows: Sequence[RunRow],
+    uri: str | None,
+    warn: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> tuple[int, str]:
     """Log every run that a tracking server has not got yet.
 
@@ -41,6 +48,7 @@ def write_mlflow(
         rows: The runs.
         uri: The server, or where its files are; None for what MLFLOW_TRACKING_URI says, or else
             the folder mlruns.
+        warn: Takes a line about each plot that is not sent.
         progress: Takes a line that says which server is asked.
 
     Returns:
@@ -60,7 +68,7 @@ def write_mlflow(
     if place.startswith(("http://", "https://")):
         progress(f"waiting for the MLflow server at {place}")
     try:
-        return _write(rows, place), place
+        return _write(rows, place, warn), place
     except (MlflowException, OSError, ParseError, *_MALFORMED) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if isinstance(error, (ParseError, *_MALFORMED)):
@@ -68,7 +76,7 @@ def write_mlflow(
         raise UsageError(f"--to mlflow: {place}: {excerpt(reason)}") from error
 
 
-def _write(rows: Sequence[RunRow], uri: str) -> int:
+def _write(rows: Sequence[RunRow], uri: str, warn: Callable[[str], None]) -> int:
     from mlflow.tracking import MlflowClient
 
     client, logged = MlflowClient(tracking_uri=uri), 0
@@ -77,7 +85,7 @@ def _write(rows: Sequence[RunRow], uri: str) -> int:
         known = _logged_runs(client, experiment)
         new = [row for row in of_experiment if row.facts["run_id"] not in known]
         for row in new:
-            _log(client, experiment, row)
+            _log(client, experiment, row, warn)
         logged += len(new)
     return logged
 
@@ -105,7 +113,7 @@ def _identity(given: object) -> str:
     return given
 
 
-def _log(client: Any, experiment: str, row: RunRow) -> None:
+def _log(client: Any, experiment: str, row: RunRow, warn: Callable[[str], None]) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     facts = row.facts
@@ -120,13 +128,30 @@ def _log(client: Any, experiment: str, row: RunRow) -> None:
     for first in range(0, len(metrics), _BATCH):
         client.log_batch(identity, metrics=metrics[first : first + _BATCH])
     parameters = [Param(name, str(facts[name])) for name in _PARAMETERS]
-    if (row.folder / "plots").is_dir():
-        client.log_artifacts(identity, str(row.folder / "plots"), "plots")
+    with tempfile.TemporaryDirectory(prefix="involbench-") as copies:
+        if _copied(row.folder / "plots", Path(copies), warn):
+            client.log_artifacts(identity, copies, "plots")
     # The tag comes last: a run that was cut off here is logged again.
     told = [RunTag(f"involbench.{name}", str(facts[name])) for name in _TAGS]
     client.log_batch(identity, params=parameters, tags=[*told, RunTag(_TAG, facts["run_id"])])
     status = "FINISHED" if facts["status"] == "finished" else "FAILED"
     client.set_terminated(identity, status, end_time=ended)
+
+
+def _copied(plots: ResultsPath, folder: Path, warn: Callable[[str], None]) -> bool:
+    """Copy the plots that are files, and say what is not sent; whether there are any."""
+    found = False
+    try:
+        for name in names_in(plots):
+            if not name.startswith("."):
+                try:
+                    (folder / name).write_bytes(read_bytes(plots / name, PLOT))
+                    found = True
+                except ResultsError as error:
+                    warn(f"{error} (not sent)")
+    except ResultsError as error:
+        warn(f"{error} (not sent)")
+    return found
 
 
 def _metrics(row: RunRow) -> Iterator[tuple[str, float | None, int]]:

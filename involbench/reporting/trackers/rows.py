@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from involbench.analysis.measure import Wanted, measure
 from involbench.analysis.one_model import parameter_counts
 from involbench.errors import ResultsError
+from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree, StoredRun
 
 Row = dict[str, Any]
@@ -27,7 +27,7 @@ class RunRow:
     """Where it finished."""
     epochs: list[dict[str, float | None]]
     """The values of each epoch, where there is a history."""
-    folder: Path
+    folder: ResultsPath
 
     @property
     def name(self) -> str:

@@ -1,0 +1,163 @@
+"""Paths in a results folder, which may come from a stranger.
+
+A `ResultsPath` is opened folder by folder, each by the descriptor of the one above it, and no link
+below the results folder is followed: whatever lies in it, and whoever changes it meanwhile, nothing
+outside it is reached. The results folder itself may be a link.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from errno import ELOOP, ENOTDIR
+from pathlib import Path
+from typing import Literal, Self
+
+from involbench.errors import ResultsError
+
+Kind = Literal["file", "folder", "link", "other"]
+"""Other: a pipe, a device, a socket."""
+
+_SEARCH = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_LIST = os.O_DIRECTORY | os.O_CLOEXEC | os.O_RDONLY
+
+
+class LinkRefused(ResultsError):
+    """There is a link on the way."""
+
+    def __init__(self, path: "ResultsPath") -> None:
+        super().__init__(
+            f"{path}: is a link; links inside a results folder are not followed: "
+            "replace it with what it points to, or remove it"
+        )
+
+
+@dataclass(frozen=True, order=True)
+class ResultsPath:
+    """A file or folder below a folder that the user has named.
+
+    Args:
+        root: The results folder, or another that the user has named; links on the way to it are
+            followed.
+        parts: The names below it.
+    """
+
+    root: Path
+    parts: tuple[str, ...] = ()
+
+    def __truediv__(self, below: str) -> Self:
+        names = below.split("/")
+        if any(name in ("", ".", "..") or "\0" in name for name in names):
+            raise ResultsError(f"{below!r} is not the name of anything in {self}")
+        return type(self)(self.root, (*self.parts, *names))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def path(self) -> Path:
+        """To be shown, and never to be opened: for that there is `involbench.results.files`."""
+        return self.root.joinpath(*self.parts)
+
+    @property
+    def name(self) -> str:
+        """The last name."""
+        return self.parts[-1] if self.parts else self.root.name
+
+    @property
+    def parent(self) -> "ResultsPath":
+        """The folder that it is in."""
+        if self.parts:
+            return ResultsPath(self.root, self.parts[:-1])
+        return ResultsPath(self.root.parent)
+
+    def absolute(self) -> "ResultsPath":
+        """The same for a process that works in another folder."""
+        return ResultsPath(self.root.absolute(), self.parts)
+
+    def relative_to(self, folder: "ResultsPath") -> str:
+        """The names from a folder above it on, with "/"."""
+        assert (folder.root, folder.parts) == (self.root, self.parts[: len(folder.parts)])
+        return "/".join(self.parts[len(folder.parts) :])
+
+    @contextmanager
+    def opened(self, to_list: bool = False) -> Iterator[int]:
+        """A descriptor of this folder for the length of a `with`.
+
+        Raises:
+            LinkRefused: It, or a folder on the way, is a link.
+            OSError: It cannot be opened, or is no folder.
+        """
+        last = _LIST if to_list else _SEARCH
+        descriptor = os.open(self.root, last if not self.parts else _SEARCH)
+        try:
+            for depth, name in enumerate(self.parts, start=1):
+                flags = last if depth == len(self.parts) else _SEARCH
+                try:
+                    below = os.open(name, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+                except OSError as error:
+                    if error.errno in (ELOOP, ENOTDIR) and _is_link(name, descriptor):
+                        raise LinkRefused(ResultsPath(self.root, self.parts[:depth])) from error
+                    raise
+                os.close(descriptor)
+                descriptor = below
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def status(self) -> os.stat_result:
+        """What `lstat` says of it.
+
+        Raises:
+            LinkRefused: A folder on the way is a link.
+            OSError: It is not there, or cannot be looked at.
+        """
+        if not self.parts:
+            return self.root.stat()
+        with self.parent.opened() as folder:
+            return os.stat(self.name, dir_fd=folder, follow_symlinks=False)
+
+    def kind(self) -> Kind | None:
+        """What it is; None where it is not there, or cannot be looked at."""
+        try:
+            return kind_of(self.status().st_mode)
+        except (OSError, ResultsError, ValueError):
+            return None
+
+    def exists(self) -> bool:
+        """Whether there is anything of this name, be it a link that leads nowhere."""
+        return self.kind() is not None
+
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and no link to one; no, where that cannot be told."""
+        return self.kind() == "folder"
+
+
+AnyPath = Path | ResultsPath
+"""A file or folder that the user has named, or one in a results folder."""
+
+
+def at(path: AnyPath) -> ResultsPath:
+    """The same as a ResultsPath; links on the way to what the user has named are followed."""
+    if isinstance(path, ResultsPath):
+        return path
+    if path.name in ("", ".."):
+        return ResultsPath(path)
+    return ResultsPath(path.parent, (path.name,))
+
+
+def kind_of(mode: int) -> Kind:
+    """What the mode of a file says that it is."""
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
