@@ -35,12 +35,12 @@ def check_history(record: RunRecord, history: History) -> None:
     """Check a history against the record of its run.
 
     Raises:
-        ResultsError: It has not as many epochs as the run.
+        ResultsError: It has more epochs than the run, or columns of different lengths.
     """
     lengths = {len(values) for values in history.values()}
     planned = record.trial.training.epochs
     if len(lengths) > 1:
         raise ResultsError("its columns are not of one length")
     epochs = max(lengths, default=0)
-    if epochs > planned or (record.status == "finished" and epochs < planned):
+    if epochs > planned:
         raise ResultsError(f"it has {epochs} epochs; the run is of {planned}")
