@@ -212,9 +212,6 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
                     "accuracy": [0.3, 0.9],
                     "val_accuracy": [0.699999988079071, 0.85],  # The first is 0.7 in 32 bits.
                     "seconds": [2.0, 3.0],
-                        *[0.85] * 19,
-                    ],  # The first is 0.7 in 32 bits.
-                    "seconds": [2.0, *[3.0] * 19],
                 }
             )
         )
