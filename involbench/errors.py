@@ -59,6 +59,10 @@ class InvolbenchError(Exception):
     def __str__(self) -> str:
         return str(self.message)
 
+    def in_full(self) -> str:
+        """What `-v` prints: the message with all names, where it has the first ten."""
+        return self.message.in_full()
+
 
 class UsageError(InvolbenchError):
     """What the user gave is invalid: a flag, a path, a folder that cannot be written."""
@@ -67,7 +71,19 @@ class UsageError(InvolbenchError):
 
 
 class SpecError(UsageError):
-    """The spec is invalid; the message lists every problem found."""
+    """The spec is invalid; the message lists every problem found.
+
+    Args:
+        text: The message.
+        in_full: The message that `-v` prints, with all names; empty where it is the same.
+    """
+
+    def __init__(self, text: str = "", in_full: str = "") -> None:
+        super().__init__(text)
+        self._in_full = in_full
+
+    def in_full(self) -> str:
+        return self._in_full or str(self)
 
 
 class SettingError(SpecError):
@@ -76,12 +92,20 @@ class SettingError(SpecError):
     Args:
         key: The setting, such as `training.optimizer`.
         reason: What is wrong with it.
+        names: All that it is about, where the reason names the first ten, such as files.
     """
 
-    def __init__(self, key: str, reason: str) -> None:
+    def __init__(self, key: str, reason: str, names: Sequence[str] = ()) -> None:
         super().__init__(f"{key}: {reason}")
         self.key = key
         self.reason = reason
+        self.names = tuple(names)
+
+    @classmethod
+    def of(cls, key: str, error: InvolbenchError) -> "SettingError":
+        """What another error says, of a setting."""
+        names = error.message.names
+        return cls(key, str(error), names if len(names) > _MOST_NAMED else ())
 
 
 class DataError(UsageError):

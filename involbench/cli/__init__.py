@@ -119,7 +119,7 @@ def _exit_code() -> int:
         verbose = bool({"-v", "--verbose"} & set(sys.argv))
         if verbose:
             traceback.print_exc()
-        _print_errors(error.message.in_full() if verbose else str(error))
+        _print_errors(error.in_full() if verbose else str(error))
         return error.exit_code
     except _UsageError as error:
         _print_usage_error(error)

@@ -139,11 +139,8 @@ def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
     from involbench.reporting.plot_warnings import or_warn
 
     if event.record.status == "finished":
-        try:
-            with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
-                write_run_plots(event.run_dir)
-        except ResultsError as error:
-            warn(f"no plots: {error}")
+        with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
+            write_run_plots(event.run_dir)
     if verbose:
         try:
             echo(read_bytes(event.run_dir / "log.txt", LOG).decode(errors="replace"), err=True)

@@ -127,7 +127,7 @@ class Desk:
 
         require_device(device)
         return tuple(
-            Fault(place, error.key, error.reason)
+            Fault(place, error.key, error.reason, error.names)
             for place, trial in enumerate(trials)
             for error in self.faults(trial, as_run)
         )
@@ -140,7 +140,7 @@ class Desk:
                 return faults_of_run(trial, self.load(trial.data))
             return faults_of_build(trial, *self.described(trial.data))
         except DataError as error:
-            return [SettingError(source_key(trial.data), str(error))]
+            return [SettingError.of(source_key(trial.data), error)]
 
     def described(self, data: DataSpec) -> tuple[tuple[int, int, int], int]:
         """The shape of its images, and the number of classes."""
@@ -181,9 +181,9 @@ class Desk:
                 dataset,
                 request.run_dir,
                 request.argv,
-                recorded(os.environ),
                 on_epoch=self.connection.send,
                 stop=lambda: self.stopping,
+                environment=recorded(os.environ),
             )
         except Stopped:
             sys.stderr.write("stopped before it was finished\n")  # Into the run's log.
@@ -208,7 +208,7 @@ class Desk:
         try:
             return match_width(trial, reference, *self.described(trial.data))
         except DataError as error:
-            raise SettingError(source_key(trial.data), str(error)) from error
+            raise SettingError.of(source_key(trial.data), error) from error
 
 
 @cache

@@ -103,7 +103,7 @@ def _load(
         try:
             loaded[data] = worker.ask(LoadData(data), show)
         except UsageError as error:
-            missing[data] = SettingError(source_key(data), str(error))
+            missing[data] = SettingError.of(source_key(data), error)
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]
 
 
@@ -114,9 +114,13 @@ def _planned(trial: Trial, loaded: Loaded, store: Store, show: Show) -> PlannedT
 
 
 def _of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:
-    return [(trials[each.trial], SettingError(each.key, each.reason)) for each in found]
+    return [(trials[each.trial], SettingError(each.key, each.reason, each.names)) for each in found]
 
 
 def _refuse(spec: LoadedSpec, trials: Sequence[Trial], faults: Faults) -> None:
-    located = [(t, Problem(tuple(error.key.split(".")), error.reason)) for t, error in faults]
+    located = [(t, _problem(error)) for t, error in faults]
     refuse_trials(spec, trials, located)
+
+
+def _problem(error: SettingError) -> Problem:
+    return Problem(tuple(error.key.split(".")), error.reason, names=error.names)

@@ -47,6 +47,8 @@ class Fault:
     key: str
     """The setting, such as `training.optimizer`."""
     reason: str
+    names: tuple[str, ...] = ()
+    """All that the reason is about, where it names only the first of them."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 from involbench.errors import SpecError
 from involbench.spec.wording import KeyPath, dotted
 
+_MOST_SHOWN = 50
+"""Problems; `-v` shows the others too."""
 _QUOTE_WIDTH = 96
 
 
@@ -26,6 +28,8 @@ class Problem:
     message: str
     at_key: bool = False
     place: Place | str | None = None
+    names: tuple[str, ...] = ()
+    """All that the message is about, where it names only the first of them."""
 
 
 @dataclass
@@ -52,9 +56,16 @@ class Document:
         """Raise one `SpecError` with all problems, in the order of the file, if there are any."""
         located = [(self._place(problem), problem) for problem in problems]
         located.sort(key=lambda pair: (isinstance(pair[0], str), pair[0]))
-        messages = [self._message(place, problem) for place, problem in located]
-        if messages:
-            raise SpecError("\n".join(dict.fromkeys(messages)))
+        messages = dict[str, tuple[str, ...]]()
+        for place, problem in located:
+            messages.setdefault(self._message(place, problem), problem.names)
+        if not messages:
+            return
+        shown = list(messages)[:_MOST_SHOWN]
+        more = len(messages) - len(shown)
+        last = [f"{self.shown}: {more} more problems"] if more else []
+        in_full = ["\n  ".join((message, *names)) for message, names in messages.items()]
+        raise SpecError("\n".join(shown + last), "\n".join(in_full))
 
     def _place(self, problem: Problem) -> Place | str:
         """Where the problem is: its own place, else that of what is around it."""

@@ -1,6 +1,7 @@
 """The sweep: its points, and whether every one of them is a valid experiment."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from math import prod
 from typing import Any
@@ -146,10 +147,10 @@ def _blamed(problem: Problem, point: Point, sweep: Sweep) -> Problem:
     below = problem.path[len(swept) :]
     if problem.path[: len(swept)] != swept:
         text = f"with {shown(point[key])}, {dotted(problem.path)}: {problem.message}"
-        return Problem(("sweep", key, index), text)
+        return replace(problem, path=("sweep", key, index), message=text, at_key=False)
     if problem.at_key and not below:
-        return Problem(("sweep", key), problem.message, at_key=True)
-    return Problem(("sweep", key, index, *below), problem.message, problem.at_key)
+        return replace(problem, path=("sweep", key))
+    return replace(problem, path=("sweep", key, index, *below))
 
 
 def _as_in(key: str, problem: Problem) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def _split(trial: Trial, dataset: Dataset) -> None:
     try:
         split_dataset(dataset, trial.seed, data.train_size, data.validation)
     except DataError as error:
-        raise SettingError("data", str(error)) from error
+        raise SettingError.of("data", error) from error
 
 
 def _outline(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> None:

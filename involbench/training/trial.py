@@ -38,9 +38,9 @@ def run_trial(
     dataset: Dataset,
     run_dir: ResultsPath,
     argv: tuple[str, ...],
-    environment: Mapping[str, str],
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
+    environment: Mapping[str, str] | None = None,
 ) -> RunRecord:
     """Train and test one model, from its last checkpoint on, and write its run folder.
 
@@ -49,9 +49,9 @@ def run_trial(
         dataset: The images that `trial.data` names.
         run_dir: An existing folder; files of the same names are replaced, run.json last.
         argv: The command line, for the record.
-        environment: Variables that can change last digits, for the record.
         on_epoch: Called after each epoch.
         stop: Whether to stop; asked after each step of the training.
+        environment: Variables that can change last digits, for the record.
 
     Returns:
         The record, with status `finished`, `diverged` or `timeout`.
@@ -91,7 +91,7 @@ def run_trial(
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, trained.data),
         files=artifacts.sizes(run_dir),
-        environment=dict(environment),
+        environment=None if environment is None else dict(environment),
         notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics), *_shared(dataset)),
     )
     artifacts.write_record(run_dir, record)

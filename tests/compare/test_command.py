@@ -91,7 +91,7 @@ def test_text_keeps_to_80_columns_without_escapes(collapsed: Path) -> None:
 def test_an_error_cannot_command_the_terminal(tmp_path: Path) -> None:
     make_run(tmp_path / "results", "cnn", 0, error="\x1b[2Jno memory\a\nat all")
     said = run_compare(tmp_path).stdout
-    assert "[2Jno memory at all" in said
+    assert r"\x1b[2Jno memory\x07 at all" in said
     assert not {"\x1b", "\a"} & set(said)
 
 

@@ -267,7 +267,7 @@ def test_names_are_text_and_never_markup(tmp_path):
     assert not [address for _, address in page.addresses() if "javascript" in address]
     (source,) = page.by_id("answer").all("a")
     assert source.text == source.attributes["href"] == "https://example.org/a"
-    assert "$x \\frac{$ 猫 [2J 4" in page.by_id("chart-confusion-0").all("svg")[0].text
+    assert "$x \\frac{$ 猫\\x1b[2J 4" in page.by_id("chart-confusion-0").all("svg")[0].text
     assert f"failed, 0 of 20 epochs: {evil} more" in page.by_id("care").text
 
 

@@ -37,7 +37,8 @@ def messages(done):
     """What was refused: each message's first line."""
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    return [line for line in done.stderr.splitlines() if re.match(r"x\.yaml:|--set", line)]
+    lines = (line.removeprefix("error: ") for line in done.stderr.splitlines())
+    return [line for line in lines if re.match(r"x\.yaml:|--set", line)]
 
 
 @pytest.mark.usefixtures("here")

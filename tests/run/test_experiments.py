@@ -124,5 +124,10 @@ def assert_the_saved_model_predicts_what_the_trained_one_did(folder, images, fac
 def step(trial: Trial, images, folder: Path) -> RunRecord:
     folder.mkdir()
     return run_trial(
-        trial, images, ResultsPath(folder), (), on_epoch=lambda report: None, stop=lambda: False
+        trial,
+        images,
+        ResultsPath(folder),
+        argv=(),
+        on_epoch=lambda report: None,
+        stop=lambda: False,
     )
