@@ -7,6 +7,7 @@ from functools import cached_property
 
 from involbench.errors import ResultsError
 from involbench.results.inventory import Item, items_below, total_size
+from involbench.results.lasting import lasting
 from involbench.results.locks import is_held
 from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree, read_history, read_run
@@ -44,6 +45,7 @@ class RunEntry:
         return total_size(self.items)
 
 
+@lasting()
 def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], list[str]]:
     """The runs of an experiment by model and seed, and a warning for each thing left out.
 
@@ -51,11 +53,13 @@ def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], li
         ResultsError: The experiment's folder cannot be listed.
     """
     found, warnings = [], tree.linked_runs(experiment)
-    for path in tree.run_folders(experiment):
-        try:
-            found.append(read_entry(experiment, path))
-        except ResultsError as error:
-            warnings.append(f"{error} (skipped)")
+    with tree.kept_open(experiment):
+        for path in tree.run_folders(experiment):
+            try:
+                with path.kept_open():
+                    found.append(read_entry(experiment, path))
+            except ResultsError as error:
+                warnings.append(f"{error} (skipped)")
     return sorted(found, key=_order), warnings
 
 
