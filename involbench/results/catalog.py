@@ -74,12 +74,12 @@ def read_entry(experiment: str, path: ResultsPath, held: bool | None = None) -> 
     Raises:
         ResultsError: It is no run folder, or its record cannot be used.
     """
-    has_record = (path / "run.json").exists()
+    items = tuple(items_below(path))
+    has_record = any(item.name == "run.json" for item in items) or (path / "run.json").exists()
     if not has_record and not RUN_ID.fullmatch(path.name):
         raise ResultsError(f"{path}: not a run folder: it has no run.json")
     record = read_run(path).record if has_record else None
     status = _status(path, record, held)
-    items = tuple(items_below(path))
     trial = record.trial if record else read_trial(path)
     return RunEntry(
         experiment=experiment,

@@ -131,8 +131,8 @@ def read_bytes(path: AnyPath, largest: int) -> bytes:
     """
     descriptor, size = _open_to_read(path, largest)
     try:
-        content = b""
-        while block := os.read(descriptor, size + 1 - len(content)):
+        content = os.read(descriptor, size + 1)
+        while len(content) < size and (block := os.read(descriptor, size + 1 - len(content))):
             content += block
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from sys import intern
 from typing import Literal, NamedTuple
 
@@ -90,8 +89,10 @@ def _items_in(folder: ResultsPath, inside: str) -> list[Item] | None:
         place = folder / inside if inside else folder
         with place.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):
+                try:
                     items.append(_item(entry, inside))
+                except FileNotFoundError:
+                    continue
     except (OSError, ResultsError):
         return None
     return items

@@ -105,7 +105,7 @@ class ResultsPath:
         What lies below it is then opened from there, not from the results folder. That is faster
         where many files are read, and as safe. A folder that cannot be opened is not kept.
         """
-        opened = self.opened()
+        opened = self.opened(to_list=True)
         try:
             descriptor = opened.__enter__()
         except (OSError, LinkRefused):
@@ -162,14 +162,13 @@ class _Opened:
     def __enter__(self) -> int:
         root, parts = self._folder.root, self._folder.parts
         descriptor, depth = _nearest_kept(root, parts)
-        if descriptor is not None and depth == len(parts) and not self._to_list:
+        if descriptor is not None and depth == len(parts):
             return descriptor
         last = _LIST if self._to_list else _SEARCH
         try:
-            if descriptor is None or depth == len(parts):
-                place = root if descriptor is None else "."
-                flags = _SEARCH if depth < len(parts) else last
-                descriptor = self._descriptor = os.open(place, flags, dir_fd=descriptor)
+            if descriptor is None:
+                flags = _SEARCH if parts else last
+                descriptor = self._descriptor = os.open(root, flags)
             for deep in range(depth, len(parts)):
                 flags = last if deep == len(parts) - 1 else _SEARCH
                 try:
