@@ -30,7 +30,8 @@ def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     patterns, seen = _patterns(pairs), np.abs(differences.sum(axis=1))
     seen *= 1 - 1e-9  # for ties in rounding
     flipped = np.stack([_sums(sample, patterns) for sample in differences])
-    return np.count_nonzero(np.abs(flipped) >= seen[:, None], axis=1) / patterns.shape[1]
+    p: NDArray[np.float64] = (np.abs(flipped) >= seen[:, None]).mean(axis=1)
+    return p
 
 
 def _sums(sample: NDArray[np.float64], patterns: NDArray[np.uint8]) -> NDArray[np.float64]:

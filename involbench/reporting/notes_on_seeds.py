@@ -101,7 +101,5 @@ def _named(result: ModelResult, seeds: Iterable[int]) -> str:
 
 
 def _seeds(seeds: Iterable[int]) -> str:
-    ordered = sorted(seeds)
-    return (
-        f"seed{'' if len(ordered) == 1 else 's'} {first_of(list(map(str, ordered)), _MOST_SEEDS)}"
-    )
+    ordered = list(map(str, sorted(seeds)))
+    return f"seed{'' if len(ordered) == 1 else 's'} {first_of(ordered, _MOST_SEEDS)}"

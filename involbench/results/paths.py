@@ -7,9 +7,9 @@ outside it is reached. The results folder itself may be a link.
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from errno import ELOOP, ENOTDIR
 from pathlib import Path
@@ -98,27 +98,13 @@ class ResultsPath:
         """
         return _Opened(self, to_list)
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def kept_open(self) -> "_KeptOpen":
         """Keep this folder open for the length of a `with`.
 
         What lies below it is then opened from there, not from the results folder. That is faster
         where many files are read, and as safe. A folder that cannot be opened is not kept.
         """
-        opened = self.opened(to_list=True)
-        try:
-            descriptor = opened.__enter__()
-        except (OSError, LinkRefused):
-            descriptor = None
-        if descriptor is None:
-            yield
-            return
-        token = _KEPT.set({**_KEPT.get(), (self.root, self.parts): descriptor})
-        try:
-            yield
-        finally:
-            _KEPT.reset(token)
-            opened.__exit__()
+        return _KeptOpen(self)
 
     def status(self) -> os.stat_result:
         """What `lstat` says of it.
@@ -188,6 +174,28 @@ class _Opened:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+
+class _KeptOpen:
+    """A folder that is kept open for the length of a `with`."""
+
+    __slots__ = ("_folder", "_opened", "_token")
+
+    def __init__(self, folder: ResultsPath) -> None:
+        self._folder = folder
+        self._opened = folder.opened(to_list=True)
+        self._token: Token[_Kept] | None = None
+
+    def __enter__(self) -> None:
+        with suppress(OSError, LinkRefused):
+            descriptor = self._opened.__enter__()
+            kept = {**_KEPT.get(), (self._folder.root, self._folder.parts): descriptor}
+            self._token = _KEPT.set(kept)
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _KEPT.reset(self._token)
+            self._opened.__exit__()
 
 
 def _nearest_kept(root: Path, parts: tuple[str, ...]) -> tuple[int | None, int]:

@@ -81,15 +81,11 @@ def draw(material: Material) -> Drawing:
 
 def _draw_chart(chart: Chart, drawing: Drawing) -> None:
     missing: list[str] = []
-    if sum(map(len, drawing.pictures.values())) > _MOST_PICTURES:
+    if sum(map(len, drawing.pictures.values())) < _MOST_PICTURES:
+        with or_warn(f"the chart {chart.title!r}", missing.append):
+            drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
+    else:
         missing.append(f"the chart {chart.title!r} is left out: the page is large enough without")
-        return _say_missing(chart, drawing, missing)
-    with or_warn(f"the chart {chart.title!r}", missing.append):
-        drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
-    _say_missing(chart, drawing, missing)
-
-
-def _say_missing(chart: Chart, drawing: Drawing, missing: list[str]) -> None:
     for warning in missing:
         drawing.pictures[chart.name] = Markup("<p>{}</p>").format(warning)
         drawing.warnings.append(warning)
