@@ -9,6 +9,8 @@ EXACT_UP_TO = 14
 """Pairs; beyond, 2^14 sign patterns are drawn instead of all 2^n."""
 _SEED = 20210310
 _CHUNK = 2**21
+_FEW = 1000
+"""Pairs whose sums are taken all at once; of more, eight at a time, which is faster."""
 _SIGNS_OF_A_BYTE = 1.0 - 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[None], axis=0)
 """(8, 256): the signs that each value of a byte stands for."""
 
@@ -29,9 +31,17 @@ def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     pairs = differences.shape[1]
     patterns, seen = _patterns(pairs), np.abs(differences.sum(axis=1))
     seen *= 1 - 1e-9  # for ties in rounding
-    flipped = np.stack([_sums(sample, patterns) for sample in differences])
-    p: NDArray[np.float64] = (np.abs(flipped) >= seen[:, None]).mean(axis=1)
-    return p
+    hits = np.zeros(len(differences))
+    if pairs <= _FEW:
+        rows = max(1, _CHUNK // max(differences.shape))
+        for start in range(0, patterns.shape[1], rows):
+            bytes_ = np.ascontiguousarray(patterns[:, start : start + rows].T)
+            signs = 1.0 - 2.0 * np.unpackbits(bytes_, axis=1, count=pairs)
+            hits += np.count_nonzero(np.abs(differences @ signs.T) >= seen[:, None], axis=1)
+    else:
+        for place, sample in enumerate(differences):
+            hits[place] = np.count_nonzero(np.abs(_sums(sample, patterns)) >= seen[place])
+    return hits / patterns.shape[1]
 
 
 def _sums(sample: NDArray[np.float64], patterns: NDArray[np.uint8]) -> NDArray[np.float64]:
