@@ -41,7 +41,8 @@ def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     else:
         for place, sample in enumerate(differences):
             hits[place] = np.count_nonzero(np.abs(_sums(sample, patterns)) >= seen[place])
-    return hits / patterns.shape[1]
+    p: NDArray[np.float64] = hits / patterns.shape[1]
+    return p
 
 
 def _sums(sample: NDArray[np.float64], patterns: NDArray[np.uint8]) -> NDArray[np.float64]:
