@@ -1,8 +1,10 @@
-"""How long `involbench compare` takes over 5,000 runs, and how much memory.
+"""How long `list`, `compare` and `report` take over many runs, and how much memory.
 
 Makes runs of made-up numbers in a temporary folder, then times whole processes, interpreter
-included: a tree of a few experiments with many seeds, and one of many experiments with few. Run
-from the repository:  python -m benchmarks.compare_many [REPEATS]
+included: a tree of one experiment with many seeds, one of many experiments with few, and one of
+1,000 models, whose report must stay below 10 MB. Run from the repository:
+
+    python -m benchmarks.compare_many [RUNS [REPEATS]]
 """
 
 import os
@@ -14,23 +16,34 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from tests.compare.factory import make_run
+from tests.compare import factory
 
-_MODELS = ("cnn", "inn")
 _RUNS = 5000
-_SHAPES = ((5, 500), (250, 10))
-"""Experiments, and seeds of each model in each."""
-_BUDGET = "budget: 3 s, 300 MB"
+_COMMANDS = (["list"], ["compare"], ["compare", "--json"], ["report", "experiment0"])
+_LIMIT = 10_000_000
+"""Bytes of a report."""
 
 
-def make_runs(results: Path, experiments: int, seeds: int) -> None:
-    """Finished runs; accuracies scatter a little over seeds."""
-    for number in range(experiments):
-        for model in _MODELS:
+def make_runs(results: Path, experiments: int, models: int, seeds: int) -> None:
+    """Finished runs; accuracies scatter a little over models and seeds."""
+    for number in range(models):
+        factory.ROLES.setdefault(_name(number), factory.ROLES["inn" if number % 2 else "cnn"])
+    for experiment in range(experiments):
+        for number in range(models):
             for seed in range(seeds):
-                accuracy = 0.5 + 0.1 * (model == "cnn") + 0.01 * ((seed * 7919) % 13) / 13
-                name = f"experiment{number}"
-                make_run(results, model, seed, experiment=name, accuracy=accuracy)
+                accuracy = 0.5 + 0.1 * (number * 37 % 101) / 101 + 0.01 * ((seed * 7919) % 13) / 13
+                factory.make_run(
+                    results,
+                    _name(number),
+                    seed,
+                    experiment=f"experiment{experiment}",
+                    accuracy=accuracy,
+                    architecture={"architecture": "keras_io_cnn"},
+                )
+
+
+def _name(number: int) -> str:
+    return f"model{number:04d}"
 
 
 def measure(arguments: list[str], cwd: Path) -> tuple[float, float, float]:
@@ -47,21 +60,27 @@ def measure(arguments: list[str], cwd: Path) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Print medians over the repeats, for each shape and format."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"python {platform.python_version()}, {os.cpu_count()} cores, {_BUDGET}")
-    for experiments, seeds in _SHAPES:
-        assert experiments * seeds * len(_MODELS) == _RUNS
+    """Print medians over the repeats, for each shape and command."""
+    given = list(map(int, sys.argv[1:]))
+    runs, repeats = [*given, *(_RUNS, 3)[len(given) :]]
+    print(f"python {platform.python_version()}, {os.cpu_count()} cores")
+    shapes = ((1, 2, runs // 2), (max(1, runs // 20), 2, 10), (1, 1000, 3))
+    for experiments, models, seeds in shapes:
         with TemporaryDirectory() as folder:
-            make_runs(Path(folder) / "results", experiments, seeds)
-            for arguments in (["compare"], ["compare", "--json"]):
+            make_runs(Path(folder) / "results", experiments, models, seeds)
+            shape = f"{experiments} experiments x {models} models x {seeds} seeds"
+            for arguments in _COMMANDS:
                 measure(arguments, Path(folder))  # fills the caches
                 taken = [measure(arguments, Path(folder)) for _ in range(repeats)]
                 wall, busy, memory = (median(column) for column in zip(*taken, strict=True))
                 print(
-                    f"{_RUNS:,} runs, {experiments} experiments, {' '.join(arguments)}: "
-                    f"{wall:.2f} s ({busy:.2f} s of processor), {memory:.0f} MB"
+                    f"{shape}, {' '.join(arguments)}: "
+                    f"{wall:.2f} s ({busy:.2f} s of processor), {memory:.0f} MB",
+                    flush=True,
                 )
+            size = (Path(folder) / "results" / "experiment0" / "report.html").stat().st_size
+            print(f"{shape}: a report of {size / 1e6:.2f} MB")
+            assert size <= _LIMIT
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ def bca_interval(
     means = samples.mean(axis=1, keepdims=True)
     n = samples.shape[1]
     resamples = resamples or max(_FEWEST, min(RESAMPLES, _MOST_DRAWS // n))
-    drawn = samples @ _counts(n, resamples).T / n
+    counts, rows = _counts(n, resamples), max(1, _MOST_DRAWS // n)
+    blocks = (counts[start : start + rows] for start in range(0, resamples, rows))
+    drawn = np.hstack([samples @ block.astype(np.float64).T for block in blocks]) / n
     # A resample that is the sample in another order has its mean, but for rounding.
     apart, rounding = drawn - means, 1e-12 * np.abs(samples).max(axis=1, keepdims=True)
     below = np.sum(apart < -rounding, axis=1) + np.sum(apart <= rounding, axis=1)
@@ -71,11 +73,15 @@ def _normal_quantile(shares: Floats) -> Floats:
 
 
 @lru_cache(maxsize=2)
-def _counts(n: int, resamples: int) -> Floats:
+def _counts(n: int, resamples: int) -> NDArray[np.uint16]:
     """How often each of n values is in each resample: (resamples, n), rows that sum to n."""
-    rng, rows = np.random.default_rng(_SEED), n * np.arange(resamples)[:, None]
-    places = (rng.integers(0, n, (resamples, n)) + rows).ravel()
-    return np.bincount(places, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+    rng, rows = np.random.default_rng(_SEED), max(1, _MOST_DRAWS // n)
+    counts = np.empty((resamples, n), np.uint16)
+    for start in range(0, resamples, rows):  # A block at a time, for its memory.
+        block = counts[start : start + rows]
+        places = rng.integers(0, n, block.shape) + n * np.arange(len(block))[:, None]
+        block[:] = np.bincount(places.ravel(), minlength=block.size).reshape(block.shape)
+    return counts
 
 
 def _acceleration(samples: Floats) -> Floats:

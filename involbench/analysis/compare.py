@@ -83,6 +83,17 @@ def compare_groups(
         wanted: See `compare`.
         overrides: See `compare`.
     """
+    with tree.kept_open(experiment):
+        return _compare_groups(tree, experiment, baseline, wanted, overrides)
+
+
+def _compare_groups(
+    tree: ResultsTree,
+    experiment: str,
+    baseline: str | None,
+    wanted: Wanted,
+    overrides: Sequence[str],
+) -> list[GroupComparison]:
     runs, warnings = tree.runs(experiment)
     if names := tree.not_ended(experiment, runs):
         warnings.append(f"without what is under way or was cut off: {first_of(names)}")

@@ -1,6 +1,7 @@
 """What is drawn of the models of a comparison: their histories, and the accuracy of a guess."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from involbench.analysis.comparison import ModelResult
 from involbench.errors import ResultsError
@@ -13,15 +14,21 @@ Histories = dict[str, dict[int, History]]
 
 
 def histories_of(
-    results: Sequence[ModelResult], runs: Sequence[StoredRun]
+    results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int | None = None
 ) -> tuple[Histories, list[str]]:
-    """The histories behind each row of the comparison, and what could not be read."""
+    """The histories behind each row of the comparison, and what could not be read.
+
+    Args:
+        results: The rows.
+        runs: Those that they are of.
+        most: How many seeds of each row are read, the first; default: all.
+    """
     by_id = {run.record.run_id: run for run in runs}
     found: Histories = {}
     unread = []
     for result in results:
         histories = found.setdefault(label(result.model, result.point), {})
-        for seed, run_id in result.runs.items():
+        for seed, run_id in islice(result.runs.items(), most):
             try:
                 histories[seed] = by_id[run_id].history()
             except ResultsError as error:

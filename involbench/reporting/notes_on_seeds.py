@@ -11,6 +11,8 @@ from involbench.results.wording import excerpt, first_of
 from involbench.spec.targets import takes_target
 
 _MOST_LINES = 6
+_MOST_SEEDS = 100
+"""Named in one sentence."""
 
 
 def collapses(comparison: Comparison) -> list[str]:
@@ -99,5 +101,5 @@ def _named(result: ModelResult, seeds: Iterable[int]) -> str:
 
 
 def _seeds(seeds: Iterable[int]) -> str:
-    ordered = sorted(seeds)
-    return f"seed{'' if len(ordered) == 1 else 's'} {', '.join(map(str, ordered))}"
+    ordered = list(map(str, sorted(seeds)))
+    return f"seed{'' if len(ordered) == 1 else 's'} {first_of(ordered, _MOST_SEEDS)}"

@@ -1,11 +1,12 @@
 """The cells of a comparison as a person reads them, whatever they are printed on."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from involbench.analysis.comparison import Comparison, ModelResult, ParameterCounts
 from involbench.analysis.metrics import ACCURACY
 from involbench.analysis.metrics import metric as metric_called
-from involbench.reporting.labels import label, own_point, side_by_side
+from involbench.reporting.labels import label, own_point
 from involbench.reporting.values import (
     MISSING,
     difference_cell,
@@ -13,6 +14,7 @@ from involbench.reporting.values import (
     mean_and_spread,
 )
 from involbench.results.record import ROLES
+from involbench.spec.trial import shared_coordinates
 
 Row = tuple[str, ...]
 
@@ -68,12 +70,10 @@ def baseline_of(comparison: Comparison, result: ModelResult) -> ModelResult | No
     """The result that this one is held against, as far as it has a difference."""
     if not result.differences:
         return None
-    for _, group in side_by_side(comparison):
-        if result in group:
-            near = [other for other in group if other.model == comparison.baseline]
-            others = [other for other in comparison.models if other.model == comparison.baseline]
-            return next(iter([*near, *others]), None)
-    return None
+    others = [other for other in comparison.models if other.model == comparison.baseline]
+    point = shared_coordinates(result.point)
+    near = (other for other in others if shared_coordinates(other.point) == point)
+    return next(chain(near, others), None)
 
 
 def _metric_cells(result: ModelResult, comparison: Comparison, name: str) -> Row:

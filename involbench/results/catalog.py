@@ -1,12 +1,14 @@
 """Every run of an experiment, whatever its state: what `list` and `show` tell of it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
 from involbench.errors import ResultsError
 from involbench.results.inventory import Item, items_below, total_size
+from involbench.results.lasting import lasting
 from involbench.results.locks import is_held
 from involbench.results.paths import ResultsPath
 from involbench.results.reading import ResultsTree, read_history, read_run
@@ -44,38 +46,54 @@ class RunEntry:
         return total_size(self.items)
 
 
-def read_entries(tree: ResultsTree, experiment: str) -> tuple[list[RunEntry], list[str]]:
+@lasting()
+def read_entries(
+    tree: ResultsTree, experiment: str, known: Mapping[ResultsPath, RunRecord] | None = None
+) -> tuple[list[RunEntry], list[str]]:
     """The runs of an experiment by model and seed, and a warning for each thing left out.
+
+    Args:
+        tree: Where it is.
+        experiment: Its name.
+        known: Records that have been read, which are not read again.
 
     Raises:
         ResultsError: The experiment's folder cannot be listed.
     """
     found, warnings = [], tree.linked_runs(experiment)
-    for path in tree.run_folders(experiment):
-        try:
-            found.append(read_entry(experiment, path))
-        except ResultsError as error:
-            warnings.append(f"{error} (skipped)")
+    with tree.kept_open(experiment):
+        for path in tree.run_folders(experiment):
+            try:
+                with path.kept_open():
+                    found.append(read_entry(experiment, path, known=(known or {}).get(path)))
+            except ResultsError as error:
+                warnings.append(f"{error} (skipped)")
     return sorted(found, key=_order), warnings
 
 
-def read_entry(experiment: str, path: ResultsPath, held: bool | None = None) -> RunEntry:
+def read_entry(
+    experiment: str,
+    path: ResultsPath,
+    held: bool | None = None,
+    known: RunRecord | None = None,
+) -> RunEntry:
     """One run folder.
 
     Args:
         experiment: The experiment that it is of.
         path: The folder.
         held: Whether a process trains it; default: whether its lock is held.
+        known: Its record, where it has been read.
 
     Raises:
         ResultsError: It is no run folder, or its record cannot be used.
     """
-    has_record = (path / "run.json").exists()
+    items = tuple(items_below(path))
+    has_record = any(item.name == "run.json" for item in items) or (path / "run.json").exists()
     if not has_record and not RUN_ID.fullmatch(path.name):
         raise ResultsError(f"{path}: not a run folder: it has no run.json")
-    record = read_run(path).record if has_record else None
+    record = known or (read_run(path).record if has_record else None)
     status = _status(path, record, held)
-    items = tuple(items_below(path))
     trial = record.trial if record else read_trial(path)
     return RunEntry(
         experiment=experiment,

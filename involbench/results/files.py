@@ -129,12 +129,15 @@ def read_bytes(path: AnyPath, largest: int) -> bytes:
     Raises:
         ResultsError: It cannot be read, is no file, or is larger.
     """
-    with opened_to_read(path, largest) as file:
-        size = os.fstat(file.fileno()).st_size
-        try:
-            content = file.read(size + 1)
-        except OSError as error:
-            raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+    descriptor, size = _open_to_read(path, largest)
+    try:
+        content = os.read(descriptor, size + 1)
+        while len(content) < size and (block := os.read(descriptor, size + 1 - len(content))):
+            content += block
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
     if len(content) > size:
         raise ResultsError(f"{path}: cannot be read: it grows while it is read")
     return content
@@ -147,20 +150,31 @@ def opened_to_read(path: AnyPath, largest: int | None) -> Iterator[IO[bytes]]:
     Raises:
         ResultsError: It cannot be read, is no file, or is larger than `largest`, if that is given.
     """
+    descriptor, _ = _open_to_read(path, largest)
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
+def _open_to_read(path: AnyPath, largest: int | None) -> tuple[int, int]:
+    """A descriptor of a file, and its bytes. See `opened_to_read`."""
     wanted = at(path)
     try:
-        _require_file(wanted, wanted.status().st_mode)  # Opening a device may do something.
         with wanted.parent.opened() as folder:
+            status = os.stat(wanted.name, dir_fd=folder, follow_symlinks=False)
+            _require_file(wanted, status.st_mode)  # Opening a device may do something.
             descriptor = os.open(wanted.name, os.O_RDONLY | _NEVER_ELSEWHERE, dir_fd=folder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ResultsError(f"{path}: cannot be read: {reason}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         _require_file(wanted, found.st_mode)
         if largest is not None and found.st_size > limits.scaled(largest):
             raise ResultsError(f"{path}: cannot be read: {limits.too_large(largest)}")
-        yield file
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, found.st_size
 
 
 def open_to_write(path: AnyPath, flags: int) -> int:

@@ -3,9 +3,8 @@
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Literal
+from sys import intern
+from typing import Literal, NamedTuple
 
 from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath, kind_of
@@ -24,8 +23,7 @@ _DEEPEST = 50
 _TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8,16}\.tmp")
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A file or a folder below a run folder; what a link points to is not looked at."""
 
     name: str
@@ -68,14 +66,14 @@ def items_below(folder: ResultsPath, skip: str = "") -> list[Item]:
         inside = pending.pop()
         items = _items_in(folder, inside)
         if items is None:
-            found = [replace(i, kind="other") if i.name == inside else i for i in found]
+            found = [i._replace(kind="other") if i.name == inside else i for i in found]
             continue
         found += items
         below = [item.name for item in items if item.kind == "folder" and item.name != skip]
         if inside.count("/") < _DEEPEST:
             pending += below
         elif below:
-            found = [replace(item, kind="other") if item.name in below else item for item in found]
+            found = [i._replace(kind="other") if i.name in below else i for i in found]
     return found
 
 
@@ -91,8 +89,10 @@ def _items_in(folder: ResultsPath, inside: str) -> list[Item] | None:
         place = folder / inside if inside else folder
         with place.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):
+                try:
                     items.append(_item(entry, inside))
+                except FileNotFoundError:
+                    continue
     except (OSError, ResultsError):
         return None
     return items
@@ -102,6 +102,6 @@ def _item(entry: "os.DirEntry[str]", inside: str) -> Item:
     status = entry.stat(follow_symlinks=False)
     found = kind_of(status.st_mode)
     kind: Literal["file", "folder", "other"] = "other" if found == "link" else found
-    name = f"{inside}/{entry.name}" if inside else entry.name
+    name = intern(f"{inside}/{entry.name}" if inside else entry.name)
     size = 0 if kind == "folder" else status.st_size
     return Item(name, kind, size, status.st_mtime)

@@ -7,11 +7,13 @@ outside it is reached. The results folder itself may be a link.
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from errno import ELOOP, ENOTDIR
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Self
 
 from involbench.errors import ResultsError
@@ -21,6 +23,12 @@ Kind = Literal["file", "folder", "link", "other"]
 
 _SEARCH = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _LIST = os.O_DIRECTORY | os.O_CLOEXEC | os.O_RDONLY
+
+_NO_NAMES = frozenset(("", ".", ".."))
+
+_Kept = Mapping[tuple[Path, tuple[str, ...]], int]
+_KEPT: ContextVar[_Kept] = ContextVar("_KEPT", default=MappingProxyType({}))
+"""Root and names of each folder that is kept open -> its descriptor."""
 
 
 class LinkRefused(ResultsError):
@@ -48,7 +56,7 @@ class ResultsPath:
 
     def __truediv__(self, below: str) -> Self:
         names = below.split("/")
-        if any(name in ("", ".", "..") or "\0" in name for name in names):
+        if "\0" in below or not _NO_NAMES.isdisjoint(names):
             raise ResultsError(f"{below!r} is not the name of anything in {self}")
         return type(self)(self.root, (*self.parts, *names))
 
@@ -81,30 +89,22 @@ class ResultsPath:
         assert (folder.root, folder.parts) == (self.root, self.parts[: len(folder.parts)])
         return "/".join(self.parts[len(folder.parts) :])
 
-    @contextmanager
-    def opened(self, to_list: bool = False) -> Iterator[int]:
+    def opened(self, to_list: bool = False) -> "_Opened":
         """A descriptor of this folder for the length of a `with`.
 
         Raises:
             LinkRefused: It, or a folder on the way, is a link.
             OSError: It cannot be opened, or is no folder.
         """
-        last = _LIST if to_list else _SEARCH
-        descriptor = os.open(self.root, last if not self.parts else _SEARCH)
-        try:
-            for depth, name in enumerate(self.parts, start=1):
-                flags = last if depth == len(self.parts) else _SEARCH
-                try:
-                    below = os.open(name, flags | os.O_NOFOLLOW, dir_fd=descriptor)
-                except OSError as error:
-                    if error.errno in (ELOOP, ENOTDIR) and _is_link(name, descriptor):
-                        raise LinkRefused(ResultsPath(self.root, self.parts[:depth])) from error
-                    raise
-                os.close(descriptor)
-                descriptor = below
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        return _Opened(self, to_list)
+
+    def kept_open(self) -> "_KeptOpen":
+        """Keep this folder open for the length of a `with`.
+
+        What lies below it is then opened from there, not from the results folder. That is faster
+        where many files are read, and as safe. A folder that cannot be opened is not kept.
+        """
+        return _KeptOpen(self)
 
     def status(self) -> os.stat_result:
         """What `lstat` says of it.
@@ -132,6 +132,80 @@ class ResultsPath:
     def is_folder(self) -> bool:
         """Whether it is a folder, and no link to one; no, where that cannot be told."""
         return self.kind() == "folder"
+
+
+class _Opened:
+    """The descriptor of a folder, for the length of a `with`."""
+
+    __slots__ = ("_descriptor", "_folder", "_to_list")
+
+    def __init__(self, folder: ResultsPath, to_list: bool) -> None:
+        self._folder = folder
+        self._to_list = to_list
+        self._descriptor: int | None = None
+        """The one to be closed."""
+
+    def __enter__(self) -> int:
+        root, parts = self._folder.root, self._folder.parts
+        descriptor, depth = _nearest_kept(root, parts)
+        if descriptor is not None and depth == len(parts):
+            return descriptor
+        last = _LIST if self._to_list else _SEARCH
+        try:
+            if descriptor is None:
+                flags = _SEARCH if parts else last
+                descriptor = self._descriptor = os.open(root, flags)
+            for deep in range(depth, len(parts)):
+                flags = last if deep == len(parts) - 1 else _SEARCH
+                try:
+                    below = os.open(parts[deep], flags | os.O_NOFOLLOW, dir_fd=descriptor)
+                except OSError as error:
+                    if error.errno in (ELOOP, ENOTDIR) and _is_link(parts[deep], descriptor):
+                        raise LinkRefused(ResultsPath(root, parts[: deep + 1])) from error
+                    raise
+                self.__exit__()
+                descriptor = self._descriptor = below
+        except BaseException:
+            self.__exit__()
+            raise
+        return descriptor
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+class _KeptOpen:
+    """A folder that is kept open for the length of a `with`."""
+
+    __slots__ = ("_folder", "_opened", "_token")
+
+    def __init__(self, folder: ResultsPath) -> None:
+        self._folder = folder
+        self._opened = folder.opened(to_list=True)
+        self._token: Token[_Kept] | None = None
+
+    def __enter__(self) -> None:
+        with suppress(OSError, LinkRefused):
+            descriptor = self._opened.__enter__()
+            kept = {**_KEPT.get(), (self._folder.root, self._folder.parts): descriptor}
+            self._token = _KEPT.set(kept)
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _KEPT.reset(self._token)
+            self._opened.__exit__()
+
+
+def _nearest_kept(root: Path, parts: tuple[str, ...]) -> tuple[int | None, int]:
+    """The descriptor of the lowest folder on the way that is kept open, and its depth."""
+    if kept := _KEPT.get():
+        for depth in range(len(parts), -1, -1):
+            descriptor = kept.get((root, parts[:depth]))
+            if descriptor is not None:
+                return descriptor, depth
+    return None, 0
 
 
 AnyPath = Path | ResultsPath

@@ -6,23 +6,22 @@ names the file, so that one bad file never hides the good ones.
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
 
-from involbench import __version__
 from involbench.errors import ResultsError
 from involbench.results import limits
 from involbench.results.files import read_bytes
 from involbench.results.lasting import lasting
-from involbench.results.migration import up_to_date, writer
 from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.record_check import RUN_ID, check_history, check_record
-from involbench.results.wording import excerpt, first_of
+from involbench.results.record_parsing import fault, parse_record
+from involbench.results.wording import first_of
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
@@ -99,6 +98,14 @@ class ResultsTree:
         found = self._folders_by_name(experiment)
         return [path for name in sorted(found) for path in _one_a_backend(found[name])]
 
+    @contextmanager
+    def kept_open(self, experiment: str) -> Iterator[None]:
+        """Keep the folders of its runs' folders open, for who reads many of them."""
+        with ExitStack() as stack:
+            for root in self.roots:
+                stack.enter_context((ResultsPath(root) / experiment / "runs").kept_open())
+            yield
+
     def _folders_by_name(self, experiment: str) -> dict[str, list[ResultsPath]]:
         found: dict[str, list[ResultsPath]] = {}
         for root in dict.fromkeys(self.roots):
@@ -114,12 +121,14 @@ class ResultsTree:
         """
         found: list[StoredRun] = []
         warnings = self.linked_runs(experiment)
-        for folder in self.run_folders(experiment):
-            try:
-                found.append(read_run(folder))
-            except ResultsError as error:
-                if (folder / "run.json").exists():
-                    warnings.append(f"{error} (skipped)")
+        with self.kept_open(experiment):
+            for folder in self.run_folders(experiment):
+                try:
+                    with folder.kept_open():
+                        found.append(read_run(folder))
+                except ResultsError as error:
+                    if (folder / "run.json").exists():
+                        warnings.append(f"{error} (skipped)")
         if len(self.roots) > 1:
             warnings += self._trained_again(experiment, found)
         return found, warnings
@@ -187,40 +196,6 @@ def read_run(folder: ResultsPath) -> StoredRun:
     return StoredRun(folder, record)
 
 
-def parse_record(text: bytes) -> RunRecord:
-    """The content of a `run.json`, brought up to date where an older version wrote it.
-
-    Raises:
-        ResultsError: It is damaged, no record, or written by a newer version.
-    """
-    return _current_record(text) or _other_record(text)
-
-
-def _current_record(text: bytes) -> RunRecord | None:
-    """A record of this version, read in one go; None where there is more to find out."""
-    try:
-        record = RunRecord.model_validate_json(text)
-    except ValidationError:
-        return None
-    return record if "schema_version" in record.model_fields_set else None
-
-
-def _other_record(text: bytes) -> RunRecord:
-    try:
-        document = from_json(text, allow_inf_nan=False)
-        # A number too large for a float was read as infinite, which no record holds.
-        from_json(to_json(document, inf_nan_mode="constants"), allow_inf_nan=False)
-    except ValueError as error:
-        raise ResultsError("damaged: not a whole JSON document") from error
-    current = up_to_date(document)
-    try:
-        return RunRecord.model_validate_json(to_json(current))
-    except ValidationError as error:
-        wrote = writer(current)
-        other = f"; involbench {wrote} wrote it, this is {__version__}" if wrote else ""
-        raise ResultsError(_fault(error) + ("" if wrote == __version__ else other)) from error
-
-
 def read_history(folder: ResultsPath) -> History:
     """Read `history.json` of a run folder. Raises ResultsError where it cannot be used."""
     path = folder / "history.json"
@@ -230,7 +205,7 @@ def read_history(folder: ResultsPath) -> History:
     try:
         return _HISTORY.validate_json(text)
     except ValidationError as error:
-        raise ResultsError(f"{path}: {_fault(error)}") from error
+        raise ResultsError(f"{path}: {fault(error)}") from error
 
 
 def read_parameters(folder: ResultsPath) -> Parameters:
@@ -239,7 +214,7 @@ def read_parameters(folder: ResultsPath) -> Parameters:
     try:
         return Parameters.model_validate_json(read_bytes(path, limits.RECORD))
     except ValidationError as error:
-        raise ResultsError(f"{path}: {_fault(error)}") from error
+        raise ResultsError(f"{path}: {fault(error)}") from error
 
 
 def _folders_in(folder: ResultsPath) -> list[ResultsPath]:
@@ -276,12 +251,3 @@ def _is(kind: _Listed, entry: "os.DirEntry[str]") -> bool:
 
 def _experiments_in(folder: ResultsPath) -> list[str]:
     return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_folder()]
-
-
-def _fault(error: ValidationError) -> str:
-    """The first problem, in one line."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return "damaged: not a whole JSON document"
-    place = excerpt(".".join(str(part) for part in first["loc"]), 80)
-    return f"not a record of this version: {place}: {excerpt(first['msg'])}"

@@ -203,3 +203,24 @@ def test_predictions_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         np.savez(run / "predictions.npz", **{**good, name: other})
         with pytest.raises(ResultsError, match=r"predictions\.npz: damaged"):
             read_predictions(stored)
+
+
+@pytest.mark.parametrize("pairs", [15, 41, 1003])
+def test_sign_flips_of_many_pairs_are_those_that_are_drawn_one_by_one(pairs: int) -> None:
+    sample = np.random.default_rng(pairs).normal(0.12, 1, pairs)
+    bits = np.random.default_rng(20210310).integers(0, 2, (2**14, pairs), dtype=np.int8)
+    bits[0] = 0
+    flipped = (np.where(bits, -1.0, 1.0) * sample).sum(axis=1)
+    expected = np.mean(np.abs(flipped) >= abs(sample.sum()) * (1 - 1e-9))
+    assert 0 < expected < 1
+    assert sign_flip_p(sample[None])[0] == expected
+
+
+def test_resamples_of_thousands_of_values_are_drawn_as_all_would_be_at_once() -> None:
+    sample = np.random.default_rng(5).normal(0.1, 1, (1, 3000))
+    places = np.random.default_rng(20210310).integers(0, 3000, (1999, 3000))
+    means = np.sort(sample[0][places].mean(axis=1))
+    low, high = bca_interval(sample)
+    # With so many values the interval is nearly the percentiles of the resamples.
+    assert low[0] == pytest.approx(np.quantile(means, 0.025), abs=0.003)
+    assert high[0] == pytest.approx(np.quantile(means, 0.975), abs=0.003)

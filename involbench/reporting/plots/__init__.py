@@ -19,12 +19,13 @@ from involbench.reporting.plots.kernels import plot_kernels
 from involbench.reporting.plots.parameters import plot_parameters
 from involbench.reporting.plots.points import Point
 from involbench.reporting.plots.saving import FORMATS, drawn, save_figure
-from involbench.reporting.plots.seeds import plot_seeds
+from involbench.reporting.plots.seeds import MOST_DOTS, plot_seeds
 from involbench.reporting.plots.sweep import plot_sweep
 from involbench.reporting.plots.times import Time, plot_times
 
 __all__ = [
     "FORMATS",
+    "MOST_DOTS",
     "MOST_IMAGES",
     "Bin",
     "Point",

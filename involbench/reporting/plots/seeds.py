@@ -11,6 +11,8 @@ from involbench.reporting.plots.settings import RC
 from involbench.reporting.plots.words import percent
 from involbench.reporting.style import GREY, Styles
 
+MOST_DOTS = 500
+"""Of one model; the mean is of all."""
 _LANES = (0.0, 0.05, -0.05, 0.1, -0.1)
 """Seeds side by side, so that equal ones are seen."""
 
@@ -36,8 +38,9 @@ def plot_seeds(
         figure, axes = row_figure(list(values), 0.62)
         for row, (name, found) in enumerate(values.items()):
             colour, _, marker = styles[name]
-            heights = [row + 0.1 + _LANES[k % len(_LANES)] for k in range(len(found))]
-            axes.plot(found, heights, marker, color=colour, alpha=0.75, markeredgewidth=0)
+            dots = found[:MOST_DOTS]
+            heights = [row + 0.1 + _LANES[k % len(_LANES)] for k in range(len(dots))]
+            axes.plot(dots, heights, marker, color=colour, alpha=0.75, markeredgewidth=0)
             if len(found) > 1:
                 mean = sum(found) / len(found)
                 axes.vlines(mean, row - 0.12, row + 0.42, colors=colour, linewidth=2.2)

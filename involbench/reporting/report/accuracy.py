@@ -8,7 +8,7 @@ from involbench.analysis.metrics import ACCURACY, SIZE
 from involbench.analysis.metrics import metric as metric_called
 from involbench.analysis.pareto import data_of
 from involbench.reporting.labels import label
-from involbench.reporting.plots import Point, plot_front, plot_seeds, plot_sweep
+from involbench.reporting.plots import MOST_DOTS, Point, plot_front, plot_seeds, plot_sweep
 from involbench.reporting.report.material import Material
 from involbench.reporting.report.parts import Chart, Number, Section, Table, amount, count, percent
 from involbench.results.wording import coordinates
@@ -30,7 +30,7 @@ def accuracy(material: Material) -> Section | None:
 def _seeds(material: Material) -> Iterator[Chart]:
     measured = {
         label(each.model, each.point): each
-        for each in material.comparison.models
+        for each in material.drawn.models
         if each.metrics[ACCURACY].n
     }
     if not measured:
@@ -41,11 +41,14 @@ def _seeds(material: Material) -> Iterator[Chart]:
     }
     intervals = {name: interval_of_mean(each.metrics[ACCURACY]) for name, each in measured.items()}
     styles = material.styles([(name, each.model) for name, each in measured.items()])
+    many = max(map(len, values.values())) > MOST_DOTS
     yield Chart(
         "seeds",
         "Test accuracy of each seed",
         "A dot is a seed; the upright bar is their mean, the level one below it the 95% BCa "
-        "interval of the mean, which takes three seeds.",
+        "interval of the mean, which takes three seeds."
+        + f" Of more than {MOST_DOTS} seeds the first {MOST_DOTS} are dots."
+        * many,
         plot_seeds(values, intervals, material.chance, styles),
         (_means_table(measured, intervals), _seeds_table(measured)),
     )
@@ -77,11 +80,9 @@ def _note(result: ModelResult, seed: int) -> str:
 
 
 def _sweeps(material: Material) -> Iterator[Chart]:
-    for place, key in enumerate(dict.fromkeys(each.key for each in material.comparison.curves)):
+    for place, key in enumerate(dict.fromkeys(each.key for each in material.drawn.curves)):
         curves = {
-            label(each.model, each.at): each
-            for each in material.comparison.curves
-            if each.key == key
+            label(each.model, each.at): each for each in material.drawn.curves if each.key == key
         }
         lines = {
             name: [Point(point.x, point.mean, point.interval) for point in each.points]
@@ -103,8 +104,8 @@ def _sweeps(material: Material) -> Iterator[Chart]:
 
 def _levels(material: Material, key: str) -> dict[str, float]:
     """The baseline's mean, where it is one value whatever is swept of the others."""
-    baseline = material.comparison.baseline
-    found = [each for each in material.comparison.models if each.model == baseline]
+    baseline = material.drawn.baseline
+    found = [each for each in material.drawn.models if each.model == baseline]
     if len(found) != 1 or key in found[0].point:
         return {}
     mean = found[0].mean(ACCURACY)
@@ -123,11 +124,12 @@ def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -
 
 
 def _fronts(material: Material) -> Iterator[Chart]:
-    for place, front in enumerate(material.comparison.fronts):
+    for place, front in enumerate(material.drawn.fronts):
         having = _beside(material, front)
         points = {name: _point(each, front) for name, each in having.items()}
         styles = material.styles([(name, each.model) for name, each in having.items()])
-        best = [label(member.model, member.point) for member in front.members]
+        members = [label(member.model, member.point) for member in front.members]
+        best = [name for name in members if name in points]
         cost = _COSTS.get(front.cost) or metric_called(front.cost).title
         data = coordinates(front.at)
         yield Chart(
@@ -145,7 +147,7 @@ def _beside(material: Material, front: Front) -> dict[str, ModelResult]:
     """All that could be on a front."""
     return {
         label(each.model, each.point): each
-        for each in material.comparison.models
+        for each in material.drawn.models
         if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
         and each.mean(front.gain) is not None
         and each.mean(front.cost) is not None

@@ -89,7 +89,7 @@ def _calibration_table(models: dict[str, list[Bin]]) -> Table:
 def _image_by_image(material: Material) -> Iterator[Table]:
     """How many test images only one of two networks gets right, seed by seed."""
     rows = []
-    for result in material.comparison.models:
+    for result in material.drawn.models:
         judged = material.judged.get(label(result.model, result.point))
         other = _other(material, result)
         if judged is None or other is None or not np.array_equal(judged.labels, other[1].labels):
@@ -106,7 +106,7 @@ def _image_by_image(material: Material) -> Iterator[Table]:
 
 
 def _confusions(material: Material) -> Iterator[Chart]:
-    results = {label(each.model, each.point): each for each in material.comparison.models}
+    results = {label(each.model, each.point): each for each in material.drawn.models}
     drawn = list(material.judged.items())[:_MOST_MATRICES]
     for place, (name, judged) in enumerate(drawn):
         yield Chart(
@@ -132,7 +132,7 @@ def _confusions(material: Material) -> Iterator[Chart]:
 
 def _other(material: Material, result: ModelResult) -> tuple[str, Judged] | None:
     """What the baseline said, where this is held against it."""
-    baseline = baseline_of(material.comparison, result)
+    baseline = baseline_of(material.drawn, result)
     if baseline is None:
         return None
     name = label(baseline.model, baseline.point)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 
 import numpy as np
@@ -43,16 +44,16 @@ class Judged:
 
 
 def judged_of(
-    results: Sequence[ModelResult], runs: Sequence[StoredRun]
+    results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int
 ) -> tuple[dict[str, Judged], list[str]]:
-    """What is known of each row of a comparison, and what is left out."""
+    """What is known of each row of a comparison, of so many seeds, and what is left out."""
     by_id = {run.record.run_id: run for run in runs}
     found: dict[str, Judged] = {}
     warnings: list[str] = []
     missing = 0
     for result in results:
         name = label(result.model, result.point)
-        for seed, run_id in result.runs.items():
+        for seed, run_id in islice(result.runs.items(), most):
             run = by_id[run_id]
             if not (run.path / "predictions.npz").exists():
                 missing += 1

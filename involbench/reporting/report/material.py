@@ -8,11 +8,13 @@ from involbench.analysis.comparison import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.histories import Histories, histories_of, single_chance
 from involbench.reporting.labels import label, own_point, side_by_side, warnings_of
+from involbench.reporting.report.drawn import MOST_SEEDS, drawn_part
 from involbench.reporting.report.judged import Judged, judged_of
 from involbench.reporting.report.shown import Shown, shown_of
 from involbench.reporting.style import Styles, styles_of
 from involbench.results.catalog import RunEntry, read_entries
 from involbench.results.files import read_bytes
+from involbench.results.lasting import lasting
 from involbench.results.limits import SPEC
 from involbench.results.outline import read_outline, read_question
 from involbench.results.paths import ResultsPath
@@ -30,6 +32,10 @@ class Material:
     """Its text; empty where there is none that can be read."""
     comparison: Comparison
     """Of the group of settings with the most runs, of which the charts are drawn."""
+    drawn: Comparison
+    """The part of it that the charts show."""
+    left_out: tuple[str, ...]
+    """What they do not show of it."""
     others: tuple[Comparison, ...]
     """Those of the other groups."""
     histories: Histories
@@ -48,16 +54,17 @@ class Material:
 
     def styles(self, lines: list[tuple[str, str]]) -> Styles:
         """The styles of lines, (name, model) each: a model's colour is the same in all charts."""
-        return styles_of(lines, dict.fromkeys(each.model for each in self.comparison.models))
+        return styles_of(lines, dict.fromkeys(each.model for each in self.drawn.models))
 
     def places(self) -> list[tuple[str, dict[str, ModelResult]]]:
         """The results of each sweep point by their names there, and what is swept, if it is."""
         return [
             (heading, {label(each.model, own_point(each)): each for each in results})
-            for heading, results in side_by_side(self.comparison)
+            for heading, results in side_by_side(self.drawn)
         ]
 
 
+@lasting()
 def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> Material:
     """Read an experiment. What is damaged or missing is a warning.
 
@@ -72,19 +79,25 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
     """
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
+    known = {run.path: run.record for run in runs}
     outline = read_outline(folder)
-    groups = compare(experiment, runs, warnings=damaged, outline=outline, overrides=overrides)
+    with tree.kept_open(experiment):
+        groups = compare(experiment, runs, warnings=damaged, outline=outline, overrides=overrides)
     comparison, runs = groups[0].comparison, list(groups[0].runs)
     comparisons = [group.comparison for group in groups]
-    histories, unread = histories_of(comparison.models, runs)
-    judged, unjudged = judged_of(comparison.models, runs)
-    shown, unshown = shown_of(comparison, runs, folder)
-    entries, skipped = read_entries(tree, experiment)
+    drawn, left_out = drawn_part(comparison)
+    with tree.kept_open(experiment):
+        histories, unread = histories_of(drawn.models, runs, MOST_SEEDS)
+        judged, unjudged = judged_of(drawn.models, runs, MOST_SEEDS)
+        shown, unshown = shown_of(drawn, runs, folder)
+    entries, skipped = read_entries(tree, experiment, known)
     return Material(
         folder,
         read_question(folder),
         _text(folder / "spec.yaml"),
         comparison,
+        drawn,
+        tuple(left_out),
         tuple(comparisons[1:]),
         histories,
         judged,

@@ -17,11 +17,12 @@ from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.report.accuracy import accuracy
 from involbench.reporting.report.classes import classes
+from involbench.reporting.report.drawn import drawn_part
 from involbench.reporting.report.images import images
 from involbench.reporting.report.markup import inline
 from involbench.reporting.report.material import Material
 from involbench.reporting.report.parts import Cell, Chart, Number, Section, Table
-from involbench.reporting.report.runs import Link, missing_files, run_rows, sick_runs
+from involbench.reporting.report.runs import Link, first_runs, missing_files, run_rows, sick_runs
 from involbench.reporting.report.sizes import sizes
 from involbench.reporting.report.training import training
 from involbench.reporting.tables_csv import COLUMNS, comparison_rows
@@ -30,6 +31,13 @@ from involbench.reporting.tables_text import result_table
 from involbench.results.paths import ResultsPath
 from involbench.results.wording import excerpt, visible
 
+_MOST_COMPARED = 200
+"""Rows of the comparison; of more, those of the models that are drawn are shown."""
+_MOST_OTHERS = 9
+"""Groups of settings beside the first."""
+_MOST_NOTES = 100
+_MOST_PICTURES = 6 * 2**20
+"""Bytes of all pictures of the page together."""
 _BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
 
 
@@ -73,8 +81,11 @@ def draw(material: Material) -> Drawing:
 
 def _draw_chart(chart: Chart, drawing: Drawing) -> None:
     missing: list[str] = []
-    with or_warn(f"the chart {chart.title!r}", missing.append):
-        drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
+    if sum(map(len, drawing.pictures.values())) < _MOST_PICTURES:
+        with or_warn(f"the chart {chart.title!r}", missing.append):
+            drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
+    else:
+        missing.append(f"the chart {chart.title!r} is left out: the page is large enough without")
     for warning in missing:
         drawing.pictures[chart.name] = Markup("<p>{}</p>").format(warning)
         drawing.warnings.append(warning)
@@ -95,15 +106,33 @@ def report_page(material: Material, drawing: Drawing, output: Path) -> str:
         spec=material.spec,
         run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
         statuses=statuses(material.entries) if material.entries else "",
-        groups=[_group(each) for each in (comparison, *material.others)],
+        groups=[_group(each) for each in (comparison, *material.others[:_MOST_OTHERS])],
         cautions=[*material.warnings, *drawing.warnings, *sick_runs(material.entries)],
         missing=list(missing_files(material.entries)),
         sections=drawing.sections,
         pictures=drawing.pictures,
-        runs=run_rows(material.entries, link),
+        runs=run_rows(first_runs(material.entries), link),
+        left_out=[*material.left_out, *_left_out(material)],
         files=list(_files(material.folder, link)),
         version=__version__,
     )
+
+
+def _left_out(material: Material) -> Iterator[str]:
+    """What else the page does not have."""
+    experiment, entries = material.comparison.experiment, material.entries
+    if len(material.comparison.models) > _MOST_COMPARED:
+        yield "The table of the comparison and that of every metric are of the same models."
+    if (groups := len(material.others)) > _MOST_OTHERS:
+        yield (
+            f"{_MOST_OTHERS + 1} of {groups + 1:,} groups of settings are shown: "
+            f"`involbench compare {experiment}` shows all."
+        )
+    if (listed := len(first_runs(entries))) < len(entries):
+        yield (
+            f"{listed:,} of {len(entries):,} runs are listed, first those that are not finished: "
+            f"`involbench list {experiment}` lists all, `involbench show RUN` shows one."
+        )
 
 
 def _group(comparison: Comparison) -> Group:
@@ -112,7 +141,7 @@ def _group(comparison: Comparison) -> Group:
         _answers(comparison),
         [_linked(each) for each in comparison.claims],
         list(_tables(comparison)),
-        list(notes(comparison)),
+        list(notes(comparison))[:_MOST_NOTES],
         _metrics(comparison),
     )
 
@@ -147,13 +176,15 @@ def _answers(comparison: Comparison) -> list[str]:
 
 def _tables(comparison: Comparison) -> Iterator[Table]:
     """As `compare` prints them."""
-    for point, results in side_by_side(comparison):
+    drawn = drawn_part(comparison)[0] if len(comparison.models) > _MOST_COMPARED else comparison
+    for point, results in side_by_side(drawn):
         titles, rows = result_table(comparison, results)
         yield Table(point, titles, tuple(rows))
 
 
 def _metrics(comparison: Comparison) -> Table:
-    """Every number of comparison.csv."""
+    """The numbers of comparison.csv, of the models that are drawn."""
+    comparison, _ = drawn_part(comparison)
     rows = (tuple(map(_cell, row[1:])) for row in comparison_rows(comparison))
     return Table("Every metric; fractions and seconds", COLUMNS[1:], tuple(rows))
 

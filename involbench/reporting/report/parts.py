@@ -16,6 +16,9 @@ class Number(NamedTuple):
 
 Cell = str | Number
 
+MOST_ROWS = 1000
+"""Of one table on the page."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -24,6 +27,15 @@ class Table:
     caption: str
     titles: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def shown(self) -> "Table":
+        """The same with as many rows as a page can hold; its caption says what is left out."""
+        if len(self.rows) <= MOST_ROWS:
+            return self
+        cut = f"the first {MOST_ROWS:,} of {len(self.rows):,} rows"
+        caption = f"{self.caption}: {cut}" if self.caption else cut.capitalize()
+        return Table(caption, self.titles, self.rows[:MOST_ROWS])
 
     @property
     def columns(self) -> list[tuple[str, bool]]:

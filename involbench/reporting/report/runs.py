@@ -21,6 +21,7 @@ _MISSED = {
 }
 """What a finished run leaves, and what follows where that is gone."""
 
+_MOST_RUNS = 500
 _MOST_NAMES = 8
 """Of runs that ended alike; the table of runs has all."""
 
@@ -48,6 +49,12 @@ class RunRow:
 def run_rows(entries: Sequence[RunEntry], link: Link) -> list[RunRow]:
     """A row a run."""
     return [_row(entry, link) for entry in entries]
+
+
+def first_runs(entries: Sequence[RunEntry]) -> list[RunEntry]:
+    """As many runs as a page can hold, in their order: those that are not simply finished first."""
+    places = sorted(range(len(entries)), key=lambda place: status(entries[place]) == "finished")
+    return [entries[place] for place in sorted(places[:_MOST_RUNS])]
 
 
 def sick_runs(entries: Sequence[RunEntry]) -> Iterator[str]:

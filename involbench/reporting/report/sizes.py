@@ -11,7 +11,7 @@ from involbench.results.record import ROLES
 def sizes(material: Material) -> Section | None:
     """One chart; None where no run has counts."""
     found: dict[str, tuple[str, ParameterCounts]] = {}
-    for each in material.comparison.models:
+    for each in material.drawn.models:
         if each.parameters is None:
             continue
         name = label(each.model, own_point(each))

@@ -1,0 +1,86 @@
+"""What makes the reading of many runs quick changes nothing of what is read or refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from involbench.errors import ResultsError
+from involbench.results.files import names_in, read_bytes
+from involbench.results.paths import ResultsPath
+from involbench.results.reading import ResultsTree, read_run
+from involbench.results.record import RunRecord
+from tests.compare.factory import make_run
+
+
+def test_records_that_are_alike_are_read_as_each_would_be_alone(tmp_path: Path) -> None:
+    for seed in range(4):
+        for model in ("cnn", "inn"):
+            make_run(tmp_path, model, seed, accuracy=0.5 + seed / 100)
+    make_run(tmp_path, "cnn", 9, error="out of memory")
+    found, warnings = ResultsTree(tmp_path).runs("digits")
+    assert (len(found), warnings) == (9, [])
+    for run in found:
+        alone = RunRecord.model_validate_json((run.path.path / "run.json").read_text())
+        assert run.record == alone
+        assert run.record.model_dump_json() == alone.model_dump_json()
+        assert run.record.model_fields_set == alone.model_fields_set
+    data = {id(run.record.data) for run in found if run.record.trial.model == "inn"}
+    assert len(data) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("run_id", "other-seed0-00000000"),
+        ("seconds", "long"),
+        ("metrics", {"test_accuracy": 7}),
+        ("metrics", {"test_loss": "1e999"}),
+        ("files", {"model.keras": 0.5}),
+        ("started", None),
+    ],
+)
+def test_what_a_record_has_of_its_own_is_checked_too(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    make_run(tmp_path, "cnn", 0)
+    damaged = make_run(tmp_path, "cnn", 1) / "run.json"
+    damaged.write_text(json.dumps({**json.loads(damaged.read_text()), key: value}))
+    found, (warning,) = ResultsTree(tmp_path).runs("digits")
+    assert [run.record.trial.seed for run in found] == [0]
+    assert str(damaged) in warning
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "1", 1.0, True, None])
+def test_a_seed_is_as_strict_as_in_a_spec(tmp_path: Path, seed: object) -> None:
+    run = make_run(tmp_path, "cnn", 1)
+    read_run(ResultsPath(tmp_path) / "digits/runs" / run.name)
+    record = json.loads((run / "run.json").read_text())
+    record["trial"]["seed"] = seed
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ResultsError, match="seed"):
+        read_run(ResultsPath(tmp_path) / "digits/runs" / run.name)
+
+
+def test_nothing_outside_is_reached_from_a_folder_that_is_kept_open(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "results" / "runs" / "one"
+    outside.mkdir()
+    inside.mkdir(parents=True)
+    (outside / "file").write_text("secret")
+    (inside / "file").write_text("own")
+    runs = ResultsPath(tmp_path / "results") / "runs"
+    with runs.kept_open():
+        assert read_bytes(runs / "one/file", 10) == b"own"
+        shutil.rmtree(inside)
+        inside.symlink_to(outside)
+        with pytest.raises(ResultsError, match="is a link"):
+            read_bytes(runs / "one/file", 10)
+        with (runs / "one").kept_open(), pytest.raises(ResultsError, match="is a link"):
+            read_bytes(runs / "one/file", 10)
+        inside.parent.rename(tmp_path / "results" / "before")
+        (tmp_path / "results" / "runs").symlink_to(tmp_path)
+        assert names_in(runs) == ["one"]
+        assert not (runs / "outside").exists()
+    with pytest.raises(ResultsError, match="is a link"):
+        names_in(runs)
