@@ -54,6 +54,7 @@ models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew, and print t
 
 docs: models-doc ## Write anew what is made by programs in docs/: tables, findings, sample report.
 	$(BIN)/python -m benchmarks.findings
+	$(BIN)/python -m benchmarks.packages_doc
 	$(BIN)/involbench report reference/cifar10-jpeg --output docs/sample-report.html
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.analysis.bootstrap import RESAMPLES, bca_interval
-from involbench.analysis.sign_flip import sign_flip_p
-from involbench.analysis.verdict import verdict
+from involbench.comparison.pairing import verdict
+from involbench.statistics.bootstrap import RESAMPLES, bca_interval
+from involbench.statistics.hypothesis_tests import sign_flip_p
 
 PAIRS = (3, 6, 10, 20)
 EFFECTS = (0.5, 1.0, 2.0)

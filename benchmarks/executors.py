@@ -14,16 +14,14 @@ import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from involbench.execution.client import Worker
-from involbench.execution.cluster.hiring import on_cluster
-from involbench.execution.crew import Crew
-from involbench.execution.events import Event, TrialEnded
-from involbench.execution.plan import plan
-from involbench.execution.runner import Runner
-from involbench.execution.shares import divide
 from involbench.results.store import Store
+from involbench.runner.plan import plan
+from involbench.runner.runner import Event, Runner, TrialEnded
 from involbench.spec.load import load_spec
 from involbench.spec.schema import ResourcesSpec
+from involbench.workers.local import Worker, WorkerPool
+from involbench.workers.ray.pool import on_cluster
+from involbench.workers.resources import partition
 
 SPEC = """\
 name: small
@@ -76,9 +74,9 @@ def _overhead(executor: str, trials: int, workers: int) -> float:
     return (taken * workers - spent) / trials
 
 
-def _crew(executor: str, workers: int, results: Path) -> AbstractContextManager[Crew]:
+def _crew(executor: str, workers: int, results: Path) -> AbstractContextManager[WorkerPool]:
     if executor == "local":
-        return Crew([Worker(share) for share in divide("auto", workers, ())])
+        return WorkerPool([Worker(share) for share in partition("auto", workers, ())])
     return on_cluster(None, ResourcesSpec(), "auto", workers, results, send_back=False)
 
 

@@ -6,15 +6,13 @@ Run: python -m benchmarks.findings
 from pathlib import Path
 from typing import get_args
 
-from involbench.analysis.compare import compare_experiment
-from involbench.analysis.comparison import ClaimResult, ClaimVerdict, Comparison
-from involbench.analysis.measure import Wanted
-from involbench.analysis.metrics import ACCURACY, SIZE, metric
-from involbench.reporting.tables_markdown import comparison_markdown, markdown_table
-from involbench.reporting.tables_text import COSTS
-from involbench.results.outline import read_question
-from involbench.results.reading import ResultsTree
-from involbench.results.wording import coordinates, located
+from involbench.comparison.compare import compare_experiment
+from involbench.comparison.metrics import ACCURACY, SIZE, Wanted, metric
+from involbench.comparison.schema import ClaimResult, ClaimVerdict, Comparison
+from involbench.reporting.tables.cells import COSTS
+from involbench.reporting.tables.comparison import comparison_markdown, markdown_table
+from involbench.results.tree import ResultsTree, read_question
+from involbench.text import coordinates, located
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "findings.md"

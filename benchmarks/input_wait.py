@@ -49,8 +49,7 @@ def main() -> None:
 def _trained(architecture: str, augmentation: tuple[str, ...], data: Any) -> tuple[float, float]:
     """The share of the time spent waiting, and the seconds of an epoch, medians over epochs."""
     from involbench.results.paths import ResultsPath
-    from involbench.spec.data import DataSpec
-    from involbench.spec.training import TrainingSpec
+    from involbench.spec.schema import DataSpec, TrainingSpec
     from involbench.spec.trial import Trial
     from involbench.training.trial import run_trial
 

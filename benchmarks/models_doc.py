@@ -127,14 +127,14 @@ def _outlined(
     name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
 ) -> Any:
     from involbench.models import build_model
-    from involbench.profiling import only_outlines
+    from involbench.models.parameters import build_without_weights
 
-    with only_outlines():
+    with build_without_weights():
         return build_model(name, shape, classes, **arguments)
 
 
 def _sized(model: Any) -> Any:
-    from involbench.profiling import count_parameters
+    from involbench.models.parameters import count_parameters
 
     return count_parameters(model)
 

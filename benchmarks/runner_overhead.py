@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _start(kind: Callable[[str], Callable[[Any], None]], architecture: str) -> Connection:
-    from involbench.execution.ambient import USUAL
+    from involbench.workers.environment import USUAL
 
     for name, value in USUAL.items():
         os.environ.pop(name, None)
@@ -78,21 +78,19 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _as_the_runner(architecture: str) -> Callable[[Any], None]:
-    from involbench.training.batches import TrainingBatches
-    from involbench.training.device import make_reproducible
-    from involbench.training.feed import PreparedBatches
     from involbench.training.fit import with_scaling
     from involbench.training.history import EpochHistory
-    from involbench.training.input_wait import InputWait
-    from involbench.training.one_device import OneDevice
+    from involbench.training.prefetch import DataStallMonitor, PreparedBatches, TrainingBatches
+    from involbench.training.provenance import make_reproducible
     from involbench.training.split import Split, TrialData
+    from involbench.training.strategy.single import OneDevice
 
     make_reproducible(0)
     split = Split(*_images())
     data = TrialData(split, split, split, np.zeros(3, np.float32), np.ones(3, np.float32))
     model = with_scaling(_built(architecture), data.mean, data.std)
     _compile(model)
-    history, wait = EpochHistory(1, IMAGES, lambda report: None), InputWait()
+    history, wait = EpochHistory(1, IMAGES, lambda report: None), DataStallMonitor()
     batches = TrainingBatches(split, BATCH, seed=0)
     prepared = PreparedBatches(batches, range(1_000_000), wait)
     fed, epochs = OneDevice().feed(prepared), itertools.count()

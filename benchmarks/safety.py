@@ -72,7 +72,7 @@ def _epoch_seconds(architecture: str, deterministic: bool) -> float:
         Path(folder, "safety.yaml").write_text(text)
         command = [sys.executable, "-m", "involbench", "run", "safety.yaml", "-q"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        from involbench.results.reading import ResultsTree
+        from involbench.results.tree import ResultsTree
 
         (run,), _ = ResultsTree(Path(folder, "results")).runs("safety")
         return float(run.record.metrics["seconds_per_epoch"] or 0)

@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.compare_many import measure
-from involbench.results.store import Store, ended, own
+from involbench.results.store import Store, ended, lock_run
 from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
 from tests.compare.factory import FINGERPRINT, make_run
@@ -71,7 +71,7 @@ def _shape(folder: Path, points: int, seeds: int, repeats: int) -> None:
 
     def lock() -> None:
         for _, run_dir in runs:
-            with own(others.run_dir(run_dir.name)) as owned:
+            with lock_run(others.run_dir(run_dir.name)) as owned:
                 assert owned
 
     timed("lock each", repeats, lock)

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from involbench import optional_dependencies as extras
 from involbench.cli import main
-from involbench.execution import extras
 
 COMMAND = [sys.executable, "-m", "involbench"]
 

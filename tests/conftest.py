@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from involbench.execution.ambient import USUAL
+from involbench.workers.environment import USUAL
 from tests.effort import THOROUGH, examples
 
 # What trains in this process gives the bits of a worker; commands in processes of their own

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from involbench.bench import warm_up
-from involbench.execution import desk
-from involbench.execution.client import Worker
-from involbench.execution.desk import Desk
-from involbench.execution.worker import respond
+from involbench.benchmark import timing as warm_up
+from involbench.workers import handlers as desk
+from involbench.workers.handlers import RequestHandler
+from involbench.workers.local import Worker
+from involbench.workers.process import respond
 
 
 class Here:
@@ -22,7 +22,7 @@ class Here:
 
     def __init__(self) -> None:
         self.said = deque()
-        self.desk = Desk(SimpleNamespace(send=self.said.append))
+        self.desk = RequestHandler(SimpleNamespace(send=self.said.append))
 
     def send(self, request) -> None:
         self.said.append(respond(self.desk, request))
@@ -58,7 +58,7 @@ def eagerly() -> Iterator[None]:
         case "tensorflow":
             import tensorflow as tf
 
-            from involbench.ops import tensorflow_compiled as operator
+            from involbench.ops.tensorflow import compiled as operator
 
             tf.config.run_functions_eagerly(True)
             try:

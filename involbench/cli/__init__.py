@@ -13,8 +13,7 @@ import typer
 from typer.main import get_command
 
 from involbench import __version__
-from involbench.cli.page import echo
-from involbench.cli.streams import lost_output, make_patient
+from involbench.cli._output import echo, lost_output, make_patient
 from involbench.errors import InvolbenchError
 
 _UsageError: Any = typer.BadParameter.__base__

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from involbench.cli._options import Device, Json
+from involbench.cli._output import echo
 from involbench.cli.bench_export import export
 from involbench.cli.bench_model import model
-from involbench.cli.options import Device, Json
-from involbench.cli.page import echo
 
 if TYPE_CHECKING:
-    from involbench.results.benchmark import OperatorShape
+    from involbench.results.benchmarks import OperatorShape
     from involbench.results.record import Record
 
 bench = typer.Typer(
@@ -53,12 +53,11 @@ def operator(
     All of the same shape. Time, peak memory and first call, forward and with gradients, with the
     Keras backend in use.
     """
-    from involbench.analysis.benchmark_operator import summarize_operator
-    from involbench.cli.page import rendered
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.waiting import waiting
-    from involbench.execution.benchmark import bench_operator
-    from involbench.reporting.tables_operator import operator_view
+    from involbench.cli._output import rendered
+    from involbench.cli._worker import stoppable, waiting
+    from involbench.comparison.benchmark_operator import summarize_operator
+    from involbench.reporting.tables.benchmarks import operator_view
+    from involbench.runner.benchmarks import bench_operator
 
     wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
     with stoppable("interrupted; nothing is kept"), waiting() as show:
@@ -78,12 +77,11 @@ def step(
 
     Both start from the same weights, and their losses are compared step by step.
     """
-    from involbench.analysis.benchmark_step import summarize_steps
-    from involbench.cli.page import rendered
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.waiting import waiting
-    from involbench.execution.benchmark import bench_step
-    from involbench.reporting.tables_step import step_view
+    from involbench.cli._output import rendered
+    from involbench.cli._worker import stoppable, waiting
+    from involbench.comparison.benchmark_operator import summarize_steps
+    from involbench.reporting.tables.benchmarks import step_view
+    from involbench.runner.benchmarks import bench_step
 
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_steps(bench_step(repeats, device, show))
@@ -97,7 +95,7 @@ def _shape(text: str) -> "OperatorShape":
         UsageError: It is none.
     """
     from involbench.errors import UsageError
-    from involbench.results.benchmark import OperatorShape
+    from involbench.results.benchmarks import OperatorShape
 
     fields = text.split(",")
     if len(fields) != 6 or not all(re.fullmatch(r"\s*[0-9]{1,9}\s*", field) for field in fields):

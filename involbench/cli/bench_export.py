@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.completion import complete_experiment_or_run
-from involbench.cli.options import Json, Plot, Results, chosen_format, parse_name_or_path
-from involbench.cli.page import echo
+from involbench.cli._options import (
+    Json,
+    Plot,
+    Results,
+    chosen_format,
+    complete_experiment_or_run,
+    parse_name_or_path,
+)
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.analysis.benchmark_exports import ExportsBenchmark
-    from involbench.cli.measured import Named
-    from involbench.results.exports import Format, MeasuredExports
+    from involbench.cli._runs import Named
+    from involbench.comparison.benchmark_models import ExportsBenchmark
+    from involbench.results.benchmarks import Format, MeasuredExports
 
 
 def export(
@@ -58,16 +64,15 @@ def export(
     `compare`, `report` and claims, as metrics such as litert_int8_latency, litert_int8_size and
     litert_int8_accuracy.
     """
-    from involbench.analysis.benchmark_exports import summarize_exports
+    from involbench.cli._runs import check_endings, write_picture
+    from involbench.cli._worker import stoppable, waiting
     from involbench.cli.export import formats_named
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_endings, write_picture
-    from involbench.cli.waiting import waiting
+    from involbench.comparison.benchmark_models import summarize_exports
     from involbench.errors import UsageError
-    from involbench.execution.bench_exports import bench_exports
-    from involbench.execution.shares import CORES
     from involbench.reporting.plots import FORMATS
-    from involbench.reporting.tables_exports import exports_figure
+    from involbench.reporting.tables.exports import exports_figure
+    from involbench.runner.benchmarks import bench_exports
+    from involbench.workers.resources import CORES
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)
@@ -93,10 +98,10 @@ def _formats_here() -> "list[Format]":
     Raises:
         UsageError: There is none.
     """
-    from involbench.cli.page import warn
+    from involbench.cli._output import warn
     from involbench.errors import UsageError
-    from involbench.execution.exporting import missing_for
-    from involbench.results.exports import FORMATS
+    from involbench.results.benchmarks import FORMATS
+    from involbench.runner.benchmarks import missing_for
 
     lacks = {form: missing_for(form) for form in FORMATS}
     here = [form for form, what in lacks.items() if what is None]
@@ -109,8 +114,7 @@ def _formats_here() -> "list[Format]":
 
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
-    from involbench.cli.measured import is_experiment, runs_by_seed
-    from involbench.cli.trained_run import trained_run, without_hash
+    from involbench.cli._runs import is_experiment, runs_by_seed, trained_run, without_hash
     from involbench.errors import UsageError
 
     if len(named) == 1 and is_experiment(results, named[0]):
@@ -124,8 +128,8 @@ def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
 def _keep(
     blocks: "list[list[Named]]", measured: "list[MeasuredExports]", repeats: int, results: Path
 ) -> None:
-    from involbench.analysis.run_costs import export_metrics
-    from involbench.cli.measured import keep
+    from involbench.cli._runs import save_benchmark
+    from involbench.comparison.metrics import export_metrics
 
     metrics = [
         {
@@ -136,16 +140,20 @@ def _keep(
     ]
     machines = [made.machine for made in measured]
     example = f"{measured[0].exports[0].record.format}_latency"
-    keep("export", list(zip(machines, metrics, strict=True)), repeats, example, results)
+    save_benchmark("export", list(zip(machines, metrics, strict=True)), repeats, example, results)
 
 
 def _text(result: "ExportsBenchmark", chosen: str) -> str:
-    from involbench.cli.page import rendered
-    from involbench.reporting.tables_csv import csv_text
-    from involbench.reporting.tables_exports import exports_markdown, exports_rows, exports_view
+    from involbench.cli._output import rendered
+    from involbench.reporting.tables.comparison import csv_text
+    from involbench.reporting.tables.exports import (
+        exports_benchmark_view,
+        exports_markdown,
+        exports_rows,
+    )
 
     if chosen == "json":
         return result.model_dump_json(indent=2) + "\n"
     if chosen == "csv":
         return csv_text(exports_rows(result))
-    return exports_markdown(result) if chosen == "md" else rendered(exports_view(result))
+    return exports_markdown(result) if chosen == "md" else rendered(exports_benchmark_view(result))

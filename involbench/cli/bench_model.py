@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.completion import complete_experiment_or_run
-from involbench.cli.options import (
+from involbench.cli._options import (
     Device,
     Json,
     Overrides,
     Plot,
     Results,
     chosen_format,
+    complete_experiment_or_run,
     parse_name_or_path,
 )
-from involbench.cli.page import echo
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.analysis.benchmark_models import ModelsBenchmark
-    from involbench.execution.bench_requests import Network
-    from involbench.execution.look_requests import TrainedRun
-    from involbench.results.benchmark import ModelsMemory, ModelsTimes
+    from involbench.comparison.benchmark_models import ModelsBenchmark
+    from involbench.results.benchmarks import ModelsMemory, ModelsTimes
+    from involbench.workers.protocol import Network, TrainedRun
 
 _LARGEST_BATCH = 2**20
 
@@ -77,14 +76,13 @@ def model(
     all its models have finished. What is measured of runs is kept beside them, for `compare`,
     `report` and claims.
     """
-    from involbench.analysis.benchmark_models import summarize_models
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_endings, write_picture
-    from involbench.cli.waiting import waiting
-    from involbench.execution.bench_requests import TimeModels
-    from involbench.execution.benchmark import bench_models
+    from involbench.cli._runs import check_endings, write_picture
+    from involbench.cli._worker import stoppable, waiting
+    from involbench.comparison.benchmark_models import summarize_models
     from involbench.reporting.plots import FORMATS
-    from involbench.reporting.tables_models import models_figure
+    from involbench.reporting.tables.benchmarks import models_figure
+    from involbench.runner.benchmarks import bench_models
+    from involbench.workers.protocol import TimeModels
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)
@@ -113,8 +111,8 @@ def _keep(
     results: Path,
 ) -> None:
     """Keep what was measured of runs beside them."""
-    from involbench.analysis.run_costs import model_metrics
-    from involbench.cli.measured import keep
+    from involbench.cli._runs import save_benchmark
+    from involbench.comparison.metrics import model_metrics
 
     metrics = [
         {
@@ -125,7 +123,7 @@ def _keep(
         for block, measured in zip(blocks, times, strict=True)
     ]
     machines = [measured.machine for measured in times]
-    keep("model", list(zip(machines, metrics, strict=True)), repeats, "latency", results)
+    save_benchmark("model", list(zip(machines, metrics, strict=True)), repeats, "latency", results)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -139,9 +137,9 @@ def _size(text: str) -> tuple[int, int]:
 
 def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list[Network]]":
     """What is named, to be measured side by side: of an experiment a block a seed."""
-    from involbench.cli.measured import is_experiment, runs_by_seed
+    from involbench.cli._runs import is_experiment, runs_by_seed
     from involbench.errors import UsageError
-    from involbench.spec.single import is_architecture
+    from involbench.spec.expand import is_architecture
 
     experiments = [
         text for text in named if not is_architecture(text) and is_experiment(results, text)
@@ -160,7 +158,7 @@ def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list
 
 
 def _network(name: str, run: "TrainedRun") -> "Network":
-    from involbench.execution.bench_requests import Network
+    from involbench.workers.protocol import Network
 
     return Network(name, run.record.trial, run.facts, run.weights.parent)
 
@@ -181,20 +179,19 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 
 
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
-    from involbench.cli.trained_run import trained_run, without_hash
+    from involbench.cli._runs import trained_run, without_hash
     from involbench.errors import UsageError
-    from involbench.execution.bench_requests import Network
-    from involbench.reporting.labels import label
-    from involbench.spec.expand import expand
+    from involbench.reporting.tables.cells import label
+    from involbench.spec.expand import adhoc_trial, expand, is_architecture, near_architecture
     from involbench.spec.load import load_spec
-    from involbench.spec.single import is_architecture, near_architecture, single_trial
     from involbench.spec.trial import one_seed_each
+    from involbench.workers.protocol import Network
 
     if text.endswith((".yaml", ".yml")):
         trials = one_seed_each(expand(load_spec(Path(text), overrides)))
         return [Network(label(trial.model, trial.point), trial) for trial in trials]
     if is_architecture(text):
-        return [Network(*single_trial(text))]
+        return [Network(*adhoc_trial(text))]
     try:
         name, run = trained_run(results, text, needs_weights=False)
     except UsageError as error:
@@ -205,9 +202,9 @@ def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
 
 
 def _text(result: "ModelsBenchmark", chosen: str) -> str:
-    from involbench.cli.page import rendered
-    from involbench.reporting.tables_csv import csv_text
-    from involbench.reporting.tables_models import models_markdown, models_rows, models_view
+    from involbench.cli._output import rendered
+    from involbench.reporting.tables.benchmarks import models_markdown, models_rows, models_view
+    from involbench.reporting.tables.comparison import csv_text
 
     if chosen == "json":
         return result.model_dump_json(indent=2) + "\n"

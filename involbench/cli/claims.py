@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.completion import complete_experiment
-from involbench.cli.options import ChosenSettings, Results, parse_name_or_path
-from involbench.cli.page import echo
+from involbench.cli._options import ChosenSettings, Results, complete_experiment, parse_name_or_path
+from involbench.cli._output import echo
 
 
 def claims(
@@ -32,13 +31,13 @@ def claims(
     on the settings that spec.yaml states; what other groups of runs say of it is listed, not
     counted.
     """
-    from involbench.analysis.measure import Wanted
-    from involbench.cli.comparing import grouped
-    from involbench.cli.experiments import find_experiments
-    from involbench.cli.page import print_json, rendered, warn
-    from involbench.reporting.claims import claims_document, claims_view
-    from involbench.reporting.labels import warnings_of
-    from involbench.results.outline import read_outline
+    from involbench.cli._compare import grouped
+    from involbench.cli._output import print_json, rendered, warn
+    from involbench.cli._runs import find_experiments
+    from involbench.comparison.metrics import Wanted
+    from involbench.reporting.prose import claims_document, claims_view
+    from involbench.reporting.tables.cells import warnings_of
+    from involbench.results.tree import read_spec_summary
 
     listed = find_experiments(results, experiments or [], published=True)
     kept, compared = grouped(listed, settings or [], None, Wanted(frozenset(), frozenset()))
@@ -46,7 +45,7 @@ def claims(
     for (tree, name), groups in zip(kept, compared, strict=True):
         if groups[0].claims:
             found[name] = groups
-        if groups[0].claims or read_outline(tree.folder(name)).faults:
+        if groups[0].claims or read_spec_summary(tree.folder(name)).faults:
             for warning in warnings_of(groups):
                 warn(f"{name}: {warning}")
     if as_json:

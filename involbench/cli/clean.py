@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Experiment, Results
-from involbench.cli.page import echo
+from involbench.cli._options import Experiment, Results
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.results.leftovers import Leftover
+    from involbench.results.cleanup import Leftover
 
 
 def clean(
@@ -27,9 +27,9 @@ def clean(
     A run that has a result is never removed, nor one that a process holds, nor any file that
     involbench did not write.
     """
-    from involbench.cli.page import rendered
+    from involbench.cli._output import rendered
     from involbench.errors import UsageError
-    from involbench.reporting.tables_clean import leftovers_view
+    from involbench.reporting.tables.runs import leftovers_view
 
     found = _find(results, experiment, failed)
     if not found:
@@ -47,9 +47,9 @@ def clean(
 
 
 def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover]":
-    from involbench.cli.experiments import find_experiments
-    from involbench.cli.page import warn
-    from involbench.results.leftovers import find_leftovers
+    from involbench.cli._output import warn
+    from involbench.cli._runs import find_experiments
+    from involbench.results.cleanup import find_leftovers
 
     found = []
     for tree, name in find_experiments(results, [experiment] if experiment else []):
@@ -70,10 +70,10 @@ def _agreed() -> bool:
 
 def _remove(found: "list[Leftover]", failed: bool) -> None:
     """Remove what can be, say what cannot, and end with 1 if there is such."""
-    from involbench.cli.page import warn
+    from involbench.cli._output import warn
     from involbench.errors import ResultsError
-    from involbench.reporting.tables_clean import counted
-    from involbench.results.removal import remove
+    from involbench.reporting.tables.runs import counted
+    from involbench.results.cleanup import remove
 
     removed = []
     faults: list[str] = []

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import (
+from involbench.cli._options import (
     ChosenSettings,
     Experiments,
     Json,
@@ -13,7 +13,7 @@ from involbench.cli.options import (
     chosen_format,
     parse_path,
 )
-from involbench.cli.page import echo
+from involbench.cli._output import echo
 
 
 def compare(
@@ -71,13 +71,20 @@ def compare(
     estimate but no verdict. Runs with different settings are compared in groups, the largest
     first; --set chooses one. Gates are checked for the settings that spec.yaml states.
     """
-    from involbench.cli.comparing import Asked, compared, document, stated, write
-    from involbench.cli.experiments import find_experiments
-    from involbench.cli.gates import end_on_failed_gate, gates_of
+    from involbench.cli._compare import (
+        Options,
+        compared,
+        document,
+        end_on_failed_gate,
+        gates_of,
+        stated,
+        write,
+    )
+    from involbench.cli._runs import find_experiments
 
     gates = gates_of(fail_if or [], strict)
     folders = tuple(results or [Path("results")])
-    asked = Asked(
+    asked = Options(
         folders,
         baseline,
         tuple(dict.fromkeys(metrics or ["test_accuracy"])),

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Overrides, Results, parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import Overrides, Results, parse_path
+from involbench.cli._output import echo
 
 
 def doctor(
@@ -29,11 +29,10 @@ def doctor(
     import platform
 
     from involbench import __version__
-    from involbench.cli.page import print_json, rendered
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.waiting import waiting
-    from involbench.execution.doctor import examine
-    from involbench.reporting.tables_doctor import doctor_document, doctor_view
+    from involbench.cli._output import print_json, rendered
+    from involbench.cli._worker import stoppable, waiting
+    from involbench.reporting.tables.doctor import doctor_document, doctor_view
+    from involbench.runner.doctor import examine
     from involbench.spec.load import load_spec
 
     loaded = load_spec(spec, overrides or []) if spec or overrides else None

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Json, Results, Run, parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import Json, Results, Run, parse_path
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.results.exports import Format
+    from involbench.results.benchmarks import Format
 
 _TEST = 256
 
@@ -49,14 +49,13 @@ def export(
     It is run there and held against Keras. It takes pixels from 0 to 255 and gives a probability a
     class.
     """
-    from involbench.cli.page import print_json, rendered
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.trained_run import check_test_images, trained_run
-    from involbench.cli.waiting import waiting
+    from involbench.cli._output import print_json, rendered
+    from involbench.cli._runs import check_test_images, trained_run
+    from involbench.cli._worker import stoppable, waiting
     from involbench.errors import InvolbenchError
-    from involbench.execution.exporting import export_formats
-    from involbench.reporting.exports import EXPORTS_VERSION, exports_view
+    from involbench.reporting.tables.exports import EXPORTS_VERSION, exports_view
     from involbench.results.paths import ResultsPath
+    from involbench.runner.benchmarks import export_formats
 
     wanted = formats_named(formats)
     name, found = trained_run(results, run)
@@ -87,9 +86,9 @@ def formats_named(named: list[str]) -> "list[Format]":
         UsageError: One is none, or has not.
     """
     from involbench.errors import UsageError
-    from involbench.execution.exporting import missing_for
-    from involbench.results.exports import FORMATS
-    from involbench.spec.wording import suggest
+    from involbench.results.benchmarks import FORMATS
+    from involbench.runner.benchmarks import missing_for
+    from involbench.text import suggest
 
     for name in named:
         if name not in FORMATS:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Experiments, Results, parse_name_or_path
-from involbench.cli.page import echo
+from involbench.cli._options import Experiments, Results, parse_name_or_path
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.reporting.trackers.rows import RunRow
+    from involbench.reporting.integrations.tables import RunRow
 
 _EXTRAS = {"csv": "", "parquet": "parquet", "mlflow": "mlflow", "tensorboard": "tensorboard"}
 """The extra of involbench that each kind needs."""
@@ -39,12 +39,12 @@ def export_results(
     results: Results = Path("results"),
 ) -> None:
     """Give every run to a lab's own tables and dashboards."""
-    from involbench.cli.experiments import find_experiments
-    from involbench.cli.page import warn
+    from involbench.cli._output import warn
+    from involbench.cli._runs import find_experiments
     from involbench.errors import UsageError
-    from involbench.execution.extras import require
-    from involbench.reporting.trackers.rows import run_rows
-    from involbench.spec.wording import suggest
+    from involbench.optional_dependencies import require
+    from involbench.reporting.integrations.tables import run_rows
+    from involbench.text import suggest
 
     if to not in _EXTRAS:
         raise UsageError(f"--to {to}: no such kind; {suggest(to, list(_EXTRAS))}")
@@ -57,10 +57,10 @@ def export_results(
 
 def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
     """Do it, and what to tell of it."""
-    from involbench.cli.page import warn
-    from involbench.reporting.trackers.mlflow import write_mlflow
-    from involbench.reporting.trackers.tables import write_csv, write_parquet
-    from involbench.reporting.trackers.tensorboard import TensorBoard
+    from involbench.cli._output import warn
+    from involbench.reporting.integrations.mlflow import write_mlflow
+    from involbench.reporting.integrations.tables import write_csv, write_parquet
+    from involbench.reporting.integrations.tensorboard import TensorBoard
 
     folder = Path(output or "exported")
     if to == "mlflow":

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import parse_path
+from involbench.cli._output import echo
 
 
 def init(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run, parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import Results, Run, parse_path
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from involbench.execution.look_requests import TrainedRun
-    from involbench.results.looking import KernelMaps
+    from involbench.results.arrays import KernelMaps
     from involbench.results.paths import AnyPath
+    from involbench.workers.protocol import TrainedRun
 
 Pixel = tuple[int, int]
 
@@ -69,13 +69,13 @@ def kernels(
     What is drawn is the sum of a kernel's values. One column a layer and group; where there are
     more than twelve, the mean of a layer's groups.
     """
-    from involbench.cli.looking import ask
-    from involbench.cli.page import rendered
-    from involbench.cli.trained_run import check_endings, check_test_images, trained_run
+    from involbench.cli._output import rendered
+    from involbench.cli._runs import check_endings, check_test_images, trained_run
+    from involbench.cli._worker import ask
     from involbench.errors import UsageError
-    from involbench.execution.look_requests import MakeKernels
-    from involbench.reporting.kernels import kernels_view
+    from involbench.reporting.inference import kernels_view
     from involbench.reporting.plots import FORMATS
+    from involbench.workers.protocol import MakeKernels
 
     check_endings(outputs or [], (*FORMATS, "npz"))
     name, found = trained_run(results, run, needs_weights=not untrained)
@@ -124,8 +124,8 @@ def _write(
     title: str,
 ) -> bool:
     """Whether all of them could be drawn."""
-    from involbench.cli.trained_run import write_output, write_picture
-    from involbench.reporting.kernels import kernels_arrays, kernels_figure
+    from involbench.cli._runs import write_output, write_picture
+    from involbench.reporting.inference import kernels_arrays, kernels_figure
 
     classes, all_written = run.facts.class_names, True
     for path in outputs:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import Experiment, Results
-from involbench.cli.page import echo
+from involbench.cli._options import Experiment, Results
+from involbench.cli._output import echo
 
 
 def list_runs(
@@ -23,10 +23,10 @@ def list_runs(
     """
     from datetime import UTC, datetime
 
-    from involbench.cli.experiments import find_experiments
-    from involbench.cli.page import print_json, rendered, warn
-    from involbench.reporting.tables_list import experiments_view, list_json, runs_view
-    from involbench.results.catalog import read_entries
+    from involbench.cli._output import print_json, rendered, warn
+    from involbench.cli._runs import find_experiments
+    from involbench.reporting.tables.runs import experiments_view, list_json, runs_view
+    from involbench.results.run_index import read_entries
 
     found = {}
     for tree, name in find_experiments(results, [experiment] if experiment else [], published=True):

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from involbench.cli.options import Overrides, SpecPath
-from involbench.cli.page import echo
+from involbench.cli._options import Overrides, SpecPath
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.execution.messages import Report
     from involbench.results.record import Parameters
+    from involbench.workers.protocol import Report
 
 
 def params(
@@ -20,21 +20,24 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs by layer and by role."""
-    from involbench.cli.page import print_json, rendered
-    from involbench.execution.budgets import with_widths
-    from involbench.execution.client import Worker
-    from involbench.execution.requests import CountParameters
-    from involbench.execution.shares import Share
+    from involbench.cli._output import print_json, rendered
     from involbench.reporting.progress import trial_name
     from involbench.reporting.safe_console import SafeConsole
-    from involbench.reporting.tables_params import params_view
+    from involbench.reporting.tables.parameters import params_view
+    from involbench.runner.plan import resolve_width_matches
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
     from involbench.spec.trial import one_seed_each
+    from involbench.workers.local import Worker
+    from involbench.workers.protocol import CountParameters
+    from involbench.workers.resources import WorkerResources
 
     every = expand(load_spec(spec, overrides or []))
-    with Worker(Share("cpu")) as worker, SafeConsole(stderr=True).status("starting Keras"):
-        trials = one_seed_each(with_widths(every, worker, _say))
+    with (
+        Worker(WorkerResources("cpu")) as worker,
+        SafeConsole(stderr=True).status("starting Keras"),
+    ):
+        trials = one_seed_each(resolve_width_matches(every, worker, _say))
         names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
         counts = worker.ask(CountParameters(trials), lambda report: None)
     counted = dict(zip(names, counts, strict=True))
@@ -50,7 +53,7 @@ def _document(parameters: "Parameters") -> dict[str, Any]:
 
 
 def _say(report: "Report") -> None:
-    from involbench.execution.messages import Notice
+    from involbench.workers.protocol import Notice
 
     if isinstance(report, Notice):
         echo(report.text, err=True)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run, parse_name_or_path, parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import Results, Run, parse_name_or_path, parse_path
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.execution.look_requests import PredictFiles, PredictTest, TrainedRun
+    from involbench.workers.protocol import PredictFiles, PredictTest, TrainedRun
 
 
 def predict(
@@ -48,11 +48,11 @@ def predict(
     trained on were (data.resize). Test images are taken of all classes in turn, the same ones for
     every run on the same data.
     """
-    from involbench.cli.looking import ask
-    from involbench.cli.page import print_json, rendered
-    from involbench.cli.trained_run import check_endings, trained_run, write_picture
+    from involbench.cli._output import print_json, rendered
+    from involbench.cli._runs import check_endings, trained_run, write_picture
+    from involbench.cli._worker import ask
     from involbench.errors import UsageError
-    from involbench.reporting import answers as told
+    from involbench.reporting import inference as told
     from involbench.reporting.plots import FORMATS, MOST_IMAGES, plot_images
 
     outputs = [output] if output else []
@@ -76,9 +76,9 @@ def predict(
 def _request(
     run: "TrainedRun", images: list[str], test: int | None
 ) -> "PredictFiles | PredictTest":
-    from involbench.cli.trained_run import check_test_images
+    from involbench.cli._runs import check_test_images
     from involbench.errors import UsageError
-    from involbench.execution.look_requests import PredictFiles, PredictTest
+    from involbench.workers.protocol import PredictFiles, PredictTest
 
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")
@@ -97,7 +97,7 @@ def _check_readable(images: list[str]) -> None:
     """
     from involbench.errors import UsageError
     from involbench.regular_file import open_regular
-    from involbench.results.wording import printable
+    from involbench.text import printable
 
     wrong = []
     for name in images:

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.completion import complete_experiment
-from involbench.cli.options import (
+from involbench.cli._options import (
     ChosenSettings,
     ResultsFolders,
+    complete_experiment,
     parse_name_or_path,
     parse_path,
 )
-from involbench.cli.page import echo
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.reporting.report.parts import Section
+    from involbench.reporting.html.components import Section
     from involbench.results.paths import AnyPath
-    from involbench.results.reading import ResultsTree
+    from involbench.results.tree import ResultsTree
 
 
 def report(
@@ -58,9 +58,9 @@ def report(
     Charts that want a run's history or predictions are drawn of the runs that have them; what is
     missing is said.
     """
-    from involbench.cli.page import warn
-    from involbench.reporting.report.material import gather
-    from involbench.reporting.report.page import draw, report_page
+    from involbench.cli._output import warn
+    from involbench.reporting.html.data import gather
+    from involbench.reporting.html.page import draw, report_page
 
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
@@ -79,7 +79,7 @@ def report(
 
 
 def _one_experiment(results: list[Path], names: list[str]) -> "tuple[ResultsTree, str]":
-    from involbench.cli.experiments import find_experiments
+    from involbench.cli._runs import find_experiments
     from involbench.errors import UsageError
 
     found = find_experiments(results, names)
@@ -114,7 +114,7 @@ def _write(path: "AnyPath", page: str) -> None:
 
 
 def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> "AnyPath":
-    from involbench.cli.page import warn
+    from involbench.cli._output import warn
     from involbench.errors import ResultsError, UsageError
     from involbench.reporting.plot_warnings import or_warn
     from involbench.reporting.plots import save_figure
@@ -135,7 +135,7 @@ def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> 
 def _open(path: Path) -> None:
     import webbrowser
 
-    from involbench.cli.page import warn
+    from involbench.cli._output import warn
 
     if not webbrowser.open(path.resolve().as_uri()):
         warn(f"--open: found no browser; open {path} in one")

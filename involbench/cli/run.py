@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from involbench.cli.options import Device, Overrides, Results, SpecPath, parse_path
-from involbench.cli.stopping import stoppable
+from involbench.cli._options import Device, Overrides, Results, SpecPath, parse_path
+from involbench.cli._worker import stoppable
 
 
 def run(
@@ -78,7 +78,7 @@ def run(
 
     Finished trials are skipped, interrupted ones go on where they were.
     """
-    from involbench.cli.running import Asked, run_experiment
+    from involbench.cli._run import Options, run_experiment
     from involbench.spec.load import load_spec
 
     if executor == "local" and (address or send_back):
@@ -86,7 +86,7 @@ def run(
         raise typer.BadParameter("is for --executor ray", param_hint=flag)
     if executor == "ray" and gpus:
         raise typer.BadParameter("Ray gives out GPUs; see resources.gpus", param_hint="--gpus")
-    asked = Asked(
+    asked = Options(
         results,
         device,
         jobs,

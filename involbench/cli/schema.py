@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli.options import parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import parse_path
+from involbench.cli._output import echo
 
 
 def schema(
@@ -23,7 +23,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of experiment files, for editors."""
     from involbench.results.files import write_atomic
-    from involbench.spec.json_schema import json_schema_text
+    from involbench.spec.schema import json_schema_text
 
     if output is None:
         echo(json_schema_text(), nl=False)

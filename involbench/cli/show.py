@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Results, Run
-from involbench.cli.page import echo
+from involbench.cli._options import Results, Run
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.results.catalog import RunEntry
     from involbench.results.record import Parameters
+    from involbench.results.run_index import RunEntry
 
 
 def show(
@@ -23,10 +23,10 @@ def show(
     """Show one run: how it ended, metrics, log and provenance."""
     from datetime import UTC, datetime
 
-    from involbench.cli.find_run import find_run
-    from involbench.cli.page import print_json, rendered
-    from involbench.reporting.tables_show import run_document, run_view
-    from involbench.results.catalog import read_entry
+    from involbench.cli._output import print_json, rendered
+    from involbench.cli._runs import find_run
+    from involbench.reporting.tables.runs import run_document, run_view
+    from involbench.results.run_index import read_entry
 
     experiment, folder = find_run(results, run)
     entry = read_entry(experiment, folder)
@@ -39,9 +39,9 @@ def show(
 
 def _parameters(entry: "RunEntry") -> "Parameters | None":
     """The counts; a warning where a finished run has none that can be read."""
-    from involbench.cli.page import warn
+    from involbench.cli._output import warn
     from involbench.errors import ResultsError
-    from involbench.results.reading import read_parameters
+    from involbench.results.tree import read_parameters
 
     try:
         return read_parameters(entry.path)

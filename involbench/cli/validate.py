@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli.options import Overrides, parse_path
-from involbench.cli.page import echo
+from involbench.cli._options import Overrides, parse_path
+from involbench.cli._output import echo
 
 if TYPE_CHECKING:
     from involbench.spec.claims import Claim
@@ -50,21 +50,20 @@ def validate(
 @contextmanager
 def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     """Takes specs whose models are to be built by a worker, which needs no GPU for it."""
-    from involbench.cli.stopping import stoppable
-    from involbench.cli.waiting import waiting
-    from involbench.execution.client import Worker
-    from involbench.execution.messages import Notice
-    from involbench.execution.plan import check_builds
-    from involbench.execution.shares import Share
+    from involbench.cli._worker import stoppable, waiting
+    from involbench.runner.plan import check_builds
+    from involbench.workers.local import Worker
+    from involbench.workers.protocol import Notice
+    from involbench.workers.resources import WorkerResources
 
-    with stoppable("interrupted"), waiting() as show, Worker(Share("cpu")) as worker:
+    with stoppable("interrupted"), waiting() as show, Worker(WorkerResources("cpu")) as worker:
         show(Notice("starting Keras and building each model once"))
         yield lambda loaded: check_builds(loaded, worker, show)
 
 
 def warn_of_claims(claims: "Sequence[Claim]") -> None:
     """Name claims about what no run measures: they would be undecided for good."""
-    from involbench.analysis.metrics import METRICS, suggestion
+    from involbench.comparison.metrics import METRICS, suggestion
 
     for index, claim in enumerate(claims):
         if claim.metric.partition("@")[0] not in METRICS:

@@ -12,11 +12,27 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from involbench.data.cifar_classes import CIFAR10_CLASSES, CIFAR100_CLASSES
 from involbench.data.dataset import Dataset, make_dataset
 from involbench.data.source import Description, Source, reason
 from involbench.errors import DataError
 from involbench.regular_file import open_regular
+
+_NAMES10 = "airplane automobile bird cat deer dog frog horse ship truck"
+CIFAR10_CLASSES = tuple(_NAMES10.split())
+
+_NAMES100 = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle
+bowl boy bridge bus butterfly camel can castle caterpillar cattle
+chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur
+dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard
+lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain
+mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree
+plain plate poppy porcupine possum rabbit raccoon ray road rocket
+rose sea seal shark shrew skunk skyscraper snail snake spider
+squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
+train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+"""
+CIFAR100_CLASSES = tuple(_NAMES100.split())
 
 _SECONDS_OF_SILENCE = 30
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from involbench.data.dataset import Dataset, Images, make_dataset
+from involbench.data.dataset import Dataset, Images, make_dataset, stratified_split
 from involbench.data.resize import resized
 from involbench.data.source import Description, Source
-from involbench.data.subsets import stratified_split
 
 SIDE = 32
 _TEST_FRACTION = 0.2

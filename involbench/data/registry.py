@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from involbench.data import cifar, digits, folder, npz
+from involbench.data import cifar, digits, npz
+from involbench.data import image_folder as folder
 from involbench.data.dataset import Dataset
 from involbench.data.resize import RESIZES, Resize
 from involbench.data.source import Description, Notify, Progress, Source, silent

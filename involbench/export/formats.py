@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.export import litert, onnx, saved_model
-from involbench.results.exports import Format
+from involbench.results.benchmarks import Format
 
 Images = NDArray[np.float32]
 """(N, H, W, C), from 0 to 255."""

@@ -1,10 +1,9 @@
 """Keras layers: involution, and what it is compared with."""
 
+from involbench.layers.attention import LocalSelfAttention2D, OutlookAttention2D
 from involbench.layers.involution2d import Involution2D
-from involbench.layers.local_self_attention2d import LocalSelfAttention2D
 from involbench.layers.official_weights import load_official_weights
 from involbench.layers.operators import make_operator
-from involbench.layers.outlook_attention2d import OutlookAttention2D
 
 __all__ = [
     "Involution2D",

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from involbench.layers.kernel_generator import Choice, KernelGenerator
-from involbench.layers.published import Published
+from involbench.layers.presets import Published
 from involbench.ops.geometry import Geometry, check_groups, check_positive, make_geometry
 from involbench.ops.involution import apply
 

@@ -1,12 +1,30 @@
 """The part of an involution layer that makes a kernel for each pixel."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import layers
 
-from involbench.layers.normalization import KINDS, normalization_layer
 from involbench.ops.geometry import Geometry, check_choice, check_positive
+
+KINDS = ("batch", "layer", "group", None)
+
+
+def normalization_layer(
+    kind: str | None, filters: int, axis: int, momentum: float, epsilon: float, dtype: Any
+) -> layers.Layer | None:
+    """The layer between the generator's two convolutions; `axis` is that of the channels."""
+    shared = {"epsilon": epsilon, "dtype": dtype, "name": "normalization"}
+    if kind == "batch":
+        return layers.BatchNormalization(axis, momentum=momentum, **shared)
+    if kind == "layer":
+        return layers.LayerNormalization(axis, **shared)
+    if kind == "group":
+        return layers.GroupNormalization(math.gcd(32, filters), axis, **shared)
+    return None
+
 
 Choice = str | Callable[..., Any] | None
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)

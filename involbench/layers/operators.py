@@ -6,9 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from involbench.layers.attention import LocalSelfAttention2D, OutlookAttention2D
 from involbench.layers.involution2d import Involution2D
-from involbench.layers.local_self_attention2d import LocalSelfAttention2D
-from involbench.layers.outlook_attention2d import OutlookAttention2D
 from involbench.layers.symmetric import SymmetricConv2D, SymmetricDepthwiseConv2D
 from involbench.ops.geometry import check_choice
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from involbench.models.slot import Operator, operate
+from involbench.models.slot import Operator, apply_operator
 
 
 def plain(
@@ -44,7 +44,7 @@ def plain(
         )
     inputs = x = keras.Input(input_shape)
     for stage, width in enumerate(widths, start=1):
-        x = operate(x, operator, width, kernel_size, 1, f"operator_{stage}", presets={})
+        x = apply_operator(x, operator, width, kernel_size, 1, f"operator_{stage}", presets={})
         x = layers.ReLU(name=f"relu_{stage}")(x)
         if stage < len(widths):
             x = layers.MaxPooling2D(name=f"pool_{stage}")(x)

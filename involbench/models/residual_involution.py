@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from involbench.models.slot import Operator, operate
+from involbench.models.slot import Operator, apply_operator
 
 _PRESETS = {"involution": {"use_reduce_bias": True}}
 
@@ -48,7 +48,7 @@ def residual_involution(
     inputs = keras.Input(input_shape)
     x = layers.Conv2D(width, 3, padding="same", activation="relu", name="stem_conv")(inputs)
     for block in range(1, num_layers + 1):
-        y = operate(x, operator, width, kernel_size, 1, f"operator_{block}", _PRESETS)
+        y = apply_operator(x, operator, width, kernel_size, 1, f"operator_{block}", _PRESETS)
         y = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm_{block}")(y)
         x = layers.ReLU(name=f"relu_{block}")(layers.Add(name=f"add_{block}")([x, y]))
     x = layers.Conv2D(3, 3, padding="same", name="head_conv")(x)

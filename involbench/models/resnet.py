@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from involbench.layers.symmetric import SymmetricConv2D
-from involbench.models.slot import Operator, operate
+from involbench.models.slot import Operator, apply_operator
 from involbench.ops.geometry import check_choice
 
 Tensor = Any
@@ -105,7 +105,7 @@ def rednet(
     check_choice("depth", depth, tuple(BLOCKS)[1:])
     inputs = keras.Input(input_shape)
     x = _convolved(inputs, width // 2, 3, 2, "stem_0_conv", "stem_0_bn")
-    x = operate(x, "involution", width // 2, stem_kernel_size, 1, "stem_1", _presets())
+    x = apply_operator(x, "involution", width // 2, stem_kernel_size, 1, "stem_1", _presets())
     x = _activated(_normalized(x, "stem_2"), "stem_3")
     x = _max_pooled(_convolved(x, width, 3, 1, "stem_4_conv", "stem_4_bn"))
     return _finished(inputs, x, num_classes, depth, "involution", kernel_size, width, "rednet")
@@ -139,7 +139,7 @@ def _bottleneck(
 ) -> Tensor:
     shortcut = _shortcut(x, 4 * filters, strides, name)
     y = _convolved(x, filters, 1, 1, f"{name}_conv1", f"{name}_bn1")
-    y = operate(y, operator, filters, kernel_size, strides, f"{name}_conv2", _presets())
+    y = apply_operator(y, operator, filters, kernel_size, strides, f"{name}_conv2", _presets())
     y = _activated(_normalized(y, f"{name}_bn2"), f"{name}_conv2_relu")
     y = _normalized(_convolution(y, 4 * filters, 1, 1, f"{name}_conv3"), f"{name}_bn3", zero=True)
     return _activated(layers.Add(name=f"{name}_add")([y, shortcut]), f"{name}_relu")
@@ -149,9 +149,9 @@ def _basic(
     x: Tensor, operator: Operator, filters: int, kernel_size: int, strides: int, name: str
 ) -> Tensor:
     shortcut = _shortcut(x, filters, strides, name)
-    y = operate(x, operator, filters, kernel_size, strides, f"{name}_conv1", _presets())
+    y = apply_operator(x, operator, filters, kernel_size, strides, f"{name}_conv1", _presets())
     y = _activated(_normalized(y, f"{name}_bn1"), f"{name}_conv1_relu")
-    y = operate(y, operator, filters, kernel_size, 1, f"{name}_conv2", _presets())
+    y = apply_operator(y, operator, filters, kernel_size, 1, f"{name}_conv2", _presets())
     y = _normalized(y, f"{name}_bn2", zero=True)
     return _activated(layers.Add(name=f"{name}_add")([y, shortcut]), f"{name}_relu")
 

@@ -25,7 +25,7 @@ def named(operator: Operator) -> tuple[str, dict[str, Any]]:
     return operator["name"], {key: value for key, value in operator.items() if key != "name"}
 
 
-def operate(
+def apply_operator(
     x: keras.KerasTensor,
     operator: Operator,
     filters: int,

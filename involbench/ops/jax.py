@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from involbench.ops import taps
+from involbench.ops import shifted_views as taps
 from involbench.ops.geometry import Geometry
 
 # So few numbers XLA's CPU compiler sums 40 times slower than it adds them one by one.

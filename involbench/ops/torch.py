@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from involbench.ops import cpu, taps
+from involbench.ops import cpu
+from involbench.ops import shifted_views as taps
 from involbench.ops.geometry import Geometry
 from involbench.ops.plain import plain_operations_chosen
 

@@ -1,19 +1,53 @@
 """The files that stand beside the runs: comparison.json, comparison.csv and the plots."""
 
-from involbench.analysis.compare import compare
-from involbench.analysis.comparison import Comparison
-from involbench.reporting.histories import histories_of, single_chance
-from involbench.reporting.labels import heading, label
-from involbench.reporting.notes_on_seeds import collapses
+from collections.abc import Sequence
+from itertools import islice
+
+from involbench.comparison.compare import compare
+from involbench.comparison.schema import Comparison, ModelResult
+from involbench.errors import ResultsError
+from involbench.reporting.notes import collapses
 from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.style import styles_of
-from involbench.reporting.tables_csv import comparison_csv
-from involbench.reporting.tables_json import comparison_document
+from involbench.reporting.tables.cells import heading, label
+from involbench.reporting.tables.comparison import comparison_csv, comparison_document
 from involbench.results.files import make_folder, write_atomic, write_json
-from involbench.results.locks import locked
-from involbench.results.outline import read_outline
 from involbench.results.paths import ResultsPath
-from involbench.results.reading import ResultsTree, read_history
+from involbench.results.record import History
+from involbench.results.store import locked
+from involbench.results.tree import ResultsTree, StoredRun, read_history, read_spec_summary
+
+Histories = dict[str, dict[int, History]]
+"""Model with its coordinates -> seed -> history."""
+
+
+def histories_of(
+    results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int | None = None
+) -> tuple[Histories, list[str]]:
+    """The histories behind each row of the comparison, and what could not be read.
+
+    Args:
+        results: The rows.
+        runs: Those that they are of.
+        most: How many seeds of each row are read, the first; default: all.
+    """
+    by_id = {run.record.run_id: run for run in runs}
+    found: Histories = {}
+    unread = []
+    for result in results:
+        histories = found.setdefault(label(result.model, result.point), {})
+        for seed, run_id in islice(result.runs.items(), most):
+            try:
+                histories[seed] = by_id[run_id].history()
+            except ResultsError as error:
+                unread.append(f"{error} (left out of the plots)")
+    return found, unread
+
+
+def single_chance(results: Sequence[ModelResult]) -> float | None:
+    """The accuracy of a guess, where it is the same for all models."""
+    chances = {result.chance for result in results}
+    return chances.pop() if len(chances) == 1 else None
 
 
 def write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
@@ -36,7 +70,7 @@ def write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
 def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
-    groups = compare(experiment, runs, warnings=damaged, outline=read_outline(folder))
+    groups = compare(experiment, runs, warnings=damaged, outline=read_spec_summary(folder))
     comparison = groups[0].comparison
     histories, unread = histories_of(comparison.models, groups[0].runs)
     comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *unread)})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from involbench.errors import InvolbenchError
-from involbench.results.wording import excerpt
+from involbench.text import excerpt
 
 
 @contextmanager

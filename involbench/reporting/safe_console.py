@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from involbench.results.wording import visible
+from involbench.text import visible
 
 
 class SafeConsole(Console):

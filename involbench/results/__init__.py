@@ -1,0 +1,1 @@
+"""The results tree: records, files, locks, cleanup."""

@@ -1,4 +1,4 @@
-"""Arrays in a file, read and written so that nothing in it can run code.
+"""Arrays in a file: predictions, kernel maps, sample images.
 
 What the arrays are is read from their headers, and checked, before any of them is unpacked.
 """
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from involbench.errors import InvolbenchError, ResultsError
 from involbench.results import limits
 from involbench.results.files import opened_to_read, write_atomic
+from involbench.results.limits import IMAGES, KERNELS, PREDICTIONS
 from involbench.results.paths import ResultsPath
+from involbench.results.tree import StoredRun
 
 Shape = tuple[int | None, ...]
 """None stands for any length."""
@@ -166,3 +168,166 @@ def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
     return len(shape) == len(wanted) and all(
         length is None or length == found for found, length in zip(shape, wanted, strict=True)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBatch:
+    """N images as a network gets them, before they are scaled."""
+
+    names: tuple[str, ...]
+    """The file each is from, or its number among the test images."""
+    pixels: NDArray[np.uint8]
+    """(N, H, W, C)."""
+    labels: NDArray[np.int64] | None
+    """The true classes, (N,), where they are known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network says of images."""
+
+    pictures: ImageBatch
+    probabilities: NDArray[np.float64]
+    """(N, classes)."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerKernels:
+    """The kernels that one involution layer makes for N images."""
+
+    name: str
+    kernel_size: tuple[int, int]
+    sums: NDArray[np.float32]
+    """The sum of each kernel's values, (N, H', W', groups): H' and W' as the layer's output."""
+    kernels: NDArray[np.float32] | None
+    """Those at one pixel, (N, groups, Kh, Kw), where one is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class KernelMaps:
+    """The kernels of every involution layer of a network, in its order."""
+
+    pictures: ImageBatch
+    layers: tuple[LayerKernels, ...]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """N test images and C classes."""
+
+    labels: NDArray[np.int64]
+    """The true classes, (N,)."""
+    predicted: NDArray[np.int64]
+    """The most probable classes, (N,)."""
+    probabilities: NDArray[np.float64]
+    """(N, C)."""
+
+
+def read_predictions(run: StoredRun) -> Predicted:
+    """Read `predictions.npz` of a run: as many images and classes as its record says.
+
+    Raises:
+        ResultsError: It is missing, damaged, or does not hold what it should.
+    """
+    path, facts = run.path / "predictions.npz", run.record.data
+    if facts is None:
+        raise ResultsError(f"{path}: cannot be read: run.json does not say of how many images")
+    images, classes = facts.test_size, len(facts.class_names)
+    with arrays_in(path, PREDICTIONS) as arrays:
+        found = Predicted(
+            arrays.read("labels", np.int64, images),
+            arrays.read("predicted", np.int64, images),
+            arrays.read("probabilities", np.float64, images, classes),
+        )
+        both = np.concatenate([found.labels, found.predicted])
+        if not images or both.min() < 0 or both.max() >= classes:
+            raise ValueError(f"its classes do not run from 0 to {classes - 1}")
+    return found
+
+
+MOST_PICTURES = 100
+MOST_BYTES = 2**21
+"""Of all images kept, unpacked."""
+
+
+def pictures_path(experiment: ResultsPath, fingerprint: str) -> ResultsPath:
+    """Where the images of a dataset are, in an experiment's folder."""
+    return experiment / f"images-{fingerprint[:12]}.npz"
+
+
+def write_pictures(path: ResultsPath, pictures: ImageBatch) -> None:
+    """Write test images; their names are their numbers in the test set.
+
+    Raises:
+        ResultsError: The folder cannot be written or the disk is full.
+    """
+    assert pictures.labels is not None
+    indices = np.array(list(map(int, pictures.names)), np.int64)
+    write_arrays(path, {"indices": indices, "pixels": pictures.pixels, "labels": pictures.labels})
+
+
+def read_pictures(path: ResultsPath) -> ImageBatch:
+    """Read them again.
+
+    Raises:
+        ResultsError: The file is missing, damaged, or does not hold what it should.
+    """
+    with arrays_in(path, IMAGES) as arrays:
+        indices = arrays.read("indices", np.int64, None)
+        count = len(indices)
+        pixels = arrays.read("pixels", np.uint8, count, None, None, None)
+        labels = arrays.read("labels", np.int64, count)
+        if not pixels.size or min(indices.min(), labels.min()) < 0 or count > MOST_PICTURES:
+            raise ValueError("its arrays do not fit each other")
+    return ImageBatch(tuple(map(str, indices.tolist())), pixels, labels)
+
+
+NAME = "kernels.npz"
+_MOST_IMAGES = 1000
+_MOST_GROUPS = 16
+"""Of a layer with more the mean of all is kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeptMaps:
+    """The sums of the kernels' values at each pixel."""
+
+    images: tuple[str, ...]
+    """Their numbers in the test set, N."""
+    sums: dict[str, NDArray[np.float32]]
+    """Layer -> (N, H', W', groups), with one group in place of many."""
+
+
+def write_kernel_maps(run_dir: ResultsPath, maps: KernelMaps) -> None:
+    """Write kernels.npz into a run folder.
+
+    Raises:
+        ResultsError: The folder cannot be written or the disk is full.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {
+        "images": np.array(maps.pictures.names),
+        "layers": np.array([layer.name for layer in maps.layers]),
+    }
+    for index, layer in enumerate(maps.layers):
+        sums = layer.sums
+        few = sums if sums.shape[-1] <= _MOST_GROUPS else sums.mean(axis=-1, keepdims=True)
+        arrays[f"sums_{index}"] = few.astype(np.float32)
+    write_arrays(run_dir / NAME, arrays)
+
+
+def read_kernel_maps(run_dir: ResultsPath) -> KeptMaps:
+    """Read it again.
+
+    Raises:
+        ResultsError: It is missing, damaged, or does not hold what it should.
+    """
+    with arrays_in(run_dir / NAME, KERNELS) as arrays:
+        count = len(arrays.headers) - 2
+        layers = arrays.read("layers", np.str_, count).tolist()
+        (images,) = arrays.require("images", np.str_, None).shape
+        shape = images, None, None, None
+        sums = [arrays.read(f"sums_{index}", np.float32, *shape) for index in range(count)]
+        if not sums or not all(each.size for each in sums) or images > _MOST_IMAGES:
+            raise ValueError("its arrays do not fit each other")
+        names = arrays.read("images", np.str_, images).tolist()
+    return KeptMaps(tuple(names), dict(zip(layers, sums, strict=True)))

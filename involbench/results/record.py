@@ -1,13 +1,57 @@
-"""What is kept of one run: the schema of `run.json`, `history.json` and `parameters.json`."""
+"""What is kept of one run: the schema of its JSON files.
 
-from collections.abc import Callable
+A record may come from a stranger. What it says of the data, and of a checkpoint, is checked where
+those are read.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from involbench.errors import ResultsError
 from involbench.results import limits
-from involbench.spec.section import Free, problem
 from involbench.spec.trial import Trial
+from involbench.spec.types import JsonObject, problem
+from involbench.text import excerpt
+
+INPUT_WAIT = "input_wait"
+"""Name of the metric: a share of the training steps' time, median over the epochs."""
+
+_MOST = 0.1
+_SECONDS = 1.0
+"""What a short training waits for less than this is nobody's concern."""
+
+
+def too_much(metrics: Mapping[str, float | None], epochs: int) -> str | None:
+    """What to say of a run that waited too long; None for all others."""
+    share, seconds = metrics.get(INPUT_WAIT), metrics.get("seconds_per_epoch")
+    if share is None or seconds is None or share <= _MOST or share * seconds * epochs < _SECONDS:
+        return None
+    return f"{share:.0%} of the training time was spent waiting for images"
+
+
+HELPS = (
+    "what helps: fewer --jobs or more cores, a faster disk for INVOLBENCH_CACHE, "
+    "smaller images (data.image_size), less augmentation"
+)
+"""The first two change no result, the others do."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch ended."""
+
+    epoch: int
+    """Counted from 1."""
+    epochs: int
+    images: int
+    """Trained on in it."""
+    metrics: dict[str, float]
+    """loss, accuracy, val_loss, val_accuracy, seconds."""
+
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -97,7 +141,7 @@ class RunRecord(Record):
     versions: dict[str, str]
     hardware: Hardware | None
     """None where the run failed before it told."""
-    git: Free | None
+    git: JsonObject | None
     """Commit and whether there were changes, of the involbench checkout, if it is one."""
     data: DataFacts | None
     started: str
@@ -169,3 +213,54 @@ class Parameters(Record):
 
 History = dict[str, list[float | None]]
 """`history.json`: loss, accuracy, val_loss, val_accuracy and seconds, one value an epoch."""
+
+
+class WidthMatch(Record):
+    """The width that comes nearest to the budget."""
+
+    width: int
+    count: int
+    """Trainable parameters or multiply-accumulates at this width."""
+    budget: int
+    """Those of the model that is matched."""
+
+    @property
+    def excess(self) -> float:
+        """By what share of the budget the count is above it."""
+        return self.count / self.budget - 1 if self.budget else float("inf")
+
+
+RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
+"""What a run folder's name is."""
+_FRACTIONS = ("test_accuracy", "best_val_accuracy", "macro_f1", "expected_calibration_error")
+
+
+def check_record(record: RunRecord, folder: str) -> None:
+    """Check a record against the name of its folder and its trial.
+
+    Raises:
+        ResultsError: They contradict each other.
+    """
+    if record.run_id != folder:
+        raise ResultsError(f"is a copy: it belongs to the run {excerpt(record.run_id)}")
+    trial, named = record.trial, RUN_ID.fullmatch(folder)
+    if named and (named["model"], named["seed"]) != (trial.model, str(trial.seed)):
+        raise ResultsError(f"its trial is of {trial.model}, seed {trial.seed}")
+    for name, value in record.metrics.items():
+        if name.partition("@")[0] in _FRACTIONS and value is not None and not 0 <= value <= 1:
+            raise ResultsError(f"metrics.{excerpt(name, 80)} is {value:.6g}, not between 0 and 1")
+
+
+def check_history(record: RunRecord, history: History) -> None:
+    """Check a history against the record of its run.
+
+    Raises:
+        ResultsError: It has more epochs than the run, or columns of different lengths.
+    """
+    lengths = {len(values) for values in history.values()}
+    planned = record.trial.training.epochs
+    if len(lengths) > 1:
+        raise ResultsError("its columns are not of one length")
+    epochs = max(lengths, default=0)
+    if epochs > planned:
+        raise ResultsError(f"it has {epochs} epochs; the run is of {planned}")

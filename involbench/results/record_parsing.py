@@ -13,10 +13,10 @@ from pydantic_core import from_json, to_json
 
 from involbench import __version__
 from involbench.errors import ResultsError
-from involbench.results.migration import up_to_date, writer
+from involbench.results.migrations import migrate, writer
 from involbench.results.record import Record, RunRecord
-from involbench.results.wording import excerpt
-from involbench.spec.section import Seed
+from involbench.spec.types import Seed
+from involbench.text import excerpt
 
 _OWN: dict[str, Any] = {
     "run_id": "",
@@ -110,7 +110,7 @@ def _other_record(text: bytes) -> RunRecord:
         from_json(to_json(document, inf_nan_mode="constants"), allow_inf_nan=False)
     except ValueError as error:
         raise ResultsError("damaged: not a whole JSON document") from error
-    current = up_to_date(document)
+    current = migrate(document)
     try:
         return RunRecord.model_validate_json(to_json(current))
     except ValidationError as error:

@@ -1,18 +1,138 @@
-"""The folder of one experiment, as its runner sees it."""
+"""The folder of one experiment, as its runner sees it: records, locks, logs.
 
+When a run has ended, `run.json` holds its trial.
+"""
+
+import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from errno import EACCES, EAGAIN, ENOSYS
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from involbench.errors import ResultsError, UsageError
-from involbench.results.files import make_folder, remove, remove_tree, write_atomic, write_json
-from involbench.results.locks import locked
-from involbench.results.migration import NewerRecord
+from involbench.results import limits
+from involbench.results.files import (
+    make_folder,
+    open_to_write,
+    opened_to_read,
+    read_bytes,
+    remove,
+    remove_tree,
+    write_atomic,
+    write_json,
+)
+from involbench.results.migrations import NewerRecord
 from involbench.results.paths import ResultsPath, kind_of
-from involbench.results.reading import read_run
 from involbench.results.record import RunRecord
+from involbench.results.tree import read_run
 from involbench.spec.trial import Trial
+
+
+def is_held(run_dir: ResultsPath) -> bool:
+    """Whether a living process holds the lock of a run folder. Makes and changes no file.
+
+    The lock is asked for as a reader, and given back at once, so that any number of processes can
+    look at the same time and each see only those that train.
+    """
+    try:
+        with run_dir.opened() as folder:
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(".lock", flags, dir_fd=folder)
+    except (OSError, ResultsError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (EACCES, EAGAIN)
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def locked(folder: ResultsPath, wait: bool) -> Iterator[bool]:
+    """Hold the lock of a folder for the length of a `with`; whether it could be had.
+
+    It dies with its process.
+
+    Args:
+        folder: An existing folder.
+        wait: Whether to wait until nobody else holds it.
+
+    Raises:
+        ResultsError: The folder cannot be written, or its disk has no locks.
+    """
+    descriptor = _acquired(folder, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+
+def _acquired(folder: ResultsPath, how: int) -> int | None:
+    """The locked descriptor; None where another process holds the lock."""
+    while True:
+        descriptor = open_to_write(folder / ".lock", os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, how)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (EACCES, EAGAIN):
+                return None
+            why = error.strerror
+            if error.errno == ENOSYS:
+                why = "its disk has no file locks; choose another with --results DIR"
+            raise ResultsError(f"cannot lock {folder}: {why}") from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # Deleted before it was locked: nobody else would see this lock.
+
+
+_LINES = 20
+_LONGEST = 2**16
+
+
+def last_lines(log: ResultsPath) -> tuple[str, ...]:
+    """The last 20 lines of a log; none where it cannot be read."""
+    try:
+        with opened_to_read(log, largest=None) as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - _LONGEST, 0))
+            text = file.read(_LONGEST).decode(errors="replace")
+    except (OSError, ResultsError):
+        return ()
+    return tuple(text.splitlines()[-_LINES:])
+
+
+NAME = "checkpoint/trial.json"
+"""Relative to the run's folder."""
+
+
+def write_trial(run_dir: ResultsPath, trial: Trial) -> None:
+    """Keep the trial that is about to be run in a folder.
+
+    Raises:
+        ResultsError: It cannot be written.
+    """
+    path = run_dir / NAME
+    make_folder(path.parent)
+    write_json(path, trial.model_dump(mode="json"))
+
+
+def read_trial(run_dir: ResultsPath) -> Trial | None:
+    """The trial that was begun in a folder; None where nothing tells it."""
+    try:
+        return Trial.model_validate_json(read_bytes(run_dir / NAME, limits.RECORD))
+    except (ResultsError, ValidationError):
+        return None
 
 
 class Store:
@@ -42,7 +162,7 @@ class Store:
         """The folder of one run, whether it exists or not."""
         return self.folder / "runs" / run_id
 
-    def tidy(self, run_id: str) -> None:
+    def drop_stale_checkpoints(self, run_id: str) -> None:
         """Delete the checkpoints of a run that was killed between its last two acts.
 
         The record is written first and says that nothing is left to do, unless time ran out.
@@ -57,7 +177,7 @@ class Store:
     def write_record(self, record: RunRecord) -> None:
         """Write the run.json of a run that could not, unless another process owns it."""
         run_dir = self.run_dir(record.run_id)
-        with own(run_dir) as owned:
+        with lock_run(run_dir) as owned:
             if owned:
                 write_json(run_dir / "run.json", record.model_dump(mode="json"))
 
@@ -86,7 +206,7 @@ def ended(
     return record
 
 
-def result_at_hand(
+def reusable_record(
     run_dir: ResultsPath, trial: Trial, since: float, force: bool
 ) -> RunRecord | None:
     """What makes running a trial needless, to be asked by the owner of its run.
@@ -140,7 +260,7 @@ def _as_written(run_dir: ResultsPath, name: str, size: int) -> bool:
 
 
 @contextmanager
-def own(run_dir: ResultsPath) -> Iterator[bool]:
+def lock_run(run_dir: ResultsPath) -> Iterator[bool]:
     """Own a run for the length of a `with`; whether it could be had.
 
     The lock dies with its process, so it is for the process that writes the folder to hold.

@@ -1,0 +1,1 @@
+"""The experiment spec: its schema, and how it is read."""

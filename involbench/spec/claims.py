@@ -1,20 +1,48 @@
-"""A claim: what somebody says of the models, in a form that results can be held against."""
+"""A claim, and metrics that are named with a target."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from involbench.spec.section import Name, PositiveFloat, Section, problem
-from involbench.spec.targets import takes_target, target_fault
-from involbench.spec.wording import KeyPath, describe, suggest
+from involbench.spec.types import Name, PositiveFloat, StrictModel, problem
+from involbench.text import KeyPath, describe, suggest
+
+_TO_TARGET = ("epochs_to", "seconds_to")
+_TARGET = "val_accuracy"
+
+
+def takes_target(metric: str) -> bool:
+    """Whether it says nothing without a target."""
+    return metric.partition("@")[0] in _TO_TARGET
+
+
+def target_of(metric: str) -> float | None:
+    """The validation accuracy to be reached, a fraction; None where the name has none."""
+    name, _, value = metric.partition("@")[2].partition("=")
+    if not takes_target(metric) or name != _TARGET:
+        return None
+    try:
+        target = float(value)
+    except ValueError:
+        return None
+    return target if 0 < target <= 1 else None
+
+
+def target_fault(metric: str) -> str:
+    """What is wrong with the name of a metric that takes a target; empty for all other names."""
+    if not takes_target(metric) or target_of(metric) is not None:
+        return ""
+    plain = metric.partition("@")[0]
+    return f"say which accuracy is to be reached, a fraction, such as {plain}@{_TARGET}=0.7"
+
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _METRIC = r"^[a-z0-9][a-z0-9_-]*(@[a-z_]+=[0-9.e+-]+)?$"
 _Metric = Annotated[str, StringConstraints(pattern=_METRIC, max_length=64)]
 
 
-class Margin(Section):
+class Margin(StrictModel):
     """By how much."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
@@ -31,7 +59,7 @@ class Margin(Section):
         return self
 
 
-class Claim(Section):
+class Claim(StrictModel):
     """That one model has more of a metric than another, or than itself at another point."""
 
     says: _Text = Field(description="The claim, in the words of its source.")

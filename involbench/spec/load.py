@@ -11,14 +11,13 @@ from pydantic import ValidationError
 
 from involbench.errors import SpecError
 from involbench.regular_file import open_regular
-from involbench.spec.document import Document, Problem
-from involbench.spec.explain import problems_of
+from involbench.spec.messages import problems_of
 from involbench.spec.overrides import apply_overrides
 from involbench.spec.schema import ExperimentSpec, baseline_fault
 from involbench.spec.sweep import MAX_TRIALS, sweep_problems
-from involbench.spec.wording import KeyPath, describe, nearest
+from involbench.spec.yaml import Document, NotYaml, Problem, parse
 from involbench.spec.yaml_edit import with_assignments
-from involbench.spec.yaml_source import NotYaml, parse
+from involbench.text import KeyPath, describe, nearest
 
 BUILT_IN = "built-in digits"
 MAX_BYTES = 2**18

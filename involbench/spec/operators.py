@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from involbench.spec.named import named, spelled_out
-from involbench.spec.section import problems_below, unknown_key
-from involbench.spec.wording import describe, suggest
+from involbench.spec.types import normalize_name, problems_below, spelled_out, unknown_key
+from involbench.text import describe, suggest
 
 Kind = Literal["whole", "number", "fraction", "switch", "text", "object"] | tuple[str | None, ...]
 """Whole numbers and numbers are above 0, a fraction below 1 too; text may be null; an object of
@@ -88,7 +87,7 @@ _EXPECTED = {
 
 def _checked(value: Any) -> Any:
     """The operator, as its name alone where it has no arguments, so that equal trials are equal."""
-    given = named(value, "an operator")
+    given = normalize_name(value, "an operator")
     name = given.get("name")
     if not isinstance(name, str) or name not in OPERATORS:
         raise problems_below([(("name",) if value is given else (), _wrong_name(given))])

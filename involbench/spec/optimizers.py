@@ -9,8 +9,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from involbench.spec.section import Section, problems_below, unknown_key
-from involbench.spec.wording import describe, suggest
+from involbench.spec.types import StrictModel, problems_below, unknown_key
+from involbench.text import describe, suggest
 
 _EVERY = (
     "learning_rate", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
@@ -73,7 +73,7 @@ def _describe_arguments(schema: dict[str, Any]) -> None:
     schema["additionalProperties"] = False
 
 
-class OptimizerSpec(Section, extra="allow", json_schema_extra=_describe_arguments):
+class OptimizerSpec(StrictModel, extra="allow", json_schema_extra=_describe_arguments):
     """A Keras optimizer and its arguments, as `keras.optimizers` spells them."""
 
     name: OptimizerName = Field("adam", description="The optimizer's class, in lower case.")

@@ -1,33 +1,257 @@
-"""The shape of an experiment spec: what a YAML file may say, and what it means when it is silent.
+"""The schema of an experiment spec.
 
 These classes are the only description of the spec. The error messages, the published JSON
 Schema and the trials are all derived from them.
 """
 
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.spec.architectures import ARCHITECTURES, ModelSpec
+from involbench.spec.architectures import ARCHITECTURES, ModelSpec, match_fault
 from involbench.spec.claims import Claim, claim_faults
-from involbench.spec.data import DataSpec
-from involbench.spec.evaluate import EvaluateSpec
-from involbench.spec.match import match_fault
-from involbench.spec.section import (
+from involbench.spec.optimizers import OptimizerName, OptimizerSpec
+from involbench.spec.types import (
+    Fraction,
     Name,
     PositiveFloat,
-    Section,
+    PositiveInt,
     Seed,
+    StrictModel,
+    expected,
+    normalize_name,
     problem,
     problems_below,
 )
-from involbench.spec.training import TrainingSpec
-from involbench.spec.wording import describe, suggest
+from involbench.text import KeyPath, describe, suggest
+
+Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
+_TAKEN_BY = {
+    "image_size": ("folder", "digits"),
+    "resize": ("folder", "digits"),
+    "test_fraction": ("folder",),
+}
+"""Keys that are for some datasets alone."""
+
+# YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
+# for the items stay as strict as everything else.
+_Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+
+
+class DataSpec(StrictModel):
+    """Which images, how many of them, and what is done to them on the way to the model."""
+
+    dataset: Dataset = Field(description="The source of the images.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        validate_default=True,
+        description="Where the images are; for folder and npz. Relative to the current folder.",
+    )
+    image_size: Annotated[
+        PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
+    ] = Field(
+        None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
+    )
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="How, where the aspect ratio differs: change the shape, cut off, or add black.",
+    )
+    test_fraction: Fraction = Field(
+        0.2, description="Share of the images held out for testing where a folder has no test/."
+    )
+    train_size: PositiveInt | None = Field(
+        None, description="Train on a class-balanced subset of this many images; default all."
+    )
+    validation: Annotated[
+        Literal["test"] | Fraction, expected("'test' or a fraction between 0 and 1, such as 0.1")
+    ] = Field("test", description="'test', as the keras.io example does, or a fraction of train.")
+    normalization: Literal["unit", "standardize"] = Field(
+        "unit", description="unit: x/255; standardize: zero mean and unit variance a channel."
+    )
+    augmentation: tuple[Literal["flip", "crop"], ...] = Field(
+        (), strict=False, description="Random changes to the training images."
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _path_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        dataset = info.data.get("dataset")
+        if value is None and dataset in ("folder", "npz"):
+            what = "images' folder" if dataset == "folder" else ".npz file"
+            raise problem(f"missing; the dataset '{dataset}' needs the path of the {what}")
+        if value is not None and dataset not in ("folder", "npz", None):
+            raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
+        return value
+
+    @field_validator(*_TAKEN_BY)
+    @classmethod
+    def _only_for_some(cls, value: Any, info: ValidationInfo) -> Any:
+        dataset, key = info.data.get("dataset"), info.field_name or ""
+        takers = _TAKEN_BY[key]
+        if value != cls.model_fields[key].default and dataset not in (*takers, None):
+            whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
+            raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
+        return value
+
+    @field_validator("resize")
+    @classmethod
+    def _resize_to_a_size(cls, value: str, info: ValidationInfo) -> str:
+        if value != "stretch" and info.data.get("image_size", "wrong") is None:
+            raise problem("needs data.image_size, the size to resize to")
+        return value
+
+
+_LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One change of the test images."""
+
+    kind: str
+    """A key of `evaluate`."""
+    value: float
+
+    @property
+    def name(self) -> str:
+        """As metrics under it are named: `noise=0.1` in `test_accuracy@noise=0.1`."""
+        return f"{self.kind}={self.value:g}"
+
+
+class EvaluateSpec(StrictModel):
+    """Conditions, each with its values; the images are changed one way at a time."""
+
+    noise: Annotated[tuple[Annotated[PositiveFloat, Field(le=1)], ...], _LISTED] = Field(
+        (), description="Gaussian noise: standard deviations, as shares of the full range."
+    )
+    blur: Annotated[tuple[Annotated[PositiveFloat, Field(le=100)], ...], _LISTED] = Field(
+        (), description="Gaussian blur: standard deviations, in pixels."
+    )
+    contrast: Annotated[tuple[Annotated[PositiveFloat, Field(le=100)], ...], _LISTED] = Field(
+        (), description="Contrast: factors of each pixel's distance from its image's mean."
+    )
+    shift: Annotated[tuple[Annotated[PositiveInt, Field(le=1024)], ...], _LISTED] = Field(
+        (), description="Shift: pixels, each image in one of four directions, drawn by the seed."
+    )
+    image_size: Annotated[tuple[Annotated[PositiveInt, Field(le=4096)], ...], _LISTED] = Field(
+        (), description="Another resolution: sides in pixels, for the models that can take it."
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _in_order(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        """Sorted, since their order decides nothing and equal trials must be equal."""
+        twice = [place for place, value in enumerate(values) if value in values[:place]]
+        if twice:
+            raise problems_below([((k,), f"{values[k]:g} is listed twice") for k in twice])
+        return tuple(sorted(values))
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All of them, kind by kind."""
+        kinds = type(self).model_fields
+        return tuple(Condition(kind, value) for kind in kinds for value in getattr(self, kind))
+
+
+class ScheduleSpec(StrictModel):
+    """A learning rate that falls, after a linear rise where one is asked for.
+
+    As `keras.optimizers.schedules.CosineDecay`, over all steps of the training.
+    """
+
+    name: Literal["cosine"] = Field(
+        description="cosine: half a period of it, down from the optimizer's learning rate."
+    )
+    alpha: Annotated[float, Field(ge=0, le=1)] = Field(
+        0, description="Where it ends, as a fraction of the optimizer's learning rate."
+    )
+    warmup_epochs: Annotated[float, Field(ge=0)] = Field(
+        0, description="Epochs in which it first rises from 0; they may be part of one."
+    )
+
+
+def schedule_fault(schedule: ScheduleSpec | None, epochs: int | None) -> str | None:
+    """What is wrong with a schedule's warm-up in a training of so many epochs, if known."""
+    if schedule is None or epochs is None or schedule.warmup_epochs < epochs:
+        return None
+    return f"expected less than training.epochs = {epochs}, got {schedule.warmup_epochs:g}"
+
+
+class TrainingSpec(StrictModel):
+    """How each model is trained."""
+
+    epochs: PositiveInt = Field(20, description="Passes over the training images.")
+    batch_size: PositiveInt = Field(256, description="Images a step.")
+    optimizer: OptimizerSpec = Field(
+        OptimizerSpec(),
+        description="The name of a Keras optimizer, or a mapping with its name and arguments.",
+    )
+    learning_rate_schedule: ScheduleSpec | None = Field(
+        None,
+        description="The name of a schedule, or a mapping with its name and arguments; "
+        "default a constant learning rate.",
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of each label's weight that is spread evenly over all classes in the "
+        "loss that is trained on; the test's loss is without it.",
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32",
+        description="The Keras dtype policy: in what the layers compute; weights, losses and "
+        "probabilities are float32 under each. Losses are scaled under mixed_float16.",
+    )
+    distribution: Literal["none", "auto", "data_parallel"] = Field(
+        "none",
+        description="Whether several devices train one model, each with a part of every batch: "
+        "auto: all GPUs that its worker sees; data_parallel: the same, and an error where there is "
+        "only one.",
+    )
+    deterministic: bool = Field(
+        True, description="Whether the same seed gives the same result to the bit."
+    )
+    checkpoint_every: PositiveInt | None = Field(
+        None, description="Steps between checkpoints within an epoch; there is one after each."
+    )
+    max_minutes: PositiveFloat | None = Field(
+        None, description="The longest that the training of one trial may take."
+    )
+
+    @field_validator(
+        "optimizer", mode="before", json_schema_input_type=OptimizerName | OptimizerSpec | None
+    )
+    @classmethod
+    def _optimizer_by_name(cls, value: Any) -> Any:
+        return OptimizerSpec() if value is None else normalize_name(value, "an optimizer")
+
+    @field_validator(
+        "learning_rate_schedule",
+        mode="before",
+        json_schema_input_type=Literal["cosine"] | ScheduleSpec | None,
+    )
+    @classmethod
+    def _schedule_by_name(cls, value: Any) -> Any:
+        return None if value is None else normalize_name(value, "a schedule")
+
+    @field_validator("learning_rate_schedule")
+    @classmethod
+    def _warm_up_ends(cls, value: ScheduleSpec | None, info: ValidationInfo) -> ScheduleSpec | None:
+        fault = schedule_fault(value, info.data.get("epochs"))
+        if fault:
+            raise problems_below([(("warmup_epochs",), fault)])
+        return value
+
 
 MAX_SEEDS = 10_000
 
 
-class ResourcesSpec(Section):
+class ResourcesSpec(StrictModel):
     """What each trial takes of a node of a cluster; it changes no result."""
 
     cpus: PositiveFloat = Field(1, description="CPUs.")
@@ -59,7 +283,7 @@ def _may_be_null(schema: dict[str, Any]) -> None:
         given["description"] = ExperimentSpec.model_fields[name].description
 
 
-class ExperimentSpec(Section, json_schema_extra=_may_be_null):
+class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     """One question: which models, on which data, trained how, with which seeds."""
 
     spec_version: Literal[1] = Field(1, description="The version of this format.")
@@ -172,3 +396,35 @@ def baseline_fault(baseline: str, models: list[str]) -> str | None:
     if not models or not baseline or baseline in models:
         return None
     return f"{baseline!r} is not one of the models; {suggest(baseline, models)}"
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of `ExperimentSpec`, in the draft that pydantic writes (2020-12)."""
+    schema = ExperimentSpec.model_json_schema()
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        **schema,
+        "title": "involbench experiment",
+    }
+
+
+def json_schema_text() -> str:
+    """The schema as it is printed, and published in `involbench/spec/schema.json`."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+@cache
+def keys_of(section: type[BaseModel]) -> tuple[KeyPath, ...]:
+    """Every key that a section can have, and every key below it, without those in lists."""
+    schema = section.model_json_schema()
+    return tuple(dict.fromkeys(_keys(schema, schema.get("$defs", {}), ())))
+
+
+def _keys(schema: Mapping[str, Any], shared: Mapping[str, Any], at: KeyPath) -> Iterator[KeyPath]:
+    if "$ref" in schema:
+        yield from _keys(shared[schema["$ref"].rpartition("/")[2]], shared, at)
+    for choice in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _keys(choice, shared, at)
+    for name, below in schema.get("properties", {}).items():
+        yield (*at, name)
+        yield from _keys(below, shared, (*at, name))

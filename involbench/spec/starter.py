@@ -7,8 +7,8 @@ from shlex import quote
 from pydantic import TypeAdapter, ValidationError
 
 from involbench.errors import UsageError
-from involbench.spec.section import Name
-from involbench.spec.yaml_source import parse
+from involbench.spec.types import Name
+from involbench.spec.yaml import parse
 
 
 def starter_text(name: str, file: str) -> str:

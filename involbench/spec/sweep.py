@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from involbench.spec.assign import EVERY, assigned, every_path
-from involbench.spec.document import Problem
-from involbench.spec.explain import problems_of
+from involbench.spec.messages import problems_of
+from involbench.spec.overrides import EVERY, assigned, every_path
 from involbench.spec.schema import ExperimentSpec
-from involbench.spec.trial import MATTERS_NOT
-from involbench.spec.wording import describe, dotted, shared, shown, suggest
+from involbench.spec.trial import NON_RESULT_FIELDS
+from involbench.spec.yaml import Problem
+from involbench.text import describe, dotted, shared, shown, suggest
 
 MAX_TRIALS = 10_000
 
@@ -65,7 +65,7 @@ def _key_problems(key: str, choices: list[Any], values: dict[str, Any]) -> list[
     if parts[0] == "models" and parts[1] not in (EVERY, *names):
         text = f"{parts[1]!r} is not one of the models; {suggest(parts[1], names)}"
         return [Problem(path, text, at_key=True)]
-    if parts[0] == "training" and parts[1] in MATTERS_NOT:
+    if parts[0] == "training" and parts[1] in NON_RESULT_FIELDS:
         text = "changes nothing that a trial results in, so its values cannot be compared"
         return [Problem(path, text, at_key=True)]
     try:

@@ -8,21 +8,19 @@ from typing import Any
 from pydantic import Field
 
 from involbench.spec.architectures import ModelSpec
-from involbench.spec.assign import EVERY
-from involbench.spec.data import DataSpec
-from involbench.spec.evaluate import EvaluateSpec
-from involbench.spec.section import Free, Name, Section, Seed
-from involbench.spec.training import TrainingSpec
+from involbench.spec.overrides import EVERY
+from involbench.spec.schema import DataSpec, EvaluateSpec, TrainingSpec
+from involbench.spec.types import JsonObject, Name, Seed, StrictModel
 
 RESULT_VERSION = 7
 """Raised whenever the same trial would give another result than the version before."""
 
 
-MATTERS_NOT = {"checkpoint_every", "max_minutes", "distribution"}
+NON_RESULT_FIELDS = {"checkpoint_every", "max_minutes", "distribution"}
 """Of the training: what changes when it stops or saves and where it runs, not what comes of it."""
 
 
-class Trial(Section):
+class Trial(StrictModel):
     """One model, one seed, one point of the sweep."""
 
     experiment: Name
@@ -33,7 +31,7 @@ class Trial(Section):
     training: TrainingSpec
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
-    point: Free = Field({})
+    point: JsonObject = Field({})
     """The sweep's key paths that concern this model, with this trial's values."""
 
     @property
@@ -57,7 +55,7 @@ class Trial(Section):
             "fingerprint": fingerprint,
             "architecture": self.architecture.model_dump(**given),
             "data": self.data.model_dump(**given, exclude={"path"}),
-            "training": self.training.model_dump(**given, exclude=MATTERS_NOT),
+            "training": self.training.model_dump(**given, exclude=NON_RESULT_FIELDS),
             **({"evaluate": conditions} if conditions else {}),
         }
 
@@ -75,10 +73,10 @@ class Trial(Section):
 
 def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:
     """The coordinates of a sweep point that concern every model, not one of them alone."""
-    return concerning(point, EVERY)
+    return relevant_coordinates(point, EVERY)
 
 
-def concerning(point: Mapping[str, Any], model: str) -> dict[str, Any]:
+def relevant_coordinates(point: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The coordinates of a point that are no other model's own than this one's."""
     return {key: value for key, value in point.items() if _concerns(key.split("."), model)}
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from involbench.spec.assign import assigned
-from involbench.spec.wording import KeyPath
-from involbench.spec.yaml_source import NotYaml, SpecLoader, parse
+from involbench.spec.overrides import assigned
+from involbench.spec.yaml import NotYaml, SpecLoader, parse
+from involbench.text import KeyPath
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _COLON = re.compile(r"\s*:")

@@ -1,0 +1,1 @@
+"""Training one model as a trial says."""

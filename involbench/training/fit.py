@@ -1,33 +1,49 @@
-"""Building, compiling and fitting one model as a spec says."""
+"""Building, checking, compiling and fitting one model as a spec says."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import keras
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
-from involbench.errors import SettingError
+from involbench.data import Dataset
+from involbench.errors import DataError, SettingError
 from involbench.models import build_model
-from involbench.results.progress import EpochReport
+from involbench.models.parameters import build_without_weights
+from involbench.results.record import EpochReport
 from involbench.spec.trial import Trial
-from involbench.training.batches import EvaluationBatches, TrainingBatches
-from involbench.training.checkpoint import Checkpoint, Checkpoints, Training, restore
-from involbench.training.checkpointer import Checkpointer, Diverged, OutOfTime
-from involbench.training.feed import PreparedBatches
+from involbench.training.checkpoint import (
+    Checkpoint,
+    Checkpointer,
+    Checkpoints,
+    Diverged,
+    TimeLimitReached,
+    Training,
+    restore,
+)
 from involbench.training.history import EpochHistory
-from involbench.training.input_wait import InputWait
-from involbench.training.one_device import OneDevice
-from involbench.training.recipe import make_loss, make_optimizer
-from involbench.training.split import TrialData
+from involbench.training.optimizer import make_loss, make_optimizer
+from involbench.training.prefetch import (
+    DataStallMonitor,
+    EvaluationBatches,
+    PreparedBatches,
+    TrainingBatches,
+)
+from involbench.training.provenance import make_reproducible
+from involbench.training.split import TrialData, split_dataset
+from involbench.training.strategy import devices_for, shared_among
+from involbench.training.strategy.single import OneDevice
 
 Factors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """How a training ended."""
 
     ended: Literal["finished", "diverged", "timeout"]
@@ -95,7 +111,7 @@ def fit(
     devices: OneDevice,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
-) -> Fitted:
+) -> FitResult:
     """Train a model of uint8 images for the trial's epochs, from its last checkpoint on.
 
     Args:
@@ -132,7 +148,7 @@ def fit(
         seconds=found.epoch_seconds if found else 0.0,
     )
     watch = Checkpointer(checkpoints, history, training, stop, found, devices.sums)
-    wait = InputWait()
+    wait = DataStallMonitor()
     ended: Literal["finished", "diverged", "timeout"] = "finished"
     why = None
     try:
@@ -141,9 +157,9 @@ def fit(
         )
     except Diverged as error:
         ended, why = "diverged", str(error)
-    except OutOfTime:
+    except TimeLimitReached:
         ended, why = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
-    return Fitted(ended, why, history.values, watch.seconds, wait.share, found)
+    return FitResult(ended, why, history.values, watch.seconds, wait.share, found)
 
 
 @dataclass(frozen=True)
@@ -154,7 +170,7 @@ class _Epochs:
     data: TrialData
     trial: Trial
     devices: OneDevice
-    wait: InputWait
+    wait: DataStallMonitor
     callbacks: tuple[keras.callbacks.Callback, ...]
 
     def fit_from(self, at: tuple[int, int], checkpoints: Checkpoints, wanted: Training) -> None:
@@ -188,3 +204,123 @@ class _Epochs:
                 shuffle=False,  # TrainingBatches shuffles, by the seed.
                 verbose=0,
             )
+
+
+_BYTES = 4
+"""Of a weight, under each precision."""
+
+
+def faults_of_run(trial: Trial, dataset: Dataset) -> list[SettingError]:
+    """Everything that would end the trial before its first step.
+
+    The data are split and the model is outlined as `run_trial` would do it, and thrown away.
+    """
+    return [
+        *_faults(partial(shared_among, trial.training)),
+        *_faults(partial(_split, trial, dataset)),
+        *faults_of_build(trial, dataset.input_shape, dataset.num_classes),
+    ]
+
+
+def faults_of_build(
+    trial: Trial, input_shape: tuple[int, int, int], num_classes: int
+) -> list[SettingError]:
+    """What is wrong with the trial's model and with its optimizer."""
+    return [
+        *_faults(partial(_outline, trial, input_shape, num_classes)),
+        *_faults(partial(make_optimizer, trial)),
+    ]
+
+
+def _faults(try_it: Callable[[], object]) -> Iterator[SettingError]:
+    try:
+        try_it()
+    except SettingError as error:
+        yield error
+
+
+def _split(trial: Trial, dataset: Dataset) -> None:
+    data = trial.data
+    try:
+        split_dataset(dataset, trial.seed, data.train_size, data.validation)
+    except DataError as error:
+        raise SettingError.of("data", error) from error
+
+
+def _outline(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> None:
+    """Build the model without values for its weights, and see whether they have room."""
+    with build_without_weights():
+        model: keras.Model = build(trial, input_shape, num_classes)
+        count = sum(math.prod(weight.shape) for weight in model.weights)
+    needed, there = count * _BYTES / 2**30, psutil.virtual_memory().total / 2**30
+    if needed > there:
+        raise SettingError(
+            f"models.{trial.model}",
+            f"its {count:,} weights need {needed:,.0f} GiB, and this machine has {there:,.0f} GiB "
+            "of memory; make it narrower",
+        )
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A model after its training, on one device, however many have trained it."""
+
+    model: keras.Model
+    """Of scaled images."""
+    scaling: keras.Model
+    """The same of uint8 images."""
+    data: TrialData
+    fitted: FitResult
+    devices: int
+
+
+def train(
+    trial: Trial,
+    dataset: Dataset,
+    checkpoints: Checkpoints,
+    on_epoch: Callable[[EpochReport], None],
+    stop: Callable[[], bool],
+) -> TrainResult:
+    """Make a trial's model and train it, from its last checkpoint on.
+
+    The arguments are those of `involbench.training.trial.run_trial`, which says what it raises.
+    """
+    keras.backend.clear_session()
+    make_reproducible(trial.seed, trial.training.deterministic)
+    data = split_dataset(
+        dataset,
+        trial.seed,
+        train_size=trial.data.train_size,
+        validation=trial.data.validation,
+        normalization=trial.data.normalization,
+    )
+    devices = devices_for(trial.training)
+    with devices.scope():
+        model, scaling = _built(trial, dataset, data, devices)
+        fitted = fit(scaling, data, trial, checkpoints, devices, on_epoch, stop)
+    if devices.count > 1:
+        model, scaling = _on_one_device(model, trial, dataset, data)
+    return TrainResult(model, scaling, data, fitted, devices.count)
+
+
+def _built(
+    trial: Trial, dataset: Dataset, data: TrialData, devices: OneDevice
+) -> tuple[keras.Model, keras.Model]:
+    """The trial's model for the devices, of scaled images and of uint8 images."""
+    model = build(trial, dataset.input_shape, dataset.num_classes)
+    devices.prepare(model)
+    return model, with_scaling(model, data.mean, data.std, devices.model_class)
+
+
+def _on_one_device(
+    model: keras.Model, trial: Trial, dataset: Dataset, data: TrialData
+) -> tuple[keras.Model, keras.Model]:
+    """A model that several devices have trained, as one alone would have it.
+
+    What is tested, saved and looked at must not depend on how it was trained.
+    """
+    weights = model.get_weights()
+    keras.backend.clear_session()  # So that layers without names are called the same again.
+    model, scaling = _built(trial, dataset, data, OneDevice())
+    model.set_weights(weights)
+    return model, scaling

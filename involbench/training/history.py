@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from involbench.results.progress import EpochReport
+from involbench.results.record import EpochReport
 
 NAMES = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 """Of the values of an epoch."""

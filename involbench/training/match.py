@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import cache
 
 from involbench.errors import SettingError
-from involbench.profiling import count_parameters, only_outlines
-from involbench.results.budget import Matched
+from involbench.models.parameters import build_without_weights, count_parameters
+from involbench.results.record import WidthMatch
 from involbench.spec.architectures import Scalable
 from involbench.spec.trial import Trial
 from involbench.training.fit import build
@@ -17,7 +17,7 @@ _WIDEST_GAP = 1024
 
 def match_width(
     trial: Trial, reference: Trial, input_shape: tuple[int, int, int], num_classes: int
-) -> Matched:
+) -> WidthMatch:
     """The width that comes nearest to the budget, whether near enough or not.
 
     Args:
@@ -34,7 +34,7 @@ def match_width(
     what = architecture.match.what
 
     def size(of: Trial) -> int:
-        with only_outlines():
+        with build_without_weights():
             counted = count_parameters(build(of, input_shape, num_classes))
         return counted.trainable if what == "parameters" else counted.macs
 
@@ -43,7 +43,7 @@ def match_width(
 
     budget = size(reference)
     width, count = nearest_width(at, budget)
-    return Matched(width=width, count=count, budget=budget)
+    return WidthMatch(width=width, count=count, budget=budget)
 
 
 def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:

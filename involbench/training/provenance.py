@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, hardware, and the code's commit."""
+"""The backend, its devices, versions and hardware: where a result comes from."""
 
 import os
 import platform
@@ -9,11 +9,72 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import psutil
 
 import involbench
+from involbench.errors import UsageError
+from involbench.ops import cpu, involution
+from involbench.ops.cpu.plan import loops
+from involbench.results.benchmarks import Machine
+from involbench.results.checks import Check, Status
 from involbench.results.record import Hardware
-from involbench.training.device import gpu_names
+
+
+def set_keras_settings() -> None:
+    """Set Keras's own defaults again; `training.precision` of a spec decides a model's types."""
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+
+
+def gpu_names() -> tuple[str, ...]:
+    """The names of the GPUs that the backend sees; empty where it trains on the CPU."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(device) for device in devices]
+        return tuple(detail.get("device_name", "GPU") for detail in details)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return tuple(d.device_kind for d in jax.devices() if d.platform != "cpu")
+    import torch
+
+    return tuple(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+
+
+def require_device(device: str) -> None:
+    """Check that the wanted device is there.
+
+    Args:
+        device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`. The process must have been started
+            with the environment that hides the other devices.
+
+    Raises:
+        UsageError: A GPU was asked for and none is seen.
+    """
+    if device.startswith("gpu") and not gpu_names():
+        among = os.environ.get("CUDA_VISIBLE_DEVICES")
+        raise UsageError(
+            f"a GPU is asked for, and {keras.backend.backend()} sees none"
+            + (f" for CUDA_VISIBLE_DEVICES={among}" if among is not None else ""),
+            remedy="use --device cpu, or see what `involbench doctor` says of the backend",
+        )
+
+
+def make_reproducible(seed: int, deterministic: bool = True) -> None:
+    """Seed every generator; if `deterministic`, let no operation depend on its threads' order."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow.python.framework import config  # Only switching it on is public.
+
+        if deterministic:
+            config.enable_op_determinism()
+        else:
+            config.disable_op_determinism()
+
 
 _VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
 """What Linux calls the vector instructions that TensorFlow and the compilers choose by."""
@@ -91,3 +152,50 @@ def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
     flags = facts.get("flags", "").split()
     vectors = next((shown for flag, shown in _VECTORS.items() if flag in flags), None)
     return f"{name} with {vectors}" if vectors else name
+
+
+_SIDE, _CHANNELS = 5, 16
+
+
+def examine_backend() -> tuple[tuple[Check, ...], Machine]:
+    """The backend's device and operator, and the machine as records describe it."""
+    machine = Machine(versions=versions(), hardware=hardware())
+    return (_device(machine), _operator(machine)), machine
+
+
+def _device(machine: Machine) -> Check:
+    here = machine.hardware
+    processor = (
+        f"{here.cpu}, {here.cores} core{'s' * (here.cores > 1)}, {here.memory_gib:g} GiB of memory"
+    )
+    found = f"{', '.join(here.gpus)}; beside it {processor}" if here.gpus else f"CPU: {processor}"
+    return Check(topic="backend", name="device", status="ok", found=found)
+
+
+def _operator(machine: Machine) -> Check:
+    def found(status: Status, text: str, remedy: str | None = None) -> Check:
+        return Check(topic="backend", name="operator", status=status, found=text, remedy=remedy)
+
+    if not _is_right():
+        return found("problem", "it computes something else than it should", "report a bug")
+    backend = keras.backend.backend()
+    if machine.hardware.gpus or backend == "jax":
+        return found("ok", f"operations of {backend}")
+    if not cpu.available():
+        text = "operations of the backend, since numba is missing or fits no other package here"
+        return found("warning", f"{text}: several times slower", "pip install numba")
+    if loops("channels").forward.stats.cache_path is None:
+        text = "loops by numba, compiled anew in each process: numba may write nowhere"
+        return found("warning", text, "set NUMBA_CACHE_DIR to a folder that can be written")
+    return found("ok", "loops that numba has compiled")
+
+
+def _is_right() -> bool:
+    """Whether a window of ones sums up as many ones as lie in the image."""
+    images = np.ones((1, _SIDE, _SIDE, _CHANNELS), np.float32)
+    kernels = np.ones((1, _SIDE, _SIDE, 1, 9), np.float32)
+    sums = keras.ops.convert_to_numpy(
+        involution(images, kernels, kernel_size=3, data_format="channels_last")
+    )
+    along = [2, *[3] * (_SIDE - 2), 2]
+    return bool(np.allclose(sums, np.outer(along, along)[None, :, :, None]))

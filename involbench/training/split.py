@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.data import Dataset
-from involbench.data.subsets import balanced_subset, stratified_split
+from involbench.data.dataset import balanced_subset, stratified_split
 
 _PIECE = 256
 """Images looked through at a time."""

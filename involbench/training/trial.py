@@ -1,34 +1,109 @@
 """One trial -> one run folder."""
 
+import csv
+import io
+import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
-from involbench.analysis.collapse import never_left_chance
+from involbench.comparison.validity import never_left_chance
 from involbench.data import Dataset
 from involbench.data.dataset import SHARED
-from involbench.profiling import count_parameters
-from involbench.results.files import remove
-from involbench.results.input_wait import HELPS, INPUT_WAIT, too_much
-from involbench.results.kernel_maps import write_kernel_maps
+from involbench.errors import ResultsError
+from involbench.models.parameters import count_parameters
+from involbench.results.arrays import write_arrays, write_kernel_maps
+from involbench.results.files import copy_in, remove, write_atomic, write_json
 from involbench.results.paths import ResultsPath
-from involbench.results.progress import EpochReport
-from involbench.results.record import DataFacts, History, RunRecord
-from involbench.results.trial_file import write_trial
+from involbench.results.record import (
+    HELPS,
+    INPUT_WAIT,
+    DataFacts,
+    EpochReport,
+    History,
+    Parameters,
+    RunRecord,
+    too_much,
+)
+from involbench.results.store import write_trial
 from involbench.spec.trial import Trial
-from involbench.training import artifacts, provenance
-from involbench.training.batches import EvaluationBatches
+from involbench.training import provenance
 from involbench.training.checkpoint import Checkpoints
-from involbench.training.conditions import under_conditions
-from involbench.training.evaluate import Predictions, predict, scores
-from involbench.training.fit import Fitted
-from involbench.training.look import maps_of
-from involbench.training.pictures import tested_pictures
+from involbench.training.evaluate import Predictions, predict, scores, under_conditions
+from involbench.training.fit import FitResult, TrainResult, train
+from involbench.training.inference import maps_of, tested_pictures
+from involbench.training.prefetch import EvaluationBatches
 from involbench.training.split import TrialData
-from involbench.training.train import Trained, train
+
+
+def strict(
+    values: Mapping[str, list[float]], what: str
+) -> tuple[dict[str, list[float | None]], tuple[str, ...]]:
+    """The values as strict JSON can hold them, and a note for each name that lost some."""
+    clean: dict[str, list[float | None]] = {
+        name: [value if math.isfinite(value) else None for value in row]
+        for name, row in values.items()
+    }
+    notes = tuple(
+        f"{what}.{name}: {row.count(None)} of {len(row)} values were not finite, written as null"
+        for name, row in clean.items()
+        if None in row
+    )
+    return clean, notes
+
+
+def write_history(run_dir: ResultsPath, history: History) -> None:
+    """Write history.json and history.csv, a row an epoch."""
+    write_json(run_dir / "history.json", history)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *history])
+    rows = zip(*history.values(), strict=True)
+    writer.writerows([epoch, *row] for epoch, row in enumerate(rows, start=1))
+    write_atomic(run_dir / "history.csv", text.getvalue().encode())
+
+
+def write_parameters(run_dir: ResultsPath, parameters: Parameters) -> None:
+    """Write parameters.json."""
+    write_json(run_dir / "parameters.json", parameters.model_dump(mode="json"))
+
+
+def write_predictions(run_dir: ResultsPath, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write predictions.npz."""
+    write_arrays(run_dir / "predictions.npz", arrays)
+
+
+def write_model(run_dir: ResultsPath, model: keras.Model) -> None:
+    """Write model.keras: architecture, weights and optimizer."""
+    path = run_dir / "model.keras"
+    # Keras writes to a path, which in the run's folder could be anyone's.
+    with tempfile.TemporaryDirectory(prefix="involbench-") as folder:
+        temporary = Path(folder, path.name)
+        try:
+            model.save(temporary)
+        except OSError as error:
+            raise ResultsError(f"cannot write {temporary}: {error.strerror or error}") from error
+        copy_in(temporary, path)
+
+
+def sizes(run_dir: ResultsPath) -> dict[str, int]:
+    """The size of each file that a run leaves, in bytes, by which a damaged one is known."""
+    names = ("history.json", "history.csv", "parameters.json", "predictions.npz", "model.keras")
+    paths = [run_dir / name for name in names]
+    return {path.name: path.status().st_size for path in paths if path.exists()}
+
+
+def write_record(run_dir: ResultsPath, record: RunRecord) -> None:
+    """Write run.json; from then on the run counts as what its status says."""
+    write_json(run_dir / "run.json", record.model_dump(mode="json"))
+
 
 _KERNELS_SHOWN = 6
 
@@ -67,9 +142,9 @@ def run_trial(
     remove(run_dir / "run.json")  # What it said is true no longer.
     trained = train(trial, dataset, checkpoints, on_epoch, stop)
     fitted, facts = trained.fitted, _facts(dataset, trained.data)
-    history, notes = artifacts.strict(fitted.history, "history")
-    artifacts.write_history(run_dir, history)
-    artifacts.write_parameters(run_dir, count_parameters(trained.model))
+    history, notes = strict(fitted.history, "history")
+    write_history(run_dir, history)
+    write_parameters(run_dir, count_parameters(trained.model))
     metrics: dict[str, float | None] = {}
     if fitted.ended == "finished":
         metrics, more_notes = _tested(trained, trial, history, run_dir)
@@ -90,27 +165,27 @@ def run_trial(
         seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
         metrics=metrics,
         collapsed=fitted.ended == "finished" and _collapsed(history, trained.data),
-        files=artifacts.sizes(run_dir),
+        files=sizes(run_dir),
         environment=None if environment is None else dict(environment),
         notes=(*notes, *warnings, *_resumed(fitted), *_waited(trial, metrics), *_shared(dataset)),
     )
-    artifacts.write_record(run_dir, record)
+    write_record(run_dir, record)
     if record.status != "timeout":
         checkpoints.clear()
     return record
 
 
 def _tested(
-    trained: Trained, trial: Trial, history: History, run_dir: ResultsPath
+    trained: TrainResult, trial: Trial, history: History, run_dir: ResultsPath
 ) -> tuple[dict[str, float | None], tuple[str, ...]]:
     """Test the model, and write its predictions and itself; its metrics, and notes on them."""
     test = EvaluationBatches(trained.data.test, trial.training.batch_size)
     predictions = predict(trained.scaling, test)
-    artifacts.write_predictions(run_dir, predictions.arrays())
-    artifacts.write_model(run_dir, trained.model)
+    write_predictions(run_dir, predictions.arrays())
+    write_model(run_dir, trained.model)
     changed = under_conditions(trial, trained.model, trained.scaling, trained.data, predictions)
     measured = _metrics(history, predictions, trained.fitted) | changed.metrics
-    rows, notes = artifacts.strict({k: [v] for k, v in measured.items()}, "metrics")
+    rows, notes = strict({k: [v] for k, v in measured.items()}, "metrics")
     return {name: row[0] for name, row in rows.items()}, notes + changed.notes
 
 
@@ -124,7 +199,7 @@ def _keep_kernels(
         write_kernel_maps(run_dir, maps)
 
 
-def _resumed(fitted: Fitted) -> list[str]:
+def _resumed(fitted: FitResult) -> list[str]:
     """A note where the training was not done in one go."""
     if fitted.resumed is None:
         return []
@@ -149,7 +224,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _metrics(history: History, predictions: Predictions, fitted: Fitted) -> dict[str, float]:
+def _metrics(history: History, predictions: Predictions, fitted: FitResult) -> dict[str, float]:
     accuracies = [-1.0 if value is None else value for value in history["val_accuracy"]]
     best = max(accuracies)
     seconds = [value for value in history["seconds"] if value is not None]

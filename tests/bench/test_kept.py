@@ -8,9 +8,8 @@ from statistics import median
 
 import pytest
 
-from involbench.analysis.benchmark_exports import ExportsBenchmark
-from involbench.analysis.benchmark_models import ModelsBenchmark
-from involbench.results.costs import read_costs
+from involbench.comparison.benchmark_models import ExportsBenchmark, ModelsBenchmark
+from involbench.results.benchmarks import read_costs
 from involbench.results.paths import ResultsPath
 from tests.cli import called
 from tests.here import eagerly, in_this_process

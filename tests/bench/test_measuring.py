@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from involbench.bench import forms, memory, operator, step
-from involbench.bench.call import Call
-from involbench.bench.warm_up import warm_up
+from involbench.benchmark import memory, operator, step
+from involbench.benchmark import operator as forms
+from involbench.benchmark.timing import BenchmarkCase, warm_up
 from involbench.errors import InvolbenchError
-from involbench.results.benchmark import OperatorShape
+from involbench.results.benchmarks import OperatorShape
 
 SHAPE = OperatorShape(batch=2, height=6, width=6, channels=4, kernel_size=3, groups=2)
 
@@ -41,7 +41,7 @@ def test_the_peak_counts_what_a_call_frees_again(can_clear, monkeypatch):
     peak, method = memory.peak_method()
     assert ("VmHWM" in method) == can_clear
     megabytes = 100
-    call = Call(lambda: [np.ones((megabytes, 2**17)).sum()], ())
+    call = BenchmarkCase(lambda: [np.ones((megabytes, 2**17)).sum()], ())
     assert 0.9 * megabytes * 2**20 <= peak(call) <= 1.5 * megabytes * 2**20
 
 

@@ -8,21 +8,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from involbench.analysis.benchmark_models import ModelsBenchmark, summarize_models
-from involbench.cli.page import rendered
+from involbench.cli._output import rendered
+from involbench.comparison.benchmark_models import ModelsBenchmark, summarize_models
 from involbench.errors import InvolbenchError
-from involbench.execution.bench_requests import TimeModels
-from involbench.execution.benchmark import _measured
-from involbench.execution.client import WorkerDied
-from involbench.reporting.tables_csv import csv_text
-from involbench.reporting.tables_models import (
+from involbench.reporting.tables.benchmarks import (
     models_figure,
     models_markdown,
     models_rows,
     models_view,
 )
-from involbench.results.benchmark import ModelsMemory, ModelsTimes, ModelTimes
-from involbench.spec.single import single_trial
+from involbench.reporting.tables.comparison import csv_text
+from involbench.results.benchmarks import ModelsMemory, ModelsTimes, ModelTimes
+from involbench.runner.benchmarks import _measured
+from involbench.spec.expand import adhoc_trial
+from involbench.workers.local import WorkerDied
+from involbench.workers.protocol import TimeModels
 from tests.cli import called, involbench
 
 SPEC = """\
@@ -224,9 +224,9 @@ def test_the_document_is_strict_json(printed):
 
 
 def test_batches_that_do_not_fit_into_memory_are_halved(monkeypatch):
-    from involbench.bench import models
+    from involbench.benchmark import models
 
-    _, trial = single_trial("keras_io_control")
+    _, trial = adhoc_trial("keras_io_control")
     case = models.Case("control", "control", trial, (128, 128, 3), 10)
     values = 3 * 128 * 128 * (1 + 2 / 4 + 3 / 16) + 64 + 10
     free = SimpleNamespace(available=4 * values * 7)  # As much as seven images make.

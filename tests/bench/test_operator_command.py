@@ -5,10 +5,10 @@ from statistics import geometric_mean, median, quantiles
 
 import pytest
 
-from involbench.analysis.benchmark_operator import OperatorBenchmark
-from involbench.cli.page import rendered
-from involbench.reporting.tables_operator import operator_view
-from involbench.results.benchmark import PARTS
+from involbench.cli._output import rendered
+from involbench.comparison.benchmark_operator import OperatorBenchmark
+from involbench.reporting.tables.benchmarks import operator_view
+from involbench.results.benchmarks import PARTS
 from tests.cli import called, involbench
 
 SHAPES = ("4,32,32,16,7,2", "1,6,7,2,1,1")

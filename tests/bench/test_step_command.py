@@ -6,10 +6,10 @@ from statistics import median
 
 import pytest
 
-from involbench.analysis.benchmark_step import StepBenchmark
-from involbench.cli.page import rendered
-from involbench.reporting.tables_step import step_view
-from involbench.results.benchmark import NETWORKS
+from involbench.cli._output import rendered
+from involbench.comparison.benchmark_operator import StepBenchmark
+from involbench.reporting.tables.benchmarks import step_view
+from involbench.results.benchmarks import NETWORKS
 from tests.cli import involbench, spawn
 
 

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from involbench.errors import ResultsError
-from involbench.execution.cluster.parcel import Parcel
-from involbench.execution.requests import RunTrial
 from involbench.results.paths import ResultsPath
+from involbench.workers.protocol import RunTrial
+from involbench.workers.ray.file_sync import FileSync
 from tests.cli import involbench, spawn, title
 from tests.run.resumable import ONE, of_one, outcome, prepared
 
 from .nodes import ENVIRONMENT, Cluster, cluster
 
 pytest.importorskip("ray", reason="an extra of involbench that is not installed")
-remote = importlib.import_module("involbench.execution.cluster.remote")
+remote = importlib.import_module("involbench.workers.ray.pool")
 
 THREE = os.environ.get("INVOLBENCH_NODES") == "3"
 TWELVE = """\
@@ -139,7 +139,7 @@ def test_a_worker_whose_results_cannot_be_written_is_given_up(tmp_path, monkeypa
     worker._station = "station"
     (tmp_path / "runs").write_text("no folder")
     request = RunTrial(None, ResultsPath(tmp_path) / "runs/inn-seed0-00000000", (), 0.0, False)
-    parcel = Parcel("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
+    parcel = FileSync("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
     with pytest.raises(ResultsError, match="inn-seed0-00000000"):
         worker._take(parcel, request, print)
     assert (killed, worker._station) == (["station"], None)

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from involbench.analysis.collapse import never_left_chance
-from involbench.analysis.compare import compare_experiment
-from involbench.analysis.comparison import Comparison
-from involbench.analysis.measure import Wanted
-from involbench.analysis.paired import paired_difference
-from involbench.analysis.summary import mean_curve, sample_sd, summarize
+from involbench.comparison.compare import compare_experiment
+from involbench.comparison.metrics import Wanted
+from involbench.comparison.pairing import paired_difference
+from involbench.comparison.schema import Comparison
+from involbench.comparison.summary import mean_curve, sample_sd, summarize
+from involbench.comparison.validity import never_left_chance
 from involbench.errors import UsageError
-from involbench.results.reading import ResultsTree
+from involbench.results.tree import ResultsTree
 from tests.cli import called
 
 from .factory import VERSIONS, make_experiment, make_run, predict

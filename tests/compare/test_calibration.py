@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.calibrate import calibrate
-from involbench.analysis.verdict import verdict
+from involbench.comparison.pairing import verdict
 
 EXPERIMENTS = 1000
 SLACK = 0.021

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from involbench.analysis.compare import compare_experiment
-from involbench.analysis.comparison import ClaimResult
-from involbench.reporting.claims import claim_sentence
+from involbench.comparison.compare import compare_experiment
+from involbench.comparison.schema import ClaimResult
 from involbench.reporting.experiment import write_comparison
-from involbench.results.reading import ResultsTree
+from involbench.reporting.prose import claim_sentence
+from involbench.results.tree import ResultsTree
 from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
 from tests.cli import called

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from involbench import __version__
-from involbench.results import migration
-from involbench.results.reading import ResultsTree
+from involbench.results import migrations as migration
 from involbench.results.record import SCHEMA_VERSION
+from involbench.results.tree import ResultsTree
 
 from .factory import make_run
 

@@ -14,7 +14,7 @@ from involbench.reporting.experiment import write_comparison, write_run_plots
 from involbench.reporting.plots import plot_experiment, plot_run, save_figure
 from involbench.reporting.style import line_styles
 from involbench.results.paths import ResultsPath
-from involbench.results.reading import ResultsTree
+from involbench.results.tree import ResultsTree
 
 from .factory import make_experiment, make_history, make_run
 

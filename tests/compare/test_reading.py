@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from involbench.errors import ResultsError
-from involbench.results.outline import Outline, read_outline
 from involbench.results.paths import ResultsPath
-from involbench.results.reading import ResultsTree
+from involbench.results.tree import ResultsTree, SpecSummary, read_spec_summary
 
 from .factory import make_experiment, make_run
 
@@ -120,23 +119,23 @@ def test_a_damaged_spec_gives_an_empty_outline_and_says_so(
     tmp_path: Path, text: str, fault: str
 ) -> None:
     (tmp_path / "spec.yaml").write_text(text)
-    outline = read_outline(ResultsPath(tmp_path))
-    assert replace(outline, faults=()) == Outline()
+    outline = read_spec_summary(ResultsPath(tmp_path))
+    assert replace(outline, faults=()) == SpecSummary()
     (said,) = outline.faults
     assert said.startswith(f"nothing is taken from spec.yaml: {fault}")
 
 
 def test_what_is_of_another_kind_in_a_spec_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("models: 3\nbaseline: [x]\ntraining: 3\nsweep: 3")
-    assert read_outline(ResultsPath(tmp_path)) == Outline()
+    assert read_spec_summary(ResultsPath(tmp_path)) == SpecSummary()
 
 
 def test_a_sweep_larger_than_any_that_can_be_run_is_not_expanded(tmp_path: Path) -> None:
     sweep = {f"data.k{place}": list(range(100)) for place in range(9)}
     (tmp_path / "spec.yaml").write_text(json.dumps({"sweep": sweep}))
-    assert read_outline(ResultsPath(tmp_path)).sweep == {}
+    assert read_spec_summary(ResultsPath(tmp_path)).sweep == {}
 
 
 def test_the_outline_keeps_the_order_of_the_models(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(json.dumps({"models": {"b": {}, "a": {}}, "baseline": "a"}))
-    assert read_outline(ResultsPath(tmp_path)) == Outline(("b", "a"), "a")
+    assert read_spec_summary(ResultsPath(tmp_path)) == SpecSummary(("b", "a"), "a")

@@ -8,18 +8,16 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from involbench.analysis.bootstrap import bca_interval
-from involbench.analysis.comparison import Difference
-from involbench.analysis.holm import holm
-from involbench.analysis.mcnemar import mcnemar
-from involbench.analysis.paired import paired_difference, with_holm
-from involbench.analysis.predictions import expected_calibration_error, macro_f1
-from involbench.analysis.sign_flip import sign_flip_p, smallest_p
-from involbench.analysis.summary import summarize
+from involbench.comparison.metrics import expected_calibration_error, macro_f1
+from involbench.comparison.pairing import mcnemar, paired_difference, with_holm
+from involbench.comparison.schema import Difference
+from involbench.comparison.summary import summarize
 from involbench.errors import ResultsError
+from involbench.results.arrays import Predicted, read_predictions
 from involbench.results.paths import ResultsPath
-from involbench.results.predictions import Predicted, read_predictions
-from involbench.results.reading import read_run
+from involbench.results.tree import read_run
+from involbench.statistics.bootstrap import bca_interval
+from involbench.statistics.hypothesis_tests import holm, sign_flip_p, smallest_p
 
 from .factory import make_run, predict
 

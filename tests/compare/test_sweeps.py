@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from involbench.analysis.compare import compare_experiment
-from involbench.analysis.pareto import pareto_front
-from involbench.results.reading import ResultsTree
+from involbench.comparison.compare import compare_experiment
+from involbench.comparison.curves import pareto_front
+from involbench.results.tree import ResultsTree
 from tests.cli import called
 
 from .factory import make_experiment, make_run
@@ -99,7 +99,7 @@ def test_a_page_shows_some_points_of_a_sweep_and_says_where_the_others_are(
 ) -> None:
     sweep(tmp_path / "results", dict.fromkeys(range(100, 105), 0.1), seeds=1)
     assert called("compare", cwd=tmp_path).stdout.count("data.train_size = ") == 5
-    monkeypatch.setattr("involbench.reporting.tables._MOST_POINTS", 2)
+    monkeypatch.setattr("involbench.reporting.tables.comparison._MOST_POINTS", 2)
     shown = called("compare", cwd=tmp_path).stdout
     assert shown.count("data.train_size = ") == 2
     assert "3 more sweep points: --md, --csv and --json have their tables." in shown

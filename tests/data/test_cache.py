@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from involbench.data import decode_files, load_dataset
+from involbench.data import decoding as decode_files
+from involbench.data import load_dataset
 from tests.data.conftest import pixels, save
 
 LOAD = """
 import sys
-from involbench.data import decode_files, load_dataset
+from involbench.data import load_dataset
 print(load_dataset("folder", path=sys.argv[1]).fingerprint)
 """
 

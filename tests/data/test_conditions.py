@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from involbench.data.conditions import CONDITIONS, changed
+from involbench.data.corruptions import CONDITIONS, changed
 from involbench.errors import DataError
-from involbench.spec.evaluate import EvaluateSpec
+from involbench.spec.schema import EvaluateSpec
 
 VALUES = {"noise": 0.1, "blur": 1.0, "contrast": 0.5, "shift": 2, "image_size": 9}
 

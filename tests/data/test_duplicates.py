@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from involbench.data import load_dataset
-from involbench.data.duplicates import samples, shared_images
+from involbench.data.dataset import samples, shared_images
 from tests.data.conftest import pixels, save
 
 

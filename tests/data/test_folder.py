@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from involbench.data import describe_dataset, load_dataset
-from involbench.data.cifar_classes import CIFAR10_CLASSES
+from involbench.data.cifar import CIFAR10_CLASSES
 from involbench.errors import DataError
 from tests.data.conftest import pixels, save
 

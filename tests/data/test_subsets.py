@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from involbench.data.subsets import balanced_subset, stratified_split
+from involbench.data.dataset import balanced_subset, stratified_split
 from involbench.errors import DataError
 
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=80).map(np.array)

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from involbench.execution import extras, gpus
-from involbench.execution.ambient import USUAL, fate_of
-from involbench.results.finding import Examination
+from involbench import optional_dependencies as extras
+from involbench.results.checks import Examination
+from involbench.runner import doctor as gpus
+from involbench.workers.environment import USUAL, fate_of
 from tests.cli import COMMAND, TINY, called, involbench, without_packages
 
 
@@ -120,7 +121,7 @@ def test_a_lock_that_keeps_nobody_out_is_a_problem(here, monkeypatch):
     def own(folder):
         yield True
 
-    monkeypatch.setattr("involbench.results.folder_check.own", own)
+    monkeypatch.setattr("involbench.results.checks.lock_run", own)
     found = examined(here, code=1)
     assert problems(found) == {("folders", "file locks")}
     assert "two processes could train the same trial" in found["folders", "file locks"][1]

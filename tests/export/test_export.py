@@ -7,8 +7,8 @@ import pytest
 
 from involbench.data import load_dataset
 from involbench.export import formats
-from involbench.results.exports import FILE_NAMES, FORMATS, ExportRecord
-from involbench.results.inventory import items_below
+from involbench.results.artifacts import items_below
+from involbench.results.benchmarks import FILE_NAMES, FORMATS, ExportRecord
 from involbench.results.paths import ResultsPath
 from tests.cli import called, involbench, without_packages
 

@@ -1,6 +1,6 @@
 """What programs make in docs/ is what they would make now."""
 
-from benchmarks import findings
+from benchmarks import findings, packages_doc
 from tests.cli import called
 from tests.report.page import Page
 
@@ -9,6 +9,10 @@ from .test_readme import ROOT
 
 def test_the_findings_are_not_stale():
     assert findings.document() == findings.DOCUMENT.read_text(), "run `make docs`"
+
+
+def test_the_list_of_packages_is_not_stale():
+    assert packages_doc.document() == packages_doc.DOCUMENT.read_text(), "run `make docs`"
 
 
 def test_the_sample_report_says_what_a_report_says_now(tmp_path):

@@ -175,7 +175,7 @@ def test_every_architecture_and_dataset_is_named():
     from typing import get_args
 
     from involbench.spec.architectures import ARCHITECTURES
-    from involbench.spec.data import Dataset
+    from involbench.spec.schema import Dataset
 
     assert len(ARCHITECTURES) >= 9
     for name in (*ARCHITECTURES, *get_args(Dataset)):

@@ -5,7 +5,7 @@ import pytest
 
 from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
 from involbench.models import build_model
-from involbench.profiling import count_parameters
+from involbench.models.parameters import count_parameters
 
 PROFILED = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 

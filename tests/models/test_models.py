@@ -9,8 +9,8 @@ import pytest
 from involbench.layers import Involution2D
 from involbench.layers.operators import OPERATORS, make_operator
 from involbench.models import build_model, resnet
+from involbench.models.parameters import build_without_weights, count_parameters
 from involbench.models.registry import ARCHITECTURES
-from involbench.profiling import count_parameters, only_outlines
 from involbench.spec import architectures, operators
 from tests.effort import THOROUGH
 
@@ -96,7 +96,7 @@ def test_logits_and_weights_are_float32_under_every_precision(name, policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        with only_outlines():
+        with build_without_weights():
             model = build_model(name, (32, 32, 3), 10, **arguments)
     finally:
         keras.config.set_dtype_policy(before)

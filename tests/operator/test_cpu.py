@@ -91,8 +91,8 @@ def test_many_threads_at_once_get_the_same_as_one():
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    monkeypatch.setitem(sys.modules, "involbench.ops.cpu_columns", None)
-    monkeypatch.delattr("involbench.ops.cpu_columns", raising=False)
+    monkeypatch.setitem(sys.modules, "involbench.ops.cpu.columns", None)
+    monkeypatch.delattr("involbench.ops.cpu.columns", raising=False)
     cpu.available.cache_clear()
     yield
     cpu.available.cache_clear()

@@ -16,8 +16,9 @@ if BACKEND != "tensorflow":
 import tensorflow as tf
 
 from involbench.layers import Involution2D
-from involbench.ops import cpu_columns, involution
+from involbench.ops import involution
 from involbench.ops import tensorflow as implementation
+from involbench.ops.cpu import columns as cpu_columns
 
 
 def images(*shape):

@@ -7,11 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from sklearn.metrics import confusion_matrix
 
-from involbench.analysis.predictions import (
-    confidence_bins,
-    confusion,
-    expected_calibration_error,
-)
+from involbench.comparison.metrics import confidence_bins, confusion, expected_calibration_error
 from involbench.reporting.plots import (
     Bin,
     Point,
@@ -26,7 +22,7 @@ from involbench.reporting.plots import (
     plot_sweep,
     save_figure,
 )
-from involbench.reporting.plots.fonts import MissingGlyphs
+from involbench.reporting.plots.figure import MissingGlyphs
 from involbench.reporting.style import line_styles, styles_of
 
 MODELS = [f"model{k}" for k in range(10)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from involbench.reporting.report import runs
+from involbench.reporting.html import runs
 from tests.cli import called
 from tests.compare.factory import ROLES, make_run
 

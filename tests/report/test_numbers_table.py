@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from involbench.reporting.numbers_table import NumbersTable
+from involbench.reporting.tables import NumbersTable
 
 COLUMNS = ("model", "n", "litert size", "difference [95%]", "trainable", "operator", "s/epoch")
 ROWS = (

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from involbench.results import removal
-from involbench.results.leftovers import find_leftovers
-from involbench.results.reading import ResultsTree
+from involbench.results import cleanup as removal
+from involbench.results.cleanup import find_leftovers
+from involbench.results.tree import ResultsTree
 from tests.cli import COMMAND, called
 from tests.compare.factory import make_run
 
@@ -128,7 +128,7 @@ def test_a_run_that_is_taken_up_after_the_question_stays(tree: Path) -> None:
 def test_the_lock_is_held_while_a_run_goes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = unfinished(tree / "results", "inn", 0)
     attempt = (
-        "import sys; from pathlib import Path; from involbench.results.locks import is_held;"
+        "import sys; from pathlib import Path; from involbench.results.store import is_held;"
         "from involbench.results.paths import ResultsPath;"
         "sys.exit(is_held(ResultsPath(Path(sys.argv[1]))))"
     )

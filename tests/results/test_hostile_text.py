@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 import involbench
 from involbench.reporting.plots import plot_seeds, save_figure
-from involbench.reporting.tables_csv import csv_text
+from involbench.reporting.tables.comparison import csv_text
 from involbench.results.record import RunRecord
-from involbench.results.wording import printable, visible
+from involbench.text import printable, visible
 from tests.cli import called
 from tests.compare.factory import make_experiment
 

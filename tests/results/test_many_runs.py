@@ -9,8 +9,8 @@ import pytest
 from involbench.errors import ResultsError
 from involbench.results.files import names_in, read_bytes
 from involbench.results.paths import ResultsPath
-from involbench.results.reading import ResultsTree, read_run
 from involbench.results.record import RunRecord
+from involbench.results.tree import ResultsTree, read_run
 from tests.compare.factory import make_run
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from involbench.results.reading import read_run
-from involbench.results.trial_file import write_trial
+from involbench.results.store import write_trial
+from involbench.results.tree import read_run
 from tests.compare.factory import make_run
 
 HOURS_AGO = time.time() - 3 * 60 * 60

@@ -3,26 +3,25 @@
 import threading
 import time
 
-from involbench.execution.agenda import Agenda
-from involbench.execution.crew import Crew
-from involbench.execution.plan import PlannedTrial
-from involbench.execution.runner import Runner, _entries
 from involbench.results.store import Store
+from involbench.runner.plan import PlannedTrial
+from involbench.runner.runner import Runner, TrialQueue, _entries
+from involbench.workers.local import WorkerPool
 from tests.compare.factory import make_trial
 
 
 def test_the_least_comes_first_and_of_equals_the_one_that_was_there_first():
     order = {"a": 1, "b": 0, "c": 1, "d": 0}
-    agenda = Agenda(order, order.__getitem__)
+    agenda = TrialQueue(order, order.__getitem__)
     assert agenda.take() == "b"
     order["c"] = -1  # It is asked anew each time.
     assert [agenda.take() for _ in range(4)] == ["c", "d", "a", None]
 
 
 def test_what_is_put_off_comes_again_after_a_while_and_nothing_is_left_until_then():
-    agenda = Agenda(["held", "free"], lambda item: item == "free")
+    agenda = TrialQueue(["held", "free"], lambda item: item == "free")
     began = time.monotonic()
-    agenda.put_off(agenda.take())
+    agenda.requeue(agenda.take())
     assert agenda.take() == "free"
     assert agenda.take() == "held"
     assert time.monotonic() - began >= 1
@@ -30,16 +29,18 @@ def test_what_is_put_off_comes_again_after_a_while_and_nothing_is_left_until_the
 
 
 def test_closing_it_ends_a_wait():
-    agenda = Agenda(["held"], lambda item: 0)
-    agenda.put_off(agenda.take())
+    agenda = TrialQueue(["held"], lambda item: 0)
+    agenda.requeue(agenda.take())
     threading.Timer(0.1, agenda.close).start()
     assert agenda.take() is None
 
 
 def test_of_a_seed_several_workers_begin_with_what_took_longest_at_the_last_one(tmp_path):
     trials = [make_trial(model, seed) for seed in (7, 3) for model in ("cnn", "inn", "control")]
-    runner = Runner(Crew([]), Store(tmp_path, "x"), (), lambda event: None, 0.0)
-    agenda = Agenda(_entries([PlannedTrial(t, str(t.seed), False) for t in trials]), runner._turn)
+    runner = Runner(WorkerPool([]), Store(tmp_path, "x"), (), lambda event: None, 0.0)
+    agenda = TrialQueue(
+        _entries([PlannedTrial(t, str(t.seed), False) for t in trials]), runner._turn
+    )
     for model, seconds in (("cnn", 2.0), ("inn", 5.0), ("control", 1.0)):
         taken = agenda.take()
         assert (taken.item.trial.model, taken.item.trial.seed) == (model, 7)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from involbench.execution.ambient import fate_of
+from involbench.workers.environment import fate_of
 from tests.cli import called, involbench
 
 SPEC = """\

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from involbench.execution.shares import divide
 from involbench.results.record import RunRecord
+from involbench.workers.resources import partition
 from tests.cli import TINY, called, involbench, spawn, workers_of
 from tests.here import in_this_process
 
@@ -65,7 +65,7 @@ def test_dry_run_lists_the_trials_seed_by_seed_and_writes_nothing(spec):
 
 
 def test_ctrl_c_in_the_midst_of_an_import_ends_with_130_too(tmp_path):
-    lines = ["from involbench.cli.stopping import stoppable", 'with stoppable("stopped"):']
+    lines = ["from involbench.cli._worker import stoppable", 'with stoppable("stopped"):']
     # Python runs strings where modules make named tuples and dataclasses, and then, after
     # `python -m`, takes the interruption for one that nothing has caught.
     lines.append('    exec("raise KeyboardInterrupt")')
@@ -272,7 +272,7 @@ def test_a_device_that_is_not_there_is_named(spec, gone):
 
 def test_gpus_are_given_to_the_workers_in_turn(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,GPU-8e")
-    given = [share.environment() for share in divide("auto", 4, (0, 2, 3))]
+    given = [share.environment() for share in partition("auto", 4, (0, 2, 3))]
     names = [environment["CUDA_VISIBLE_DEVICES"] for environment in given]
     assert names == ["4", "GPU-8e", "-1", "4"]  # Those that are visible are counted; there is no 3.
 

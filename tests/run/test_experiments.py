@@ -13,9 +13,9 @@ from involbench.models import resnet
 from involbench.results.paths import ResultsPath
 from involbench.results.record import RunRecord
 from involbench.spec.architectures import Scalable
-from involbench.spec.evaluate import EvaluateSpec
 from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
+from involbench.spec.schema import EvaluateSpec
 from involbench.spec.trial import Trial
 from involbench.training.trial import run_trial
 from tests.effort import THOROUGH

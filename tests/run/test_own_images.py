@@ -241,7 +241,7 @@ def test_predict_says_which_files_are_missing(trained) -> None:
 
 def test_a_name_that_no_font_has_is_one_warning(trained, monkeypatch) -> None:
     folder, _ = trained
-    monkeypatch.setattr("involbench.reporting.plots.fonts._families_with", lambda missing: ())
+    monkeypatch.setattr("involbench.reporting.plots.figure._families_with", lambda missing: ())
     done = called("predict", "own/cnn-seed0", "--test", 4, "-o", "grid.png", cwd=folder)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if "font" in line]

@@ -7,21 +7,19 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from involbench.execution.events import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
+from involbench.reporting.console import running_trials, sparkline
 from involbench.reporting.progress import (
+    ProgressState,
     duration,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
 )
-from involbench.reporting.screen_table import running_trials, sparkline
-from involbench.reporting.standing import Standing
-from involbench.results.progress import EpochReport
-from involbench.results.record import RunRecord
+from involbench.results.record import EpochReport, RunRecord
+from involbench.runner.runner import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.spec.architectures import KerasIoCnn, KerasIoInn
-from involbench.spec.data import DataSpec
-from involbench.spec.training import TrainingSpec
+from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
 
 ARCHITECTURES = {
@@ -68,7 +66,7 @@ def report(epoch, epochs=10, val_accuracy=0.35):
 
 def standing_with_four_trials():
     now = [0.0]
-    standing = Standing(clock=lambda: now[0])
+    standing = ProgressState(clock=lambda: now[0])
     todo = (trial("cnn"), trial("inn"), trial("cnn", 1), trial("inn", 1))
     standing.update(Planned(todo, 0))
     return now, standing, [TrialStarted(one, index, 4) for index, one in enumerate(todo, start=1)]
@@ -84,7 +82,7 @@ def pictured(standing, width):
 @pytest.fixture
 def running():
     """Two trials under way: one in its fourth epoch, and one of a sweep in its first."""
-    standing = Standing(clock=lambda: 0.0)
+    standing = ProgressState(clock=lambda: 0.0)
     todo = (trial("cnn"), trial("inn", 1, data__train_size=10**9, models__inn__kernel_size=5))
     standing.update(Planned((*todo, trial("cnn", 1)), 0))
     starts = [TrialStarted(one, index, 3) for index, one in enumerate(todo, start=1)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from involbench.execution.shards import Shard
+from involbench.runner.plan import Shard
 from tests.cli import called
 from tests.here import in_this_process
 

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from involbench.results.inventory import items_below
+from involbench.results.artifacts import items_below
 from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord
 from tests.cli import called, involbench

@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from involbench.errors import SpecError
-from involbench.spec.json_schema import json_schema, json_schema_text
 from involbench.spec.load import load_spec
-from involbench.spec.yaml_source import parse
+from involbench.spec.schema import json_schema, json_schema_text
+from involbench.spec.yaml import parse
 from tests.spec.helpers import GOOD, written
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))

@@ -6,7 +6,7 @@ import pytest
 
 from involbench.errors import SpecError
 from involbench.spec.load import load_spec
-from involbench.spec.yaml_source import parse
+from involbench.spec.yaml import parse
 from tests.spec.helpers import GOOD, complaint, heads, written
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

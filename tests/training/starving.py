@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from involbench.data import in_order
-from involbench.training import batches
-from involbench.training.input_wait import InputWait
+from involbench.data import decoding as in_order
+from involbench.training import prefetch as batches
+from involbench.training.prefetch import DataStallMonitor
 
 SECONDS = 0.3
 """From the beginning of a step to its batch, at least."""
@@ -18,7 +18,7 @@ SECONDS = 0.3
 def starving() -> Iterator[None]:
     """Make every batch that is augmented so late that its step has to wait for it."""
     begun = threading.Semaphore(0)
-    begin, augment = InputWait.on_train_batch_begin, batches.augment
+    begin, augment = DataStallMonitor.on_train_batch_begin, batches.augment
 
     def begins(self, batch, logs=None):
         begin(self, batch)
@@ -32,7 +32,7 @@ def starving() -> Iterator[None]:
 
     with (
         patch.object(in_order, "THREADS", 1),  # Batches are begun in their order.
-        patch.object(InputWait, "on_train_batch_begin", begins),
+        patch.object(DataStallMonitor, "on_train_batch_begin", begins),
         patch.object(batches, "augment", slow),
     ):
         yield

@@ -15,16 +15,19 @@ from involbench.data import make_dataset
 from involbench.errors import UsageError
 from involbench.models import build_model
 from involbench.results.record import Hardware
-from involbench.spec.training import TrainingSpec
+from involbench.spec.schema import TrainingSpec
 from involbench.spec.trial import Trial
-from involbench.training import distribution
-from involbench.training.batches import EvaluationBatches, TrainingBatches
+from involbench.training import strategy as distribution
 from involbench.training.checkpoint import assign_sums
-from involbench.training.distribution import shared_among
-from involbench.training.feed import PreparedBatches
-from involbench.training.input_wait import InputWait
-from involbench.training.preflight import faults_of_run
+from involbench.training.fit import faults_of_run
+from involbench.training.prefetch import (
+    DataStallMonitor,
+    EvaluationBatches,
+    PreparedBatches,
+    TrainingBatches,
+)
 from involbench.training.split import Split
+from involbench.training.strategy import shared_among
 
 from .starving import SECONDS
 
@@ -131,10 +134,10 @@ def batches(kind, count, **more):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's pipeline")
 def test_a_batch_that_does_not_divide_goes_to_every_replica_of_tensorflow():
-    from involbench.training.tensorflow_batches import as_tensorflow_dataset
+    from involbench.training.tensorflow_dataset import as_tensorflow_dataset
 
     plain, shuffled = batches(EvaluationBatches, 7), batches(TrainingBatches, 7, seed=1)
-    with PreparedBatches(shuffled, range(1), InputWait()) as prepared:
+    with PreparedBatches(shuffled, range(1), DataStallMonitor()) as prepared:
         prepared.start_epoch(0)
         for source, make in ((plain, plain.__getitem__), (prepared, partial(shuffled.make, 0))):
             first, last = as_tensorflow_dataset(source, replicas=2).as_numpy_iterator()
@@ -149,7 +152,7 @@ def test_a_batch_that_does_not_divide_goes_to_every_replica_of_tensorflow():
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's replicas")
 def test_a_regularizer_of_activities_is_refused_by_several_devices_of_tensorflow():
-    from involbench.training.mirrored import Mirrored
+    from involbench.training.strategy.mirrored import Mirrored
 
     regularized = {"name": "involution", "groups": 1, "activity_regularizer": "l2"}
     model = build_model("plain", (8, 8, 3), 2, operator=regularized, widths=(4,))
@@ -159,7 +162,7 @@ def test_a_regularizer_of_activities_is_refused_by_several_devices_of_tensorflow
 
 @pytest.mark.skipif(BACKEND != "jax", reason="JAX's layout")
 def test_jax_divides_what_divides():
-    from involbench.training.sharded import Sharded
+    from involbench.training.strategy.data_parallel import Sharded
 
     device, *_ = keras.distribution.list_devices()
     pieces = Sharded([device]).feed(batches(EvaluationBatches, 7))

@@ -13,8 +13,7 @@ from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath
 from involbench.results.store import ended
 from involbench.spec.architectures import KerasIoControl
-from involbench.spec.data import DataSpec
-from involbench.spec.training import TrainingSpec
+from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
 from involbench.training.trial import run_trial
 

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from involbench.data import make_dataset
-from involbench.execution.events import TrialEnded, TrialStarted
 from involbench.reporting.progress import trial_line
-from involbench.results.input_wait import too_much
 from involbench.results.paths import ResultsPath
+from involbench.results.record import too_much
+from involbench.runner.runner import TrialEnded, TrialStarted
 from involbench.spec.architectures import KerasIoControl
-from involbench.spec.data import DataSpec
-from involbench.spec.training import TrainingSpec
+from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
-from involbench.training import input_wait
-from involbench.training.input_wait import InputWait
+from involbench.training import prefetch as input_wait
+from involbench.training.prefetch import DataStallMonitor
 from involbench.training.trial import run_trial
 
 from .starving import SECONDS, starving
@@ -59,7 +58,7 @@ def test_a_run_that_starves_says_so(tmp_path):
 
 def test_the_share_is_the_median_over_epochs(monkeypatch):
     """Steps from 1 to 3 and from 3 to 6; what is made after it was asked for was waited for."""
-    wait = InputWait()
+    wait = DataStallMonitor()
     assert wait.share is None
     for given, share in (
         [((None, 0.5), (None, 4.5)), 0.25],

@@ -12,9 +12,9 @@ from involbench.spec.optimizers import OPTIMIZERS
 from involbench.spec.trial import Trial
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.fit import fit
-from involbench.training.one_device import OneDevice
-from involbench.training.recipe import make_loss, make_optimizer
+from involbench.training.optimizer import make_loss, make_optimizer
 from involbench.training.split import split_dataset
+from involbench.training.strategy.single import OneDevice
 
 EPOCHS, BATCH, TRAINED, TESTED, CLASSES = 3, 8, 20, 10, 5
 STEPS = 3  # Of an epoch: of 8, 8 and 4 images.

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from involbench.data import make_dataset
-from involbench.training import batches as batches_module
-from involbench.training.batches import EvaluationBatches, TrainingBatches
-from involbench.training.device import make_reproducible
-from involbench.training.feed import PreparedBatches
+from involbench.training import prefetch as batches_module
 from involbench.training.fit import with_scaling
-from involbench.training.input_wait import InputWait
+from involbench.training.prefetch import (
+    DataStallMonitor,
+    EvaluationBatches,
+    PreparedBatches,
+    TrainingBatches,
+)
+from involbench.training.provenance import make_reproducible
 from involbench.training.split import Split, split_dataset
-from involbench.training.tensorflow_batches import as_tensorflow_dataset
+from involbench.training.tensorflow_dataset import as_tensorflow_dataset
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ def test_augmentation_changes_images_the_same_way_each_time():
 @pytest.mark.parametrize("fed", [as_tensorflow_dataset, lambda prepared: prepared])
 def test_prepared_batches_are_those_that_were_asked_for(fed, first):
     source = batches(seed=3, augmentation=("flip", "crop"), first=first)
-    with PreparedBatches(source, range(2, 5), InputWait()) as prepared:
+    with PreparedBatches(source, range(2, 5), DataStallMonitor()) as prepared:
         given = fed(prepared)
         next(iter(given))  # Keras looks at one before it trains.
         for number in range(2, 5):
@@ -136,7 +139,9 @@ def test_prepared_batches_are_those_that_were_asked_for(fed, first):
 def test_every_batch_is_made_once(fed, monkeypatch):
     made = []
     monkeypatch.setattr(batches_module, "augment", lambda images, *_: made.append(1) or images)
-    with PreparedBatches(batches(0, augmentation=("crop",)), range(3), InputWait()) as prepared:
+    with PreparedBatches(
+        batches(0, augmentation=("crop",)), range(3), DataStallMonitor()
+    ) as prepared:
         given = fed(prepared)
         for number in range(3):
             prepared.start_epoch(number)
@@ -146,7 +151,7 @@ def test_every_batch_is_made_once(fed, monkeypatch):
 
 def test_tensorflow_takes_batches_while_it_trains(monkeypatch):
     make_reproducible(0)  # Which makes a pipeline that could depend on the training wait for it.
-    with PreparedBatches(batches(0), range(1), InputWait()) as prepared:
+    with PreparedBatches(batches(0), range(1), DataStallMonitor()) as prepared:
         taken, take = threading.Semaphore(0), prepared.take
         monkeypatch.setattr(prepared, "take", lambda index: taken.release() or take(index))
         given = iter(as_tensorflow_dataset(prepared))

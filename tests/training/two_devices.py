@@ -18,8 +18,7 @@ import numpy as np
 from involbench.data import make_dataset
 from involbench.results.paths import ResultsPath
 from involbench.spec.trial import Trial
-from involbench.training.checkpoint import Checkpoints
-from involbench.training.checkpointer import Stopped
+from involbench.training.checkpoint import Checkpoints, Stopped
 from involbench.training.trial import run_trial
 from tests.effort import THOROUGH
 

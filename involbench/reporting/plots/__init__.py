@@ -10,18 +10,18 @@ Example:
 """
 
 import involbench.reporting.plots.settings  # noqa: F401  Imports matplotlib, before all others.
-from involbench.reporting.plots.calibration import Bin, plot_calibration
-from involbench.reporting.plots.confusion import plot_confusion, plot_confusion_difference
-from involbench.reporting.plots.front import plot_front
+from involbench.reporting.plots.accuracy import MOST_DOTS, plot_front, plot_seeds, plot_sweep
+from involbench.reporting.plots.axes import Point
+from involbench.reporting.plots.costs import Time, plot_parameters, plot_times
+from involbench.reporting.plots.figure import FORMATS, drawn, save_figure
 from involbench.reporting.plots.history import plot_experiment, plot_run
-from involbench.reporting.plots.images import MOST_IMAGES, plot_images
-from involbench.reporting.plots.kernels import plot_kernels
-from involbench.reporting.plots.parameters import plot_parameters
-from involbench.reporting.plots.points import Point
-from involbench.reporting.plots.saving import FORMATS, drawn, save_figure
-from involbench.reporting.plots.seeds import MOST_DOTS, plot_seeds
-from involbench.reporting.plots.sweep import plot_sweep
-from involbench.reporting.plots.times import Time, plot_times
+from involbench.reporting.plots.images import MOST_IMAGES, plot_images, plot_kernels
+from involbench.reporting.plots.predictions import (
+    Bin,
+    plot_calibration,
+    plot_confusion,
+    plot_confusion_difference,
+)
 
 __all__ = [
     "FORMATS",

@@ -1,16 +1,63 @@
-"""What the panels of a figure are made of: curves, limits, labels."""
+"""The panels of a figure: curves, points with intervals, limits, labels."""
 
 from collections.abc import Iterable, Sequence
 from math import nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from involbench.analysis.summary import mean_curve
-from involbench.reporting.plots.words import counts, percent, short
+from involbench.comparison.summary import mean_curve
 from involbench.reporting.style import GREY, LineStyle, Styles, styles_of
+
+_LONGEST_NAME = 40
+_ROWS_WITH_ROOM = 2
+"""So many rows of a legend fit below every figure."""
+
+
+def legend_below(figure: Figure, axes: Axes, handle: float = 5) -> None:
+    """One legend for all panels, in as many columns as the names leave room for.
+
+    Args:
+        figure: Grows where the legend has many rows.
+        axes: The panel whose lines are named.
+        handle: How long a line is drawn beside its name.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    if not labels:
+        return
+    room = int(11 * figure.get_figwidth())
+    columns = max(1, min(len(labels), room // (max(map(len, labels)) + 4 + int(handle))))
+    rows = -(-len(labels) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.2 * max(0, rows - _ROWS_WITH_ROOM))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=handle)
+
+
+def percent() -> FuncFormatter:
+    """Ticks of a fraction in percent, such as `45` and `45.5`; the axis' label has the sign."""
+    return FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}")
+
+
+def counts() -> FuncFormatter:
+    """Ticks of a count: `500`, `10k`, `2.5M`."""
+    return FuncFormatter(lambda value, _: _count(value))
+
+
+def short(name: str, longest: int = _LONGEST_NAME) -> str:
+    """Without its middle if it is long: names often differ at the end."""
+    end = longest * 3 // 10
+    return name if len(name) <= longest else f"{name[: longest - end - 1]}…{name[-end:]}"
+
+
+def _count(value: float) -> str:
+    for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= power:
+            scale = 1e3 if letter == "k" else power
+            return f"{value / scale:g}{letter}"
+    return f"{value:g}"
+
 
 Curve = Sequence[float | None]
 Interval = tuple[float, float] | None
@@ -123,3 +170,73 @@ def _set_heights(panels: Sequence[Axes], metric: str, low: float, high: float) -
 
 def _heights(curve: Curve) -> list[float]:
     return [nan if value is None else value for value in curve]
+
+
+_LONGEST = 58
+"""Letters that fit above a row."""
+
+
+def row_figure(names: Sequence[str], row_height: float) -> tuple[Figure, Axes]:
+    """A figure that is as high as it has rows: row k is between k - 0.5 and k + 0.5, downward.
+
+    Args:
+        names: What stands above each row.
+        row_height: Inches.
+    """
+    height = 0.8 + row_height * max(1, len(names))
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_ylim(max(1, len(names)) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.spines.left.set_visible(False)
+    axes.grid(axis="y", visible=False)
+    letter = 0.14 / row_height
+    for row, name in enumerate(names):
+        place: Look = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9}
+        axes.text(0, row - 0.5 + letter / 2, short(name, _LONGEST), **place)
+    if not names:
+        say_empty(axes)
+    return figure, axes
+
+
+_WIDE_FROM = 10
+"""Where values span this factor, those at one end would lie on each other on a linear scale."""
+
+
+class Point(NamedTuple):
+    """Something measured at a place or a price."""
+
+    x: float
+    y: float
+    """The mean, a fraction where it is an accuracy."""
+    interval: Interval = None
+    """Of the mean: its lower and upper end."""
+
+
+def draw_point(axes: Axes, point: Point, style: LineStyle, label: str = "") -> None:
+    """A marker, with a bar from one end of the interval to the other."""
+    if point.interval is not None:
+        axes.vlines(point.x, *point.interval, colors=style.colour, linewidth=1.4, alpha=0.8)
+    axes.plot(
+        [point.x],
+        [point.y],
+        color=style.colour,
+        marker=style.marker,
+        markersize=8,
+        linestyle="",
+        label=label or "_point",
+    )
+
+
+def panel(quantity: str) -> tuple[Figure, Axes]:
+    """A figure of one panel over which a fraction is drawn, in percent."""
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.yaxis.set_major_formatter(percent())
+    axes.set_ylabel(f"{quantity} (%)")
+    return figure, axes
+
+
+def is_wide(values: list[float]) -> bool:
+    """Whether a logarithmic scale shows these values better."""
+    return bool(values) and min(values) > 1e-12 and max(values) >= _WIDE_FROM * min(values)

@@ -11,10 +11,10 @@ from involbench.reporting.plots.axes import (
     draw_mean,
     draw_seeds,
     finish,
+    legend_below,
     own_styles,
 )
 from involbench.reporting.plots.settings import RC
-from involbench.reporting.plots.words import legend_below
 from involbench.reporting.style import Styles, line_styles
 from involbench.results.record import History
 

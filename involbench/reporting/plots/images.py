@@ -1,7 +1,7 @@
-"""Images side by side, each with what is said of it."""
+"""Images with their predictions, and the involution kernels in them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import rc_context
@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from involbench.reporting.plots.axes import Look, short
 from involbench.reporting.plots.settings import RC
-from involbench.reporting.plots.words import short
 from involbench.reporting.style import INK
 
 MOST_IMAGES = 200
@@ -68,3 +68,136 @@ def draw_image(axes: Axes, image: NDArray[np.uint8], frame: str | None = None) -
     axes.spines[:].set_visible(frame is not None)
     if frame is not None:
         axes.spines[:].set(color=frame, linewidth=2.2)
+
+
+_Panels = NDArray[Any]
+"""Of axes."""
+Maps = NDArray[np.floating]
+
+_MOST_MAPS = 12
+"""So many columns of maps have room for each group's own."""
+_KERNEL_CELL = 1.2
+"""Inches of an image's side."""
+_LONGEST_TITLE = 18
+_LEAST_SPAN = 0.05
+"""Of a scale of colours, as a fraction of the largest value."""
+_MARK: Look = {"marker": "s", "markersize": 6, "markerfacecolor": "none", "markeredgewidth": 1.4}
+
+
+class _Column(NamedTuple):
+    title: str
+    values: Maps
+    """(N, rows, columns)."""
+    limits: tuple[float, float]
+    colours: str
+    is_map: bool
+
+
+def plot_kernels(
+    images: NDArray[np.uint8],
+    captions: Sequence[Sequence[str]],
+    sums: Mapping[str, Maps],
+    kernels: Mapping[str, Maps] | None = None,
+    pixel: tuple[int, int] | None = None,
+    title: str = "",
+) -> Figure:
+    """A row an image: the image, and for each layer the sum of the kernel at each pixel.
+
+    Every group of a layer has a map of its own, where there is room for all; else each layer has
+    one, of the mean of its groups. A layer's maps share their colours, and so do its
+    kernels; sums that differ by less than 5% do not get all of the colours.
+
+    Args:
+        images: (N, H, W, C), at least one.
+        captions: The lines beside each image.
+        sums: Layer -> the sums of its kernels' values, (N, H', W', groups).
+        kernels: Layer -> its kernels at one pixel, (N, groups, Kh, Kw), drawn beside the maps.
+        pixel: Row and column of that pixel in the images, marked.
+        title: Above all.
+    """
+    columns = list(_columns(sums, kernels or {}))
+    with rc_context(RC):
+        figure, panels, bars = _grid(len(images), 1 + len(columns), images.shape[1:3])
+        for row, image in enumerate(images):
+            draw_image(panels[row, 0], image)
+            lines = [short(line, _LONGEST_TITLE) for line in captions[row]]
+            panels[row, 0].set_ylabel("\n".join(lines), fontsize=8)
+        for place, column in enumerate(columns, start=1):
+            _draw(panels[:, place], bars[place], column)
+            if pixel is not None and column.is_map:
+                _mark(panels[:, place], pixel, images.shape[1:3], column.values.shape[1:])
+        if pixel is not None:
+            _mark(panels[:, 0], pixel, images.shape[1:3], images.shape[1:3])
+        panels[0, 0].set_title("image", fontsize=8)
+        figure.suptitle(short(title, 20 + 16 * len(columns)), fontsize=9)
+    return figure
+
+
+def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels, _Panels]:
+    """A figure with rows of panels of the images' shape, and below them a bar for each column."""
+    height = _KERNEL_CELL * min(max(size[0] / size[1], 0.6), 1.6)
+    figure = Figure((columns * _KERNEL_CELL + 0.6, rows * height + 1.2), layout="constrained")
+    ratios = [1.0] * rows + [0.1 / height]
+    every = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=ratios)
+    every[-1, 0].set_visible(False)
+    return figure, every[:-1], every[-1]
+
+
+def _each_group(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> bool:
+    """Whether there is room for the maps of each group."""
+    wanted: int = sum(values.shape[-1] for values in sums.values())
+    return wanted * (2 if kernels else 1) <= _MOST_MAPS
+
+
+def _columns(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> Iterator[_Column]:
+    apart = _each_group(sums, kernels)
+    for name, values in sums.items():
+        groups = values.shape[-1]
+        shown = np.moveaxis(values, -1, 0) if apart else values.mean(axis=-1)[np.newaxis]
+        limits = _limits(shown)
+        own = kernels.get(name)
+        most = max(map(abs, _limits(own))) if own is not None else 0.0
+        for index, maps in enumerate(shown):
+            which = f"group {index + 1} of {groups}" if apart else f"mean of {groups} groups"
+            which = "one group" if groups == 1 else which
+            title = f"{short(name, _LONGEST)}\n{which}"
+            yield _Column(title, maps, limits, "viridis", True)
+            if own is not None:
+                here = own[:, index] if apart else own.mean(axis=1)
+                yield _Column(f"kernel at the mark\n{which}", here, (-most, most), "PuOr", False)
+
+
+def _limits(values: Maps) -> tuple[float, float]:
+    """What the colours run over: the values, and more where they are nearly equal."""
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    missing = (_LEAST_SPAN * max(abs(low), abs(high)) or 0.01) - (high - low)
+    return (low - missing / 2, high + missing / 2) if missing > 0 else (low, high)
+
+
+def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
+    low, high = column.limits
+    for panel, values in zip(panels, column.values, strict=True):
+        look: Look = {"cmap": column.colours, "vmin": low, "vmax": high}
+        image = panel.imshow(values, interpolation="none", **look)
+        panel.grid(visible=False)
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[:].set_visible(False)
+    panels[0].set_title(column.title, fontsize=8)
+    scale = bar.figure.colorbar(image, cax=bar, orientation="horizontal")
+    scale.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+    scale.set_label("sum of kernel" if column.is_map else "kernel value", fontsize=8)
+    bar.tick_params(labelsize=7)
+
+
+def _mark(
+    panels: _Panels,
+    pixel: tuple[int, int],
+    size: Sequence[int],
+    shown: Sequence[int],
+) -> None:
+    """Frame the pixel of the map that covers a pixel of the image."""
+    row, column = (place * n // whole for place, n, whole in zip(pixel, shown, size, strict=True))
+    for panel in panels:
+        panel.plot([column], [row], color="#E0007A", **_MARK)

@@ -1,0 +1,1 @@
+"""Measuring time and memory: the operator, training steps, networks, exports."""

@@ -1,0 +1,291 @@
+"""What `involbench compare` does with its options."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from involbench.cli._output import echo, rendered, warn
+from involbench.comparison.compare import (
+    compare_experiment,
+    compare_groups,
+    only_changed,
+    sort_models,
+)
+from involbench.comparison.metrics import ACCURACY, SIZE, Wanted, suggestion
+from involbench.comparison.schema import Comparison
+from involbench.comparison.selection import NoSuchRun
+from involbench.errors import ResultsError, UsageError
+from involbench.reporting.tables.cells import COSTS, heading, warnings_of
+from involbench.results.files import names_in, write_atomic
+from involbench.results.paths import ResultsPath
+from involbench.results.tree import ResultsTree
+from involbench.text import first_of
+
+if TYPE_CHECKING:
+    from involbench.comparison.gates import Gate
+
+Found = Sequence[tuple[ResultsTree, str]]
+Groups = Sequence[Comparison]
+"""Of one experiment, a comparison for each group of settings, of the most runs first."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `compare`."""
+
+    results: tuple[Path, ...]
+    baseline: str | None
+    metrics: tuple[str, ...]
+    sort_by: str | None
+    only_changed: bool
+    against: Path | None
+    format: str
+    for_screen: bool
+    gated: tuple[str, ...] = ()
+    """The metrics that gates are about."""
+    settings: tuple[str, ...] = ()
+    """`KEY=VALUE` of the runs that are wanted; none for all."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be read, and compared."""
+        sorting = [self.sort_by] if self.sort_by else []
+        named = frozenset([*self.metrics, *sorting, *self.gated])
+        if self.format in ("json", "csv"):
+            return Wanted(named=named)
+        compared = frozenset([*self.metrics, ACCURACY, SIZE])
+        return Wanted(compared.union(COSTS), compared, named)
+
+
+def compared(asked: Options, found: Found) -> tuple[Found, list[Groups]]:
+    """The comparisons, arranged as asked; what is unfair about them is said on stderr.
+
+    Returns:
+        The experiments that have runs as asked for, and the comparisons of each.
+
+    Raises:
+        UsageError: No run is of the baseline, or has the metric or the settings.
+    """
+    found, experiments = grouped(found, asked.settings, asked.baseline, asked.wanted)
+    _check_metrics(asked, list(chain.from_iterable(experiments)))
+    for groups in experiments:
+        _warn(groups[0].experiment, warnings_of(groups))
+    arranged = list[Groups]()
+    for groups in experiments:
+        arranged.append([_arranged(asked, comparison) for comparison in groups])
+    return found, arranged
+
+
+def grouped(
+    found: Found, settings: Sequence[str], baseline: str | None, wanted: Wanted
+) -> tuple[Found, list[Groups]]:
+    """Compare each experiment that has runs with the settings, in its groups of settings.
+
+    Raises:
+        UsageError: No experiment has such runs, or none of the baseline.
+    """
+    kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
+    for tree, name in found:
+        try:
+            groups = compare_groups(tree, name, baseline, wanted, settings)
+        except NoSuchRun as error:
+            refused.append(error)
+            continue
+        kept.append((tree, name))
+        experiments.append([group.comparison for group in groups])
+    if refused and not kept:
+        raise refused[0]
+    for each in refused:
+        warn(str(each))
+    return kept, experiments
+
+
+def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
+    """Of each experiment the comparison on the settings that its spec states.
+
+    Args:
+        experiments: The comparisons of each.
+        what: Is about those alone, and says so where there are others.
+    """
+    chosen = [each for groups in experiments for each in groups if each.is_stated]
+    for groups, one in zip(experiments, chosen, strict=True):
+        if len(groups) > 1:
+            warn(f"{what} is about {heading(one)}; --set KEY=VALUE chooses another")
+    return chosen
+
+
+def document(asked: Options, found: Found, experiments: Sequence[Groups]) -> str:
+    """The whole text in the format asked for."""
+    if asked.against is not None:
+        return _against(asked, asked.against, found, stated(experiments, "--against"))
+    if asked.format == "json":
+        from involbench.reporting.tables.comparison import comparison_json
+
+        return comparison_json(experiments)
+    comparisons = list(chain.from_iterable(experiments))
+    if asked.format == "csv":
+        from involbench.reporting.tables.comparison import comparison_csv
+
+        return comparison_csv(comparisons)
+    if asked.format == "md":
+        from involbench.reporting.tables.comparison import comparison_markdown
+
+        pages = (comparison_markdown(c, asked.metrics, asked.only_changed) for c in comparisons)
+        return "\n".join(pages)
+    return tables(experiments, found, asked.for_screen, asked.metrics, asked.only_changed)
+
+
+def tables(
+    experiments: Sequence[Groups],
+    found: Found,
+    for_screen: bool,
+    metrics: Sequence[str] = (ACCURACY,),
+    only_changed: bool = False,
+) -> str:
+    """A page for each experiment: its groups of settings, and the plots of the first."""
+    from involbench.reporting.tables.comparison import comparison_view
+
+    parts = []
+    for groups, (tree, name) in zip(experiments, found, strict=True):
+        plots = _plots_of(tree.folder(name))
+        for comparison in groups:
+            drawn = plots if comparison is groups[0] else []
+            parts += [*comparison_view(comparison, drawn, metrics, only_changed), ""]
+    return rendered(parts, for_screen)
+
+
+def _plots_of(experiment: ResultsPath) -> list[ResultsPath]:
+    folder = experiment / "plots"
+    try:
+        return [folder / name for name in names_in(folder) if name.endswith(".png")]
+    except ResultsError:
+        return []
+
+
+def write(output: Path, text: str) -> None:
+    """Write the text to a file, and say so.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        write_atomic(output, text.encode())
+    except ResultsError as error:
+        raise UsageError(f"--output: {error}") from error
+    echo(f"written: {output}", err=True)
+
+
+def _arranged(asked: Options, comparison: Comparison) -> Comparison:
+    if asked.sort_by:
+        comparison = sort_models(comparison, asked.sort_by)
+    if asked.only_changed and asked.against is None:
+        comparison, left_out = only_changed(comparison, [*asked.metrics, SIZE])
+        for model in left_out:
+            echo(
+                f"{comparison.experiment}: {model} left out: equal to {comparison.baseline}",
+                err=True,
+            )
+    return comparison
+
+
+def _check_metrics(asked: Options, comparisons: Sequence[Comparison]) -> None:
+    """Refuse a metric that nothing has been measured of, where there is something."""
+    results = [result for comparison in comparisons for result in comparison.models]
+    if not any(result.n_finished for result in results):
+        return
+    known = {name for r in results for name, summary in r.metrics.items() if summary.n}
+    for flag, name in [
+        *(("--metric", name) for name in asked.metrics),
+        *([("--sort-by", asked.sort_by)] if asked.sort_by else []),
+    ]:
+        if name in known:
+            continue
+        hint = suggestion(name)
+        raise UsageError(f"{flag} {name}: no run has that metric{'; ' if hint else ''}{hint}")
+
+
+def _against(asked: Options, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
+    """Each experiment against itself in another results folder."""
+    from involbench.comparison.diff import compare_trees
+    from involbench.reporting.tables.comparison import trees_json, trees_markdown, trees_view
+
+    if asked.format == "csv":
+        raise UsageError("--against has no CSV; use --json or --md")
+    tree, pairs = ResultsTree(other), []
+    missing = [name for _, name in found if not (tree.folder(name) / "runs").is_folder()]
+    if missing and len(missing) == len(found):
+        raise UsageError(f"--against {other}: it has no experiment {first_of(missing)}")
+    for (_, name), now in zip(found, comparisons, strict=True):
+        if name in missing:
+            _warn(name, [f"not in {other}"])
+            continue
+        then = compare_experiment(tree, name, None, asked.wanted, asked.settings)
+        pair = compare_trees(now, then, str(other))
+        _warn(name, pair.warnings[len(now.warnings) :])
+        pairs.append(pair.without_equals(asked.metrics) if asked.only_changed else pair)
+    if asked.format == "json":
+        return trees_json(pairs)
+    if asked.format == "md":
+        return "\n".join(trees_markdown(pair, asked.metrics) for pair in pairs)
+    pages = [[*trees_view(pair, asked.metrics), ""] for pair in pairs]
+    return rendered([part for page in pages for part in page], asked.for_screen)
+
+
+def _warn(experiment: str, warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        warn(f"{experiment}: {warning}")
+
+
+_FAILED = 3
+
+
+def gates_of(texts: Sequence[str], strict: bool) -> "list[Gate]":
+    """The gates, read before anything is printed.
+
+    Raises:
+        UsageError: One of them does not parse, or there is none to be strict about.
+    """
+    from involbench.comparison.gates import parse_gate
+    from involbench.errors import UsageError
+
+    if strict and not texts:
+        raise UsageError("--strict is for gates: give --fail-if too")
+    return [parse_gate(text) for text in texts]
+
+
+def end_on_failed_gate(
+    gates: "Sequence[Gate]", comparisons: Sequence[Comparison], asked: "Options", strict: bool
+) -> None:
+    """Say what came of each gate on stderr, and exit with 3 where one failed.
+
+    Raises:
+        UsageError: Of one of them nothing can be said.
+    """
+    from involbench.cli._runs import find_experiments
+    from involbench.comparison.compare import compare_experiment
+    from involbench.comparison.gates import Outcome, check_gate
+    from involbench.errors import UsageError
+    from involbench.reporting.tables.cells import label
+
+    def lookup(name: str) -> Comparison:
+        ((tree, found),) = find_experiments(asked.results, [name])
+        return compare_experiment(tree, found, None, asked.wanted)
+
+    outcomes, refused = list[Outcome](), list[UsageError]()
+    for gate in gates:  # What is wrong with one is no reason to keep silent of the others.
+        try:
+            outcomes += check_gate(gate, comparisons, lookup, strict)
+        except UsageError as error:
+            refused.append(error)
+    for outcome in outcomes:
+        state = "failed" if outcome.failed else "passed"
+        where = label(outcome.experiment, outcome.point)
+        echo(f"gate {state}: {outcome.gate.text}: {where}: {outcome.reason}", err=True)
+    if refused:
+        raise UsageError("\n".join(map(str, refused)))
+    if any(outcome.failed for outcome in outcomes):
+        raise typer.Exit(_FAILED)

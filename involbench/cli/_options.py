@@ -1,0 +1,162 @@
+"""Arguments and options that several commands share, and their completion.
+
+Files and folders are left to the shell, which offers them where nothing else fits.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from involbench.results.tree import ResultsTree
+
+
+def complete_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The experiments of the results folder, the published ones too."""
+    return [name for name in _experiments(_tree(ctx)) if name.startswith(incomplete)]
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The runs, as `EXPERIMENT/ID`; also as `ID` where the user has begun so."""
+    tree = _tree(ctx)
+    runs = [
+        (f"{name}/{folder.name}", folder.name)
+        for name in _experiments(tree)
+        for folder in tree.run_folders(name)
+    ]
+    whole = [run for run, _ in runs if run.startswith(incomplete)]
+    bare = dict.fromkeys(identity for _, identity in runs if identity.startswith(incomplete))
+    return whole or list(bare)
+
+
+def complete_experiment_or_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Both, for commands that take either."""
+    return [*complete_experiment(ctx, incomplete), *complete_run(ctx, incomplete)]
+
+
+def _experiments(tree: "ResultsTree") -> list[str]:
+    return [*tree.experiments(), *tree.references()]
+
+
+def _tree(ctx: typer.Context) -> "ResultsTree":
+    """Of the folders that --results has named so far on the line."""
+    from involbench.results.tree import ResultsTree
+
+    given = ctx.params.get("results") or "results"
+    roots = given if isinstance(given, list | tuple) else [given]
+    return ResultsTree(*map(Path, roots))
+
+
+def parse_path(text: str) -> Path:
+    """The parser of every path: no shell expands the `~` of `--results=~/r`."""
+    from involbench.results.files import user_path
+
+    return user_path(text)
+
+
+def parse_name_or_path(text: str) -> str:
+    """The parser of what may also be a name or a URL, which stay as they are."""
+    return str(parse_path(text)) if text.startswith("~") else text
+
+
+SpecPath = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="SPEC",
+        parser=parse_path,
+        help="The experiment's YAML file; default: the built-in digits.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
+]
+
+ChosenSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-S", "--set", metavar="KEY=VALUE", help="Only runs with this setting; also backend=NAME."
+    ),
+]
+
+
+def _check_device(device: str) -> str:
+    kind, _, index = device.partition(":")
+    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
+        raise typer.BadParameter(
+            f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
+        )
+    return device
+
+
+Device = Annotated[
+    str,
+    typer.Option(
+        callback=_check_device, help="auto, cpu, gpu or gpu:INDEX. auto: a GPU if there is one."
+    ),
+]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        parser=parse_name_or_path,
+        autocompletion=complete_run,
+        help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder.",
+    ),
+]
+Experiment = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        parser=parse_name_or_path,
+        autocompletion=complete_experiment,
+        help="Name or folder of an experiment; default: all of them.",
+    ),
+]
+Experiments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        parser=parse_name_or_path,
+        autocompletion=complete_experiment,
+        help="Names or folders of experiments; default: all of them.",
+    ),
+]
+Results = Annotated[
+    Path, typer.Option(metavar="DIR", parser=parse_path, help="The results folder.")
+]
+ResultsFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        parser=parse_path,
+        help="The results folder; several are read as one: --results A --results B. "
+        "[default: results]",
+    ),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", parser=parse_path, help="Draw it too: a png, svg or pdf."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
+
+
+def chosen_format(**asked: bool) -> str:
+    """The one format that was asked for, or `text`.
+
+    Args:
+        asked: Whether each was, by the name of its option.
+
+    Raises:
+        UsageError: More than one was.
+    """
+    from involbench.errors import UsageError
+
+    wanted = [name for name, on in asked.items() if on]
+    if len(wanted) > 1:
+        flags = " and ".join(f"--{name}" for name in wanted)
+        raise UsageError(f"{flags} exclude each other: choose one")
+    return wanted[0] if wanted else "text"

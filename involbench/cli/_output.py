@@ -1,0 +1,133 @@
+"""What every command does alike with its output: streams, warnings, JSON, tables."""
+
+import errno
+import io
+import json
+import os
+import select
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+    from rich.console import RenderableType
+
+
+class _Output(io.FileIO):
+    """A file whose writes never raise: what can't be written is dropped.
+
+    Attributes:
+        lost: Why something was dropped; None also if the reader left, as `head` does.
+    """
+
+    lost: OSError | None = None
+
+    def write(self, data: "Buffer") -> int:
+        try:
+            while (written := super().write(data)) is None:
+                select.select([], [self], [])  # Another process has made it non-blocking.
+        except BrokenPipeError:
+            pass
+        except OSError as error:
+            self.lost = error
+        else:
+            return written
+        return memoryview(data).nbytes
+
+
+def make_patient() -> None:
+    """Let no write to stdout or stderr raise, so that none can end a training.
+
+    A terminal without "±" gets "?". A descriptor that was closed is opened on the null device, so
+    that no other file gets its number, here or in a worker.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # For reading only: writing to it fails as it does where it is closed.
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
+    sys.stdout, sys.stderr = _patient(sys.stdout, 1), _patient(sys.stderr, 2)
+
+
+def lost_output() -> str | None:
+    """Why something that was printed is lost; None if all was written or is not wanted.
+
+    A closed stderr means that messages are not wanted, a reader who left that the rest is not.
+    """
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        stream.flush()
+        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        lost = raw.lost if isinstance(raw, _Output) else None
+        closed = lost is not None and lost.errno == errno.EBADF
+        if lost is not None and not (closed and name == "stderr"):
+            return f"cannot write to {name}: {'it is closed' if closed else lost.strerror}"
+    return None
+
+
+def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
+    if stream is not None:
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)  # Without a buffer if PYTHONUNBUFFERED is set.
+        if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.FileIO):
+            return stream  # Someone has put another in its place, who knows what it can do.
+        stream.flush()
+        descriptor = stream.fileno()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Output(descriptor, "wb", closefd=False)),
+        encoding=stream.encoding if stream else "utf-8",
+        errors="replace",
+        line_buffering=stream is None or stream.line_buffering or stream.write_through,
+    )
+
+
+_NARROWEST = 20
+"""Columns; less is no width of a terminal."""
+
+
+class Rendered(str):
+    """Text with the styles of a terminal in it, in which all other control characters are shown."""
+
+
+def echo(text: object, err: bool = False, nl: bool = True) -> None:
+    """Print text, on stderr if `err`. This is the one way out: it shows control characters."""
+    from involbench.text import visible
+
+    typer.echo(text if isinstance(text, Rendered) else visible(str(text)), err=err, nl=nl)
+
+
+def warn(text: str) -> None:
+    """Say something on stderr that does not end the command."""
+    from involbench.text import printable
+
+    echo(f"warning: {printable(text)}", err=True)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one strict JSON document."""
+    echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> Rendered:
+    """Text as wide as the terminal, or as COLUMNS says; decorated only on a terminal."""
+    from rich.text import Text
+
+    from involbench.reporting.safe_console import SafeConsole
+    from involbench.reporting.tables import WholeWords
+
+    plain = not for_screen or "NO_COLOR" in os.environ
+    console = SafeConsole(
+        highlight=False,
+        color_system=None if plain else "auto",
+        width=None if for_screen else 80,
+    )
+    console.width = max(console.width, _NARROWEST)
+    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
+    with console.capture() as page:
+        for part in parts:
+            whole = WholeWords(part) if isinstance(part, Text) else part
+            console.print(whole, crop=False)
+    return Rendered(page.get())

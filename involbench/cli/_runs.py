@@ -1,0 +1,387 @@
+"""Finding the experiments and runs that the user names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from involbench.cli._output import echo, warn
+from involbench.errors import ResultsError, UsageError
+from involbench.results.files import is_folder
+from involbench.results.paths import LinkRefused, ResultsPath
+from involbench.results.tree import ResultsTree
+from involbench.text import excerpt, first_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from involbench.results.benchmarks import Kind, Machine
+    from involbench.results.paths import AnyPath
+    from involbench.results.record import RunRecord
+    from involbench.workers.protocol import TrainedRun
+
+
+def find_experiments(
+    results: Path | Sequence[Path], names: Sequence[str], published: bool = False
+) -> list[tuple[ResultsTree, str]]:
+    """The experiments named, or all of the tree, each with the tree that it is in.
+
+    Args:
+        results: The results folder, or several that are read as one.
+        names: Names or folders of experiments; none stands for all.
+        published: Whether all are with the published ones.
+
+    Raises:
+        UsageError: There is no such experiment, or none at all.
+    """
+    roots = [results] if isinstance(results, Path) else results
+    tree = ResultsTree(*roots)
+    if names:
+        return [_find(tree, name) for name in dict.fromkeys(names)]
+    for text in tree.links():
+        warn(f"{text} (skipped)")
+    all_of_them = [*tree.experiments(), *(tree.references() if published else [])]
+    found = [(tree, name) for name in all_of_them]
+    if not found:
+        missing = "" if any(map(is_folder, roots)) else ", which does not exist"
+        references = tree.references()
+        others = f", or name a published one: {', '.join(references)}" if references else ""
+        raise UsageError(
+            f"no results under {_listed(tree)}{missing}: make some with `involbench run`, "
+            f"or point to them with --results DIR{others}"
+        )
+    return found
+
+
+def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
+    place = Path(name)
+    inside = [place, *(place.relative_to(r) for r in tree.roots if place.is_relative_to(r))]
+    for each in map(Path.as_posix, inside):
+        if _is_experiment(tree, each):
+            return tree, each
+    if is_folder(place / "runs"):
+        named = place.resolve()
+        return ResultsTree(named.parent), named.name
+    known = [*tree.experiments(), *tree.references()]
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    raise UsageError(f"no experiment {name!r} under {_listed(tree)}; {hint}")
+
+
+def _is_experiment(tree: ResultsTree, name: str) -> bool:
+    """Whether there is an experiment of this name in the tree.
+
+    Raises:
+        LinkRefused: There is a link in its place.
+    """
+    try:
+        with (tree.folder(name) / "runs").opened():
+            return True
+    except LinkRefused:
+        raise
+    except (OSError, ValueError, ResultsError):
+        return False
+
+
+def _listed(tree: ResultsTree) -> str:
+    return " and ".join(map(str, tree.roots))
+
+
+_SHOWN = 4
+Found = tuple[str, ResultsPath]
+"""The name of an experiment, and the folder of one of its runs."""
+
+
+def find_run(results: Path, name: str) -> Found:
+    """The run named.
+
+    Args:
+        results: The results folder.
+        name: The run's id or the beginning of it, with or without `EXPERIMENT/` before it, or
+            the path of its folder.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+    """
+    by_path = _at_path(results, Path(name))
+    if by_path is not None:
+        return by_path
+    experiment, _, start = name.rstrip("/").rpartition("/")
+    known = _runs(ResultsTree(results), experiment.removesuffix("/runs"))
+    found = _best(known, start)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{excerpt(name)!r} stands for {len(found)} runs: {_some(found)}")
+    its = _runs_of(results, name.rstrip("/"))
+    hint = f"there are {_some(its)}" if its else _hint(known, start)
+    raise UsageError(f"no run {excerpt(name)!r} under {results}; {hint}")
+
+
+def _at_path(results: Path, path: Path) -> Found | None:
+    folder = path.parent if path.name == "run.json" else path
+    if not is_folder(folder) or folder.resolve().parent.name != "runs":
+        return None
+    if folder.absolute().is_relative_to(results.absolute()) and ".." not in folder.parts:
+        below = folder.absolute().relative_to(results.absolute())
+        found = ResultsPath(results, below.parts)
+        with found.opened():  # Or there is a link on the way to it.
+            if len(below.parts) > 2 and below.parent.name == "runs":
+                return below.parents[1].as_posix(), found
+    runs = folder.resolve().parent
+    place, root = runs.parent, results.resolve()
+    if place != root and place.is_relative_to(root):
+        experiment = place.relative_to(root)
+        inside = (*experiment.parts, runs.name, folder.resolve().name)
+        return experiment.as_posix(), ResultsPath(results, inside)
+    inside = (place.name, runs.name, folder.resolve().name)
+    return place.name, ResultsPath(place.parent, inside)
+
+
+def _runs(tree: ResultsTree, experiment: str) -> list[Found]:
+    """Those of one experiment, or of all if it is empty."""
+    names = [*tree.experiments(), *tree.references()]
+    chosen = [name for name in names if experiment in ("", name)]
+    return [(name, folder) for name in chosen for folder in tree.run_folders(name)]
+
+
+def _best(known: list[Found], start: str) -> list[Found]:
+    """The runs of this id; or those of this model and seed; or all that begin so."""
+    if not start:
+        return []
+    for beginning in (f"{start} ", f"{start}-", start):
+        found = [run for run in known if f"{run[1].name} ".startswith(beginning)]
+        if found:
+            return found
+    return []
+
+
+def _runs_of(results: Path, name: str) -> list[Found]:
+    """The runs of an experiment, by its name or folder; none if it is no experiment."""
+    try:
+        ((tree, experiment),) = find_experiments(results, [name])
+    except UsageError:
+        return []
+    return _runs(tree, experiment)
+
+
+def _hint(known: list[Found], start: str) -> str:
+    names = {folder.name.rpartition("-")[0]: (name, folder) for name, folder in known}
+    names |= {folder.name: (name, folder) for name, folder in known}
+    close = get_close_matches(start[:200], names, n=_SHOWN)
+    near = list(dict.fromkeys(names[name] for name in close))
+    if near:
+        return f"did you mean {_some(near)}?"
+    return f"there are {_some(known)}" if known else "there are none; `involbench list` shows all"
+
+
+def _some(runs: list[Found]) -> str:
+    return first_of([f"{experiment}/{folder.name}" for experiment, folder in runs], _SHOWN)
+
+
+def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[str, TrainedRun]":
+    """The run named, as `EXPERIMENT/ID` and with where its network is.
+
+    Args:
+        results: The results folder.
+        name: The run, see `find_run`.
+        needs_weights: Whether what was trained is wanted.
+
+    Raises:
+        UsageError: There is no such run, it has not finished, or its network is gone or damaged.
+    """
+    from involbench.errors import UsageError
+    from involbench.results.run_index import read_entry
+
+    experiment, folder = find_run(results, name)
+    entry = read_entry(experiment, folder)
+    shown, record = f"{experiment}/{entry.run_id}", entry.record
+    if record is None or record.data is None or entry.status != "finished":
+        raise UsageError(f"{shown} is {entry.status}: it has no trained network to look at")
+    return shown, with_network(folder, record, needs_weights)
+
+
+def without_hash(shown: str) -> str:
+    """`EXPERIMENT/<model>-seed<k>`, for the tables of a benchmark."""
+    return shown.rpartition("-")[0]
+
+
+def with_network(
+    folder: "ResultsPath", record: "RunRecord", needs_weights: bool = True
+) -> "TrainedRun":
+    """A finished run and where its network is.
+
+    Raises:
+        UsageError: Its network is wanted, and gone or damaged.
+    """
+    from involbench.workers.protocol import TrainedRun
+
+    weights = folder / "model.keras"
+    if needs_weights:
+        _check_weights(weights, record.files.get(weights.name))
+    return TrainedRun(record, weights)
+
+
+def _check_weights(path: "ResultsPath", size: int | None) -> None:
+    """Check that the file is there, and of the size that was written."""
+    from involbench.errors import UsageError
+
+    again = "`involbench run` with its spec trains it again"
+    if path.kind() != "file":
+        what = "is a link" if path.kind() == "link" else "no such file"
+        raise UsageError(f"{path}: {what}, so there is no trained network; {again}")
+    found = path.status().st_size
+    if size is not None and found != size:
+        raise UsageError(f"{path}: damaged: it has {found} bytes and had {size}; {again}")
+
+
+def check_test_images(run: "TrainedRun", option: str, wanted: int) -> None:
+    """Check that the run has so many test images.
+
+    Raises:
+        UsageError: It has fewer.
+    """
+    from involbench.errors import UsageError
+
+    if wanted > run.facts.test_size:
+        raise UsageError(f"{option}: the run has {run.facts.test_size} test images")
+
+
+def check_endings(outputs: Sequence[Path], endings: Sequence[str]) -> None:
+    """Check that the name of each file ends in a format that can be written.
+
+    Raises:
+        UsageError: One does not.
+    """
+    from involbench.errors import UsageError
+
+    for path in outputs:
+        if path.suffix.removeprefix(".").lower() not in endings:
+            raise UsageError(
+                f"--output {path}: expected a name that ends in .{', .'.join(endings)}"
+            )
+
+
+def write_picture(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
+    """Draw a figure into a file, and say so; or warn why it cannot be drawn.
+
+    Returns:
+        Whether it was drawn.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    from involbench.cli._output import warn
+    from involbench.reporting.plot_warnings import or_warn
+
+    content = b""
+    with or_warn(str(path), warn):
+        from involbench.reporting.plots import drawn
+
+        content = drawn(make(), Path(path.name).suffix[1:].lower())
+    if content:
+        write_output(path, content)
+    return bool(content)
+
+
+def write_output(path: "AnyPath", content: bytes) -> None:
+    """Write a file, and say so.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    from involbench.errors import ResultsError, UsageError
+    from involbench.results.files import write_atomic
+
+    try:
+        write_atomic(path, content)
+    except ResultsError as error:
+        raise UsageError(f"{error}; name another file with --output FILE") from error
+    echo(f"written: {path}", err=True)
+
+
+Named = tuple[str, "TrainedRun"]
+
+
+def is_experiment(results: Path, name: str) -> bool:
+    """Whether it is the name of an experiment, not of a run."""
+    from involbench.results.tree import ResultsTree
+
+    tree = ResultsTree(results)
+    return name in (*tree.experiments(), *tree.references())
+
+
+def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[list[Named]]:
+    """The finished runs of an experiment, seed by seed, under the names of their models.
+
+    Raises:
+        UsageError: No seed has a finished run of every model, or a network is gone.
+        ResultsError: The experiment cannot be read.
+    """
+    from involbench.cli._output import warn
+    from involbench.comparison.selection import seed_blocks
+    from involbench.reporting.tables.cells import label
+    from involbench.results.tree import ResultsTree
+
+    blocks, warnings = seed_blocks(ResultsTree(results), experiment)
+    for warning in warnings:
+        warn(warning)
+    return [
+        [
+            (label(arm.model, arm.point), with_network(run.path, run.record, needs_weights))
+            for arm, run in block
+        ]
+        for block in blocks
+    ]
+
+
+def save_benchmark(
+    kind: "Kind",
+    blocks: "Sequence[tuple[Machine, Mapping[ResultsPath, Mapping[str, float]]]]",
+    repeats: int,
+    example: str,
+    results: Path,
+) -> None:
+    """Write what was measured of runs into their folders, and tell how to see it again.
+
+    The comparisons that lie in the folders of their experiments are brought up to date.
+
+    Args:
+        kind: Which benchmark it was.
+        blocks: What was measured side by side: the machine, and the metrics by run folder.
+        repeats: How often each was timed.
+        example: One of the metrics.
+        results: The results folder.
+
+    Raises:
+        ResultsError: A folder cannot be written.
+    """
+    from datetime import UTC, datetime
+
+    from involbench.reporting.experiment import write_comparison
+    from involbench.results.benchmarks import BenchmarkMetrics, write_costs
+    from involbench.results.tree import ResultsTree
+
+    now = datetime.now(UTC).isoformat()
+    for index, (machine, metrics) in enumerate(blocks):
+        for folder, measured in metrics.items():
+            costs = BenchmarkMetrics(
+                run_id=folder.name,
+                metrics=dict(measured),
+                together=f"{now} {index}",
+                repeats=repeats,
+                machine=machine,
+            )
+            write_costs(folder, kind, costs)
+    folders = [folder for _, metrics in blocks for folder in metrics]
+    if not folders:
+        return
+    inside = [folder for folder in folders if folder.root == results]
+    for name in sorted({"/".join(folder.parts[:-2]) for folder in inside}):
+        write_comparison(ResultsTree(results), name)
+    runs = f"folder{'' if len(folders) == 1 else 's'} of {len(folders)}"
+    echo(
+        f"kept as benchmark-{kind}.json in the {runs} run{'' if len(folders) == 1 else 's'}; "
+        f"see `involbench compare EXPERIMENT --metric {example}`",
+        err=True,
+    )

@@ -1,0 +1,72 @@
+"""Asking a worker process: progress while it works, Ctrl-C and SIGTERM."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from involbench.cli._output import echo
+
+if TYPE_CHECKING:
+    from involbench.workers.protocol import InferenceRequest, Report
+
+
+@contextmanager
+def waiting() -> "Iterator[Callable[[Report], None]]":
+    """Takes reports; one line in place on a terminal, a line a notice elsewhere."""
+    from involbench.reporting.safe_console import SafeConsole
+    from involbench.workers.protocol import Notice, Progress
+
+    console = SafeConsole(stderr=True, highlight=False)
+    live = console.is_terminal and not console.is_dumb_terminal
+    notice = ""
+
+    with console.status("") as status:
+
+        def show(report: "Report") -> None:
+            nonlocal notice
+            match report:
+                case Notice(text):
+                    notice = text
+                    status.update(text) if live else console.print(text, soft_wrap=True)
+                case Progress(what, done, total) if live:
+                    status.update(f"{notice}; {what} {done + 1} of {total}")
+
+        yield show
+
+
+@contextmanager
+def stoppable(message: str) -> Iterator[None]:
+    """End with 130 and the message on Ctrl-C, with 143 on SIGTERM; workers end first."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except KeyboardInterrupt:
+        echo(message, err=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not by an exception: where Ctrl-C came while Python ran code from a string, as imports do,
+        # `python -m` would end itself by SIGINT in spite of it.
+        os._exit(130)
+
+
+def _terminate(*_: object) -> None:
+    raise SystemExit(143)
+
+
+def ask(request: "InferenceRequest") -> Any:
+    """The answer of a worker on the CPU, which is enough for a few images.
+
+    Raises:
+        UsageError: The network, the images or the dataset cannot be used.
+    """
+    from involbench.workers.local import Worker
+    from involbench.workers.protocol import Notice
+    from involbench.workers.resources import WorkerResources
+
+    with stoppable("interrupted; nothing is written"), waiting() as show:
+        show(Notice("starting Keras"))
+        with Worker(WorkerResources("cpu")) as worker:
+            return worker.ask(request, show)

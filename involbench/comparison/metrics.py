@@ -1,0 +1,384 @@
+"""The metrics, and one finished run -> its value of each."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import isclose
+from statistics import median
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.comparison.schema import ParameterCounts
+from involbench.errors import ResultsError
+from involbench.results.benchmarks import (
+    FORMATS,
+    MeasuredExport,
+    ModelsMemory,
+    ModelTimes,
+    read_costs,
+)
+from involbench.results.record import INPUT_WAIT, History
+from involbench.results.tree import StoredRun
+from involbench.spec.claims import takes_target, target_fault, target_of
+from involbench.text import suggest
+
+_BINS = 15
+
+
+def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+    """The mean over classes of the harmonic mean of precision and recall, a fraction.
+
+    As `sklearn.metrics.f1_score(average="macro")`: over every class that is true of an image or
+    was predicted for one; a class never hit counts 0.
+
+    Args:
+        labels: True classes, (N,), N at least 1.
+        predicted: Predicted classes, (N,).
+    """
+    size = int(max(labels.max(), predicted.max())) + 1
+    hits = np.bincount(labels[labels == predicted], minlength=size)
+    both = np.bincount(labels, minlength=size) + np.bincount(predicted, minlength=size)
+    seen = both > 0
+    return float(np.mean(2 * hits[seen] / both[seen]))
+
+
+def expected_calibration_error(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> float:
+    """How far confidence is from accuracy, a fraction.
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: the highest probabilities
+    fall into 15 bins of equal width; the mean over images of the distance between accuracy and
+    mean confidence in their bin.
+
+    Args:
+        labels: True classes, (N,), N at least 1.
+        probabilities: (N, classes), rows that sum to 1.
+
+    Returns:
+        NaN where a probability is not finite.
+    """
+    if not np.isfinite(probabilities).all():
+        return float("nan")
+    _, confidence, right = confidence_bins(labels, probabilities)
+    return float(np.abs(right - confidence).sum() / len(labels))
+
+
+def confidence_bins(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What calibration is judged by, in 15 bins of equal width of the highest probability.
+
+    Args:
+        labels: True classes, (N,).
+        probabilities: (N, classes), finite, rows that sum to 1.
+
+    Returns:
+        (3, 15): of each bin the number of images, the sum of their highest probabilities, and how
+        many were right. Those of several runs can be added up.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    # A bin holds its upper end, as in the authors' code.
+    bins = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
+    sums = [np.bincount(bins, weights=each, minlength=_BINS) for each in (confidence, right)]
+    return np.stack([np.bincount(bins, minlength=_BINS).astype(float), *sums])
+
+
+def confusion(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """How many images of each class were taken for each class.
+
+    Args:
+        labels: True classes, (N,).
+        predicted: Predicted classes, (N,).
+        classes: How many there are.
+
+    Returns:
+        (classes, classes): row by true, column by predicted class.
+    """
+    pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return pairs.reshape(classes, classes)
+
+
+Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
+"""What a person reads; a value in milliseconds is kept in seconds, one in percent as a fraction."""
+ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that every run of a model has, or would have if it were measured."""
+
+    title: str
+    """As it is called in a sentence."""
+    header: str
+    """What stands above a column of it."""
+    unit: Unit = "plain"
+    better: Literal["higher", "lower"] | None = None
+    exact: bool = False
+    """The same in every run of an arm, as a count is: a difference in it needs no statistics."""
+    best_of_nothing: bool = False
+    """Whether a network that gives every image the same answer is at its best in it."""
+
+
+METRICS: dict[str, Metric] = {
+    ACCURACY: Metric("test accuracy", "accuracy %", "percent", "higher"),
+    "best_val_accuracy": Metric("best validation accuracy", "best val %", "percent", "higher"),
+    "test_loss": Metric("test loss", "loss", "plain", "lower"),
+    "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
+    "expected_calibration_error": Metric(
+        "calibration error", "ECE %", "percent", "lower", best_of_nothing=True
+    ),
+    "generalization_gap": Metric(
+        "generalization gap", "gap %", "percent", "lower", best_of_nothing=True
+    ),
+    "accuracy_drop": Metric("loss of accuracy", "drop %", "percent", "lower", best_of_nothing=True),
+    "agreement": Metric(
+        "agreement with itself", "agreement %", "percent", "higher", best_of_nothing=True
+    ),
+    "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
+    "best_epoch": Metric("best epoch", "best epoch", "epochs"),
+    "epochs_to": Metric("time", "epochs", "epochs", "lower"),
+    "seconds_to": Metric("time", "s", "seconds", "lower"),
+    "seconds_per_epoch": Metric("time an epoch", "s/epoch", "seconds", "lower"),
+    INPUT_WAIT: Metric("share of time waiting for images", "input wait %", "percent", "lower"),
+    "latency": Metric("latency", "latency ms", "milliseconds", "lower"),
+    "step_time": Metric("time a training step", "step ms", "milliseconds", "lower"),
+    "peak_memory": Metric("peak memory", "peak memory", "bytes", "lower"),
+    "step_memory": Metric("peak memory of a training step", "step memory", "bytes", "lower"),
+    "model_size": Metric("size on disk", "size on disk", "bytes", "lower"),
+    "total_parameters": Metric("number of parameters", "parameters", "count", "lower", exact=True),
+    SIZE: Metric("number of trainable parameters", "trainable", "count", "lower", exact=True),
+    "operator_parameters": Metric(
+        "number of operator parameters", "operator", "count", "lower", exact=True
+    ),
+    "macs": Metric("number of multiply-accumulates", "MACs", "count", "lower", exact=True),
+    **{
+        f"{form}_latency": Metric(f"{form} latency", f"{form} ms", "milliseconds", "lower")
+        for form in FORMATS
+    },
+    **{
+        f"{form}_size": Metric(f"size as {form}", f"{form} size", "bytes", "lower")
+        for form in FORMATS
+    },
+    **{
+        f"{form}_accuracy": Metric(f"accuracy as {form}", f"{form} %", "percent", "higher")
+        for form in FORMATS
+    },
+}
+"""The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
+
+
+def metric(name: str) -> Metric:
+    """What is known of a metric; one that a record alone knows is a plain number.
+
+    `test_accuracy@noise=0.1` is `test_accuracy` on test images changed as `evaluate` said;
+    `epochs_to@val_accuracy=0.7`, when the validation accuracy first was 0.7 or more.
+    """
+    base, _, condition = name.partition("@")
+    plain = base.replace("_", " ")
+    found = METRICS.get(base) or Metric(plain, plain)
+    if (target := target_of(name)) is not None:
+        reached = f"to {100 * target:g}%"
+        title = f"{found.title} {reached} validation accuracy"
+        return replace(found, title=title, header=f"{found.header} {reached}")
+    if not condition:
+        return found
+    words = condition.replace("_", " ").replace("=", " ")
+    return replace(found, title=f"{found.title} at {words}", header=f"{found.header} @{condition}")
+
+
+_BENCHMARKED = {
+    **dict.fromkeys(("latency", "step_time", "peak_memory", "step_memory"), "model"),
+    **{f"{form}_{what}": "export" for form in FORMATS for what in ("latency", "size", "accuracy")},
+}
+"""Which benchmark measures it."""
+
+
+def is_benchmarked(name: str) -> bool:
+    """Whether a benchmark measures it, not the run itself."""
+    return name.partition("@")[0] in _BENCHMARKED
+
+
+def suggestion(name: str) -> str:
+    """The end of a message about a metric that no run has; empty where there is nothing to add."""
+    base, _, condition = name.partition("@")
+    if base in _BENCHMARKED:
+        return f"`involbench bench {_BENCHMARKED[base]} EXPERIMENT` measures it"
+    if takes_target(name):
+        return target_fault(name) or "the accuracy was never reached"
+    if base not in METRICS:
+        return suggest(base, [name for name in METRICS if name not in _BENCHMARKED])
+    if not condition:
+        return ""
+    kind, _, value = condition.partition("=")
+    return f"it is measured where the spec has evaluate: {{{kind}: [{value}]}}"
+
+
+def model_metrics(times: ModelTimes, memory: ModelsMemory, step_batch: int) -> dict[str, float]:
+    """Medians in seconds, and bytes: of one image, or as `<metric>@batch=N`.
+
+    Args:
+        times: The network's.
+        memory: That of all networks, by name.
+        step_batch: Images in a training step.
+    """
+    found = {_at("latency", batch): median(values) for batch, values in times.seconds.items()}
+    for batch, peak in memory.peak_bytes[times.name].items():
+        found[_at("peak_memory", batch)] = peak
+    found[_at("step_time", step_batch)] = median(times.step_seconds)
+    step = memory.step_bytes[times.name]
+    return found if step is None else {**found, _at("step_memory", step_batch): step}
+
+
+def export_metrics(exports: Iterable[MeasuredExport]) -> dict[str, float]:
+    """Of each format `<format>_latency`, in seconds on one thread, `_size` and `_accuracy`."""
+    found = dict[str, float]()
+    for export in exports:
+        form, record = export.record.format, export.record
+        for threads, values in export.seconds.items():
+            name = f"{form}_latency" if threads == 1 else f"{form}_latency@threads={threads}"
+            found[name] = median(values)
+        found[f"{form}_size"] = record.size_bytes
+        found[f"{form}_accuracy"] = record.accuracy
+    return found
+
+
+def _at(metric: str, batch: int) -> str:
+    return metric if batch == 1 else f"{metric}@batch={batch}"
+
+
+Values = dict[str, float | None]
+
+_FROM_PREDICTIONS = {"macro_f1", "expected_calibration_error"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which metrics are asked for: a run's larger files are read only where they are needed."""
+
+    metrics: frozenset[str] | None = None
+    """None for all."""
+    compared: frozenset[str] | None = None
+    """Those whose differences from the baseline are wanted too; None for all."""
+    named: frozenset[str] = frozenset()
+    """Those that are wanted in any case; a target to be reached is known by such a name only."""
+
+    def includes(self, *names: str) -> bool:
+        """Whether one of these is wanted."""
+        return self.metrics is None or not (self.metrics | self.named).isdisjoint(names)
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """Metric -> the validation accuracy to be reached, a fraction."""
+        targets = {name: target_of(name) for name in self.named.union(self.metrics or ())}
+        return {name: target for name, target in targets.items() if target is not None}
+
+    @property
+    def asks_benchmarks(self) -> bool:
+        """Whether something is wanted that only benchmarks measure."""
+        return self.metrics is None or any(map(is_benchmarked, self.metrics | self.named))
+
+
+def measure(
+    run: StoredRun, parameters: ParameterCounts | None, wanted: Wanted, warnings: list[str]
+) -> Values:
+    """Every metric of a finished run that is wanted and can be had.
+
+    Args:
+        run: The run.
+        parameters: The counts of its model.
+        wanted: Which metrics.
+        warnings: Gathers what could not be read.
+
+    Returns:
+        Metric -> value; one that was not measured is missing, never 0; None stands for a target
+        that was never reached.
+    """
+    record = run.record
+    values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
+    values["collapsed"] = float(record.collapsed)
+    values |= _drops(record.metrics)
+    if parameters is not None:
+        values["total_parameters"] = parameters.total
+        values["trainable_parameters"] = parameters.trainable
+        values["operator_parameters"] = parameters.by_role.get("operator", 0)
+        values["macs"] = parameters.macs
+    if wanted.asks_benchmarks:
+        values |= _from_benchmarks(run, warnings)
+    if wanted.includes("generalization_gap") or wanted.targets:
+        values |= _from_history(run, wanted.targets)
+    if wanted.includes(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
+        values |= _from_predictions(run, warnings)
+    return {
+        name: value
+        for name, value in values.items()
+        if (value is not None or takes_target(name)) and wanted.includes(name)
+    }
+
+
+def _drops(metrics: Mapping[str, float | None]) -> Values:
+    """How much accuracy each change of the test images costs."""
+    plain = metrics.get("test_accuracy")
+    return {
+        name.replace("test_accuracy@", "accuracy_drop@"): plain - value
+        for name, value in metrics.items()
+        if name.startswith("test_accuracy@") and plain is not None and value is not None
+    }
+
+
+def _from_benchmarks(run: StoredRun, warnings: list[str]) -> Values:
+    try:
+        return {name: value for c in read_costs(run.path) for name, value in c.metrics.items()}
+    except ResultsError as error:
+        warnings.append(str(error))
+        return {}
+
+
+def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:
+    try:
+        history = run.history()
+    except ResultsError:
+        return {}  # The plots, which cannot be without it, say so.
+    values: Values = {}
+    train, test = history.get("accuracy", [])[-1:], run.record.metrics.get("test_accuracy")
+    if train and train[0] is not None and test is not None:
+        values["generalization_gap"] = train[0] - test
+    known = targets if history.get("val_accuracy") else {}
+    return values | {name: _time_to(target, history, name) for name, target in known.items()}
+
+
+def _time_to(target: float, history: History, metric: str) -> float | None:
+    """When validation first reached the target; None where it never did."""
+    accuracies = history.get("val_accuracy", [])
+    reached = (a is not None and _is_at(a, target) for a in accuracies)
+    first = next((epoch for epoch, is_it in enumerate(reached, 1) if is_it), None)
+    if first is None or metric.startswith("epochs"):
+        return first
+    seconds = history.get("seconds", [])[:first]
+    known = [second for second in seconds if second is not None]
+    return sum(known) if len(known) == first else None
+
+
+def _is_at(accuracy: float, target: float) -> bool:
+    """Whether it is reached, which 0.7 is by 0.7 in 32 bits, the number 0.699999988079071."""
+    return accuracy >= target or isclose(accuracy, target, rel_tol=1e-7)
+
+
+def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:
+    from involbench.results.arrays import read_predictions
+
+    if not (run.path / "predictions.npz").exists():
+        return {}
+    try:
+        found = read_predictions(run)
+    except ResultsError as error:
+        warnings.append(str(error))
+        return {}
+    return {
+        "macro_f1": macro_f1(found.labels, found.predicted),
+        "expected_calibration_error": expected_calibration_error(found.labels, found.probabilities),
+    }

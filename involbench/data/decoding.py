@@ -1,0 +1,297 @@
+"""Image files -> arrays of RGB pixels, many at a time."""
+
+import math
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from involbench.data.dataset import Images
+from involbench.data.memory import require_memory
+from involbench.data.resize import Resize, Size, changes_shape, resized
+from involbench.data.source import Progress, reason
+from involbench.errors import DataError
+from involbench.regular_file import open_regular
+from involbench.text import printable
+
+Task = TypeVar("Task")
+Made = TypeVar("Made")
+
+THREADS = min(8, os.cpu_count() or 1)
+
+
+class OrderedPrefetcher(Generic[Task, Made], Iterator[Made]):
+    """What `make` makes of each task, in the order of the tasks; it starts at once.
+
+    Leaving a `with` ends it: what has not been begun by then is not made.
+
+    Args:
+        make: Called in several threads at a time.
+        tasks: Asked for one after the other, as results are taken; may be without end.
+        ahead: How many results are made, or being made, before they are taken.
+    """
+
+    def __init__(self, make: Callable[[Task], Made], tasks: Iterable[Task], ahead: int) -> None:
+        self._make = make
+        self._tasks = iter(tasks)
+        self._pool = ThreadPoolExecutor(min(THREADS, ahead))
+        self._made: deque[Future[Made]] = deque()
+        self._begin(ahead)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._tasks = iter(())
+        self._pool.shutdown(cancel_futures=True)
+
+    def __next__(self) -> Made:
+        if not self._made:
+            raise StopIteration
+        made = self._made.popleft().result()
+        self._begin(1)
+        return made
+
+    def _begin(self, count: int) -> None:
+        self._made.extend(
+            self._pool.submit(self._make, task) for task in islice(self._tasks, count)
+        )
+
+
+# Part of the cache's key, with Pillow's version: raise it when the pixels change, or what is kept
+# beside them.
+DECODER_VERSION = 2
+
+# Named, so that a file of another kind behind an image's extension never reaches its decoder
+# (that of EPS would start another program).
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+
+
+class BrokenImage(Exception):
+    """An image file that cannot be decoded; the message says why."""
+
+
+def decode(path: Path, size: Size | None = None, how: Resize = "stretch") -> tuple[Images, Size]:
+    """Decode one image to (H, W, 3) uint8, upright as its EXIF orientation says.
+
+    Of an animation, the first frame.
+
+    Args:
+        path: A PNG, JPEG, WebP or BMP file.
+        size: (height, width) to resize to; None to keep the size.
+        how: See `resized`.
+
+    Returns:
+        The pixels, and the height and width that the image had.
+
+    Raises:
+        BrokenImage: it cannot be decoded, for whatever reason.
+    """
+    try:
+        with open_regular(path) as file:
+            if not file.peek(1):
+                raise BrokenImage("an empty file")
+            with Image.open(file, formats=_FORMATS) as image:
+                image.load()
+                rgb = _eight_bits(_upright(image)).convert("RGB")
+    except BrokenImage:
+        raise
+    except FileNotFoundError:
+        why = "a link that leads nowhere" if path.is_symlink() else "no such file"
+        raise BrokenImage(why) from None
+    except UnidentifiedImageError:
+        raise BrokenImage("not a PNG, JPEG, WebP or BMP image") from None
+    except Exception as error:  # decoders raise nearly anything on damaged input
+        raise BrokenImage(reason(error).removesuffix(".")) from error
+    height, width = rgb.height, rgb.width
+    if size is not None:
+        rgb = resized(rgb, size, how)
+    return np.asarray(rgb), (height, width)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF says nothing about the pixels, which are decoded by now
+        return image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip to white where it should scale
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("32-bit pixels are not supported")
+    return image
+
+
+_CHUNK = 64
+_CHUNK_BYTES = 2**23
+
+
+@dataclass
+class _Chunk:
+    """Decoded images, and what is wrong with some files: (file, why) and (file, its size)."""
+
+    pixels: Images
+    """Of what is wrong, whatever was there."""
+    broken: list[tuple[str, str]] = field(default_factory=list)
+    other_size: list[tuple[str, Size]] = field(default_factory=list)
+    reshaped: list[str] = field(default_factory=list)
+    """The files whose aspect ratio is another than that of the size asked for."""
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files that become one array (N, H, W, 3).
+
+    Args:
+        root: The folder that the names are relative to.
+        first: The file that the size is of; empty where the size was asked for.
+        size: (height, width) of every image in the array.
+        how: they are resized, where the size was asked for.
+    """
+
+    root: Path
+    names: Sequence[str]
+    first: str
+    size: Size
+    how: Resize = "stretch"
+
+    @classmethod
+    def of(
+        cls, root: Path, names: Sequence[str], size: Size | None, how: Resize = "stretch"
+    ) -> "ImageFiles":
+        """Look at as many as it takes to know their size; DataError if none can be decoded."""
+        first, known = ("", size) if size else first_image(root, names)
+        return cls(root, names, first, known, how)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the array."""
+        return len(self.names), *self.size, 3
+
+    @property
+    def nbytes(self) -> int:
+        """Of the array."""
+        return math.prod(self.shape)
+
+    def decode(self, keep: Callable[[Images], object], progress: Progress) -> list[str]:
+        """Decode all of them, and give them away in order, some at a time.
+
+        Args:
+            keep: Takes the next images (n, H, W, 3), in the calling thread.
+
+        Returns:
+            The files whose aspect ratio is another than that of the size asked for.
+
+        Raises:
+            DataError: images are broken (named), or differ in size while none was asked for.
+        """
+        broken, other_size = list[tuple[str, str]](), list[tuple[str, Size]]()
+        reshaped = list[str]()
+        step = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(self.shape[1:])))
+        done = 0
+        # Pillow's remarks on odd palettes and EXIF are not about what we read.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            OrderedPrefetcher(self._chunk, self._parts(step), 2 * THREADS) as chunks,
+        ):
+            for chunk in chunks:
+                keep(chunk.pixels)
+                broken += chunk.broken
+                other_size += chunk.other_size
+                reshaped += chunk.reshaped
+                done += len(chunk.pixels)
+                progress("decoding images", done, len(self.names))
+        self._refuse(broken, other_size)
+        return reshaped
+
+    def _parts(self, step: int) -> list[Sequence[str]]:
+        return [self.names[start : start + step] for start in range(0, len(self.names), step)]
+
+    def _chunk(self, names: Sequence[str]) -> _Chunk:
+        chunk = _Chunk(np.zeros((len(names), *self.shape[1:]), np.uint8))
+        wanted = None if self.first else self.size
+        for index, name in enumerate(names):
+            try:
+                pixels, original = decode(self.root / name, wanted, self.how)
+            except BrokenImage as error:
+                chunk.broken.append((name, str(error)))
+                continue
+            if wanted and changes_shape(original, wanted):
+                chunk.reshaped.append(name)
+            if pixels.shape == self.shape[1:]:
+                chunk.pixels[index] = pixels
+            else:
+                chunk.other_size.append((name, pixels.shape[:2]))
+        return chunk
+
+    def _refuse(
+        self, broken: Sequence[tuple[str, str]], other_size: Sequence[tuple[str, Size]]
+    ) -> None:
+        if broken:
+            raise broken_images(self.root, broken)
+        if other_size:
+            height, width = self.size
+            other, (other_height, other_width) = other_size[0]
+            raise DataError(
+                f"{self.root}: images differ in size: {printable(self.first)} is "
+                f"{height}x{width}, {printable(other)} is {other_height}x{other_width}",
+                remedy="bring all to one size with -S data.image_size=32",
+            )
+
+
+def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[str]]:
+    """Decode files into one array (N, H, W, 3) in memory.
+
+    Returns:
+        The array, and what `ImageFiles.decode` returns.
+
+    Raises:
+        DataError: They do not fit into memory; or see `ImageFiles.decode`.
+    """
+    count, height, width, _ = files.shape
+    require_memory(
+        f"{files.root}: {count} images of {height}x{width}",
+        files.nbytes,
+        "make them smaller, e.g. -S data.image_size=32",
+    )
+    images, done = np.empty(files.shape, np.uint8), 0
+
+    def keep(pixels: Images) -> None:
+        nonlocal done
+        images[done : done + len(pixels)] = pixels
+        done += len(pixels)
+
+    return images, files.decode(keep, progress)
+
+
+def first_image(root: Path, files: Sequence[str]) -> tuple[str, Size]:
+    """The first file that can be decoded, and its height and width; DataError if none can."""
+    broken = []
+    for file in files:
+        try:
+            _, size = decode(root / file)
+        except BrokenImage as error:
+            broken.append((file, str(error)))
+        else:
+            return file, size
+    raise broken_images(root, broken)
+
+
+def broken_images(root: Path, broken: Sequence[tuple[str, str]]) -> DataError:
+    """The error that names these (file, why)."""
+    images = "1 image" if len(broken) == 1 else f"{len(broken)} images"
+    return DataError(
+        f"{root}: {images} cannot be read",
+        names=[f"{printable(file)} ({why})" for file, why in broken],
+        remedy=f"repair or remove {'it' if len(broken) == 1 else 'them'}",
+    )

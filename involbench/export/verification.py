@@ -1,0 +1,160 @@
+"""A finished run -> its network in another format, held against Keras before it is kept."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.data import Dataset
+from involbench.data.dataset import balanced_subset
+from involbench.errors import InvolbenchError
+from involbench.export.formats import EXPORTERS, Exporter, Images, Runtime, versions
+from involbench.results.benchmarks import FILE_NAMES, LITERT, ExportRecord, Format, tolerance
+from involbench.results.files import copy_in, make_folder, write_json
+from involbench.results.paths import ResultsPath
+from involbench.results.record import DataFacts, RunRecord
+from involbench.training.fit import scaled
+from involbench.training.inference import factors, restored, tested_pictures
+from involbench.training.split import split_dataset
+
+_CALIBRATION = 200
+"""Training images by which the ranges of int8 are found."""
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Deployable:
+    """A run's network in float32, scaling and softmax included, and what it should say."""
+
+    record: RunRecord
+    model: keras.Model
+    """Pixels from 0 to 255 in, (B, H, W, C); probabilities out, (B, classes)."""
+    calibration: Images
+    """Training images, by which the ranges of int8 are found."""
+    images: Images
+    """Test images, (N, H, W, C)."""
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    """Those that Keras gives for the test images."""
+
+
+def deployable(
+    record: RunRecord, facts: DataFacts, weights: ResultsPath, dataset: Dataset, count: int
+) -> Deployable:
+    """Make a run's network ready to leave Keras.
+
+    Args:
+        record: The run's.
+        facts: What the run saw of its dataset.
+        weights: Its model.keras.
+        dataset: The run's.
+        count: Test images that Keras and what is exported are held against each other on.
+
+    Raises:
+        UsageError: See `restored`.
+        DataError: The dataset is not the run's.
+    """
+    tested = tested_pictures(dataset, facts, count)
+    assert tested.labels is not None
+    data, seed = record.trial.data, record.trial.seed
+    trained = split_dataset(dataset, seed, data.train_size, data.validation).train
+    some = balanced_subset(trained.labels, min(_CALIBRATION, len(trained.labels)), seed)
+    model = _deployed(record, facts, weights)
+    images = tested.pixels.astype(np.float32)
+    return Deployable(
+        record,
+        model,
+        trained.take(some).astype(np.float32),
+        images,
+        tested.labels,
+        model.predict(images, batch_size=_BATCH, verbose=0),
+    )
+
+
+def _deployed(record: RunRecord, facts: DataFacts, weights: ResultsPath) -> keras.Model:
+    training = record.trial.training.model_copy(update={"precision": "float32"})
+    trial = record.trial.model_copy(update={"training": training})
+    trained = restored(record.model_copy(update={"trial": trial}), facts, weights)
+    images = keras.Input(facts.input_shape, dtype="float32", name="images")
+    logits = trained(scaled(images, *factors(facts)))
+    return keras.Model(images, keras.ops.softmax(logits))
+
+
+def export(source: Deployable, form: Format, folder: ResultsPath) -> ExportRecord:
+    """Write a network in another format into a folder, and a record beside it.
+
+    Args:
+        source: The network.
+        form: The format.
+        folder: Made where it is missing; a file of the same name is replaced.
+
+    Raises:
+        ResultsError: The folder cannot be written.
+        InvolbenchError: The converter fails, or what it wrote computes something else.
+    """
+    exporter = EXPORTERS[form]
+    make_folder(folder)
+    # Converters write to a path, which in the run's folder could be anyone's.
+    with tempfile.TemporaryDirectory(prefix="involbench-") as place:
+        written = Path(place, FILE_NAMES[form])
+        _write(form, exporter, source, written)
+        made = _held(form, written, _answers(exporter.load(written, 0), source.images), source)
+        copy_in(written, folder / written.name)
+    write_json(folder / f"{made.file}.json", made.model_dump(mode="json"))
+    return made
+
+
+def _write(form: Format, exporter: Exporter, source: Deployable, path: Path) -> None:
+    try:
+        exporter.write(source.model, path, source.calibration)
+    except Exception as error:  # Converters raise nearly anything.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InvolbenchError(
+            f"--format {form}: the converter cannot do "
+            f"{source.record.trial.architecture.architecture}: {reason}; --format saved_model can, "
+            "since TensorFlow runs that itself"
+        ) from error
+
+
+def _answers(runtime: Runtime, images: Images) -> NDArray[np.float32]:
+    """Probabilities (N, classes), in batches, since all at once may not fit into memory."""
+    starts = range(0, len(images), _BATCH)
+    return np.concatenate([runtime(images[start : start + _BATCH]) for start in starts])
+
+
+def _held(
+    form: Format,
+    path: Path,
+    found: NDArray[np.float32],
+    source: Deployable,
+) -> ExportRecord:
+    """What was written, held against Keras.
+
+    Raises:
+        InvolbenchError: Its probabilities differ by more than the format explains.
+    """
+    expected, labels, record = source.probabilities, source.labels, source.record
+    difference, most = float(np.abs(found - expected).max()), tolerance(form)
+    if most is not None and not difference <= most:
+        raise InvolbenchError(
+            f"--format {form}: its probabilities differ from Keras' by {difference:.2g}, more than "
+            f"{most:g}, so it is not kept; please report this, with the run's spec"
+        )
+    files = [path, *path.rglob("*")]
+    return ExportRecord(
+        run_id=record.run_id,
+        format=form,
+        file=path.name,
+        size_bytes=sum(file.stat().st_size for file in files if file.is_file()),
+        input_shape=(1 if form in LITERT else None, *source.images.shape[1:]),
+        class_names=record.data.class_names if record.data else (),
+        test_images=len(labels),
+        largest_difference=difference,
+        agreement=float(np.mean(found.argmax(1) == expected.argmax(1))),
+        accuracy=float(np.mean(found.argmax(1) == labels)),
+        keras_accuracy=float(np.mean(expected.argmax(1) == labels)),
+        versions=versions(form),
+    )

@@ -1,0 +1,117 @@
+"""The involution and both its gradients of NumPy arrays, on all cores."""
+
+import functools
+import itertools
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from involbench.ops import shifted_views as taps
+from involbench.ops.cpu.plan import loops, make_plan
+from involbench.ops.cpu.runtime import empty
+from involbench.ops.geometry import Geometry
+
+Array = np.ndarray[Any, Any]
+
+# Below this many products a second thread costs more than it saves.
+_FEW_PRODUCTS = 2**16
+# Parts for each thread, so that one that is held up leaves its share to the others.
+_PARTS = 8
+
+
+@functools.cache
+def available() -> bool:
+    """Whether numba compiles the loops: it is installed, fits the other packages, and may."""
+    try:
+        from numba import config
+
+        loops("columns")
+    except ImportError:
+        return False
+    return not config.DISABLE_JIT
+
+
+def adapted(
+    function: Callable[[Any, Any, Geometry], Any], inputs: Any, kernels: Any, geometry: Geometry
+) -> Any:
+    """`function` of the backend's tensors of any type and data format.
+
+    It is given channels-last float32 or float64 tensors, and a geometry to match.
+    """
+    x, h = taps.wide(inputs), taps.wide(kernels)
+    if geometry.channels_last:
+        return ops.cast(function(x, h, geometry), inputs.dtype)
+    x, h = ops.transpose(x, (0, 2, 3, 1)), ops.transpose(h, (0, 3, 4, 1, 2))
+    result = function(x, h, replace(geometry, data_format="channels_last"))
+    return ops.cast(ops.transpose(result, (0, 3, 1, 2)), inputs.dtype)
+
+
+def forward(inputs: Array, kernels: Array, geometry: Geometry) -> Array:
+    """The result for channels-last float32 or float64 arrays; see `involbench.ops.involution`."""
+    result = empty(geometry.output_shape(inputs.shape), inputs.dtype)
+    _run("forward", (inputs, kernels, result), inputs.shape, geometry)
+    return result
+
+
+def inputs_gradient(
+    shape: Sequence[int], kernels: Array, upstream: Array, geometry: Geometry
+) -> Array:
+    """The gradient by the inputs, whose shape is `shape`."""
+    result = empty(tuple(map(int, shape)), upstream.dtype)
+    _run("inputs_gradient", (kernels, upstream, result), result.shape, geometry)
+    return result
+
+
+def kernels_gradient(inputs: Array, upstream: Array, geometry: Geometry) -> Array:
+    """The gradient by the kernels."""
+    result = empty(geometry.kernels_shape(inputs.shape), inputs.dtype)
+    _run("kernels_gradient", (inputs, upstream, result), inputs.shape, geometry)
+    return result
+
+
+def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry: Geometry) -> None:
+    """One of the compiled loops, over all images."""
+    batch, dtype = shape[0], arrays[0].dtype
+    plan = make_plan(shape[1:], geometry, dtype)
+    flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
+
+    sizes = plan.sizes
+    products = math.prod((batch, sizes.out_height, sizes.out_width, shape[3], sizes.taps))
+    threads = min(_threads(), batch) if products > _FEW_PRODUCTS else 1
+    count = min(threads * _PARTS, batch) if threads > 1 else 1
+    edges = [batch * i // count for i in range(count + 1)]
+    parts = iter(list(itertools.pairwise(edges)))
+
+    def work() -> None:
+        scratch = plan.scratch()
+        for first, last in parts:
+            getattr(plan.loops, name)(*flat, first, last, scratch, sizes, plan.vectors)
+
+    helpers = [_pool().submit(work) for _ in range(threads - 1)]
+    work()
+    for helper in helpers:
+        # On a busy machine this thread may have done everything before a helper began.
+        if not helper.cancel():
+            helper.result()
+
+
+def _threads() -> int:
+    """As many as numba would take: the cores that this process may use, or NUMBA_NUM_THREADS."""
+    from numba import config
+
+    return int(config.NUMBA_NUM_THREADS)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_threads(), thread_name_prefix="involution")
+
+
+# A child has none of its parent's threads.
+os.register_at_fork(after_in_child=_pool.cache_clear)

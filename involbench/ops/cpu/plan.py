@@ -1,0 +1,156 @@
+"""What the compiled loops must know of an image and a geometry: sizes, tables, and scratch."""
+
+import functools
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from involbench.ops.cpu.runtime import empty
+from involbench.ops.geometry import Geometry
+
+# Up to so many channels a group, vectors over the columns need less time than vectors over them.
+_FEW_MEMBERS = 7
+_LINE_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The loops that suit the images of a size, and their arguments."""
+
+    loops: ModuleType
+    sizes: Any
+    vectors: Any
+    """How long the loops' vectors are, as types that the compiler knows."""
+    dtype: Any
+    shapes: dict[str, int]
+    tables: dict[str, Any]
+
+    def scratch(self) -> Any:
+        """Arrays that one thread may write in; zeros."""
+        arrays = {name: empty((size,), self.dtype) for name, size in self.shapes.items()}
+        for array in arrays.values():
+            array[:] = 0
+        return self.loops.Scratch(**arrays, **self.tables)
+
+
+@functools.lru_cache(maxsize=256)
+def make_plan(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
+    """For images (H, W, C), channels last, of float32 or float64."""
+    few = image[2] // geometry.groups <= _FEW_MEMBERS
+    return (_over_columns if few else _over_channels)(image, geometry, dtype)
+
+
+def loops(name: str) -> ModuleType:
+    """The compiled loops `channels` or `columns`."""
+    # Numba is slow to import, and compiling for a GPU needs none of it.
+    return importlib.import_module(f"involbench.ops.cpu.{name}")
+
+
+def _over_channels(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
+    width, columns = image[1], geometry.columns
+    common = _sizes(image, geometry)
+    members, lanes = common["members"], _LINE_BYTES // dtype.itemsize
+    sizes = loops("channels").Sizes(
+        **common,
+        slot=_whole(members, lanes),
+        ring_width=max(columns.extent(width), common["left"] + width),
+    )
+    pixel = sizes.groups * sizes.slot
+    row, column = _tap_offsets(geometry)
+    places = _ring_rows(sizes, row) * sizes.ring_width + column
+    shapes = {
+        "ring": sizes.ring_height * sizes.ring_width * pixel,
+        "line": sizes.out_width * pixel,
+        "kernels": sizes.out_width * sizes.groups * sizes.taps + 4,
+    }
+    offsets = np.pad(places * pixel, ((0, 0), (0, 3)), mode="edge")
+    tables = {"offsets": _table(offsets)}
+    slot = sizes.slot if sizes.slot == lanes else 0
+    vectors = loops("channels").Vectors((0,) * lanes, (0,) * (lanes // 2), (0,) * slot)
+    return Plan(loops("channels"), sizes, vectors, dtype, shapes, tables)
+
+
+def _over_columns(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
+    width, channels, columns = image[1], image[2], geometry.columns
+    common, lanes = _sizes(image, geometry), _LINE_BYTES // dtype.itemsize
+    square = loops("layouts").SQUARE
+    step, reach = columns.strides, columns.offset(columns.kernel_size - 1) // columns.strides
+    last = (common["left"] + width - 1) // step
+    plane = _whole(max(reach + _whole(common["out_width"], lanes), last + 1), lanes)
+    sizes = loops("columns").Sizes(
+        **common,
+        channels=channels,
+        kernel_height=geometry.rows.kernel_size,
+        row_dilation=geometry.rows.dilation,
+        plane=plane,
+        phase=_whole(channels, square) * plane,
+        front=_whole(reach, lanes),
+        line=_whole(reach, lanes) + plane,
+    )
+    shapes = {
+        "ring": sizes.ring_height * step * sizes.phase,
+        "line": _whole(channels, square) * sizes.line,
+        "kernels": _whole(sizes.groups * sizes.taps, square) * sizes.line,
+    }
+    tables = _column_tables(sizes, geometry)
+    return Plan(loops("columns"), sizes, (0,) * lanes, dtype, shapes, tables)
+
+
+def _column_tables(sizes: Any, geometry: Geometry) -> dict[str, Any]:
+    step = geometry.columns.strides
+    row, column = _tap_offsets(geometry)
+    places = (_ring_rows(sizes, row) * step + column % step) * sizes.phase
+    reached = np.array([geometry.columns.offset(k) for k in range(geometry.columns.kernel_size)])
+    order = np.argsort(reached % step, kind="stable")
+    return {
+        "offsets": _table(places + column // step),
+        "phases": _table(np.searchsorted((reached % step)[order], np.arange(step + 1))),
+        "columns": _table(order),
+        "shifts": _table(reached[order] // step),
+    }
+
+
+def _sizes(image: tuple[int, ...], geometry: Geometry) -> dict[str, int]:
+    """Those that both kinds of loops have."""
+    (height, width, channels), rows, columns = image, geometry.rows, geometry.columns
+    members = channels // geometry.groups
+    contiguous = geometry.group_layout == "contiguous" or geometry.groups == 1
+    return {
+        "height": height,
+        "width": width,
+        "out_height": rows.out_size(height),
+        "out_width": columns.out_size(width),
+        "row_strides": rows.strides,
+        "column_strides": columns.strides,
+        "top": rows.before(height),
+        "left": columns.before(width),
+        "groups": geometry.groups,
+        "members": members,
+        "group_step": members if contiguous else 1,
+        "member_step": 1 if contiguous or members == 1 else geometry.groups,
+        "taps": rows.kernel_size * columns.kernel_size,
+        "ring_height": rows.offset(rows.kernel_size - 1) + 1,
+    }
+
+
+def _tap_offsets(geometry: Geometry) -> tuple[Any, Any]:
+    """Rows and columns from the first tap to each."""
+    rows = np.array([geometry.rows.offset(row) for row, _ in geometry.taps])
+    columns = np.array([geometry.columns.offset(column) for _, column in geometry.taps])
+    return rows, columns
+
+
+def _ring_rows(sizes: Any, rows: Any) -> Any:
+    """For every row of the ring that may be first, those that are `rows` after it."""
+    return (np.arange(sizes.ring_height)[:, None] + rows) % sizes.ring_height
+
+
+def _table(array: Any) -> Any:
+    return array.astype(np.intp).reshape(-1)
+
+
+def _whole(count: int, lanes: int) -> int:
+    return -(-count // lanes) * lanes

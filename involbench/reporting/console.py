@@ -1,0 +1,210 @@
+"""The output of `run` while it trains: a live table, plain lines, or none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from involbench.reporting.progress import (
+    ProgressState,
+    Running,
+    duration,
+    epoch_line,
+    plan_line,
+    seed_line,
+    trial_line,
+    trial_name,
+)
+from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded
+from involbench.workers.protocol import Notice, Progress
+
+_BAR, _SPARKS, _NAME, _GAP = 12, 16, 30, 2
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column: its title, how much it is wanted, and its cells."""
+
+    title: str
+    rank: int
+    """The smaller, the narrower a terminal that still shows it."""
+    cell: Callable[[Running], str | ProgressBar]
+    justify: JustifyMethod = "right"
+
+    def width(self, rows: list[Running]) -> int:
+        cells = [self.title, *map(self.cell, rows)]
+        return max(_BAR if isinstance(cell, ProgressBar) else cell_len(cell) for cell in cells)
+
+
+def running_trials(standing: ProgressState, width: int) -> RenderableType:
+    """How far the experiment is, and a line for each trial that runs.
+
+    Args:
+        standing: With at least one running trial.
+        width: Of the terminal, in cells. Columns that do not fit are left out.
+    """
+    rows = list(standing.running.values())
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    columns = _fitting(rows, width)
+    for column in columns:
+        table.add_column(column.title, justify=column.justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*(column.cell(row) for column in columns))
+    return Group(Text(_standing_line(standing), no_wrap=True, overflow="ellipsis"), table)
+
+
+def sparkline(values: list[float], width: int = _SPARKS) -> str:
+    """The last values as bars of eight heights, from the least of them to the largest."""
+    shown = values[-width:]
+    least, span = min(shown, default=0.0), max(shown, default=0.0) - min(shown, default=0.0)
+    top = len(_LEVELS) - 1
+    return "".join(_LEVELS[round(top * (v - least) / span) if span else 0] for v in shown)
+
+
+def _standing_line(standing: ProgressState) -> str:
+    total = next(iter(standing.running.values())).started.total
+    done, running = total - len(standing.todo), len(standing.running)
+    left = standing.seconds_left()
+    time = "" if left is None else f", {duration(left)} left"
+    return f"{done} of {total} trials done, {running} running{time}"
+
+
+def _fitting(rows: list[Running], width: int) -> list[_Column]:
+    """The columns wanted most that fit side by side, in their order."""
+    chosen = list[_Column]()
+    for column in sorted(_COLUMNS, key=lambda column: column.rank):
+        if sum(c.width(rows) + _GAP for c in [*chosen, column]) <= width + _GAP:
+            chosen.append(column)
+    return [column for column in _COLUMNS if column in chosen]
+
+
+def _name(row: Running) -> str:
+    name = Text(trial_name(row.started.trial))
+    name.truncate(_NAME, overflow="ellipsis")
+    return name.plain
+
+
+def _sparks(row: Running) -> str:
+    """As wide at the first epoch as at the last, so that no column comes and goes."""
+    wide = min(_SPARKS, row.started.trial.training.epochs)
+    return sparkline([report.metrics["val_accuracy"] for report in row.reports]).ljust(wide)
+
+
+def _epoch(row: Running) -> str:
+    return f"{row.epoch}/{row.started.trial.training.epochs}"
+
+
+def _bar(row: Running) -> ProgressBar:
+    return ProgressBar(row.started.trial.training.epochs, row.epoch, width=_BAR)
+
+
+def _last(name: str) -> Callable[[Running], str]:
+    """The newest value of a metric."""
+    return lambda row: f"{row.reports[-1].metrics[name]:.4f}" if row.reports else "-"
+
+
+def _speed(row: Running) -> str:
+    seconds = row.reports[-1].metrics["seconds"] if row.reports else 0.0
+    return f"{row.reports[-1].images / seconds:,.0f}" if seconds > 0 else "-"
+
+
+_COLUMNS = (
+    _Column("trial", 0, _name, "left"),
+    _Column("epoch", 1, _epoch),
+    _Column("", 4, _bar, "left"),
+    _Column("loss", 5, _last("loss")),
+    _Column("accuracy", 6, _last("accuracy")),
+    _Column("validation", 2, _last("val_accuracy")),
+    _Column("", 3, _sparks, "left"),
+    _Column("images/s", 7, _speed),
+)
+
+
+class ConsoleReporter:
+    """A line an epoch, a trial and a seed; for pipes and logs.
+
+    Args:
+        console: Where the lines go.
+        baseline: The model that the others are held against.
+        verbose: Name all that a notice is about.
+    """
+
+    def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
+        self._console, self._verbose = console, verbose
+        self._standing = ProgressState()
+        self._baseline = baseline
+        self._decile: tuple[str, int] = ("", -1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        """Take in one event, and show what it changes."""
+        self._standing.update(event)
+        match event:
+            case EpochEnded():
+                self._epoch(event)
+            case Progress():
+                self._progress(event)
+            case Notice():
+                self._line((event.in_full if self._verbose else "") or event.text)
+            case Planned():
+                self._line(plan_line(event))
+            case TrialEnded():
+                self._line(trial_line(event), "" if event.record.status == "finished" else "red")
+            case SeedEnded():
+                self._line(seed_line(event, self._baseline), "bold")
+
+    def _line(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style), soft_wrap=True)
+
+    def _epoch(self, event: EpochEnded) -> None:
+        self._line(epoch_line(event.started, event.report, self._standing.seconds_left()))
+
+    def _progress(self, progress: Progress) -> None:
+        decile = (progress.what, 10 * progress.done // max(progress.total, 1))
+        if decile != self._decile:
+            self._decile = decile
+            self._line(f"{progress.what}: {progress.done} of {progress.total}")
+
+
+class LiveReporter(ConsoleReporter):
+    """A table of the running trials that is redrawn in place; what has ended stays above it."""
+
+    def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
+        super().__init__(console, baseline, verbose)
+        self._loading: Progress | None = None
+        self._live = Live(
+            get_renderable=self._picture, console=console, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.stop()
+
+    def _epoch(self, event: EpochEnded) -> None:
+        pass
+
+    def _progress(self, progress: Progress) -> None:
+        self._loading = progress if progress.done < progress.total else None
+
+    def _picture(self) -> RenderableType:
+        if self._loading is not None:
+            bar = ProgressBar(self._loading.total, self._loading.done, width=30)
+            return Group(Text(f"{self._loading.what}: {self._loading.done} images"), bar)
+        if not self._standing.running:
+            return Text("drawing plots ..." if self._standing.is_over else "preparing ...", "dim")
+        return running_trials(self._standing, self._console.width)

@@ -1,0 +1,312 @@
+"""What the report of an experiment is made from, read from the results tree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.comparison.compare import compare
+from involbench.comparison.metrics import confidence_bins, confusion
+from involbench.comparison.schema import Comparison, ModelResult
+from involbench.errors import ResultsError
+from involbench.reporting.experiment import Histories, histories_of, single_chance
+from involbench.reporting.html.limits import MOST_SEEDS, drawn_part
+from involbench.reporting.style import Styles, styles_of
+from involbench.reporting.tables.cells import label, own_point, side_by_side, warnings_of
+from involbench.results.arrays import (
+    NAME,
+    ImageBatch,
+    KeptMaps,
+    Predicted,
+    pictures_path,
+    read_kernel_maps,
+    read_pictures,
+    read_predictions,
+)
+from involbench.results.files import read_bytes
+from involbench.results.gc_paused import gc_paused
+from involbench.results.limits import SPEC
+from involbench.results.paths import ResultsPath
+from involbench.results.run_index import RunEntry, read_entries
+from involbench.results.tree import ResultsTree, StoredRun, read_question, read_spec_summary
+from involbench.text import excerpt
+
+_MOST_CLASSES = 1000
+_LEFT_OUT = "left out of confusion and calibration"
+
+
+@dataclass(frozen=True)
+class AggregatedPredictions:
+    """What the networks of one model said of the test images."""
+
+    class_names: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    """(classes, classes): row by true, column by predicted class, summed over the seeds."""
+    bins: NDArray[np.float64]
+    """As `confidence_bins`, summed over the seeds."""
+    labels: NDArray[np.int64]
+    """The true classes, (images,)."""
+    hits: dict[int, NDArray[np.bool_]]
+    """Seed -> whether each image was right, (images,)."""
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """The confusion as fractions of each true class; NaN where it has no image."""
+        totals = self.confusion.sum(axis=1, keepdims=True).astype(float)
+        totals[totals == 0] = np.nan
+        shares: NDArray[np.float64] = self.confusion / totals
+        return shares
+
+
+def aggregate_predictions(
+    results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int
+) -> tuple[dict[str, AggregatedPredictions], list[str]]:
+    """What is known of each row of a comparison, of so many seeds, and what is left out."""
+    by_id = {run.record.run_id: run for run in runs}
+    found: dict[str, AggregatedPredictions] = {}
+    warnings: list[str] = []
+    missing = 0
+    for result in results:
+        name = label(result.model, result.point)
+        for seed, run_id in islice(result.runs.items(), most):
+            run = by_id[run_id]
+            if not (run.path / "predictions.npz").exists():
+                missing += 1
+                continue
+            try:
+                one = _judged(run, seed)
+                found[name] = _together(found[name], one) if name in found else one
+            except ResultsError as error:
+                warnings.append(f"{error} ({_LEFT_OUT})")
+    if missing:
+        lost = f"{missing} finished run{'' if missing == 1 else 's'}"
+        warnings.append(f"predictions.npz of {lost} is missing ({_LEFT_OUT})")
+    return found, warnings
+
+
+def _judged(run: StoredRun, seed: int) -> AggregatedPredictions:
+    path = run.path / "predictions.npz"
+    predictions = read_predictions(run)
+    classes = predictions.probabilities.shape[1]
+    if classes > _MOST_CLASSES:
+        raise ResultsError(f"{path}: more than {_MOST_CLASSES:,} classes")
+    if not isfinite(predictions.probabilities.sum()):
+        raise ResultsError(f"{path}: holds probabilities that are no numbers")
+    names = run.record.data.class_names if run.record.data else ()
+    if len(names) != classes:
+        names = tuple(map(str, range(classes)))
+    return AggregatedPredictions(
+        tuple(excerpt(name, 60) for name in names),
+        confusion(predictions.labels, predictions.predicted, classes),
+        confidence_bins(predictions.labels, predictions.probabilities),
+        predictions.labels,
+        {seed: predictions.labels == predictions.predicted},
+    )
+
+
+def _together(these: AggregatedPredictions, one: AggregatedPredictions) -> AggregatedPredictions:
+    same = these.confusion.shape == one.confusion.shape
+    if not same or not np.array_equal(these.labels, one.labels):
+        seeds = " and ".join(str(next(iter(each.hits))) for each in (one, these))
+        raise ResultsError(f"the predictions of seeds {seeds} are of other images or classes")
+    return AggregatedPredictions(
+        these.class_names,
+        these.confusion + one.confusion,
+        these.bins + one.bins,
+        these.labels,
+        these.hits | one.hits,
+    )
+
+
+_MOST_PLACES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What one network says of N images."""
+
+    predicted: NDArray[np.int64]
+    """(N,)."""
+    probability: NDArray[np.float64]
+    """Of the predicted class, (N,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePredictions:
+    """The images of one sweep point, and what the models' networks of one seed say of them."""
+
+    heading: str
+    seed: int
+    pictures: ImageBatch
+    class_names: tuple[str, ...]
+    said: Mapping[str, Said]
+    """By model."""
+    maps: Mapping[str, KeptMaps]
+    """Of the models with involutions."""
+    baseline: str | None
+    """The model that the others are held against, where it is among them."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The true classes, (N,)."""
+        assert self.pictures.labels is not None
+        return self.pictures.labels
+
+
+def sample_predictions(
+    comparison: Comparison, runs: Sequence[StoredRun], experiment: ResultsPath
+) -> tuple[list[SamplePredictions], list[str]]:
+    """What there is to show at the first sweep points, and what could not be read.
+
+    At each of them the seed is the first that most models have finished.
+    """
+    by_id = {run.record.run_id: run for run in runs}
+    found: list[SamplePredictions] = []
+    warnings: list[str] = []
+    for heading, results in side_by_side(comparison)[:_MOST_PLACES]:
+        seeds = sorted(seed for result in results for seed in result.runs)
+        if not seeds:
+            continue
+        seed = max(dict.fromkeys(seeds), key=seeds.count)
+        chosen = [(each, by_id[each.runs[seed]]) for each in results if seed in each.runs]
+        try:
+            shown = _shown(heading, seed, chosen, comparison.baseline, experiment)
+            found += [shown] if shown else []
+        except ResultsError as error:
+            warnings.append(f"{error} (left out of the images)")
+    return found, warnings
+
+
+def _shown(
+    heading: str,
+    seed: int,
+    chosen: Sequence[tuple[ModelResult, StoredRun]],
+    baseline: str | None,
+    experiment: ResultsPath,
+) -> SamplePredictions | None:
+    """None where no images are kept, or no predictions of them."""
+    facts = {run.record.data.fingerprint: run.record.data for _, run in chosen if run.record.data}
+    path = pictures_path(experiment, next(iter(facts), ""))
+    if len(facts) != 1 or not path.exists():
+        return None
+    pictures, said, maps, first = (
+        read_pictures(path),
+        dict[str, Said](),
+        dict[str, KeptMaps](),
+        None,
+    )
+    for result, run in chosen:
+        name = label(result.model, own_point(result))
+        if (run.path / NAME).exists():
+            maps[name] = read_kernel_maps(run.path)
+        if (run.path / "predictions.npz").exists():
+            said[name] = _said(read_predictions(run), pictures, path)
+            first = first or (name if result.model == baseline else None)
+    ((_, data),) = facts.items()
+    names = tuple(excerpt(name, 24) for name in data.class_names)
+    return SamplePredictions(heading, seed, pictures, names, said, maps, first) if said else None
+
+
+def _said(predictions: Predicted, pictures: ImageBatch, path: ResultsPath) -> Said:
+    indices = np.array(list(map(int, pictures.names)))
+    inside = indices.max() < len(predictions.labels)
+    if not inside or (predictions.labels[indices] != pictures.labels).any():
+        raise ResultsError(f"{path}: damaged: not the images that the runs were tested on")
+    probabilities = predictions.probabilities[indices]
+    return Said(predictions.predicted[indices], probabilities.max(axis=1))
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """One experiment."""
+
+    folder: ResultsPath
+    question: str
+    """Empty where the spec does not say it."""
+    spec: str
+    """Its text; empty where there is none that can be read."""
+    comparison: Comparison
+    """Of the group of settings with the most runs, of which the charts are drawn."""
+    drawn: Comparison
+    """The part of it that the charts show."""
+    left_out: tuple[str, ...]
+    """What they do not show of it."""
+    others: tuple[Comparison, ...]
+    """Those of the other groups."""
+    histories: Histories
+    judged: dict[str, AggregatedPredictions]
+    """Model with its coordinates -> what its networks said of the test images."""
+    shown: list[SamplePredictions]
+    """What the networks said of the images kept, at the first sweep points."""
+    entries: list[RunEntry]
+    warnings: tuple[str, ...]
+    """What could not be read, and what makes the comparison less fair than it looks."""
+
+    @property
+    def chance(self) -> float | None:
+        """The accuracy of a guess, where it is the same for all models."""
+        return single_chance(self.comparison.models)
+
+    def styles(self, lines: list[tuple[str, str]]) -> Styles:
+        """The styles of lines, (name, model) each: a model's colour is the same in all charts."""
+        return styles_of(lines, dict.fromkeys(each.model for each in self.drawn.models))
+
+    def places(self) -> list[tuple[str, dict[str, ModelResult]]]:
+        """The results of each sweep point by their names there, and what is swept, if it is."""
+        return [
+            (heading, {label(each.model, own_point(each)): each for each in results})
+            for heading, results in side_by_side(self.drawn)
+        ]
+
+
+@gc_paused()
+def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> ReportData:
+    """Read an experiment. What is damaged or missing is a warning.
+
+    Args:
+        tree: Where it is.
+        experiment: Its name.
+        overrides: `KEY=VALUE` each: only runs with these settings are compared.
+
+    Raises:
+        ResultsError: The experiment's folder cannot be listed.
+        UsageError: No run has the settings.
+    """
+    folder = tree.folder(experiment)
+    runs, damaged = tree.runs(experiment)
+    known = {run.path: run.record for run in runs}
+    outline = read_spec_summary(folder)
+    with tree.kept_open(experiment):
+        groups = compare(experiment, runs, warnings=damaged, outline=outline, overrides=overrides)
+    comparison, runs = groups[0].comparison, list(groups[0].runs)
+    comparisons = [group.comparison for group in groups]
+    drawn, left_out = drawn_part(comparison)
+    with tree.kept_open(experiment):
+        histories, unread = histories_of(drawn.models, runs, MOST_SEEDS)
+        judged, unjudged = aggregate_predictions(drawn.models, runs, MOST_SEEDS)
+        shown, unshown = sample_predictions(drawn, runs, folder)
+    entries, skipped = read_entries(tree, experiment, known)
+    return ReportData(
+        folder,
+        read_question(folder),
+        _text(folder / "spec.yaml"),
+        comparison,
+        drawn,
+        tuple(left_out),
+        tuple(comparisons[1:]),
+        histories,
+        judged,
+        shown,
+        entries,
+        tuple(dict.fromkeys([*warnings_of(comparisons), *unread, *unjudged, *unshown, *skipped])),
+    )
+
+
+def _text(path: ResultsPath) -> str:
+    try:
+        return read_bytes(path, SPEC).decode(errors="replace")
+    except ResultsError:
+        return ""

@@ -1,0 +1,288 @@
+"""An experiment -> one HTML page, with its figures inside."""
+
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from involbench import __version__
+from involbench.comparison.schema import ClaimResult, Comparison
+from involbench.reporting.html.accuracy import accuracy
+from involbench.reporting.html.classes import classes
+from involbench.reporting.html.components import Cell, Chart, Number, Section, Table
+from involbench.reporting.html.data import ReportData
+from involbench.reporting.html.images import images
+from involbench.reporting.html.limits import drawn_part
+from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_rows
+from involbench.reporting.html.training import sizes, training
+from involbench.reporting.notes import notes, verdicts
+from involbench.reporting.plot_warnings import or_warn
+from involbench.reporting.plots import drawn
+from involbench.reporting.prose import claim_sentence
+from involbench.reporting.style import INK
+from involbench.reporting.tables.cells import heading, result_table, side_by_side
+from involbench.reporting.tables.comparison import COLUMNS, comparison_rows
+from involbench.reporting.tables.runs import statuses
+from involbench.results.paths import ResultsPath
+from involbench.text import excerpt, visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LARGEST_SVG = 150_000
+_AS_TEXT = {
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
+    "savefig.transparent": True,
+    "svg.fonttype": "none",
+}
+"""The page's background is seen, and text can be selected and is drawn in the reader's fonts."""
+_LINK = "{http://www.w3.org/1999/xlink}href"
+
+
+def inline(figure: "Figure", name: str, says: str) -> Markup:
+    """An element that shows the figure.
+
+    Args:
+        figure: The figure.
+        name: Unique on the page, since an id inside an SVG is one of the whole page.
+        says: For who cannot see it.
+    """
+    svg = drawn(figure, "svg", _AS_TEXT)
+    if len(svg) > _LARGEST_SVG:
+        png = b64encode(drawn(figure, "png")).decode()
+        width, height = (round(96 * inches) for inches in figure.get_size_inches())
+        tag = '<img class="paper" src="data:image/png;base64,{}" width="{}" height="{}" alt="{}">'
+        return Markup(tag).format(Markup(png), width, height, says)
+    return Markup(_embedded(svg, name, says))
+
+
+def _embedded(svg: bytes, name: str, says: str) -> str:
+    """Without what belongs to a file of its own, and in the page's ink."""
+    root = ElementTree.fromstring(svg)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("}metadata", "}style")):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        if not (element.text or "").strip():
+            element.text = None
+        element.tail = None
+        _rename(element.attrib, name)
+    width, height = (root.attrib.pop(side) for side in ("width", "height"))
+    root.attrib |= {
+        "role": "img",
+        "aria-label": says,
+        "style": f"aspect-ratio: {width[:-2]} / {height[:-2]}",
+    }
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _rename(attributes: dict[str, str], name: str) -> None:
+    if _LINK in attributes:
+        attributes["href"] = attributes.pop(_LINK)
+    for key, value in attributes.items():
+        if key == "id":
+            attributes[key] = f"{name}-{value}"
+        elif key == "href" and value.startswith("#"):
+            attributes[key] = f"#{name}-{value[1:]}"
+        else:
+            renamed = value.replace("url(#", f"url(#{name}-")
+            attributes[key] = renamed.replace(INK, "var(--ink)")
+
+
+_MOST_COMPARED = 200
+"""Rows of the comparison; of more, those of the models that are drawn are shown."""
+_MOST_OTHERS = 9
+"""Groups of settings beside the first."""
+_MOST_NOTES = 100
+_MOST_PICTURES = 6 * 2**20
+"""Bytes of all pictures of the page together."""
+_BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn of an experiment."""
+
+    sections: list[Section]
+    """In the order of the page."""
+    pictures: dict[str, Markup]
+    """A chart's name -> its picture in the page, or why it has none."""
+    warnings: list[str]
+    """A chart, or a whole section, that cannot be drawn, and why."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the page says of one group of settings."""
+
+    heading: str
+    """Empty where there is one group only."""
+    answers: list[str]
+    claims: list[tuple[str, str, str, str]]
+    tables: list[Table]
+    notes: list[str]
+    metrics: Table
+
+
+def draw(material: ReportData) -> Drawing:
+    """Draw all that the experiment has something for."""
+    drawing = Drawing([], {}, [])
+    for make in (training, accuracy, sizes, classes, images):
+        with or_warn(f"the report's section on {make.__name__}", drawing.warnings.append):
+            if (section := make(material)) is not None:
+                drawing.sections.append(section)
+    for section in drawing.sections:
+        for chart in section.charts:
+            _draw_chart(chart, drawing)
+    return drawing
+
+
+def _draw_chart(chart: Chart, drawing: Drawing) -> None:
+    missing: list[str] = []
+    if sum(map(len, drawing.pictures.values())) < _MOST_PICTURES:
+        with or_warn(f"the chart {chart.title!r}", missing.append):
+            drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
+    else:
+        missing.append(f"the chart {chart.title!r} is left out: the page is large enough without")
+    for warning in missing:
+        drawing.pictures[chart.name] = Markup("<p>{}</p>").format(warning)
+        drawing.warnings.append(warning)
+
+
+def report_page(material: ReportData, drawing: Drawing, output: Path) -> str:
+    """One HTML document that loads nothing from elsewhere and runs no script.
+
+    Args:
+        material: The experiment.
+        drawing: What is drawn of it.
+        output: Where the page will be: links to the runs' files are relative to its folder.
+    """
+    comparison, link = material.comparison, _links_from(output)
+    return _template().render(
+        experiment=comparison.experiment,
+        question=material.question,
+        spec=material.spec,
+        run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
+        statuses=statuses(material.entries) if material.entries else "",
+        groups=[_group(each) for each in (comparison, *material.others[:_MOST_OTHERS])],
+        cautions=[*material.warnings, *drawing.warnings, *failed_runs(material.entries)],
+        missing=list(missing_files(material.entries)),
+        sections=drawing.sections,
+        pictures=drawing.pictures,
+        runs=run_rows(first_runs(material.entries), link),
+        left_out=[*material.left_out, *_left_out(material)],
+        files=list(_files(material.folder, link)),
+        version=__version__,
+    )
+
+
+def _left_out(material: ReportData) -> Iterator[str]:
+    """What else the page does not have."""
+    experiment, entries = material.comparison.experiment, material.entries
+    if len(material.comparison.models) > _MOST_COMPARED:
+        yield "The table of the comparison and that of every metric are of the same models."
+    if (groups := len(material.others)) > _MOST_OTHERS:
+        yield (
+            f"{_MOST_OTHERS + 1} of {groups + 1:,} groups of settings are shown: "
+            f"`involbench compare {experiment}` shows all."
+        )
+    if (listed := len(first_runs(entries))) < len(entries):
+        yield (
+            f"{listed:,} of {len(entries):,} runs are listed, first those that are not finished: "
+            f"`involbench list {experiment}` lists all, `involbench show RUN` shows one."
+        )
+
+
+def _group(comparison: Comparison) -> Group:
+    return Group(
+        heading(comparison) if comparison.settings else "",
+        _answers(comparison),
+        [_linked(each) for each in comparison.claims],
+        list(_tables(comparison)),
+        list(notes(comparison))[:_MOST_NOTES],
+        _metrics(comparison),
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("involbench.reporting.html"),
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
+
+
+def _visible(value: object) -> object:
+    """Of each value on the page: text without characters that a browser obeys or hides."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _answers(comparison: Comparison) -> list[str]:
+    """The verdicts, or why there are none."""
+    said = verdicts(comparison)
+    finished = sum(1 for each in comparison.models if each.n_finished)
+    if said or finished == 0:
+        return said or notes(comparison)[:1]
+    if finished == 1:
+        return ["Only one model has finished runs: there is nothing to compare it with."]
+    return ["The models cannot be held against each other: the notes below the table say why."]
+
+
+def _tables(comparison: Comparison) -> Iterator[Table]:
+    """As `compare` prints them."""
+    drawn = drawn_part(comparison)[0] if len(comparison.models) > _MOST_COMPARED else comparison
+    for point, results in side_by_side(drawn):
+        titles, rows = result_table(comparison, results)
+        yield Table(point, titles, tuple(rows))
+
+
+def _metrics(comparison: Comparison) -> Table:
+    """The numbers of comparison.csv, of the models that are drawn."""
+    comparison, _ = drawn_part(comparison)
+    rows = (tuple(map(_cell, row[1:])) for row in comparison_rows(comparison))
+    return Table("Every metric; fractions and seconds", COLUMNS[1:], tuple(rows))
+
+
+def _cell(value: object) -> Cell:
+    if isinstance(value, int):
+        return Number(f"{value:,}", value)
+    if isinstance(value, float):
+        return Number(f"{value:.6g}", value)
+    return "" if value is None else str(value)
+
+
+def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
+    """A claim's sentence around its source, and where that can be read; empty where nowhere."""
+    address = claim.source if claim.source.startswith(("https://", "http://")) else ""
+    source = excerpt(claim.source)
+    before, _, after = claim_sentence(claim).partition(f"({source})")
+    return f"{before}(", source, f"){after}", address
+
+
+def _files(folder: ResultsPath, link: Link) -> Iterator[tuple[str, str]]:
+    for name in _BESIDE_THE_RUNS:
+        if (folder / name).exists():
+            yield name, link(folder / name)
+
+
+def _links_from(output: Path) -> Link:
+    start = os.path.realpath(output.parent)
+
+    def link(path: ResultsPath) -> str:
+        folder = os.path.relpath(os.path.realpath(path.parent.path), start)
+        return quote(os.fsencode(Path(folder, path.name)))
+
+    return link

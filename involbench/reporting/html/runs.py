@@ -1,0 +1,109 @@
+"""Every run: how it ended, what it was made with, and its files."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from involbench.comparison.metrics import ACCURACY
+from involbench.reporting.html.components import Cell, percent
+from involbench.reporting.tables.runs import log_lines, record_sections, status
+from involbench.reporting.units import elapsed, size
+from involbench.results.paths import ResultsPath
+from involbench.results.run_index import RunEntry
+from involbench.text import excerpt, first_of, printable
+
+_MISSED = {
+    "history.json": "no curves are drawn of it",
+    "parameters.json": "no parameters are counted from it",
+    "predictions.npz": "nothing is known of its classes and confidence",
+    "model.keras": "the weights cannot be used again",
+}
+"""What a finished run leaves, and what follows where that is gone."""
+
+_MOST_RUNS = 500
+_MOST_NAMES = 8
+"""Of runs that ended alike; the table of runs has all."""
+
+Link = Callable[[ResultsPath], str]
+"""From a file to its address as seen from the page."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run, as the page tells of it."""
+
+    run_id: str
+    status: str
+    epochs: str
+    accuracy: Cell
+    took: str
+    error: str
+    log: tuple[str, ...]
+    sections: dict[str, list[tuple[str, str]]]
+    files: tuple[tuple[str, str, str], ...]
+    """Name, address and size of each."""
+    missing: tuple[str, ...]
+
+
+def run_rows(entries: Sequence[RunEntry], link: Link) -> list[RunRow]:
+    """A row a run."""
+    return [_row(entry, link) for entry in entries]
+
+
+def first_runs(entries: Sequence[RunEntry]) -> list[RunEntry]:
+    """As many runs as a page can hold, in their order: those that are not simply finished first."""
+    places = sorted(range(len(entries)), key=lambda place: status(entries[place]) == "finished")
+    return [entries[place] for place in sorted(places[:_MOST_RUNS])]
+
+
+def failed_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
+    """A phrase for the runs that are not simply finished, those that ended alike together."""
+    alike = defaultdict[tuple[str, str], list[str]](list)
+    for entry in entries:
+        if status(entry) != "finished":
+            total = "?" if entry.epochs is None else entry.epochs
+            ended = f"{status(entry)}, {entry.epochs_done} of {total} epochs"
+            error = entry.record.error if entry.record else None
+            alike[ended, excerpt(error) if error else ""].append(printable(entry.run_id))
+    for (ended, error), runs in alike.items():
+        said = f"{first_of(runs, _MOST_NAMES)}: {ended}"
+        yield f"{said}: {error}" if error else f"{said}."
+
+
+def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
+    """A sentence for each kind of file that finished runs have left and that is not there."""
+    counts = Counter(name for entry in entries for name in _missing(entry))
+    for name, lost in counts.items():
+        runs = f"{lost} finished run{'' if lost == 1 else 's'}"
+        yield f"{name} of {runs} was removed or never published: {_MISSED[name]}."
+
+
+def _row(entry: RunEntry, link: Link) -> RunRow:
+    record = entry.record
+    total = "?" if entry.epochs is None else entry.epochs
+    accuracy = percent(record.metrics.get(ACCURACY)) if record else ""
+    sections = record_sections(record) if record else {}
+    files = [item for item in entry.items if item.kind == "file" and item.is_known]
+    return RunRow(
+        run_id=entry.run_id,
+        status=status(entry),
+        epochs=f"{entry.epochs_done} of {total}",
+        accuracy=accuracy,
+        took=elapsed(record.seconds) if record else "",
+        error=printable(record.error or "") if record else "",
+        log=tuple(map(printable, log_lines(entry))),
+        sections={title: rows for title, given in sections.items() if (rows := list(given))},
+        files=tuple(
+            (item.name, link(entry.path / item.name), size(item.size))
+            for item in sorted(files, key=lambda item: item.name)
+            if not item.is_temporary and not item.name.startswith((".", "checkpoint/"))
+        ),
+        missing=tuple(f"{name} is missing: {_MISSED[name]}" for name in _missing(entry)),
+    )
+
+
+def _missing(entry: RunEntry) -> list[str]:
+    if entry.status != "finished":
+        return []
+    there = {item.name for item in entry.items}
+    return [name for name in _MISSED if name not in there]

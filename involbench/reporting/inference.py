@@ -1,0 +1,158 @@
+"""What a network answers and the kernels it makes: tables, JSON and figures."""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import RenderableType
+from rich.text import Text
+
+from involbench.reporting.plots import plot_kernels
+from involbench.reporting.tables import NumbersTable
+from involbench.results.arrays import KernelMaps, Predictions
+from involbench.text import excerpt
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PREDICT_VERSION = 1
+"""Of the JSON document."""
+_LONGEST = 20
+
+
+def answers_view(answers: Predictions, class_names: Sequence[str]) -> Iterator[RenderableType]:
+    """A row an image: the most probable class, the next one, and the true one where it is known."""
+    labels = answers.pictures.labels
+    columns = ["image", "class", "probability %", "next", "probability %"]
+    missed = wrong(answers)
+    rows = []
+    for index, name in enumerate(answers.pictures.names):
+        row = [excerpt(name)]
+        for place in _best(answers, index)[:2]:
+            row += [excerpt(class_names[place], _LONGEST), _percent(answers, index, place)]
+        if labels is not None:
+            verdict = "wrong" if missed[index] else "right"
+            row += [excerpt(class_names[labels[index]], _LONGEST), verdict]
+        rows.append(row)
+    yield NumbersTable(columns if labels is None else [*columns, "true class", ""], rows)
+    if labels is not None:
+        right = len(missed) - sum(missed)
+        yield Text(f"\n{right} of {len(labels)} right; an image is named by its number, from 0")
+
+
+def answers_document(answers: Predictions, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """The same for `--json`, with the probability of every class; null where it is no number."""
+    labels = answers.pictures.labels
+    return [
+        {
+            "image": name,
+            "class": class_names[_best(answers, index)[0]],
+            "true_class": None if labels is None else class_names[labels[index]],
+            "probabilities": {
+                known: value if np.isfinite(value) else None
+                for known, value in zip(
+                    class_names, answers.probabilities[index].tolist(), strict=True
+                )
+            },
+        }
+        for index, name in enumerate(answers.pictures.names)
+    ]
+
+
+def answer_captions(answers: Predictions, class_names: Sequence[str]) -> list[list[str]]:
+    """Below each picture: its name, the predicted class, and the true one where it is known."""
+    captions = []
+    for index, name in enumerate(answers.pictures.names):
+        best = _best(answers, index)[0]
+        said = f"{class_names[best]} ({_percent(answers, index, best)}%)"
+        labels = answers.pictures.labels
+        if labels is None:
+            captions.append([name.rpartition("/")[2], said])
+        else:
+            captions.append([f"test image {name}", said, f"true: {class_names[labels[index]]}"])
+    return captions
+
+
+def wrong(answers: Predictions) -> list[bool]:
+    """Which predicted classes are known to be wrong."""
+    labels = answers.pictures.labels
+    if labels is None:
+        return [False] * len(answers.probabilities)
+    return [bool(label != _best(answers, index)[0]) for index, label in enumerate(labels)]
+
+
+def _best(answers: Predictions, index: int) -> list[int]:
+    """Classes, the most probable first."""
+    order: list[int] = np.argsort(-answers.probabilities[index], kind="stable").tolist()
+    return order
+
+
+def _percent(answers: Predictions, index: int, place: int) -> str:
+    return f"{100 * answers.probabilities[index, place]:.1f}"
+
+
+_COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread")
+
+
+def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
+    """A row a layer: the sums of its kernels' values, over all images, pixels and groups."""
+    rows, alike = [], []
+    for layer in maps.layers:
+        _, height, width, groups = layer.sums.shape
+        size = f"{layer.kernel_size[0]}x{layer.kernel_size[1]}"
+        values = layer.sums.mean(), layer.sums.min(), layer.sums.max()
+        spread = layer.sums.std(axis=(1, 2)).mean()
+        if layer.sums.min() == layer.sums.max():
+            alike.append(layer.name)
+        numbers = [f"{value:.3g}" for value in (*values, spread)]
+        rows.append([layer.name, size, str(groups), f"{height}x{width}", *numbers])
+    yield NumbersTable(_COLUMNS, rows)
+    yield Text(
+        "\nSums of the values of a kernel, over all images, pixels and groups; spread: "
+        "their standard deviation over the pixels of one map, on average."
+    )
+    if alike:
+        yield Text(f"The same sum everywhere: {', '.join(alike)}")
+
+
+def kernels_figure(
+    maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None, title: str
+) -> "Figure":
+    """Heat maps beside the images, and the kernels at a pixel."""
+    labels = maps.pictures.labels
+    captions = [[f"test image {name}"] for name in maps.pictures.names]
+    if labels is not None:
+        for caption, label in zip(captions, labels, strict=True):
+            caption.append(f"class {class_names[label]}")
+    return plot_kernels(
+        maps.pictures.pixels,
+        captions,
+        {layer.name: layer.sums for layer in maps.layers},
+        {layer.name: layer.kernels for layer in maps.layers if layer.kernels is not None},
+        pixel,
+        title,
+    )
+
+
+def kernels_arrays(
+    maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None
+) -> bytes:
+    """An npz file of the images, and of each layer's `<layer>/sums` and `<layer>/kernels`."""
+    pictures = maps.pictures
+    arrays: dict[str, Any] = {
+        "images": pictures.pixels,
+        "names": np.array(pictures.names),
+        "class_names": np.array(class_names),
+    }
+    if pictures.labels is not None:
+        arrays["labels"] = pictures.labels
+    if pixel is not None:
+        arrays["pixel"] = np.array(pixel)
+    for layer in maps.layers:
+        arrays[f"{layer.name}/sums"] = layer.sums
+        if layer.kernels is not None:
+            arrays[f"{layer.name}/kernels"] = layer.kernels
+    buffer = BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

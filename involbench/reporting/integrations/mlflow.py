@@ -1,0 +1,169 @@
+"""Runs as MLflow runs: parameters, metrics an epoch each, and plots."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from involbench.errors import ResultsError, UsageError
+from involbench.reporting.integrations.tables import RunRow
+from involbench.results.files import names_in, read_bytes
+from involbench.results.limits import PLOT
+from involbench.results.paths import ResultsPath
+from involbench.text import excerpt
+
+_TAG = "involbench.run_id"
+_PARAMETERS = (
+    *("model", "seed", "point", "architecture", "arguments", "dataset", "train_size"),
+    *("epochs", "batch_size", "optimizer", "precision"),
+)
+_TAGS = ("status", "commit", "device")
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
+"""What MLflow's client raises where an answer is not one of its server."""
+_BATCH = 1000
+"""Metrics that MLflow takes at a time."""
+_SETTINGS = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+"""Of MLflow, where the user has set no other. It waits ten seconds for a server and asks once
+more; by its own defaults it gives up after minutes."""
+
+
+def write_mlflow(
+    rows: Sequence[RunRow],
+    uri: str | None,
+    warn: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> tuple[int, str]:
+    """Log every run that a tracking server has not got yet.
+
+    Args:
+        rows: The runs.
+        uri: The server, or where its files are; None for what MLFLOW_TRACKING_URI says, or else
+            the folder mlruns.
+        warn: Takes a line about each plot that is not sent.
+        progress: Takes a line that says which server is asked.
+
+    Returns:
+        How many were logged, and where.
+
+    Raises:
+        UsageError: The server refuses, or cannot be reached.
+    """
+    from google.protobuf.json_format import ParseError
+    from mlflow.exceptions import MlflowException
+
+    # A folder needs no server and no database; MLflow wants to be told that one is meant.
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    place = uri or os.environ.get("MLFLOW_TRACKING_URI") or Path("mlruns").absolute().as_uri()
+    if place.startswith(("http://", "https://")):
+        progress(f"waiting for the MLflow server at {place}")
+    try:
+        return _write(rows, place, warn), place
+    except (MlflowException, OSError, ParseError, *_MALFORMED) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, (ParseError, *_MALFORMED)):
+            reason = f"this is not the answer of an MLflow server: {reason}"
+        raise UsageError(f"--to mlflow: {place}: {excerpt(reason)}") from error
+
+
+def _write(rows: Sequence[RunRow], uri: str, warn: Callable[[str], None]) -> int:
+    from mlflow.tracking import MlflowClient
+
+    client, logged = MlflowClient(tracking_uri=uri), 0
+    for name, of_experiment in groupby(rows, key=lambda row: row.facts["experiment"]):
+        experiment = _experiment(client, name)
+        known = _logged_runs(client, experiment)
+        new = [row for row in of_experiment if row.facts["run_id"] not in known]
+        for row in new:
+            _log(client, experiment, row, warn)
+        logged += len(new)
+    return logged
+
+
+def _logged_runs(client: Any, experiment: str) -> set[str]:
+    """The ids of the runs that the server has. They are compared here: no name enters a query."""
+    found, page = set[str](), None
+    while True:
+        runs = client.search_runs([experiment], max_results=_BATCH, page_token=page)
+        found |= {run.data.tags[_TAG] for run in runs if _TAG in run.data.tags}
+        page = runs.token
+        if not page or not runs:
+            return found
+
+
+def _experiment(client: Any, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    return _identity(found.experiment_id if found else client.create_experiment(name))
+
+
+def _identity(given: object) -> str:
+    """What a server calls an experiment or a run. Raises ValueError where it says nothing."""
+    if not isinstance(given, str) or not given:
+        raise ValueError("it has no id")
+    return given
+
+
+def _log(client: Any, experiment: str, row: RunRow, warn: Callable[[str], None]) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    facts = row.facts
+    started, ended = (_milliseconds(facts[name]) for name in ("started", "ended"))
+    run = client.create_run(experiment, start_time=started, run_name=facts["run_id"])
+    identity = _identity(run.info.run_id)
+    metrics = [
+        Metric(_allowed(name), value, ended, step)
+        for name, value, step in _metrics(row)
+        if value is not None and isfinite(value)
+    ]
+    for first in range(0, len(metrics), _BATCH):
+        client.log_batch(identity, metrics=metrics[first : first + _BATCH])
+    parameters = [Param(name, str(facts[name])) for name in _PARAMETERS]
+    with tempfile.TemporaryDirectory(prefix="involbench-") as copies:
+        if _copied(row.folder / "plots", Path(copies), warn):
+            client.log_artifacts(identity, copies, "plots")
+    # The tag comes last: a run that was cut off here is logged again.
+    told = [RunTag(f"involbench.{name}", str(facts[name])) for name in _TAGS]
+    client.log_batch(identity, params=parameters, tags=[*told, RunTag(_TAG, facts["run_id"])])
+    status = "FINISHED" if facts["status"] == "finished" else "FAILED"
+    client.set_terminated(identity, status, end_time=ended)
+
+
+def _copied(plots: ResultsPath, folder: Path, warn: Callable[[str], None]) -> bool:
+    """Copy the plots that are files, and say what is not sent; whether there are any."""
+    found = False
+    try:
+        for name in names_in(plots):
+            if not name.startswith("."):
+                try:
+                    (folder / name).write_bytes(read_bytes(plots / name, PLOT))
+                    found = True
+                except ResultsError as error:
+                    warn(f"{error} (not sent)")
+    except ResultsError as error:
+        warn(f"{error} (not sent)")
+    return found
+
+
+def _metrics(row: RunRow) -> Iterator[tuple[str, float | None, int]]:
+    yield from ((name, value, 0) for name, value in row.metrics.items())
+    for epoch, values in enumerate(row.epochs, start=1):
+        yield from ((f"epoch_{name}", value, epoch) for name, value in values.items())
+
+
+def _allowed(name: str) -> str:
+    """MLflow's names have no `@` and no `=`."""
+    return name.replace("@", " at ").replace("=", " ")
+
+
+def _milliseconds(time: str) -> int:
+    return int(1000 * datetime.fromisoformat(time).timestamp())

@@ -1,0 +1,238 @@
+"""The names and values of a comparison as the cells of a table."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from involbench.comparison.metrics import ACCURACY, Metric
+from involbench.comparison.metrics import metric as metric_called
+from involbench.comparison.schema import (
+    Comparison,
+    Difference,
+    ModelResult,
+    ParameterCounts,
+    Summary,
+)
+from involbench.comparison.settings import shown
+from involbench.reporting.units import size, unit_of
+from involbench.results.record import ROLES
+from involbench.spec.trial import shared_coordinates
+from involbench.text import coordinates
+
+
+def label(model: str, point: dict[str, Any]) -> str:
+    """A model with its coordinates, such as `inn kernel_size=5`."""
+    return " ".join([model, *(f"{_last(key)}={value}" for key, value in point.items())])
+
+
+def heading(comparison: Comparison) -> str:
+    """The experiment, with its group of settings where there are several."""
+    if not comparison.settings:
+        return comparison.experiment
+    settings = ", ".join(f"{key} = {shown(value)}" for key, value in comparison.settings.items())
+    runs = f"{comparison.n_runs} run{'' if comparison.n_runs == 1 else 's'}"
+    why = f", {comparison.why_judged}" if comparison.why_judged else ""
+    return f"{comparison.experiment}: {settings} ({runs}{why})"
+
+
+def warnings_of(groups: Sequence[Comparison]) -> list[str]:
+    """What is unfair about the comparisons of an experiment, with the group where it is of one."""
+    counts = Counter(warning for group in groups for warning in dict.fromkeys(group.warnings))
+    return list(
+        dict.fromkeys(
+            warning if counts[warning] == len(groups) else f"{warning} ({heading(group)})"
+            for group in groups
+            for warning in group.warnings
+        )
+    )
+
+
+def own_point(result: ModelResult) -> dict[str, Any]:
+    """The coordinates that concern this model alone."""
+    shared = shared_coordinates(result.point)
+    return {key: value for key, value in result.point.items() if key not in shared}
+
+
+def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
+    """The results of each sweep point, with the point as it is written above them."""
+    groups: dict[str, list[ModelResult]] = {}
+    for result in comparison.models:
+        heading = coordinates(shared_coordinates(result.point))
+        groups.setdefault(heading, []).append(result)
+    return list(groups.items())
+
+
+def _last(key: str) -> str:
+    return key.rsplit(".", 1)[-1]
+
+
+MISSING = "n/a"
+BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
+
+
+def mean_and_spread(summary: Summary, metric: Metric) -> str:
+    """`mean ± sd`; the mean alone where one value has no spread; n/a where nothing is measured."""
+    if summary.mean is None:
+        return MISSING
+    mean = number(summary.mean, metric)
+    if summary.sd is None or metric.exact:
+        return mean
+    unit = _unit(summary.mean, metric)
+    spread = number(summary.sd, metric, like=summary.mean)
+    return f"{mean.removesuffix(unit)} ± {spread}{unit}"
+
+
+def mean_alone(summary: Summary | None, metric: Metric) -> str:
+    """The mean; n/a where nothing is measured."""
+    if summary is None or summary.mean is None:
+        return MISSING
+    return number(summary.mean, metric)
+
+
+def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -> str:
+    """Sign, mean difference and interval, such as `▼ -26.77 [-28.02, -25.13]`.
+
+    Args:
+        difference: The difference, if there is one.
+        metric: What it is of.
+        pairs: How many pairs there should be; their number is shown where there are fewer.
+    """
+    if difference is None or difference.mean is None:
+        return MISSING
+    mean, unit = difference.mean, _unit(difference.mean, metric)
+    text = f"{sign(difference, metric)} {number(mean, metric, plus=True)}"
+    if difference.interval is not None:
+        low, high = (number(end, metric, plus=True, like=mean) for end in difference.interval)
+        text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
+    return f"{text} ({difference.n})" if difference.n < pairs else text
+
+
+def sign(difference: Difference, metric: Metric) -> str:
+    """Better, worse, no verdict, equal; a space where neither way is better."""
+    if difference.all_equal:
+        return "="
+    if difference.verdict in ("undecided", "too few pairs"):
+        return UNDECIDED
+    if metric.better is None:
+        return " "
+    return BETTER if difference.verdict == metric.better else WORSE
+
+
+def number(value: float, metric: Metric, plus: bool = False, like: float | None = None) -> str:
+    """A value in the metric's unit, without the unit; bytes with it.
+
+    Args:
+        value: A fraction for percent, else in the metric's own unit.
+        metric: What it is of.
+        plus: Whether it is a difference, of which a positive one gets its sign.
+        like: Give it as many digits as this value has, in its unit, and no plus and no unit.
+    """
+    mark = "+" if plus and like is None else ""
+    if metric.unit == "bytes":
+        shown = size(round(abs(value)), None if like is None else round(abs(like)))
+        return f"{'-' if value < 0 else mark}{shown}"
+    if metric.unit == "count":
+        return _count(value, mark)
+    scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
+    digits = _digits(scale * (value if like is None else like), metric, plus)
+    # Powers of ten where the digits would be a wall.
+    return f"{scale * value:{mark}z.{digits}f}" if abs(value) < 1e5 else f"{value:{mark}.2e}"
+
+
+def _unit(value: float, metric: Metric) -> str:
+    """What stands behind the value, if anything does."""
+    return unit_of(round(abs(value))) if metric.unit == "bytes" else ""
+
+
+def _digits(value: float, metric: Metric, difference: bool) -> int:
+    """A difference that is large gets one digit less, for the sake of its interval."""
+    large = difference and abs(value) >= (9.95 if metric.unit == "percent" else 0.0995)
+    fixed = {"epochs": 1, "plain": 2 if large else 3, "percent": 1 if large else 2}
+    steps = ((1, 1), (0.1, 2), (0.01, 3))
+    found = next((digits for least, digits in steps if abs(value) >= least), 5 if value else 1)
+    return fixed.get(metric.unit, found)
+
+
+def _count(value: float, mark: str) -> str:
+    for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if abs(value) >= power:
+            return f"{value / power:{mark}.2f}{letter}"
+    return f"{value:{mark},.0f}"
+
+
+Row = tuple[str, ...]
+
+COSTS = ("trainable_parameters", "operator_parameters", "seconds_per_epoch")
+"""What stands beside every metric."""
+
+_DIFFERENCE = "difference [95%]"
+_SIZES = ("trainable", "operator", "norm.", "head", "other", "frozen")
+
+
+def result_table(
+    comparison: Comparison, results: Sequence[ModelResult], metrics: Sequence[str] = (ACCURACY,)
+) -> tuple[Row, list[Row]]:
+    """The one table of a sweep point: header and rows.
+
+    Each metric with its difference from the baseline, then what a model costs.
+    """
+    titles = [title for name in metrics for title in (metric_called(name).header, _DIFFERENCE)]
+    costs = [name for name in COSTS if name not in metrics]
+    rows = []
+    for result in results:
+        pairs = [cell for name in metrics for cell in _metric_cells(result, comparison, name)]
+        paid = [mean_alone(result.metrics.get(name), metric_called(name)) for name in costs]
+        rows.append((label(result.model, own_point(result)), str(result.n_finished), *pairs, *paid))
+    return ("model", "n", *titles, *(metric_called(name).header for name in costs)), rows
+
+
+def full_table(
+    comparison: Comparison, results: Sequence[ModelResult], metrics: Sequence[str] = (ACCURACY,)
+) -> tuple[Row, list[Row]]:
+    """The same with the parameters by role, for a page without a width."""
+    titles, rows = result_table(comparison, results, metrics)
+    place = 2 + 2 * len(metrics)
+    rest = [k for k in range(place, len(titles)) if titles[k] not in _SIZES]
+    full = [
+        (*row[:place], *_counts(result.parameters), *(row[k] for k in rest))
+        for row, result in zip(rows, results, strict=True)
+    ]
+    return (*titles[:place], *_SIZES, *(titles[k] for k in rest)), full
+
+
+def without_equal_columns(titles: Row, rows: Sequence[Row]) -> tuple[Row, list[Row]]:
+    """Only the columns in which some row differs, and the names."""
+    kept = [0]
+    for k in range(1, len(titles)):
+        value = k - 1 if titles[k] == _DIFFERENCE else k  # of which the column is a difference
+        if len({row[value] for row in rows}) > 1:
+            kept.append(k)
+    return tuple(titles[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]
+
+
+def baseline_of(comparison: Comparison, result: ModelResult) -> ModelResult | None:
+    """The result that this one is held against, as far as it has a difference."""
+    if not result.differences:
+        return None
+    others = [other for other in comparison.models if other.model == comparison.baseline]
+    point = shared_coordinates(result.point)
+    near = (other for other in others if shared_coordinates(other.point) == point)
+    return next(chain(near, others), None)
+
+
+def _metric_cells(result: ModelResult, comparison: Comparison, name: str) -> Row:
+    metric, summary = metric_called(name), result.metrics.get(name)
+    value = mean_and_spread(summary, metric) if summary else MISSING
+    if summary and 0 < summary.n < result.n_finished:
+        value += f" ({summary.n})"
+    if result.model == comparison.baseline:
+        return value, "baseline"
+    return value, difference_cell(result.differences.get(name), metric, result.n_finished)
+
+
+def _counts(parameters: ParameterCounts | None) -> Sequence[str]:
+    if parameters is None:
+        return [MISSING] * len(_SIZES)
+    roles = [parameters.by_role.get(role, 0) for role in ROLES]
+    return [f"{count:,}" for count in (parameters.trainable, *roles, parameters.non_trainable)]

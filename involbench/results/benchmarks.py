@@ -1,0 +1,343 @@
+"""What benchmarks and exports measured of a run's network, and where that is kept."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import ValidationError
+
+from involbench.errors import ResultsError
+from involbench.results.files import read_bytes, write_json
+from involbench.results.limits import RECORD
+from involbench.results.paths import ResultsPath
+from involbench.results.record import Hardware, Record
+
+Part = Literal["forward", "forward_and_gradients"]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""The result alone, or the result and the gradients by both arguments."""
+
+Form = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
+"""Our operator, the published arithmetic, and two convolutions for orientation.
+
+`unfold` is the published arithmetic in PyTorch, where that is installed beside another backend.
+"""
+
+Network = Literal["patches", "involution", "control"]
+NETWORKS: tuple[Network, ...] = get_args(Network)
+"""The keras.io INN on the published layer, on ours, and with the involutions left out."""
+
+_FLOAT32_BYTES = 4
+
+
+class OperatorShape(Record):
+    """What an involution is applied to."""
+
+    batch: int
+    height: int
+    width: int
+    channels: int
+    kernel_size: int
+    groups: int
+
+    def __str__(self) -> str:
+        """As the command line takes it."""
+        return ",".join(str(value) for value in self.model_dump().values())
+
+    @property
+    def image_bytes(self) -> int:
+        """The images in float32; the result is as large."""
+        return _FLOAT32_BYTES * self.batch * self.height * self.width * self.channels
+
+    @property
+    def kernels_bytes(self) -> int:
+        """The kernels in float32."""
+        taps = self.kernel_size**2
+        return _FLOAT32_BYTES * math.prod((self.batch, self.height, self.width, self.groups, taps))
+
+    @property
+    def patches_bytes(self) -> int:
+        """Every pixel's neighbourhood in float32, which the published arithmetic builds."""
+        return self.image_bytes * self.kernel_size**2
+
+    def weights_bytes(self, form: Form) -> int:
+        """What a form applies to the images, in float32: an involution's kernels, or weights."""
+        match form:
+            case "depthwise":
+                return _FLOAT32_BYTES * self.channels * self.kernel_size**2
+            case "conv3x3":
+                return _FLOAT32_BYTES * 9 * self.channels**2
+            case "involution" | "patches" | "unfold":
+                return self.kernels_bytes
+
+    def floor_bytes(self, form: Form, part: Part) -> int:
+        """What must move at least: every argument and every result once.
+
+        With gradients these are the images, the result, and a gradient of each; the kernels or
+        weights and their gradient.
+        """
+        forward = 2 * self.image_bytes + self.weights_bytes(form)
+        return forward if part == "forward" else 2 * forward
+
+    def results_bytes(self, form: Form, part: Part) -> int:
+        """What a call gives back: the result; with gradients, those of both arguments, too."""
+        gradients = self.image_bytes + self.weights_bytes(form)
+        return self.image_bytes + (0 if part == "forward" else gradients)
+
+
+class Machine(Record):
+    """Where something was measured."""
+
+    versions: dict[str, str]
+    hardware: Hardware
+
+
+class FormTimes(Record):
+    """One form at one shape."""
+
+    first_call_seconds: float
+    """Forward and gradients for the first time: tracing, compiling, and the call."""
+    seconds: dict[Part, tuple[float, ...]]
+    """One value a repeat."""
+
+
+class OperatorTimes(Record):
+    """All forms at one shape, timed in one process."""
+
+    shape: OperatorShape
+    data_format: str
+    patches: str
+    """How the published arithmetic is written on this backend."""
+    unfold: str | None
+    """What `unfold` is, with the version of PyTorch; None where it is not among the forms."""
+    forms: dict[Form, FormTimes]
+    copy_bytes_per_second: tuple[float, ...]
+    """Bytes read and written by a large copy, one value a repeat."""
+    largest_difference: float
+    """Of results and gradients from those of the patches, relative to their largest value."""
+    machine: Machine
+
+
+class OperatorMemory(Record):
+    """The most memory that each form holds at one shape beyond its arguments; results count."""
+
+    peak_bytes: dict[Form, dict[Part, int]]
+    method: str
+    """How it was measured, in words."""
+
+
+class NetworkSteps(Record):
+    """Training steps of one network."""
+
+    first_step_seconds: float
+    seconds: tuple[float, ...]
+    """Of each later step."""
+    losses: tuple[float, ...]
+    """Of every batch, the first included."""
+
+
+class StepTimes(Record):
+    """Training steps of the networks, in alternation in one process."""
+
+    batch_size: int
+    image_shape: tuple[int, int, int]
+    patches: str
+    """How the published arithmetic is written on this backend."""
+    networks: dict[Network, NetworkSteps]
+    machine: Machine
+
+
+class ModelSizes(Record):
+    """What a network weighs, before anything is timed."""
+
+    parameters: int
+    """With those that are not trained."""
+    macs: int | None
+    """Multiply-accumulates for one image; None where not every layer is counted."""
+    activations: int
+    """Numbers in all layers' results for one image, without the image itself."""
+    file_bytes: int
+    """Of its saved file, without the optimizer's state."""
+
+
+class ModelTimes(Record):
+    """One network at one size of image, among those that were timed in alternation."""
+
+    name: str
+    network: str
+    """The same for all its sizes."""
+    input_shape: tuple[int, int, int]
+    sizes: ModelSizes
+    first_call_seconds: float
+    """Tracing, compiling, and the call, at the smallest batch."""
+    warm_up_calls: dict[int, int]
+    """Batch -> how many calls it took until they got no faster."""
+    seconds: dict[int, tuple[float, ...]]
+    """Batch -> seconds of an inference, one value a repeat."""
+    step_seconds: tuple[float, ...]
+    """Of a training step, one value in the first two repeats and in every fifth more."""
+
+
+class ModelsTimes(Record):
+    """Networks timed in alternation in one process."""
+
+    models: tuple[ModelTimes, ...]
+    step_batch: int
+    """Images in a training step."""
+    machine: Machine
+
+
+class ModelsMemory(Record):
+    """The most memory that each network holds beyond its weights and its images."""
+
+    peak_bytes: dict[str, dict[int, int]]
+    """Name -> batch -> bytes of an inference."""
+    step_bytes: dict[str, int | None]
+    """Of a training step; None where the backend cannot tell."""
+    method: str
+    """How it was measured, in words."""
+
+
+Format = Literal["saved_model", "onnx", "litert", "litert_float16", "litert_int8"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+LITERT: frozenset[Format] = frozenset(("litert", "litert_float16", "litert_int8"))
+"""Those that take one image at a time."""
+
+EXTRAS: dict[Format, str] = {
+    "onnx": "onnx",
+    "litert": "litert",
+    "litert_float16": "litert",
+    "litert_int8": "litert",
+}
+"""The extra of involbench that a format needs beside TensorFlow."""
+
+FILE_NAMES: dict[Format, str] = {
+    "saved_model": "saved_model",
+    "onnx": "model.onnx",
+    "litert": "model.tflite",
+    "litert_float16": "model-float16.tflite",
+    "litert_int8": "model-int8.tflite",
+}
+"""A folder, and files."""
+
+TOLERANCE = 1e-3
+"""By how much a probability may differ from Keras' where the weights are the same float32."""
+
+
+def tolerance(form: Format) -> float | None:
+    """What no probability may differ by; None for a format that rounds the weights."""
+    return TOLERANCE if form in ("saved_model", "onnx", "litert") else None
+
+
+class ExportRecord(Record):
+    """One exported network, held against the Keras model that it was made of."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    format: Format
+    file: str
+    """Its name, in the folder of this record."""
+    size_bytes: int
+    input_shape: tuple[int | None, ...]
+    """Of float32 pixels from 0 to 255; None where any number of images is taken."""
+    class_names: tuple[str, ...]
+    """What the probabilities in the result are of, in order."""
+    test_images: int
+    """On which both were compared."""
+    largest_difference: float
+    """Between a probability and Keras'."""
+    agreement: float
+    """The share of images to which both give the same class."""
+    accuracy: float
+    """The share of images to which it gives the true class."""
+    keras_accuracy: float
+    """That of the Keras model on the same images."""
+    versions: dict[str, str]
+    """Of what exported it and of the runtime that ran it."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported network on disk."""
+
+    record: ExportRecord
+    folder: ResultsPath
+
+    @property
+    def path(self) -> Path:
+        return (self.folder / self.record.file).path
+
+
+class ExportTimes(Record):
+    """Exported networks timed in alternation in one process, each in its own runtime."""
+
+    threads: int
+    seconds: tuple[tuple[float, ...], ...]
+    """Of one image, one value a repeat, for each of them in the order given."""
+    machine: Machine
+
+
+class MeasuredExport(Record):
+    """One exported network, and how long it takes."""
+
+    network: str
+    record: ExportRecord
+    seconds: dict[int, tuple[float, ...]]
+    """Threads -> seconds of one image, one value a repeat."""
+
+
+class MeasuredExports(Record):
+    """Networks in all their formats, timed side by side."""
+
+    exports: tuple[MeasuredExport, ...]
+    failures: tuple[str, ...]
+    """What could not be exported, and why."""
+    machine: Machine
+
+
+Kind = Literal["model", "export"]
+_KINDS: tuple[Kind, ...] = ("model", "export")
+
+
+class BenchmarkMetrics(Record):
+    """`benchmark-model.json` and `benchmark-export.json`: the metrics of one run."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    metrics: dict[str, float]
+    """Seconds, bytes, and accuracies as fractions; `<metric>@<condition>` where there are more."""
+    together: str
+    """When it was measured, UTC, ISO 8601; the same for runs that were timed in alternation."""
+    repeats: int
+    machine: Machine
+
+
+def write_costs(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
+    """Keep what was measured, in place of what was before.
+
+    Raises:
+        ResultsError: The run's folder cannot be written.
+    """
+    write_json(folder / f"benchmark-{kind}.json", costs.model_dump(mode="json"))
+
+
+def read_costs(folder: ResultsPath) -> list[BenchmarkMetrics]:
+    """What there is of a run. Raises ResultsError where a file cannot be used."""
+    return list(costs_by_kind(folder).values())
+
+
+def costs_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
+    """The same by benchmark."""
+    return {kind: costs for kind in _KINDS if (costs := _read(folder, kind)) is not None}
+
+
+def _read(folder: ResultsPath, kind: Kind) -> BenchmarkMetrics | None:
+    path = folder / f"benchmark-{kind}.json"
+    if not path.exists():
+        return None
+    try:
+        return BenchmarkMetrics.model_validate_json(read_bytes(path, RECORD))
+    except ValidationError as error:
+        raise ResultsError(
+            f"{path}: damaged, or another version's; `involbench bench {kind}` makes it again"
+        ) from error

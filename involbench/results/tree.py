@@ -1,0 +1,371 @@
+"""Reading a results tree: experiments, runs, records, and the specs beside them.
+
+Reading never changes, deletes or locks anything. What is damaged is left out with a warning that
+names the file, so that one bad file never hides the good ones.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import takewhile
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from involbench.errors import ResultsError
+from involbench.results import limits
+from involbench.results.files import read_bytes
+from involbench.results.gc_paused import gc_paused
+from involbench.results.limits import SPEC
+from involbench.results.paths import LinkRefused, ResultsPath
+from involbench.results.record import (
+    RUN_ID,
+    History,
+    Parameters,
+    RunRecord,
+    check_history,
+    check_record,
+)
+from involbench.results.record_parsing import fault, parse_record
+from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.messages import problems_of
+from involbench.spec.schema import EvaluateSpec
+from involbench.spec.sweep import MAX_TRIALS
+from involbench.spec.types import StrictModel
+from involbench.spec.yaml import NotYaml, parse
+from involbench.text import KeyPath, dotted, first_of
+
+_NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")
+
+
+@dataclass(frozen=True)
+class SpecSummary:
+    """What the spec tells of the models, the sweep, the baseline and the claims."""
+
+    models: tuple[str, ...] = ()
+    baseline: str | None = None
+    sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    """Those that are valid in themselves."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the file or its claims."""
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """All that it says, valid or not."""
+
+
+class _OneClaim(StrictModel):
+    claims: tuple[Claim]
+
+
+def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
+    """Read `spec.yaml` of an experiment folder.
+
+    Results are compared by their own records, so a spec that is missing, damaged or of another
+    version costs no more than the order of the rows, the baseline and the claims.
+    """
+    path = experiment / "spec.yaml"
+    if not path.exists():
+        return SpecSummary()
+    try:
+        content = parse(read_bytes(path, SPEC).decode()).value
+    except (ResultsError, UnicodeDecodeError, NotYaml) as error:
+        return SpecSummary(faults=(f"nothing is taken from spec.yaml: {error}",))
+    if not isinstance(content, dict):
+        return SpecSummary(faults=("nothing is taken from spec.yaml: it is no mapping",))
+    models, baseline, sweep = (content.get(key) for key in ("models", "baseline", "sweep"))
+    claims, faults = _claims(content)
+    return SpecSummary(
+        tuple(str(name) for name in models) if isinstance(models, dict) else (),
+        baseline if isinstance(baseline, str) else None,
+        _lists(sweep),
+        tuple(claims),
+        tuple(faults),
+        content,
+    )
+
+
+def read_question(experiment: ResultsPath) -> str:
+    """What `spec.yaml` of an experiment folder says above its first key; empty where it is silent.
+
+    A spec opens with its question, then its cost and its commands, which are left out.
+    """
+    try:
+        lines = read_bytes(experiment / "spec.yaml", SPEC).decode().splitlines()
+    except (ResultsError, ValueError):
+        return ""
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    said = takewhile(lambda line: not _NO_QUESTION.match(line), comment)
+    return " ".join(line.lstrip("# ").strip() for line in said).strip()
+
+
+def _claims(content: Mapping[str, Any]) -> tuple[list[Claim], list[str]]:
+    """Those that are valid in themselves, and what is wrong with any of them."""
+    given, claims = content.get("claims"), dict[int, Claim]()
+    found = list[tuple[int, KeyPath, str]]()
+    for place, item in enumerate(given if isinstance(given, list) else []):
+        try:
+            (claims[place],) = _OneClaim.model_validate({"claims": (item,)}).claims
+        except ValidationError as error:
+            unread = "; the claim is not judged"
+            found += [(place, each.path[2:], each.message + unread) for each in problems_of(error)]
+    places = list(claims)
+    for (index, *path), text in _faults(list(claims.values()), content):
+        found.append((places[int(index)], tuple(path), text))
+    found.sort(key=lambda fault: fault[0])
+    return list(claims.values()), [
+        f"spec.yaml: {dotted(('claims', place, *path))}: {text}" for place, path, text in found
+    ]
+
+
+def _faults(claims: Sequence[Claim], content: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    """What they say of models, points and conditions that the spec has not."""
+    models = content.get("models")
+    try:
+        evaluate = EvaluateSpec.model_validate(content.get("evaluate") or {})
+    except ValidationError:
+        return []
+    if not isinstance(models, dict):
+        return []
+    conditions = [each.name for each in evaluate.conditions]
+    return claim_faults(claims, map(str, models), _lists(content.get("sweep")), conditions)
+
+
+def _lists(sweep: object) -> dict[str, list[Any]]:
+    """What of a sweep can be read; nothing of one that is too large."""
+    given = sweep if isinstance(sweep, dict) else {}
+    found = {str(key): values for key, values in given.items() if isinstance(values, list)}
+    return found if prod(map(len, found.values())) <= MAX_TRIALS else {}
+
+
+REFERENCE = "reference"
+"""The folder of published experiments inside a results tree."""
+_Listed = Literal["folder", "link"]
+_HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run folder and its record; what is bigger is read when it is asked for."""
+
+    path: ResultsPath
+    record: RunRecord
+
+    def history(self) -> History:
+        """The values of every epoch. Raises ResultsError where they cannot be read."""
+        history = read_history(self.path)
+        try:
+            check_history(self.record, history)
+        except ResultsError as error:
+            raise ResultsError(f"{self.path / 'history.json'}: {error}") from error
+        return history
+
+    def parameters(self) -> Parameters:
+        """The parameter counts. Raises ResultsError where they cannot be read."""
+        return read_parameters(self.path)
+
+
+class ResultsTree:
+    """`results/`: experiments, each a folder that holds a folder `runs`.
+
+    Args:
+        root: The results folder.
+        others: More of them, read as if all were one. What is in several counts once, from the
+            first in which the run has ended.
+    """
+
+    def __init__(self, root: Path, *others: Path) -> None:
+        self.roots = (root, *others)
+
+    def folder(self, experiment: str) -> ResultsPath:
+        """Where the experiment is, whether or not it exists; of several, one with a spec."""
+        folders = [ResultsPath(root) / experiment for root in self.roots]
+        return max(folders, key=lambda f: ((f / "runs").is_folder(), (f / "spec.yaml").exists()))
+
+    def experiments(self) -> list[str]:
+        """The names of the experiments, sorted; without the published ones."""
+        roots = map(ResultsPath, self.roots)
+        return sorted({name for root in roots for name in _experiments_in(root)})
+
+    def references(self) -> list[str]:
+        """The names of the published experiments, such as `reference/cifar10-jpeg`."""
+        places = [ResultsPath(root) / REFERENCE for root in self.roots]
+        names = {name for place in places for name in _experiments_in(place)}
+        return [f"{REFERENCE}/{name}" for name in sorted(names)]
+
+    def links(self) -> list[str]:
+        """What to say of each link in the place of an experiment, or of all its runs."""
+        places = [ResultsPath(root) for root in self.roots]
+        places += [place / REFERENCE for place in places]
+        return [str(LinkRefused(path)) for place in places for path in _links_in(place)]
+
+    def linked_runs(self, experiment: str) -> list[str]:
+        """What to say of each link among the run folders of an experiment."""
+        places = [ResultsPath(root) / experiment / "runs" for root in self.roots]
+        links = [path for place in places for path in _entries_in(place, "link")]
+        return [f"{LinkRefused(path)} (skipped)" for path in links]
+
+    def run_folders(self, experiment: str) -> list[ResultsPath]:
+        """The folders of its runs, in order of name, whatever their state; links are left out.
+
+        Of several folders of one name, the first that has ended, and that of each other backend.
+        """
+        found = self._folders_by_name(experiment)
+        return [path for name in sorted(found) for path in _one_a_backend(found[name])]
+
+    @contextmanager
+    def kept_open(self, experiment: str) -> Iterator[None]:
+        """Keep the folders of its runs' folders open, for who reads many of them."""
+        with ExitStack() as stack:
+            for root in self.roots:
+                stack.enter_context((ResultsPath(root) / experiment / "runs").kept_open())
+            yield
+
+    def _folders_by_name(self, experiment: str) -> dict[str, list[ResultsPath]]:
+        found: dict[str, list[ResultsPath]] = {}
+        for root in dict.fromkeys(self.roots):
+            for path in _folders_in(ResultsPath(root) / experiment / "runs"):
+                found.setdefault(path.name, []).append(path)
+        return found
+
+    @gc_paused()
+    def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
+        """Every run that has ended, in order of name, and a warning for each that is damaged.
+
+        A folder without `run.json` is a run under way or interrupted; it has nothing to read.
+        """
+        found: list[StoredRun] = []
+        warnings = self.linked_runs(experiment)
+        with self.kept_open(experiment):
+            for folder in self.run_folders(experiment):
+                try:
+                    with folder.kept_open():
+                        found.append(read_run(folder))
+                except ResultsError as error:
+                    if (folder / "run.json").exists():
+                        warnings.append(f"{error} (skipped)")
+        if len(self.roots) > 1:
+            warnings += self._trained_again(experiment, found)
+        return found, warnings
+
+    def _trained_again(self, experiment: str, taken: Iterable[StoredRun]) -> list[str]:
+        """A warning where several folders hold a run that was trained anew in each."""
+        by_name = self._folders_by_name(experiment)
+        again: dict[str, None] = {}
+        for run in taken:
+            others = (path for path in by_name[run.path.name] if path != run.path)
+            for path, other in ((path, _run_at(path)) for path in others):
+                alike = other is not None and other.backend == run.record.backend
+                if other is not None and alike and other.started != run.record.started:
+                    again[str(path)] = None
+        if not again:
+            return []
+        were = f"{len(again)} run{' was' if len(again) == 1 else 's were'}"
+        return [
+            f"{were} trained anew in another results folder and left out, since the same run is "
+            f"in one named before: {first_of(list(again))}"
+        ]
+
+    def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
+        """The names of its runs that are under way, or were cut off, beside those that ended."""
+        known = {run.path for run in ended}
+        others = (path for path in self.run_folders(experiment) if path not in known)
+        return [
+            path.name
+            for path in others
+            if RUN_ID.fullmatch(path.name) and not (path / "run.json").exists()
+        ]
+
+
+def _one_a_backend(folders: list[ResultsPath]) -> list[ResultsPath]:
+    """Of folders of one name: the first that has ended, and that of each other backend."""
+    if len(folders) == 1:
+        return folders
+    ended = [path for path in folders if (path / "run.json").exists()]
+    first: dict[str | None, ResultsPath] = {}
+    for path in ended:
+        record = _run_at(path)
+        first.setdefault(record.backend if record else None, path)
+    if len(first) > 1:
+        first.pop(None, None)
+    return list(first.values()) or folders[:1]
+
+
+def _run_at(folder: ResultsPath) -> RunRecord | None:
+    """The record of a run folder, if it has one that can be read."""
+    try:
+        return read_run(folder).record
+    except ResultsError:
+        return None
+
+
+def read_run(folder: ResultsPath) -> StoredRun:
+    """Read the record of one run folder. Raises ResultsError where it cannot be used."""
+    path = folder / "run.json"
+    text = read_bytes(path, limits.RECORD)
+    try:
+        record = parse_record(text)
+        check_record(record, folder.name)
+    except ResultsError as error:
+        raise type(error)(f"{path}: {error}") from error
+    return StoredRun(folder, record)
+
+
+def read_history(folder: ResultsPath) -> History:
+    """Read `history.json` of a run folder. Raises ResultsError where it cannot be used."""
+    path = folder / "history.json"
+    text = read_bytes(path, limits.HISTORY)
+    if text.count(b",") >= limits.scaled(limits.HISTORY_VALUES):
+        raise ResultsError(f"{path}: {limits.too_large(limits.HISTORY_VALUES, 'numbers')}")
+    try:
+        return _HISTORY.validate_json(text)
+    except ValidationError as error:
+        raise ResultsError(f"{path}: {fault(error)}") from error
+
+
+def read_parameters(folder: ResultsPath) -> Parameters:
+    """Read `parameters.json` of a run folder. Raises ResultsError where it cannot be used."""
+    path = folder / "parameters.json"
+    try:
+        return Parameters.model_validate_json(read_bytes(path, limits.RECORD))
+    except ValidationError as error:
+        raise ResultsError(f"{path}: {fault(error)}") from error
+
+
+def _folders_in(folder: ResultsPath) -> list[ResultsPath]:
+    return _entries_in(folder, "folder")
+
+
+def _links_in(place: ResultsPath) -> Iterator[ResultsPath]:
+    """The links in the place of an experiment, and of its folder `runs`."""
+    yield from _entries_in(place, "link")
+    runs = (experiment / "runs" for experiment in _folders_in(place))
+    yield from (path for path in runs if path.kind() == "link")
+
+
+def _entries_in(folder: ResultsPath, kind: _Listed) -> list[ResultsPath]:
+    """What of a kind a folder holds, in order of name; nothing of a link."""
+    try:
+        with folder.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
+            names = sorted(each.name for each in entries if _is(kind, each))
+    except (FileNotFoundError, NotADirectoryError, LinkRefused):
+        return []
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
+    return [folder / name for name in names]
+
+
+def _is(kind: _Listed, entry: "os.DirEntry[str]") -> bool:
+    if entry.name.startswith("."):
+        return False
+    try:
+        return entry.is_symlink() if kind == "link" else entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _experiments_in(folder: ResultsPath) -> list[str]:
+    return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_folder()]

@@ -1,0 +1,1 @@
+"""Which trials are run, in which order, by which workers."""

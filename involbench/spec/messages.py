@@ -1,0 +1,159 @@
+"""What pydantic finds wrong, in the words of someone who writes YAML."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from involbench.spec.architectures import ARCHITECTURES, Match
+from involbench.spec.claims import Claim, Margin
+from involbench.spec.schema import DataSpec, EvaluateSpec, ExperimentSpec, TrainingSpec, keys_of
+from involbench.spec.yaml import Problem
+from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
+
+_SECTIONS: dict[KeyPath, type[BaseModel]] = {
+    (): ExperimentSpec,
+    ("data",): DataSpec,
+    ("training",): TrainingSpec,
+    ("evaluate",): EvaluateSpec,
+}
+_LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
+"""Sections of which there are several, with the key path to them without the places in lists."""
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "a plain name (a-z, 0-9, - and _, starting with a letter or digit)",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} character",
+    "too_short": "at least {min_length} entry",
+    "too_long": "at most {max_length} entries",
+}
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """The problems of an `ExperimentSpec` that was not valid, with the key paths of the file."""
+    found = error.errors(include_url=False)
+    return [_problem(details) for details in found if not _follows(details)]
+
+
+def _follows(details: ErrorDetails) -> bool:
+    """Whether a list is too short only without its entries that are wrong, each named already."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    path, tag = _untagged(details["loc"])
+    if path[-1:] == ("[key]",):
+        return Problem(path[:-1], _expected(details), at_key=True)
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return Problem(path, _unknown_key(path, tag, _known(path, tag)), at_key=True)
+    if kind == "unknown_key":
+        return Problem(path, _unknown_key(path, tag, details["ctx"]["known"]), at_key=True)
+    if kind == "spec":
+        return Problem(path, details["msg"])
+    if kind == "missing":
+        return Problem(path, "missing; this key is required")
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return _architecture(path, details["input"])
+    if kind == "literal_error":
+        return Problem(path, _choice(details))
+    return Problem(path, _expected(details))
+
+
+def _untagged(loc: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
+    """The key path, without the architecture that pydantic puts behind a model's name."""
+    if loc[:1] == ("models",) and len(loc) > 2 and loc[2] in ARCHITECTURES:
+        return (*loc[:2], *loc[3:]), str(loc[2])
+    return loc, None
+
+
+def _expected(details: ErrorDetails) -> str:
+    what = _EXPECTED.get(details["type"])
+    if what is None:  # a kind of error that the schema does not produce yet
+        return f"{details['msg'][:1].lower()}{details['msg'][1:]}"
+    given = details["input"]
+    text = f"expected {what.format(**details.get('ctx', {}))}, got {describe(given)}"
+    if details["type"] in ("too_short", "string_too_short") and not given:
+        text = f"empty; expected {what.format(**details.get('ctx', {}))}"
+    elif given is None:
+        text += "; give a value or leave the key out"
+    elif _quoted_number(details["type"], given):
+        text += "; drop the quotes"
+    elif details["type"] == "string_type" and isinstance(given, int | float):
+        text += "; put it in quotes"
+    return text
+
+
+def _quoted_number(kind: str, given: Any) -> bool:
+    if kind not in ("int_type", "float_type", "bool_type") or not isinstance(given, str):
+        return False
+    return re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false", given) is not None
+
+
+def _known(path: KeyPath, tag: str | None) -> list[str]:
+    """The keys that could stand where an unknown one does."""
+    around = tuple(part for part in path[:-1] if isinstance(part, str))
+    section = ARCHITECTURES[tag] if tag else {**_SECTIONS, **_LISTED}[around]
+    if tag and len(path) > 3:  # The one mapping that architectures have.
+        section = Match
+    return [name for name in section.model_fields if name != "architecture" or not tag]
+
+
+def _unknown_key(path: KeyPath, tag: str | None, known: Sequence[str]) -> str:
+    if tag and not known:
+        return f"unknown key; {tag if len(path) == 3 else 'this operator'} has no arguments"
+    name = str(path[-1])
+    place = _elsewhere(path, tag, name)
+    if place is None and nearest(name, known) is None:
+        place = _elsewhere(path, tag, nearest(name, {str(key[-1]) for key in _all_keys(tag)}))
+    return f"unknown key; {f'did you mean {place!r}?' if place else suggest(name, known)}"
+
+
+def _elsewhere(path: KeyPath, tag: str | None, name: str | None) -> str | None:
+    """Where a key of that name belongs, as near to an unknown key as there is one."""
+    found = [key for key in _all_keys(tag) if key[-1] == name]
+    found.sort(key=lambda key: (-shared(key, path), len(key)))
+    return dotted(found[0]) if found else None
+
+
+def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:
+    """Of a spec; and before them those of a model with that architecture, from the model on."""
+    return (keys_of(ARCHITECTURES[tag]) if tag else ()) + keys_of(ExperimentSpec)
+
+
+def _architecture(path: KeyPath, given: Any) -> Problem:
+    names = list(ARCHITECTURES)
+    if "architecture" not in given:
+        return Problem(
+            (*path, "architecture"), f"missing; this key is required: one of {', '.join(names)}"
+        )
+    name = given["architecture"]
+    if not isinstance(name, str):
+        text = f"expected one of {', '.join(names)}, got {describe(name)}"
+    else:
+        text = f"unknown architecture {name!r}; {suggest(name, names)}"
+    return Problem((*path, "architecture"), text)
+
+
+def _choice(details: ErrorDetails) -> str:
+    given, key = details["input"], details["loc"][-1]
+    names = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+    if isinstance(given, str) and names:
+        what = f"dataset {given!r}" if key == "dataset" else repr(given)
+        return f"unknown {what}; {suggest(given, names)}"
+    return f"expected {details['ctx']['expected'].replace(chr(39), '')}, got {describe(given)}"

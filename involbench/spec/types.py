@@ -1,0 +1,107 @@
+"""The types and models that every part of a spec is made from."""
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WrapValidator
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from involbench.text import KeyPath, describe
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class StrictModel(BaseModel):
+    """Strict about unknown keys, immutable, and no silent conversion (`"20"` is no number)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def problem(message: str) -> PydanticCustomError:
+    """What a validator raises to say `message`, word for word."""
+    return PydanticCustomError("spec", "{problem}", {"problem": message})
+
+
+def unknown_key(known: Sequence[str]) -> PydanticCustomError:
+    """What a validator raises of a key that is none of the known ones."""
+    return PydanticCustomError("unknown_key", "unknown key", {"known": list(known)})
+
+
+def problems_below(
+    found: Sequence[tuple[KeyPath, str | PydanticCustomError]],
+) -> ValidationError:
+    """What a validator raises to say several things, each at a place below its own."""
+    details = [
+        InitErrorDetails(
+            type=problem(what) if isinstance(what, str) else what, loc=path, input=None
+        )
+        for path, what in found
+    ]
+    return ValidationError.from_exception_data("spec", details)
+
+
+def expected(what: str) -> WrapValidator:
+    """One plain message where pydantic would give one for each member of a union."""
+
+    def check(value: Any, handler: Callable[[Any], Any]) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise problem(f"expected {what}, got {describe(value)}") from None
+
+    return WrapValidator(check)
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise problem(f"expected an odd number, got {value}")
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """Refuse what JSON cannot say: its numbers too large for a float are read as infinite."""
+    if isinstance(value, float) and not isfinite(value):
+        raise problem(f"expected a finite number, got {value}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise problem("expected a number of at most 64 bits")
+    for item in value.values() if isinstance(value, dict) else _items(value):
+        _finite(item)
+    return value
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_finite)]
+"""A mapping whose values can be anything that JSON can say."""
+
+KernelSize = Annotated[
+    PositiveInt,
+    Field(le=255, json_schema_extra={"not": {"multipleOf": 2}}),
+    AfterValidator(_odd),
+]
+"""Odd. Operators unroll their taps, so that building takes minutes where the kernel is larger."""
+
+
+def spelled_out(value: Any) -> Any:
+    """`adam` as `{"name": "adam"}`; anything but a name as it is."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def normalize_name(value: Any, what: str) -> Any:
+    """The same, and nothing but a mapping.
+
+    Args:
+        value: What the spec gave.
+        what: It is meant to be, with its article.
+    """
+    given = spelled_out(value)
+    if not isinstance(given, dict | StrictModel):
+        raise problem(f"expected {what}'s name or a mapping, got {describe(value)}")
+    return given

@@ -1,0 +1,108 @@
+"""Words and safe text: what messages about files, names and keys have in common."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+KeyPath = tuple[str | int, ...]
+
+_LONGEST_VALUE = 60
+
+
+def dotted(path: KeyPath) -> str:
+    """`("seeds", 2)` as `seeds[2]`, `("data", "path")` as `data.path`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def shared(one: KeyPath, other: KeyPath) -> int:
+    """How many parts two key paths have in common from the start."""
+    same = [a == b for a, b in zip(one, other, strict=False)]
+    return same.index(False) if False in same else len(same)
+
+
+def describe(value: Any) -> str:
+    """What a spec gave, in the words of someone who writes YAML."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _cropped(f"the text {value!r}")
+    if isinstance(value, int | float):
+        return _cropped(repr(value))
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def shown(value: Any) -> str:
+    """A value of a spec as it is, if it is not too long."""
+    quoted = isinstance(value, str | list | tuple | dict)
+    return _cropped(repr(value)) if quoted else describe(value)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that `name` was probably meant to be."""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    found = difflib.get_close_matches(name.lower()[:200], by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def suggest(name: str, names: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all of them."""
+    near = nearest(name, names)
+    return f"did you mean {near!r}?" if near else f"expected one of {', '.join(names)}"
+
+
+def _cropped(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def visible(text: str) -> str:
+    """`text` with control and direction characters as escapes such as `\\x1b`, which nothing obeys.
+
+    Line breaks and tabs stay. Every character that Unicode does not call printable is escaped:
+    C0 and C1 controls, direction marks, other invisible characters, halves of surrogate pairs.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text)
+
+
+def printable(text: str) -> str:
+    """`visible` text on one line."""
+    return visible(" ".join(text.split()))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def excerpt(text: str, longest: int = 200) -> str:
+    """`printable` text, cut where it is longer."""
+    line = printable(text[: 4 * longest])
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
+def first_of(names: Sequence[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def coordinates(point: Mapping[str, object]) -> str:
+    """`data.train_size = 500, models.*.kernel_size = 3`, of a sweep point."""
+    return ", ".join(f"{key} = {value}" for key, value in point.items())
+
+
+def located(name: str, point: Mapping[str, object]) -> str:
+    """`inn at data.train_size = 500`; the name alone where nothing is swept."""
+    return f"{name} at {coordinates(point)}" if point else name
+
+
+def seeds(count: int, of: int | None = None) -> str:
+    """`1 seed`, `6 seeds`; `3 of 6 seeds` where there are fewer than there were to be."""
+    whole = count if of is None else of
+    some = "" if whole == count else f"{count} of "
+    return f"{some}{whole} seed{'' if whole == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""The processes that train, and what passes between them and the runner."""
