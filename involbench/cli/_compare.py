@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from involbench.cli._output import echo, rendered, warn
+from involbench.comparison.chosen_settings import NoSuchRun
 from involbench.comparison.compare import (
     compare_experiment,
     compare_groups,
@@ -17,7 +18,6 @@ from involbench.comparison.compare import (
 )
 from involbench.comparison.metrics import ACCURACY, SIZE, Wanted, suggestion
 from involbench.comparison.schema import Comparison
-from involbench.comparison.selection import NoSuchRun
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables.cells import COSTS, heading, warnings_of
 from involbench.results.files import names_in, write_atomic

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from involbench.comparison.chosen_settings import choose_groups, stated_group
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
 from involbench.comparison.metrics import METRICS, Values, Wanted, measure
@@ -20,10 +21,8 @@ from involbench.comparison.schema import Comparison, Difference, ModelResult, Pa
 from involbench.comparison.selection import (
     Arm,
     SettingsGroup,
-    choose_groups,
     left_out,
     select_groups,
-    stated_group,
     superseded,
 )
 from involbench.comparison.settings import protocol
