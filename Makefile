@@ -40,7 +40,7 @@ test-all: test-backends test ## The tests of all backends, and those that take l
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times; attack a results folder.
 	INVOLBENCH_THOROUGH=1 INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
-	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py
+	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py tests/results/test_mutated.py
 	INVOLBENCH_THOROUGH=1 $(BIN)/pytest tests/results/test_hostile.py
 
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
