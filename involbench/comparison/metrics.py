@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isclose
 from statistics import median
 from typing import Literal
@@ -271,7 +272,7 @@ class Wanted:
         """Whether one of these is wanted."""
         return self.metrics is None or not (self.metrics | self.named).isdisjoint(names)
 
-    @property
+    @cached_property
     def targets(self) -> dict[str, float]:
         """Metric -> the validation accuracy to be reached, a fraction."""
         targets = {name: target_of(name) for name in self.named.union(self.metrics or ())}
@@ -316,7 +317,7 @@ def measure(
     return {
         name: value
         for name, value in values.items()
-        if (value is not None or takes_target(name)) and wanted.includes(name)
+        if wanted.includes(name) and (value is not None or takes_target(name))
     }
 
 

@@ -97,7 +97,9 @@ def _shared_record(text: bytes) -> RunRecord:
 
 
 def _validated(text: bytes) -> RunRecord:
-    return RunRecord.model_validate_json(text)
+    record = RunRecord.model_validate_json(text)
+    record.trial.settings("")  # Kept by the trial, and so by its copies.
+    return record
 
 
 _kept_record = lru_cache(maxsize=1024)(_validated)

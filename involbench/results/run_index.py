@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from involbench.errors import ResultsError
 from involbench.results.artifacts import Item, items_below, total_size
 from involbench.results.gc_paused import gc_paused
+from involbench.results.parallel import map_many
 from involbench.results.paths import ResultsPath
 from involbench.results.record import RUN_ID, RunRecord
 from involbench.results.store import is_held, read_trial
@@ -58,15 +59,26 @@ def read_entries(
     Raises:
         ResultsError: The experiment's folder cannot be listed.
     """
-    found, warnings = [], tree.linked_runs(experiment)
+    records = known or {}
+    read = partial(_entry_or_warning, experiment, records)
     with tree.kept_open(experiment):
-        for path in tree.run_folders(experiment):
-            try:
-                with path.kept_open():
-                    found.append(read_entry(experiment, path, known=(known or {}).get(path)))
-            except ResultsError as error:
-                warnings.append(f"{error} (skipped)")
+        results = map_many(read, tree.run_folders(experiment))
+    found = [result for result in results if isinstance(result, RunEntry)]
+    warnings = tree.linked_runs(experiment)
+    warnings += [result for result in results if isinstance(result, str)]
     return sorted(found, key=_order), warnings
+
+
+def _entry_or_warning(
+    experiment: str, known: Mapping[ResultsPath, RunRecord], path: ResultsPath
+) -> RunEntry | str:
+    try:
+        with path.kept_open():
+            entry = read_entry(experiment, path, known=known.get(path))
+    except ResultsError as error:
+        return f"{error} (skipped)"
+    entry.size  # noqa: B018 - summed up where the entry is read: see `map_many`.
+    return entry
 
 
 def read_entry(

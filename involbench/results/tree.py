@@ -21,6 +21,7 @@ from involbench.results import limits
 from involbench.results.files import read_bytes
 from involbench.results.gc_paused import gc_paused
 from involbench.results.limits import SPEC
+from involbench.results.parallel import map_many
 from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import (
     RUN_ID,
@@ -237,16 +238,11 @@ class ResultsTree:
 
         A folder without `run.json` is a run under way or interrupted; it has nothing to read.
         """
-        found: list[StoredRun] = []
-        warnings = self.linked_runs(experiment)
         with self.kept_open(experiment):
-            for folder in self.run_folders(experiment):
-                try:
-                    with folder.kept_open():
-                        found.append(read_run(folder))
-                except ResultsError as error:
-                    if (folder / "run.json").exists():
-                        warnings.append(f"{error} (skipped)")
+            results = map_many(_run_or_warning, self.run_folders(experiment))
+        found = [result for result in results if isinstance(result, StoredRun)]
+        warnings = self.linked_runs(experiment)
+        warnings += [result for result in results if isinstance(result, str)]
         if len(self.roots) > 1:
             warnings += self._trained_again(experiment, found)
         return found, warnings
@@ -278,6 +274,15 @@ class ResultsTree:
             for path in others
             if RUN_ID.fullmatch(path.name) and not (path / "run.json").exists()
         ]
+
+
+def _run_or_warning(folder: ResultsPath) -> StoredRun | str | None:
+    """The run of a folder, or what is wrong with it; None where it has not ended."""
+    try:
+        with folder.kept_open():
+            return read_run(folder)
+    except ResultsError as error:
+        return f"{error} (skipped)" if (folder / "run.json").exists() else None
 
 
 def _one_a_backend(folders: list[ResultsPath]) -> list[ResultsPath]:
