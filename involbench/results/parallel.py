@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Generic, Self, TypeVar
 
@@ -34,7 +35,9 @@ def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[
     if processes < 2 or not _can_fork():
         return [function(item) for item in items]
     share = -(-len(items) // processes)
-    own, *others = (items[start : start + share] for start in range(0, len(items), share))
+    first = share - share // 6  # This process has the results of the others to take in, too.
+    starts = range(first, len(items), -(-(len(items) - first) // (processes - 1)))
+    own, *others = (items[a:b] for a, b in pairwise((0, *starts, len(items))))
     with ExitStack() as stack:
         helpers = [stack.enter_context(_Helper(function, part)) for part in others]
         found = [function(item) for item in own]

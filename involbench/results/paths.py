@@ -7,13 +7,11 @@ outside it is reached. The results folder itself may be a link.
 
 import os
 import stat
-from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from errno import ELOOP, ENOTDIR
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, Self
 
 from involbench.errors import ResultsError
@@ -26,9 +24,9 @@ _LIST = os.O_DIRECTORY | os.O_CLOEXEC | os.O_RDONLY
 
 _NO_NAMES = frozenset(("", ".", ".."))
 
-_Kept = Mapping[tuple[Path, tuple[str, ...]], int]
-_KEPT: ContextVar[_Kept] = ContextVar("_KEPT", default=MappingProxyType({}))
-"""Root and names of each folder that is kept open -> its descriptor."""
+_Kept = tuple[tuple[Path, tuple[str, ...], int], ...]
+_KEPT: ContextVar[_Kept] = ContextVar("_KEPT", default=())
+"""Root, names and descriptor of each folder that is kept open; the last to be opened is first."""
 
 
 class LinkRefused(ResultsError):
@@ -189,8 +187,8 @@ class _KeptOpen:
     def __enter__(self) -> None:
         with suppress(OSError, LinkRefused):
             descriptor = self._opened.__enter__()
-            kept = {**_KEPT.get(), (self._folder.root, self._folder.parts): descriptor}
-            self._token = _KEPT.set(kept)
+            kept = (self._folder.root, self._folder.parts, descriptor)
+            self._token = _KEPT.set((kept, *_KEPT.get()))
 
     def __exit__(self, *_: object) -> None:
         if self._token is not None:
@@ -200,12 +198,12 @@ class _KeptOpen:
 
 def _nearest_kept(root: Path, parts: tuple[str, ...]) -> tuple[int | None, int]:
     """The descriptor of the lowest folder on the way that is kept open, and its depth."""
-    if kept := _KEPT.get():
-        for depth in range(len(parts), -1, -1):
-            descriptor = kept.get((root, parts[:depth]))
-            if descriptor is not None:
-                return descriptor, depth
-    return None, 0
+    nearest, depth = None, -1
+    for kept_root, kept_parts, descriptor in _KEPT.get():
+        deep = len(kept_parts)
+        if deep > depth and parts[:deep] == kept_parts and root == kept_root:
+            nearest, depth = descriptor, deep
+    return nearest, max(depth, 0)
 
 
 AnyPath = Path | ResultsPath

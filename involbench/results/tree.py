@@ -267,12 +267,13 @@ class ResultsTree:
 
     def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
         """The names of its runs that are under way, or were cut off, beside those that ended."""
-        known = {run.path for run in ended}
-        others = (path for path in self.run_folders(experiment) if path not in known)
+        known = {run.path.name for run in ended}
         return [
             path.name
-            for path in others
-            if RUN_ID.fullmatch(path.name) and not (path / "run.json").exists()
+            for path in self.run_folders(experiment)
+            if path.name not in known
+            and RUN_ID.fullmatch(path.name)
+            and not (path / "run.json").exists()
         ]
 
 
