@@ -72,10 +72,6 @@ def _patterns(pairs: int) -> NDArray[np.uint8]:
         bits = np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1
         return np.ascontiguousarray(np.packbits(bits, axis=1).T)
     rng, count = np.random.default_rng(_SEED), 2**EXACT_UP_TO
-    if pairs > _FEW:  # A byte at a time; what is beyond the last pair has no value to change.
-        patterns = rng.integers(0, 256, (-(-pairs // 8), count), np.uint8)
-        patterns[:, 0] = 0
-        return patterns
     patterns = np.empty((-(-pairs // 8), count), np.uint8)
     # A random number is of four bits: blocks of fours are drawn as all would be at once.
     rows = max(4, _CHUNK // pairs // 4 * 4)
