@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from involbench.comparison.compare import compare_experiment
-from involbench.comparison.metrics import Wanted
+from involbench.comparison.metrics import MetricSelection
 from involbench.comparison.pairing import paired_difference
-from involbench.comparison.schema import Comparison
-from involbench.comparison.summary import mean_curve, sample_sd, summarize
-from involbench.comparison.validity import never_left_chance
+from involbench.comparison.schema import Comparison, Summary
 from involbench.errors import UsageError
 from involbench.results.tree import ResultsTree
+from involbench.statistics.classification import never_left_chance
+from involbench.statistics.descriptive import mean_curve, sample_sd
 from tests.cli import called
 
 from .factory import VERSIONS, make_experiment, make_run, predict
@@ -33,16 +33,16 @@ def test_never_left_chance_is_three_standard_deviations() -> None:
 
 
 def test_summary_counts_only_what_was_measured() -> None:
-    summary = summarize({2: 3.0, 0: 1.0, 1: None, 3: float("nan")})
+    summary = Summary.of({2: 3.0, 0: 1.0, 1: None, 3: float("nan")})
     assert (summary.n, summary.mean, summary.sd) == (2, 2.0, sqrt(2))
     assert list(summary.by_seed) == [0, 1, 2, 3]
-    assert summarize({}).mean is None
+    assert Summary.of({}).mean is None
     assert sample_sd([1.0]) is None
 
 
 def test_differences_are_paired_by_the_seeds_that_both_have() -> None:
-    one = summarize({0: 0.5, 1: 0.7, 2: None, 4: 0.9})
-    other = summarize({1: 0.6, 2: 0.5, 4: 0.5, 5: 0.1})
+    one = Summary.of({0: 0.5, 1: 0.7, 2: None, 4: 0.9})
+    other = Summary.of({1: 0.6, 2: 0.5, 4: 0.5, 5: 0.1})
     difference = paired_difference(one, other)
     assert difference.by_seed == pytest.approx({1: 0.1, 4: 0.4})
     assert difference.mean == pytest.approx(0.25)
@@ -219,7 +219,7 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
         f"{unit}_to@val_accuracy={target}" for unit in ("epochs", "seconds") for target in REACHED
     }
     everything = compare_experiment(
-        ResultsTree(tmp_path), "digits", wanted=Wanted(named=frozenset(names))
+        ResultsTree(tmp_path), "digits", selection=MetricSelection(named=frozenset(names))
     )
     inn = everything.models[1].metrics
     assert inn["generalization_gap"].by_seed == pytest.approx({0: 0.43, 1: 0.428})
@@ -229,7 +229,7 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
             assert (measured and measured.mean) == expected
     assert inn["operator_parameters"].by_seed == {0: 66, 1: 66}
     few = compare_experiment(
-        ResultsTree(tmp_path), "digits", wanted=Wanted(frozenset(["test_loss"]))
+        ResultsTree(tmp_path), "digits", selection=MetricSelection(frozenset(["test_loss"]))
     ).models[1]
     assert few.metrics["test_loss"].n == 2
     assert "generalization_gap" not in few.metrics
