@@ -222,7 +222,7 @@ def _check(
     metric = gate.quantity.metric
     here, there = (flattered_by_collapse((each,), metric) for each in (result, other))
     if here or there:
-        why = here or f"in {reference.experiment} {there}"
+        why = here or f"in {reference.experiment}, {there}"
         failed, reason = strict, f"undecided, because {why}"
     else:
         quantity = gate.other if isinstance(gate, Between) else gate.quantity

@@ -132,10 +132,10 @@ def test_equal_differences_have_an_interval_without_width_and_say_so() -> None:
     equal = difference(*[0.1 + 0.2] * 3, *[0.3] * 3)  # which differ in the last bit
     assert equal.interval == pytest.approx((0.3, 0.3))
     assert equal.verdict == "higher"
-    assert equal.notes == ("all differences are equal: the interval has no width",)
+    assert equal.notes == ("all differences are equal, so the interval has no width",)
     zero = difference(*[0.0] * 8)
     assert (zero.interval, zero.p, zero.verdict) == ((0.0, 0.0), 1.0, "undecided")
-    assert zero.notes == ("every pair is equal: there is nothing to tell apart",)
+    assert zero.notes == ("both models are equal in every pair",)
     assert zero.superiority == 0.5
 
 
