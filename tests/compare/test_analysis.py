@@ -177,8 +177,8 @@ def test_runs_of_another_experiment_in_the_folder_are_named_and_held_apart(tmp_p
     (tmp_path / "digits" / "spec.yaml").write_text(json.dumps(spec))
     comparison = compared(tmp_path)
     assert comparison.warnings == (
-        "the folder has runs of several experiments: 2 of digits, 1 of other; only runs of the same "
-        "experiment are compared",
+        "the folder has runs of several experiments: 2 of digits, 1 of other; only runs of the "
+        "same experiment are compared",
         "inn has no difference: inn and cnn are from different experiments",
     )
     assert [bool(result.differences) for result in comparison.models] == [False, True, False]
