@@ -114,8 +114,8 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
         return [SettingsGroup(_sorted([arm for (arm,) in places.values()], order))]
     groups = [
         SettingsGroup(_sorted(arms, order))
-        for alike in _by_shared_settings(places, by_backend)
-        for arms in _variants(alike)
+        for part in _by_shared_settings(places, by_backend)
+        for arms in _variants(part)
     ]
     groups.sort(key=lambda group: (len(group.runs), group.ended), reverse=True)
     settings = distinguishing_settings(
@@ -199,14 +199,14 @@ def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPla
     return parts
 
 
-def _variants(alike: ArmsByPlace) -> list[list[Arm]]:
+def _variants(places: ArmsByPlace) -> list[list[Arm]]:
     """Lists of one arm for each place: the largest of each, then variants with other arms.
 
     Arms of several models that differ from the largest in the same way are in one variant.
     """
-    largest = {place: max(arms, key=_arm_size) for place, arms in alike.items()}
+    largest = {place: max(arms, key=_arm_size) for place, arms in places.items()}
     changed: dict[str, dict[Place, Arm]] = {}
-    for place, arms in alike.items():
+    for place, arms in places.items():
         usual = full_settings(largest[place].example)
         for arm in arms:
             if arm is not largest[place]:

@@ -113,10 +113,10 @@ def describe_differences(others: Sequence[Mapping[str, Any]], expected: Mapping[
         sides = [expected, *others]
         if key == _FINGERPRINT:
             sides = [side for side in sides if key in side]
-        wanted, *values = (format_setting(side.get(key, _UNSET)) for side in sides)
-        different = [value for value in dict.fromkeys(values) if value != wanted]
+        first, *values = (format_setting(side.get(key, _UNSET)) for side in sides)
+        different = [value for value in dict.fromkeys(values) if value != first]
         if different:
-            phrases.append(f"{key} {' and '.join(different)}, not {wanted}")
+            phrases.append(f"{key} {' and '.join(different)}, not {first}")
     return "; ".join(phrases)
 
 

@@ -148,9 +148,9 @@ def _timed(
     exports: tuple[Exported, ...], threads: int, repeats: int, show: Callable[[Report], None]
 ) -> ExportTimes:
     show(Notice(f"timing with {threads} thread{'' if threads == 1 else 's'}"))
-    wanted = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
-    share = WorkerResources("cpu", CORES[:threads])
-    with Worker(share, {**ON_TENSORFLOW, **wanted}) as worker:
+    environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
+    resources = WorkerResources("cpu", CORES[:threads])
+    with Worker(resources, {**ON_TENSORFLOW, **environment}) as worker:
         times: ExportTimes = worker.ask(TimeExports(exports, threads, repeats), show)
     return times
 
@@ -212,39 +212,41 @@ def bench_models(
         UsageError: The device does not exist.
         SpecError: A network can't be built, or no width is near its budget.
     """
-    wanted = blocks[0]
+    request = blocks[0]
     show(Notice("starting Keras and measuring memory"))
-    with Worker(WorkerResources(wanted.device), _RELEASE_MEMORY) as worker:
-        trials = resolve_width_matches([network.trial for network in wanted.networks], worker, show)
-        networks = zip(wanted.networks, trials, strict=True)
-        matched = replace(wanted, networks=tuple(replace(n, trial=trial) for n, trial in networks))
+    with Worker(WorkerResources(request.device), _RELEASE_MEMORY) as worker:
+        trials = resolve_width_matches(
+            [network.trial for network in request.networks], worker, show
+        )
+        networks = zip(request.networks, trials, strict=True)
+        matched = replace(request, networks=tuple(replace(n, trial=trial) for n, trial in networks))
         fitting: TimeModels = worker.ask(FitBatches(matched), show)
         fitting, memory = _measured(fitting, worker, show)
     times = []
     for index, block in enumerate([fitting, *blocks[1:]], 1):
         which = f"[{index}/{len(blocks)}] " if len(blocks) > 1 else ""
         show(Notice(f"{which}starting Keras, warming up and timing"))
-        with Worker(WorkerResources(wanted.device)) as worker:
-            request = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
-            times.append(worker.ask(request, show))
+        with Worker(WorkerResources(request.device)) as worker:
+            next_request = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
+            times.append(worker.ask(next_request, show))
     return times, memory
 
 
 def _measured(
-    wanted: TimeModels, worker: Worker, show: Callable[[Report], None]
+    request: TimeModels, worker: Worker, show: Callable[[Report], None]
 ) -> tuple[TimeModels, ModelsMemory]:
     """The memory of the networks. Batches are halved until they fit in the memory of the device."""
     while True:
         try:
-            return wanted, worker.ask(MeasureModels(wanted), show)
+            return request, worker.ask(MeasureModels(request), show)
         except InvolbenchError as error:
-            if not _is_out_of_memory(error) or max(*wanted.batches, wanted.step_batch) == 1:
+            if not _is_out_of_memory(error) or max(*request.batches, request.step_batch) == 1:
                 raise
-            most = max(wanted.batches)
-            halved = {batch if batch < most else max(1, most // 2) for batch in wanted.batches}
-            step = max(1, wanted.step_batch // 2)
-            wanted = replace(wanted, batches=tuple(sorted(halved)), step_batch=step)
-            sizes = ", ".join(map(str, wanted.batches))
+            most = max(request.batches)
+            halved = {batch if batch < most else max(1, most // 2) for batch in request.batches}
+            step = max(1, request.step_batch // 2)
+            request = replace(request, batches=tuple(sorted(halved)), step_batch=step)
+            sizes = ", ".join(map(str, request.batches))
             show(Notice(f"out of memory; trying inferences of {sizes} images, steps of {step}"))
 
 
