@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from involbench.comparison.compare import compare_experiment
-from involbench.comparison.metrics import ACCURACY, SIZE, Wanted, metric
+from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, metric
 from involbench.comparison.schema import ClaimResult, ClaimVerdict, Comparison
 from involbench.reporting.tables.cells import COSTS
 from involbench.reporting.tables.comparison import comparison_markdown, markdown_table
@@ -46,9 +46,9 @@ def document() -> str:
 
 
 def _compared(tree: ResultsTree, name: str) -> Comparison:
-    wanted = compare_experiment(tree, name, wanted=Wanted(frozenset(), frozenset()))
+    wanted = compare_experiment(tree, name, selection=MetricSelection(frozenset(), frozenset()))
     metrics = frozenset([*_metrics(wanted), SIZE])
-    return compare_experiment(tree, name, wanted=Wanted(metrics | {*COSTS}, metrics))
+    return compare_experiment(tree, name, selection=MetricSelection(metrics | {*COSTS}, metrics))
 
 
 def _metrics(comparison: Comparison) -> tuple[str, ...]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from involbench.cli._output import echo, rendered, warn
-from involbench.comparison.chosen_settings import NoSuchRun
 from involbench.comparison.compare import (
     compare_experiment,
     compare_groups,
     only_changed,
     sort_models,
 )
-from involbench.comparison.metrics import ACCURACY, SIZE, Wanted, suggestion
+from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
 from involbench.comparison.schema import Comparison
+from involbench.comparison.selection import NoSuchRun
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables.cells import COSTS, heading, warnings_of
 from involbench.results.files import names_in, write_atomic
@@ -51,14 +51,14 @@ class Options:
     """`KEY=VALUE` of the runs that are wanted; none for all."""
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> MetricSelection:
         """What is to be read, and compared."""
         sorting = [self.sort_by] if self.sort_by else []
         named = frozenset([*self.metrics, *sorting, *self.gated])
         if self.format in ("json", "csv"):
-            return Wanted(named=named)
+            return MetricSelection(named=named)
         compared = frozenset([*self.metrics, ACCURACY, SIZE])
-        return Wanted(compared.union(COSTS), compared, named)
+        return MetricSelection(compared.union(COSTS), compared, named)
 
 
 def compared(asked: Options, found: Found) -> tuple[Found, list[Groups]]:
@@ -81,7 +81,7 @@ def compared(asked: Options, found: Found) -> tuple[Found, list[Groups]]:
 
 
 def grouped(
-    found: Found, settings: Sequence[str], baseline: str | None, wanted: Wanted
+    found: Found, settings: Sequence[str], baseline: str | None, wanted: MetricSelection
 ) -> tuple[Found, list[Groups]]:
     """Compare each experiment that has runs with the settings, in its groups of settings.
 

@@ -76,7 +76,7 @@ def run_experiment(loaded: LoadedSpec, asked: Options) -> int:
     with screen, _crew(asked, loaded.spec.resources, len(trials), show) as crew:
         device = "gpu" if asked.gpus else asked.device
         planned = plan(
-            loaded, crew, store, device, show, asked.shard, asked.force, only_look=asked.dry_run
+            loaded, crew, store, device, show, asked.shard, asked.force, dry_run=asked.dry_run
         )
         if not asked.dry_run:
             store.prepare(loaded.source)

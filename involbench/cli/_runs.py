@@ -319,7 +319,7 @@ def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[li
         ResultsError: The experiment cannot be read.
     """
     from involbench.cli._output import warn
-    from involbench.comparison.chosen_settings import seed_blocks
+    from involbench.comparison.selection import seed_blocks
     from involbench.reporting.tables.cells import label
     from involbench.results.tree import ResultsTree
 

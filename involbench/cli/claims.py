@@ -34,13 +34,15 @@ def claims(
     from involbench.cli._compare import grouped
     from involbench.cli._output import print_json, rendered, warn
     from involbench.cli._runs import find_experiments
-    from involbench.comparison.metrics import Wanted
+    from involbench.comparison.metrics import MetricSelection
     from involbench.reporting.prose import claims_document, claims_view
     from involbench.reporting.tables.cells import warnings_of
     from involbench.results.tree import read_spec_summary
 
     listed = find_experiments(results, experiments or [], published=True)
-    kept, compared = grouped(listed, settings or [], None, Wanted(frozenset(), frozenset()))
+    kept, compared = grouped(
+        listed, settings or [], None, MetricSelection(frozenset(), frozenset())
+    )
     found = {}
     for (tree, name), groups in zip(kept, compared, strict=True):
         if groups[0].claims:

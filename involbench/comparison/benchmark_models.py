@@ -1,13 +1,13 @@
-"""Times of networks and of exported networks -> latencies and ratios."""
+"""`bench model` and `bench export`: from measured times to latencies and ratios."""
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import chain
 from statistics import mean
 from typing import Literal
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from involbench.results.benchmarks import (
     Format,
@@ -20,28 +20,29 @@ from involbench.results.benchmarks import (
     ModelTimes,
 )
 from involbench.results.record import Record
-from involbench.statistics.quartiles import spread
+from involbench.statistics.bootstrap import median_interval
+from involbench.statistics.descriptive import quartiles
 
-_RESAMPLES = 2000
-_FEWEST = 3
+_FEWEST_SIZES = 3
+"""Image sizes or batch sizes that the fit of an exponent needs."""
 
 
 class Latency(Record):
-    """Seconds of a call, and how many times those of the baseline."""
+    """Seconds of a call, and their ratio to the baseline."""
 
     median: float
     lower_quartile: float
     upper_quartile: float
     p95: float
     ratio: float
-    """Median of the ratios to the baseline, each within its repeat."""
+    """Median ratio to the baseline, each within its repeat."""
     ratio_interval: tuple[float, float]
-    """Its 95% bootstrap interval over the repeats: of this machine alone."""
+    """95% bootstrap interval of the ratio over the repeats, for this machine only."""
     samples: tuple[float, ...]
 
 
 class ModelCost(Record):
-    """What one network costs, for images of one size."""
+    """Time and memory of one network, for one image size."""
 
     name: str
     network: str
@@ -50,58 +51,58 @@ class ModelCost(Record):
     first_call_seconds: float
     warm_up_calls: dict[int, int]
     inference: dict[int, Latency]
-    """By batch."""
+    """By batch size."""
     images_per_second: dict[int, float]
-    """By batch, from the median."""
+    """By batch size, from the median."""
     step: Latency
-    """A training step."""
+    """One training step."""
     peak_bytes: dict[int, int]
-    """Of an inference, by batch, beyond weights and images."""
+    """Peak memory of an inference beyond weights and images, by batch size."""
     step_bytes: int | None
 
 
 class Exponent(Record):
-    """How the time of an inference grows with what it is given: as its number to this power."""
+    """Inference time grows as this power of the number of pixels or images."""
 
     name: str
     over: Literal["pixels", "batch"]
     at: str
-    """What is the same: the batch, or the size of the images."""
+    """The fixed quantity: the batch size, or the image size."""
     value: float
     interval: tuple[float, float]
-    """95%, over the repeats."""
+    """95% bootstrap interval over the repeats."""
     numbers: tuple[int, ...]
-    """Of pixels or images, at which it was timed."""
+    """The numbers of pixels or images that were timed."""
 
 
 class ModelsBenchmark(Record):
-    """What `bench model` prints."""
+    """The result of `bench model`."""
 
     schema_version: Literal[1] = 1
     baseline: str
-    """The network that the others are held against, at the same size of image."""
+    """The network that the others are compared with, at the same image size."""
     repeats: int
     step_batch: int
     memory_method: str
     models: tuple[ModelCost, ...]
     exponents: tuple[Exponent, ...]
-    """Of networks that were timed at three sizes of image or more, or with as many batches."""
+    """For networks that were timed with at least three image sizes or batch sizes."""
     machine: Machine
 
 
 def summarize_models(blocks: Sequence[ModelsTimes], memory: ModelsMemory) -> ModelsBenchmark:
-    """Times of the same networks, in one process or more; the first network is the baseline."""
+    """Summarize the networks. Each block is one process; the first network is the baseline."""
     times = _joined(blocks)
     baseline = times.models[0].network
     same = {each.input_shape: each for each in times.models if each.network == baseline}
-    # Networks of several specs may have images of sizes that the first one has not.
-    held = [(each, same.get(each.input_shape, times.models[0])) for each in times.models]
+    # With several specs, the first network may not have every image size.
+    pairs = [(each, same.get(each.input_shape, times.models[0])) for each in times.models]
     return ModelsBenchmark(
         baseline=baseline,
         repeats=len(next(iter(times.models[0].seconds.values()))),
         step_batch=times.step_batch,
         memory_method=memory.method,
-        models=tuple(_cost(each, first, memory) for each, first in held),
+        models=tuple(_cost(each, first, memory) for each, first in pairs),
         exponents=(*_over_pixels(times.models), *_over_batches(times.models)),
         machine=times.machine,
     )
@@ -116,7 +117,7 @@ def _cost(each: ModelTimes, first: ModelTimes, memory: ModelsMemory) -> ModelCos
         first_call_seconds=each.first_call_seconds,
         warm_up_calls=each.warm_up_calls,
         inference={b: latency(s, first.seconds[b]) for b, s in each.seconds.items()},
-        images_per_second={b: b / spread(s).median for b, s in each.seconds.items()},
+        images_per_second={b: b / quartiles(s).median for b, s in each.seconds.items()},
         step=latency(each.step_seconds, first.step_seconds),
         peak_bytes=memory.peak_bytes[each.name],
         step_bytes=memory.step_bytes[each.name],
@@ -124,7 +125,7 @@ def _cost(each: ModelTimes, first: ModelTimes, memory: ModelsMemory) -> ModelCos
 
 
 def _joined(blocks: Sequence[ModelsTimes]) -> ModelsTimes:
-    """The repeats of all blocks, one after another."""
+    """Concatenate the repeats of all blocks."""
     first = blocks[0]
     models = []
     for each in zip(*(block.models for block in blocks), strict=True):
@@ -138,7 +139,7 @@ def _over_pixels(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
     for network in dict.fromkeys(each.network for each in models):
         sizes = [each for each in models if each.network == network]
         pixels = [math.prod(each.input_shape[:2]) for each in sizes]
-        for batch in sizes[0].seconds if len({*pixels}) >= _FEWEST else ():
+        for batch in sizes[0].seconds if len({*pixels}) >= _FEWEST_SIZES else ():
             times = [each.seconds[batch] for each in sizes]
             at = f"{batch} image{'' if batch == 1 else 's'}"
             yield _exponent(network, "pixels", at, pixels, times)
@@ -146,7 +147,7 @@ def _over_pixels(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
 
 def _over_batches(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
     for each in models:
-        if len(each.seconds) >= _FEWEST:
+        if len(each.seconds) >= _FEWEST_SIZES:
             at = "x".join(map(str, each.input_shape[:2]))
             yield _exponent(each.name, "batch", at, [*each.seconds], [*each.seconds.values()])
 
@@ -158,66 +159,55 @@ def _exponent(
     numbers: Sequence[int],
     times: Sequence[Sequence[float]],
 ) -> Exponent:
-    """The slope of log time over log number, repeat by repeat."""
+    """Fit the slope of log time over log number, repeat by repeat."""
     slopes = np.polyfit(np.log(numbers), np.log(times), 1)[0]
     return Exponent(
         name=name,
         over=over,
         at=at,
         value=float(np.median(slopes)),
-        interval=_interval(slopes),
+        interval=median_interval(slopes),
         numbers=tuple(numbers),
     )
 
 
 def latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:
-    """Of at least two samples, each taken in the same repeat as the baseline's."""
-    middle, ratios = spread(samples), np.divide(samples, baseline)
-    lower, upper = _interval(ratios)
+    """Summarize at least two samples, each from the same repeat as that of the baseline."""
+    ratios = np.divide(samples, baseline)
     return Latency(
-        **middle.model_dump(),
+        **asdict(quartiles(samples)),
         p95=float(np.quantile(samples, 0.95)),
         ratio=float(np.median(ratios)),
-        ratio_interval=(lower, upper),
+        ratio_interval=median_interval(ratios),
         samples=tuple(samples),
     )
 
 
-def _interval(ratios: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> tuple[float, float]:
-    """The 95% percentile interval of the median."""
-    if np.ptp(ratios) == 0:
-        return float(ratios[0]), float(ratios[0])
-    found = bootstrap(
-        (ratios,), np.median, n_resamples=_RESAMPLES, method="percentile", rng=0
-    ).confidence_interval
-    return float(found.low), float(found.high)
-
-
 class ExportCost(Record):
-    """One network in one format, on so many threads; means where it was trained several times."""
+    """One network in one format, with one number of threads; means over its seeds."""
 
     network: str
     format: Format
     threads: int
     latency: Latency
-    """Of one image; its ratio is to the first network that there is in this format."""
+    """For one image. The ratio is to the first network that has this format."""
     size_bytes: float
     accuracy: float
-    """On the test images that it was held against Keras on."""
+    """On the test images that Keras classified too."""
     keras_accuracy: float
     agreement: float
-    """How often it gives the same class as Keras."""
+    """The share of images where it predicts the same class as Keras."""
 
 
 class ExportsBenchmark(Record):
-    """What `bench export` prints."""
+    """The result of `bench export`."""
 
     schema_version: Literal[1] = 1
     baseline: str
     repeats: int
-    """In each process."""
+    """Repeats in each process."""
     processes: int
-    """One for each seed, and as many again for each number of threads."""
+    """One for each seed; each further number of threads takes as many more."""
     test_images: int
     exports: tuple[ExportCost, ...]
     failures: tuple[str, ...]
@@ -225,11 +215,7 @@ class ExportsBenchmark(Record):
 
 
 def summarize_exports(blocks: Sequence[MeasuredExports]) -> ExportsBenchmark:
-    """Networks in all their formats, in one block or more, of which each has another seed.
-
-    Raises:
-        ValueError: There are none.
-    """
+    """Summarize at least one export. Each block has another seed."""
     exports = [export for block in blocks for export in block.exports]
     first = exports[0]
     return ExportsBenchmark(
@@ -257,7 +243,7 @@ def _costs(blocks: Sequence[MeasuredExports], networks: Sequence[str]) -> Iterat
 def _pairs(
     blocks: Sequence[MeasuredExports], networks: Sequence[str], network: str, form: Format
 ) -> Iterator[tuple[MeasuredExport, MeasuredExport]]:
-    """The network in each block that has it, with the first network that there is beside it."""
+    """The network in each block that has it, with the first network of that block."""
     for block in blocks:
         there = {e.network: e for e in block.exports if e.record.format == form}
         if network in there:
@@ -270,14 +256,16 @@ def _export_cost(
     threads: int,
     pairs: Sequence[tuple[MeasuredExport, MeasuredExport]],
 ) -> ExportCost:
-    sides = zip(*pairs, strict=True)
-    own, beside = (list(chain(*(each.seconds[threads] for each in side))) for side in sides)
+    own, reference = (
+        list(chain(*(export.seconds[threads] for export in exports)))
+        for exports in zip(*pairs, strict=True)
+    )
     records = [export.record for export, _ in pairs]
     return ExportCost(
         network=network,
         format=form,
         threads=threads,
-        latency=latency(own, beside),
+        latency=latency(own, reference),
         size_bytes=mean(record.size_bytes for record in records),
         accuracy=mean(record.accuracy for record in records),
         keras_accuracy=mean(record.keras_accuracy for record in records),

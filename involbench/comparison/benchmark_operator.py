@@ -1,4 +1,4 @@
-"""Times of the operator and of training steps -> ratios within a repeat."""
+"""`bench operator` and `bench step`: from measured times to ratios."""
 
 from collections.abc import Iterable, Sequence
 from statistics import geometric_mean
@@ -17,52 +17,49 @@ from involbench.results.benchmarks import (
     StepTimes,
 )
 from involbench.results.record import Record
-from involbench.statistics.quartiles import Spread, ratios, spread
+from involbench.statistics.descriptive import Quartiles, quartiles, ratio_quartiles
 
 
-class FormPart(Record):
-    """One form at one shape: forward alone, or with gradients."""
+class PassResult(Record):
+    """One implementation at one shape: forward alone, or with gradients."""
 
-    seconds: Spread
+    seconds: Quartiles
     samples: tuple[float, ...]
-    """Seconds, one value a repeat."""
-    ratio: Spread
-    """Its time over the involution's in the same repeat; above 1 it is slower."""
+    """Seconds, one value for each repeat."""
+    ratio: Quartiles
+    """Its time / the time of the involution, in the same repeat. Above 1 it is slower."""
     peak_bytes: int
-    """The most memory held beyond the arguments; results count."""
+    """Peak memory beyond the arguments; results count."""
     results_bytes: int
-    """What the results take of it."""
+    """The part of it that the results take."""
     memory_ratio: float | None
-    """Its peak over the involution's; None where the involution's is 0."""
+    """Its peak / the peak of the involution; None where that is 0."""
     floor_bytes: int
-    """What must move: every argument and every result once."""
+    """Bytes that must be moved: every argument and every result once."""
     floor_share: float
-    """Time that these bytes take at the copy's bandwidth over the time taken.
-
-    Above 1 where the caches hold what need not come from memory.
-    """
+    """The time to copy these bytes / the measured time. Above 1 where caches save transfers."""
 
 
-class FormResult(Record):
-    """One form at one shape."""
+class ImplementationResult(Record):
+    """One implementation at one shape."""
 
     first_call_seconds: float
-    parts: dict[Part, FormPart]
+    parts: dict[Part, PassResult]
 
 
 class ShapeResult(Record):
-    """Everything of one shape."""
+    """All results for one shape."""
 
     shape: OperatorShape
-    copy_bytes_per_second: Spread
+    copy_bytes_per_second: Quartiles
     copy_samples: tuple[float, ...]
-    """Bytes per second, one value a repeat."""
+    """Bytes per second, one value for each repeat."""
     largest_difference: float
-    forms: dict[Form, FormResult]
+    forms: dict[Form, ImplementationResult]
 
 
 class Means(Record):
-    """Geometric means over the shapes, of the median ratios, memory ratios and floor shares."""
+    """Geometric means over the shapes."""
 
     ratio: float
     memory_ratio: float | None
@@ -70,7 +67,7 @@ class Means(Record):
 
 
 class OperatorBenchmark(Record):
-    """What `bench operator` prints."""
+    """The result of `bench operator`."""
 
     schema_version: Literal[1] = 1
     repeats: int
@@ -86,7 +83,7 @@ class OperatorBenchmark(Record):
 def summarize_operator(
     measured: Sequence[tuple[OperatorTimes, OperatorMemory]],
 ) -> OperatorBenchmark:
-    """Times and memory of at least one shape, at least two repeats, as one result."""
+    """Summarize one shape or more, with at least two repeats."""
     times, memory = measured[0]
     shapes = tuple(_shape(*pair) for pair in measured)
     return OperatorBenchmark(
@@ -104,14 +101,14 @@ def summarize_operator(
 
 
 def _shape(times: OperatorTimes, memory: OperatorMemory) -> ShapeResult:
-    copy = spread(times.copy_bytes_per_second)
+    copy = quartiles(times.copy_bytes_per_second)
     return ShapeResult(
         shape=times.shape,
         copy_bytes_per_second=copy,
         copy_samples=times.copy_bytes_per_second,
         largest_difference=times.largest_difference,
         forms={
-            form: FormResult(
+            form: ImplementationResult(
                 first_call_seconds=times.forms[form].first_call_seconds,
                 parts={part: _part(times, memory, copy, form, part) for part in PARTS},
             )
@@ -121,16 +118,16 @@ def _shape(times: OperatorTimes, memory: OperatorMemory) -> ShapeResult:
 
 
 def _part(
-    times: OperatorTimes, memory: OperatorMemory, copy: Spread, form: Form, part: Part
-) -> FormPart:
+    times: OperatorTimes, memory: OperatorMemory, copy: Quartiles, form: Form, part: Part
+) -> PassResult:
     samples, ours = (times.forms[name].seconds[part] for name in (form, "involution"))
-    taken, peak = spread(samples), memory.peak_bytes[form][part]
+    taken, peak = quartiles(samples), memory.peak_bytes[form][part]
     our_peak = memory.peak_bytes["involution"][part]
     floor = times.shape.floor_bytes(form, part)
-    return FormPart(
+    return PassResult(
         seconds=taken,
         samples=samples,
-        ratio=ratios(samples, ours),
+        ratio=ratio_quartiles(samples, ours),
         peak_bytes=peak,
         results_bytes=times.shape.results_bytes(form, part),
         memory_ratio=peak / our_peak if our_peak else None,
@@ -153,15 +150,15 @@ class NetworkResult(Record):
     """Training steps of one network."""
 
     first_step_seconds: float
-    seconds: Spread
+    seconds: Quartiles
     samples: tuple[float, ...]
-    ratio: Spread
-    """Its time over that of the network on our layer, step by step."""
+    ratio: Quartiles
+    """Its time / the time of the network with our layer, step by step."""
     losses: tuple[float, ...]
 
 
 class StepBenchmark(Record):
-    """What `bench step` prints."""
+    """The result of `bench step`."""
 
     schema_version: Literal[1] = 1
     repeats: int
@@ -170,12 +167,12 @@ class StepBenchmark(Record):
     patches: str
     networks: dict[Network, NetworkResult]
     largest_loss_difference: float
-    """Of the losses on our layer from those on the published one, over all steps."""
+    """Between the losses with our layer and with the published one, over all steps."""
     machine: Machine
 
 
 def summarize_steps(times: StepTimes) -> StepBenchmark:
-    """At least two steps of each network after the first, as one result."""
+    """Summarize at least two steps of each network after the first."""
     ours = times.networks["involution"]
     losses = zip(ours.losses, times.networks["patches"].losses, strict=True)
     return StepBenchmark(
@@ -186,9 +183,9 @@ def summarize_steps(times: StepTimes) -> StepBenchmark:
         networks={
             name: NetworkResult(
                 first_step_seconds=steps.first_step_seconds,
-                seconds=spread(steps.seconds),
+                seconds=quartiles(steps.seconds),
                 samples=steps.seconds,
-                ratio=ratios(steps.seconds, ours.seconds),
+                ratio=ratio_quartiles(steps.seconds, ours.seconds),
                 losses=steps.losses,
             )
             for name in NETWORKS

@@ -1,4 +1,4 @@
-"""Curves over a swept number, and Pareto fronts."""
+"""Curves over a sweep, and Pareto fronts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -18,20 +18,17 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.spec.trial import shared_coordinates
-from involbench.statistics.bootstrap import FEWEST_FOR_AN_INTERVAL, bca_interval
+from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
 
 _DECISIVE = ("higher", "lower")
 
 
 def sweep_curves(results: Sequence[ModelResult], metric: str = ACCURACY) -> tuple[Curve, ...]:
-    """A curve for each model and each swept number that it has two values of or more.
+    """A curve for each model, each swept key with two numbers or more, and each other coordinate.
 
     Args:
         results: All results of an experiment, with their differences from the baseline.
-        metric: What the curves are of.
-
-    Returns:
-        The curves; where more than one thing is swept, one for each value of the others.
+        metric: The metric on the vertical axis.
     """
     curves = []
     for key in dict.fromkeys(key for result in results for key in result.point):
@@ -52,48 +49,44 @@ def _curve(line: Iterable[ModelResult], key: str, metric: str) -> Curve:
         key=key,
         at=others,
         metric=metric,
-        points=tuple(_point(result, key, metric) for result in ordered),
+        points=tuple(
+            CurvePoint(
+                x=float(result.point[key]),
+                n=summary.n,
+                mean=summary.mean or 0.0,
+                interval=interval_of_mean(summary),
+            )
+            for result in ordered
+            for summary in [result.metrics[metric]]
+        ),
         crossings=tuple(_crossings(ordered, key, metric)),
     )
 
 
-def _point(result: ModelResult, key: str, metric: str) -> CurvePoint:
-    summary = result.metrics[metric]
-    return CurvePoint(
-        x=float(result.point[key]),
-        n=summary.n,
-        mean=summary.mean or 0.0,
-        interval=interval_of_mean(summary),
-    )
-
-
 def interval_of_mean(summary: Summary) -> tuple[float, float] | None:
-    """The 95% BCa interval of the mean over seeds; None under three."""
+    """95% BCa interval of the mean over seeds; None for fewer than three seeds."""
     values = [value for value in summary.by_seed.values() if value is not None]
-    if len(values) < FEWEST_FOR_AN_INTERVAL:
+    if len(values) < SMALLEST_SAMPLE:
         return None
     low, high = bca_interval(np.asarray([values]))
     return float(low[0]), float(high[0])
 
 
 def _crossings(line: Sequence[ModelResult], key: str, metric: str) -> Iterable[Crossing]:
-    """Where the difference from the baseline changes its sign between neighbours."""
-    held = [
+    """Where the difference from the baseline changes its sign between neighboring points."""
+    differing = [
         (float(result.point[key]), difference.mean, difference.verdict in _DECISIVE)
         for result in line
-        if (difference := result.differences.get(metric)) and difference.mean is not None
+        if (difference := result.differences.get(metric)) and difference.mean
     ]
-    apart = [each for each in held if each[1] != 0]
-    for (left, before, sure), (right, after, sure_too) in pairwise(apart):
+    for (low, before, decided), (high, after, decided_too) in pairwise(differing):
         if before * after < 0:
-            share = before / (before - after)
-            yield Crossing(
-                low=left, high=right, at=_between(left, right, share), certain=sure and sure_too
-            )
+            at = _interpolate(low, high, before / (before - after))
+            yield Crossing(low=low, high=high, at=at, certain=decided and decided_too)
 
 
-def _between(left: float, right: float, share: float) -> float:
-    """By ratio where the swept values lie a factor apart, as sizes of training sets do."""
+def _interpolate(left: float, right: float, share: float) -> float:
+    """On a logarithmic axis if the values are a factor of two apart, as training sizes are."""
     if left > 0 and right / left >= 2:
         return exp(log(left) + share * (log(right) - log(left)))
     return left + share * (right - left)
@@ -107,13 +100,11 @@ COSTS = ("trainable_parameters", "macs", "latency", "litert_latency")
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The places of the points that no other is at least as good as in both and better in one.
+    """The places of the points that no other point dominates, sorted by cost.
 
     Args:
-        points: (gain, cost) each: of the gain more is better, of the cost less.
-
-    Returns:
-        Places in `points`, by cost; of equal points, all or none.
+        points: (gain, cost) each; higher gain and lower cost are better. Of equal points, all or
+            none are on the front.
     """
     front: list[int] = []
     by_cost = sorted(range(len(points)), key=lambda place: (points[place][1], -points[place][0]))
@@ -127,35 +118,36 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
 def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:
     """Mean test accuracy against each cost that at least two results have measured.
 
-    One front for all that were trained and tested on the same data.
+    Results with the same data share a front.
     """
     places: dict[str, list[ModelResult]] = {}
     for result in results:
         places.setdefault(f"{data_of(result)} {result.fingerprint}", []).append(result)
-    return tuple(front for there in places.values() for front in _fronts(there))
+    return tuple(front for group in places.values() for front in _fronts(group))
 
 
 def data_of(result: ModelResult) -> dict[str, Any]:
-    """The coordinates of its sweep point that are about the data."""
+    """The coordinates of its sweep point that concern the data."""
     shared = shared_coordinates(result.point)
     return {key: value for key, value in shared.items() if key.startswith("data.")}
 
 
 def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
     for cost in COSTS:
-        having = [
-            (result, gain, paid)
+        measured = [
+            OnFront(model=result.model, point=result.point, gain=accuracy, cost=value)
             for result in results
-            if (gain := result.mean(ACCURACY)) is not None
-            and (paid := result.mean(cost)) is not None
+            if (accuracy := result.mean(ACCURACY)) is not None
+            and (value := result.mean(cost)) is not None
         ]
-        if len(having) < 2:
-            continue
-        places = pareto_front([(gain, paid) for _, gain, paid in having])
-        on_it = [having[place] for place in places]
-        members = tuple(
-            OnFront(model=result.model, point=result.point, gain=gain, cost=paid)
-            for result, gain, paid in on_it
-        )
-        same = {"at": data_of(results[0]), "fingerprint": results[0].fingerprint}
-        yield Front(gain=ACCURACY, cost=cost, members=members, **same)
+        if len(measured) > 1:
+            yield Front(
+                gain=ACCURACY,
+                cost=cost,
+                at=data_of(results[0]),
+                fingerprint=results[0].fingerprint,
+                members=tuple(
+                    measured[place]
+                    for place in pareto_front([(each.gain, each.cost) for each in measured])
+                ),
+            )

@@ -1,10 +1,10 @@
-"""The same experiment in two results trees: yesterday against today."""
+"""Compare one experiment with itself in another results tree."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from involbench.comparison.compare import all_equal
-from involbench.comparison.pairing import made_otherwise, metric_differences, same_images
+from involbench.comparison.pairing import metric_differences, protocol_difference, same_images
 from involbench.comparison.schema import (
     COMPARISON_VERSION,
     Comparison,
@@ -25,7 +25,7 @@ class Change(Record):
     changes: dict[str, Difference]
     """Now minus then, paired by seed."""
     collapsed_then: tuple[int, ...] = ()
-    """Seeds; they are part of every mean."""
+    """Collapsed seeds; every mean includes them."""
     collapsed_now: tuple[int, ...] = ()
     failed_then: tuple[int, ...] = ()
     failed_now: tuple[int, ...] = ()
@@ -37,58 +37,58 @@ class TreeComparison(Record):
     schema_version: Literal[3] = COMPARISON_VERSION
     experiment: str
     then: str
-    """Where the older results are."""
+    """The folder of the older results."""
     models: tuple[Change, ...]
     warnings: tuple[str, ...]
 
     def without_equals(self, metrics: Sequence[str]) -> "TreeComparison":
-        """Only the models that have changed in one of these metrics, or cannot be compared."""
+        """Only the models that changed in one of the metrics, or can't be compared."""
         kept = [change for change in self.models if not all_equal(change.changes, metrics)]
         return self.model_copy(update={"models": tuple(kept)})
 
 
 def compare_trees(now: Comparison, then: Comparison, where: str) -> TreeComparison:
-    """Hold each model of an experiment against itself in another results tree.
+    """Compare each model of an experiment with itself in another results tree.
 
     Args:
         now: The experiment.
-        then: The same in the other tree.
-        where: The other tree, as the user named it.
+        then: The same experiment in the other tree.
+        where: The path of the other tree, as the user wrote it.
     """
     before = {_key(result): result for result in then.models}
     after = {_key(result): result for result in now.models}
-    said = [*now.warnings, *(f"{where}: {warning}" for warning in then.warnings)]
-    said += _only_in(set(after) - set(before), f"not in {where}")
-    said += _only_in(set(before) - set(after), f"only in {where}")
-    said += _environments(now.environment, then.environment)
+    warnings = [*now.warnings, *(f"{where}: {warning}" for warning in then.warnings)]
+    warnings += _only_in(set(after) - set(before), f"not in {where}")
+    warnings += _only_in(set(before) - set(after), f"only in {where}")
+    warnings += _environments(now.environment, then.environment)
     changes = []
     for key, result in after.items():
         if key not in before:
             continue
         other = before[key]
-        alike = same_images(result, other)
-        if not alike:
-            said.append(f"{result.model} has no change: its images then were others")
-        elif unlike := made_otherwise(result, other):
-            said.append(f"{result.model} is not made as it was then: {unlike}")
-        changes.append(_change(result, other, alike))
-    said = list(dict.fromkeys(said))
+        comparable = same_images(result, other)
+        if not comparable:
+            warnings.append(f"{result.model} is not compared: its images were different then")
+        elif difference := protocol_difference(result, other):
+            warnings.append(f"{result.model} has other settings than then: {difference}")
+        changes.append(
+            Change(
+                model=result.model,
+                point=result.point,
+                then=other.metrics,
+                now=result.metrics,
+                changes=metric_differences(result, other) if comparable else {},
+                collapsed_then=other.collapsed_seeds,
+                collapsed_now=result.collapsed_seeds,
+                failed_then=tuple(other.failures),
+                failed_now=tuple(result.failures),
+            )
+        )
     return TreeComparison(
-        experiment=now.experiment, then=where, models=tuple(changes), warnings=tuple(said)
-    )
-
-
-def _change(now: ModelResult, then: ModelResult, alike: bool) -> Change:
-    return Change(
-        model=now.model,
-        point=now.point,
-        then=then.metrics,
-        now=now.metrics,
-        changes=metric_differences(now, then) if alike else {},
-        collapsed_then=then.collapsed_seeds,
-        collapsed_now=now.collapsed_seeds,
-        failed_then=tuple(then.failures),
-        failed_now=tuple(now.failures),
+        experiment=now.experiment,
+        then=where,
+        models=tuple(changes),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -104,12 +104,12 @@ def _only_in(keys: set[tuple[str, str]], where: str) -> list[str]:
 def _environments(
     now: Mapping[str, tuple[str, ...]], then: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
-    unlike = [
+    differences = [
         f"{key} {' / '.join(then[key])} then, {' / '.join(values)} now"
         for key, values in now.items()
         if then.get(key, values) != values
     ]
-    was, is_now = (" / ".join(name for name in BACKENDS if name in found) for found in (then, now))
-    if was and is_now and was != is_now:
-        unlike.append(f"{was} then, {is_now} now")
-    return [f"made in another environment: {what}" for what in unlike]
+    before, after = (" / ".join(name for name in BACKENDS if name in each) for each in (then, now))
+    if before and after and before != after:
+        differences.append(f"{before} then, {after} now")
+    return [f"run in another environment: {difference}" for difference in differences]

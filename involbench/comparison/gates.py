@@ -1,4 +1,4 @@
-"""The gates of a CI job: the grammar of `--fail-if`, and whether a comparison passes.
+"""`compare --fail-if`: parse the gates of a CI job and check comparisons against them.
 
 gate       = quantity comparison (number | quantity)
            | quantity ("drops" | "rises") number "from" experiment
@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, Literal
 
-from involbench.comparison.metrics import metric, suggestion
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.pairing import apart, made_otherwise, margin, same_images
+from involbench.comparison.metrics import suggestion
+from involbench.comparison.pairing import (
+    margin,
+    not_comparable,
+    paired_values,
+    protocol_difference,
+    same_images,
+)
 from involbench.comparison.schema import Comparison, Difference, ModelResult, Summary
 from involbench.comparison.validity import flattered_by_collapse
 from involbench.errors import UsageError
@@ -81,13 +87,13 @@ def parse_gate(text: str) -> Gate:
     """Read one gate.
 
     Raises:
-        UsageError: It is none; the message shows it with a caret under the place.
+        UsageError: The text is not a gate. The message marks the place with a caret.
     """
-    return _Reader(text).gate()
+    return _Parser(text).gate()
 
 
-class _Reader:
-    """The words of a gate, one after another."""
+class _Parser:
+    """Reads a gate word by word."""
 
     def __init__(self, text: str) -> None:
         self._text = " ".join(text.split())
@@ -98,30 +104,30 @@ class _Reader:
         quantity = self._quantity()
         word = self._word()
         if word in ("drops", "rises"):
-            return self._moved(quantity, "drops" if word == "drops" else "rises")
+            return self._change(quantity, "drops" if word == "drops" else "rises")
         comparison = next((each for each in _COMPARISONS if each == word), None)
         if comparison is None:
             raise self._wrong(f"expected one of {', '.join(_COMPARISONS)}, drops, rises")
         if _NUMBER.fullmatch(self._peek()):
             limit = self._number()
             self._check_unit(quantity, limit)
-            return self._ended(Threshold(self._text, quantity, comparison, limit))
+            return self._end(Threshold(self._text, quantity, comparison, limit))
         other = self._quantity("a number or MODEL.METRIC")
         if other.metric != quantity.metric:
             raise self._wrong(f"expected {quantity.metric}, the metric of the left side")
-        return self._ended(Between(self._text, quantity, comparison, other))
+        return self._end(Between(self._text, quantity, comparison, other))
 
-    def _moved(self, quantity: Quantity, direction: Literal["drops", "rises"]) -> Gate:
+    def _change(self, quantity: Quantity, direction: Literal["drops", "rises"]) -> Gate:
         amount = self._number()
         if amount < 0:
-            raise self._wrong("expected how much, a number of at least 0")
+            raise self._wrong("expected a number that is not negative")
         self._check_unit(quantity, amount)
         if self._word() != "from":
             raise self._wrong("expected 'from' and an experiment")
         reference = self._word()
         if not reference:
             raise self._wrong("expected an experiment, by name or folder")
-        return self._ended(Change(self._text, quantity, direction, amount, reference))
+        return self._end(Change(self._text, quantity, direction, amount, reference))
 
     def _quantity(self, what: str = "MODEL.METRIC, such as inn.test_accuracy") -> Quantity:
         match = _QUANTITY.fullmatch(self._word())
@@ -136,15 +142,14 @@ class _Reader:
         return float(word)
 
     def _check_unit(self, quantity: Quantity, value: float) -> None:
-        """Refuse a number of percent for a fraction: the gate would always pass, or always fail."""
-        if metric(quantity.metric).unit == "percent" and abs(value) > 1:
-            what = f"{quantity.metric} is a fraction, of at most 1"
-            meant = f"; write {value / 100:g} for {value:g}%" if abs(value) <= 100 else ""
-            raise self._wrong(f"{what}{meant}")
+        """Refuse a percentage where a fraction is expected; the gate would never change."""
+        if metric_called(quantity.metric).unit == "percent" and abs(value) > 1:
+            hint = f"; write {value / 100:g} for {value:g}%" if abs(value) <= 100 else ""
+            raise self._wrong(f"{quantity.metric} is a fraction, at most 1{hint}")
 
-    def _ended(self, gate: Gate) -> Gate:
+    def _end(self, gate: Gate) -> Gate:
         if self._word():
-            raise self._wrong("expected nothing more; give --fail-if again for another gate")
+            raise self._wrong("expected the end; repeat --fail-if for another gate")
         return gate
 
     def _peek(self) -> str:
@@ -156,7 +161,7 @@ class _Reader:
         return word
 
     def _wrong(self, message: str) -> UsageError:
-        """About the word that was read last."""
+        """An error at the word that was read last."""
         place = self._next - 1
         column = self._words[place][1] if place < len(self._words) else len(self._text) + 1
         return UsageError(f"--fail-if: {message}\n  {self._text}\n  {' ' * column}^")
@@ -168,7 +173,7 @@ Lookup = Callable[[str], Comparison]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one gate at one experiment's model."""
+    """The result of one gate for one model at one sweep point."""
 
     gate: Gate
     failed: bool
@@ -180,20 +185,19 @@ class Outcome:
 def check_gate(
     gate: Gate, comparisons: Sequence[Comparison], lookup: Lookup, strict: bool
 ) -> list[Outcome]:
-    """Hold comparisons to a gate.
+    """Check comparisons against a gate.
 
-    A threshold is held against the mean as it was measured. What compares two models, or one
-    with its past, fails only where the difference is told apart from chance; with `strict`,
-    also where the mean alone says so.
+    A threshold is compared with the mean. A gate between two models, or with a reference, fails
+    only if there is a verdict; with `strict`, also if only the mean is beyond it.
 
     Args:
-        gate: What must not be.
-        comparisons: Of all experiments; the gate concerns each that has its model.
-        lookup: The comparison of a reference experiment, by the name that a gate gives.
-        strict: Whether what is undecided fails.
+        gate: The condition that must not be true.
+        comparisons: The comparisons of all experiments; those with the model are checked.
+        lookup: Finds the comparison of a reference experiment by its name.
+        strict: Whether undecided gates fail.
 
     Raises:
-        UsageError: No experiment has the model, or no run the metric: nothing can be said.
+        UsageError: No experiment has the model, or no run has the metric.
     """
     return [
         Outcome(
@@ -202,7 +206,7 @@ def check_gate(
             comparison.experiment,
             result.point,
         )
-        for comparison in _having(gate.quantity.model, comparisons)
+        for comparison in _with_model(gate.quantity.model, comparisons)
         for result in _results(comparison, gate.quantity.model)
     ]
 
@@ -213,95 +217,92 @@ def _check(
     """Whether the gate failed at one result, and why."""
     values = _measured(comparison, result, gate.quantity)
     if isinstance(gate, Threshold):
-        return _held_to(gate, values, result, strict)
-    beside, other = _beside(gate, comparison, result, lookup)
+        return _check_threshold(gate, values, result, strict)
+    reference, other = _reference(gate, comparison, result, lookup)
     metric = gate.quantity.metric
     here, there = (flattered_by_collapse((each,), metric) for each in (result, other))
     if here or there:
-        failed, reason = strict, f"undecided, for {here or f'{there} in {beside.experiment}'}"
+        why = here or f"in {reference.experiment}, {there}"
+        failed, reason = strict, f"undecided, because {why}"
     else:
         quantity = gate.other if isinstance(gate, Between) else gate.quantity
-        against = _measured(beside, other, quantity)
-        failed, reason = _decided(_signed(values, against, gate), gate, strict)
-    if isinstance(gate, Change) and (unlike := made_otherwise(result, other)):
-        reason += f"; not made as {gate.reference} was: {unlike}"
+        excess = _excess(values, _measured(reference, other, quantity), gate)
+        failed, reason = _check_excess(excess, gate, strict)
+    if isinstance(gate, Change) and (difference := protocol_difference(result, other)):
+        reason += f"; the settings differ from {gate.reference}: {difference}"
     return failed, reason
 
 
-def _beside(
+def _reference(
     gate: Between | Change, comparison: Comparison, result: ModelResult, lookup: Lookup
 ) -> tuple[Comparison, ModelResult]:
-    """What a result is held against, and where it is from.
+    """The result to compare with, and its comparison.
 
     Raises:
-        UsageError: There is no such result, or none that it can be held against.
+        UsageError: There is no such result, or the two can't be compared.
     """
     if isinstance(gate, Between):
         other = _partner(gate.other.model, result, comparison, gate)
-        refused = apart(result, other)
+        why = not_comparable(result, other)
     else:
         comparison = lookup(gate.reference)
         other = _partner(gate.quantity.model, result, comparison, gate)
-        refused = "" if same_images(result, other) else f"{gate.reference} saw other images"
-    if refused:
-        raise UsageError(f"--fail-if {gate.text}: {refused}")
+        why = "" if same_images(result, other) else f"{gate.reference} has different images"
+    if why:
+        raise UsageError(f"--fail-if {gate.text}: {why}")
     return comparison, other
 
 
-def _held_to(
+def _check_threshold(
     gate: Threshold, values: Summary, result: ModelResult, strict: bool
 ) -> tuple[bool, str]:
-    """A threshold, over which a time is that some run never reached.
+    """Check a mean. A target that a run never reached counts as infinite.
 
-    Within it by the seeds that have a value is undecided where others have none, or learned too
-    badly for the metric.
+    If the mean passes, but some seeds have no value or the metric favors collapsed runs, the gate
+    is undecided.
     """
-    why, begun = (
-        flattered_by_collapse((result,), gate.quantity.metric),
-        result.n_finished + result.n_failed,
-    )
-    over, quantity = _COMPARES[gate.comparison], gate.quantity
+    exceeds, quantity = _COMPARES[gate.comparison], gate.quantity
+    why = flattered_by_collapse((result,), quantity.metric)
     if why and takes_target(quantity.metric):
-        return over(math.inf, gate.limit), f"{quantity} is not known: {why}"
-    mean = values.mean or 0.0
-    said = f"{quantity} is {mean:.6g} ({seeds(values.n, begun)})"
-    if over(mean, gate.limit):
-        return True, said
-    if values.n < begun and not metric_called(quantity.metric).exact:
-        why = why or "the others have no value"
-    return (strict, f"{said}, undecided, for {why}") if why else (False, said)
+        return exceeds(math.inf, gate.limit), f"{quantity} has no value: {why}"
+    mean, trials = values.mean or 0.0, result.n_finished + result.n_failed
+    reason = f"{quantity} is {mean:.6g} ({seeds(values.n, trials)})"
+    if exceeds(mean, gate.limit):
+        return True, reason
+    if values.n < trials and not metric_called(quantity.metric).exact:
+        why = why or "the other seeds have no value"
+    return (strict, f"{reason}, undecided, because {why}") if why else (False, reason)
 
 
-def _signed(values: Summary, against: Summary, gate: Between | Change) -> Difference:
-    """By how much each pair is over what the gate allows; above zero is what must not be."""
+def _excess(values: Summary, others: Summary, gate: Between | Change) -> Difference:
+    """How far each pair is beyond the gate; above zero the gate fails."""
     if isinstance(gate, Between):
         up, amount = gate.comparison in (">", ">="), 0.0
     else:
         up, amount = gate.direction == "rises", gate.amount
-    direction = 1 if up else -1
-    over = {
-        seed: direction * (value - other) - amount
-        for seed, value in values.by_seed.items()
-        if value is not None and (other := against.by_seed.get(seed)) is not None
+    sign = 1 if up else -1
+    excess = {
+        seed: sign * (value - other) - amount
+        for seed, (value, other) in paired_values(values, others).items()
     }
-    if not over:
-        raise UsageError(f"--fail-if {gate.text}: both have no seed in common")
-    return margin(over, gate.quantity.metric)
+    if not excess:
+        raise UsageError(f"--fail-if {gate.text}: the two have no seed in common")
+    return margin(excess, gate.quantity.metric)
 
 
-def _decided(over: Difference, gate: Between | Change, strict: bool) -> tuple[bool, str]:
-    mean, or_equal = over.mean or 0.0, isinstance(gate, Between) and "=" in gate.comparison
-    side = "over" if mean > 0 else "within"
-    about = f"{side} it by {abs(mean):.6g} on average ({seeds(over.n)})"
+def _check_excess(excess: Difference, gate: Between | Change, strict: bool) -> tuple[bool, str]:
+    mean, or_equal = excess.mean or 0.0, isinstance(gate, Between) and "=" in gate.comparison
+    side = "beyond" if mean > 0 else "within"
+    reason = f"{side} the gate by {abs(mean):.6g} on average ({seeds(excess.n)})"
     if mean < 0 or (mean == 0 and not or_equal):
-        return False, about
-    if over.verdict == "higher" or (or_equal and over.verdict == "equal"):
-        return True, about
-    few = "too few pairs for a verdict" if over.verdict == "too few pairs" else "undecided"
-    return strict, f"{about}, {few}"
+        return False, reason
+    if excess.verdict == "higher" or (or_equal and excess.verdict == "equal"):
+        return True, reason
+    few = "too few pairs for a verdict" if excess.verdict == "too few pairs" else "undecided"
+    return strict, f"{reason}, {few}"
 
 
-def _having(model: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
+def _with_model(model: str, comparisons: Sequence[Comparison]) -> list[Comparison]:
     found = [c for c in comparisons if any(r.model == model for r in c.models)]
     if not found:
         known = dict.fromkeys(r.model for c in comparisons for r in c.models)
@@ -315,16 +316,16 @@ def _results(comparison: Comparison, model: str) -> list[ModelResult]:
 
 
 def _partner(model: str, result: ModelResult, comparison: Comparison, gate: Gate) -> ModelResult:
-    """A model's result at the same sweep point, as far as the point concerns both models."""
-    (comparison,) = _having(model, [comparison])
-    found, point = _results(comparison, model), shared_coordinates(result.point)
-    beside = [other for other in found if shared_coordinates(other.point) == point]
-    exact = [other for other in beside if other.point == result.point]
-    if len(exact or beside) == 1:
-        return (exact or beside)[0]
+    """The result of a model at the same sweep point, in the coordinates that concern both."""
+    (comparison,) = _with_model(model, [comparison])
+    results, point = _results(comparison, model), shared_coordinates(result.point)
+    found = [other for other in results if shared_coordinates(other.point) == point]
+    exact = [other for other in found if other.point == result.point]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
     raise UsageError(
-        f"--fail-if {gate.text}: {comparison.experiment} has {len(beside) or 'no'} results of "
-        f"{model} to hold {located(result.model, result.point)} against"
+        f"--fail-if {gate.text}: {comparison.experiment} has {len(found) or 'no'} results of "
+        f"{model} to compare {located(result.model, result.point)} with"
     )
 
 

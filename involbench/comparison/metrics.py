@@ -7,9 +7,6 @@ from math import isclose
 from statistics import median
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from involbench.comparison.schema import ParameterCounts
 from involbench.errors import ResultsError
 from involbench.results.benchmarks import (
@@ -22,105 +19,26 @@ from involbench.results.benchmarks import (
 from involbench.results.record import INPUT_WAIT, History
 from involbench.results.tree import StoredRun
 from involbench.spec.claims import takes_target, target_fault, target_of
+from involbench.statistics.classification import expected_calibration_error, macro_f1
 from involbench.text import suggest
 
-_BINS = 15
-
-
-def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
-    """The mean over classes of the harmonic mean of precision and recall, a fraction.
-
-    As `sklearn.metrics.f1_score(average="macro")`: over every class that is true of an image or
-    was predicted for one; a class never hit counts 0.
-
-    Args:
-        labels: True classes, (N,), N at least 1.
-        predicted: Predicted classes, (N,).
-    """
-    size = int(max(labels.max(), predicted.max())) + 1
-    hits = np.bincount(labels[labels == predicted], minlength=size)
-    both = np.bincount(labels, minlength=size) + np.bincount(predicted, minlength=size)
-    seen = both > 0
-    return float(np.mean(2 * hits[seen] / both[seen]))
-
-
-def expected_calibration_error(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
-) -> float:
-    """How far confidence is from accuracy, a fraction.
-
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: the highest probabilities
-    fall into 15 bins of equal width; the mean over images of the distance between accuracy and
-    mean confidence in their bin.
-
-    Args:
-        labels: True classes, (N,), N at least 1.
-        probabilities: (N, classes), rows that sum to 1.
-
-    Returns:
-        NaN where a probability is not finite.
-    """
-    if not np.isfinite(probabilities).all():
-        return float("nan")
-    _, confidence, right = confidence_bins(labels, probabilities)
-    return float(np.abs(right - confidence).sum() / len(labels))
-
-
-def confidence_bins(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What calibration is judged by, in 15 bins of equal width of the highest probability.
-
-    Args:
-        labels: True classes, (N,).
-        probabilities: (N, classes), finite, rows that sum to 1.
-
-    Returns:
-        (3, 15): of each bin the number of images, the sum of their highest probabilities, and how
-        many were right. Those of several runs can be added up.
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    # A bin holds its upper end, as in the authors' code.
-    bins = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
-    sums = [np.bincount(bins, weights=each, minlength=_BINS) for each in (confidence, right)]
-    return np.stack([np.bincount(bins, minlength=_BINS).astype(float), *sums])
-
-
-def confusion(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
-    """How many images of each class were taken for each class.
-
-    Args:
-        labels: True classes, (N,).
-        predicted: Predicted classes, (N,).
-        classes: How many there are.
-
-    Returns:
-        (classes, classes): row by true, column by predicted class.
-    """
-    pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
-    return pairs.reshape(classes, classes)
-
-
 Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
-"""What a person reads; a value in milliseconds is kept in seconds, one in percent as a fraction."""
+"""The printed unit. Milliseconds are stored as seconds, percent as fractions."""
 ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that every run of a model has, or would have if it were measured."""
+    """One number for each run of a model."""
 
     title: str
-    """As it is called in a sentence."""
+    """Its name in a sentence."""
     header: str
-    """What stands above a column of it."""
+    """Its column header."""
     unit: Unit = "plain"
     better: Literal["higher", "lower"] | None = None
     exact: bool = False
-    """The same in every run of an arm, as a count is: a difference in it needs no statistics."""
+    """Whether it is a count, the same in every run of an arm; a difference needs no test."""
     best_of_nothing: bool = False
     """Whether a network that gives every image the same answer is at its best in it."""
 
@@ -174,10 +92,10 @@ METRICS: dict[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """What is known of a metric; one that a record alone knows is a plain number.
+    """The description of a metric; a metric unknown here is a plain number.
 
-    `test_accuracy@noise=0.1` is `test_accuracy` on test images changed as `evaluate` said;
-    `epochs_to@val_accuracy=0.7`, when the validation accuracy first was 0.7 or more.
+    `test_accuracy@noise=0.1` is `test_accuracy` on corrupted test images, see `evaluate`.
+    `epochs_to@val_accuracy=0.7` is the first epoch with a validation accuracy of 0.7 or more.
     """
     base, _, condition = name.partition("@")
     plain = base.replace("_", " ")
@@ -196,36 +114,36 @@ _BENCHMARKED = {
     **dict.fromkeys(("latency", "step_time", "peak_memory", "step_memory"), "model"),
     **{f"{form}_{what}": "export" for form in FORMATS for what in ("latency", "size", "accuracy")},
 }
-"""Which benchmark measures it."""
+"""Metric -> the benchmark that measures it."""
 
 
 def is_benchmarked(name: str) -> bool:
-    """Whether a benchmark measures it, not the run itself."""
+    """Whether a benchmark measures the metric, and not the run itself."""
     return name.partition("@")[0] in _BENCHMARKED
 
 
 def suggestion(name: str) -> str:
-    """The end of a message about a metric that no run has; empty where there is nothing to add."""
+    """The end of a message about a metric that no run has; may be empty."""
     base, _, condition = name.partition("@")
     if base in _BENCHMARKED:
-        return f"`involbench bench {_BENCHMARKED[base]} EXPERIMENT` measures it"
+        return f"run `involbench bench {_BENCHMARKED[base]} EXPERIMENT` to measure it"
     if takes_target(name):
-        return target_fault(name) or "the accuracy was never reached"
+        return target_fault(name) or "no run reached the accuracy"
     if base not in METRICS:
         return suggest(base, [name for name in METRICS if name not in _BENCHMARKED])
     if not condition:
         return ""
     kind, _, value = condition.partition("=")
-    return f"it is measured where the spec has evaluate: {{{kind}: [{value}]}}"
+    return f"add evaluate: {{{kind}: [{value}]}} to the spec to measure it"
 
 
 def model_metrics(times: ModelTimes, memory: ModelsMemory, step_batch: int) -> dict[str, float]:
-    """Medians in seconds, and bytes: of one image, or as `<metric>@batch=N`.
+    """Median seconds and bytes: `<metric>` for one image, `<metric>@batch=N` for N images.
 
     Args:
-        times: The network's.
-        memory: That of all networks, by name.
-        step_batch: Images in a training step.
+        times: The times of the network.
+        memory: The memory of all networks, by name.
+        step_batch: The number of images in a training step.
     """
     found = {_at("latency", batch): median(values) for batch, values in times.seconds.items()}
     for batch, peak in memory.peak_bytes[times.name].items():
@@ -236,7 +154,7 @@ def model_metrics(times: ModelTimes, memory: ModelsMemory, step_batch: int) -> d
 
 
 def export_metrics(exports: Iterable[MeasuredExport]) -> dict[str, float]:
-    """Of each format `<format>_latency`, in seconds on one thread, `_size` and `_accuracy`."""
+    """`<format>_latency` (seconds with one thread), `_size` and `_accuracy` of each format."""
     found = dict[str, float]()
     for export in exports:
         form, record = export.record.format, export.record
@@ -258,46 +176,50 @@ _FROM_PREDICTIONS = {"macro_f1", "expected_calibration_error"}
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which metrics are asked for: a run's larger files are read only where they are needed."""
+class MetricSelection:
+    """The metrics to read. The larger files of a run are read only for metrics that need them."""
 
     metrics: frozenset[str] | None = None
     """None for all."""
     compared: frozenset[str] | None = None
-    """Those whose differences from the baseline are wanted too; None for all."""
+    """The metrics to compare with the baseline; None for all."""
     named: frozenset[str] = frozenset()
-    """Those that are wanted in any case; a target to be reached is known by such a name only."""
+    """Metrics to read in any case. Metrics with a target, such as
+    `epochs_to@val_accuracy=0.7`, are read only if they are named."""
 
     def includes(self, *names: str) -> bool:
-        """Whether one of these is wanted."""
+        """Whether one of these metrics is selected."""
         return self.metrics is None or not (self.metrics | self.named).isdisjoint(names)
 
     @cached_property
     def targets(self) -> dict[str, float]:
-        """Metric -> the validation accuracy to be reached, a fraction."""
+        """Metric -> its target for the validation accuracy, a fraction."""
         targets = {name: target_of(name) for name in self.named.union(self.metrics or ())}
         return {name: target for name, target in targets.items() if target is not None}
 
     @property
-    def asks_benchmarks(self) -> bool:
-        """Whether something is wanted that only benchmarks measure."""
+    def includes_benchmarks(self) -> bool:
+        """Whether a metric is selected that only benchmarks measure."""
         return self.metrics is None or any(map(is_benchmarked, self.metrics | self.named))
 
 
 def measure(
-    run: StoredRun, parameters: ParameterCounts | None, wanted: Wanted, warnings: list[str]
+    run: StoredRun,
+    parameters: ParameterCounts | None,
+    selection: MetricSelection,
+    warnings: list[str],
 ) -> Values:
-    """Every metric of a finished run that is wanted and can be had.
+    """The selected metrics of a finished run.
 
     Args:
         run: The run.
         parameters: The counts of its model.
-        wanted: Which metrics.
-        warnings: Gathers what could not be read.
+        selection: The metrics to read.
+        warnings: Files that can't be read add to it.
 
     Returns:
-        Metric -> value; one that was not measured is missing, never 0; None stands for a target
-        that was never reached.
+        Metric -> value. A metric that was not measured is missing; None means that a target was
+        never reached.
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
@@ -308,21 +230,21 @@ def measure(
         values["trainable_parameters"] = parameters.trainable
         values["operator_parameters"] = parameters.by_role.get("operator", 0)
         values["macs"] = parameters.macs
-    if wanted.asks_benchmarks:
+    if selection.includes_benchmarks:
         values |= _from_benchmarks(run, warnings)
-    if wanted.includes("generalization_gap") or wanted.targets:
-        values |= _from_history(run, wanted.targets)
-    if wanted.includes(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
+    if selection.includes("generalization_gap") or selection.targets:
+        values |= _from_history(run, selection.targets)
+    if selection.includes(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
         values |= _from_predictions(run, warnings)
     return {
         name: value
         for name, value in values.items()
-        if wanted.includes(name) and (value is not None or takes_target(name))
+        if selection.includes(name) and (value is not None or takes_target(name))
     }
 
 
 def _drops(metrics: Mapping[str, float | None]) -> Values:
-    """How much accuracy each change of the test images costs."""
+    """The loss of accuracy on each kind of corrupted test images."""
     plain = metrics.get("test_accuracy")
     return {
         name.replace("test_accuracy@", "accuracy_drop@"): plain - value
@@ -343,7 +265,7 @@ def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:
     try:
         history = run.history()
     except ResultsError:
-        return {}  # The plots, which cannot be without it, say so.
+        return {}  # The plots need it, and warn.
     values: Values = {}
     train, test = history.get("accuracy", [])[-1:], run.record.metrics.get("test_accuracy")
     if train and train[0] is not None and test is not None:
@@ -353,7 +275,7 @@ def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:
 
 
 def _time_to(target: float, history: History, metric: str) -> float | None:
-    """When validation first reached the target; None where it never did."""
+    """The epochs or seconds until validation reached the target; None if it never did."""
     accuracies = history.get("val_accuracy", [])
     reached = (a is not None and _is_at(a, target) for a in accuracies)
     first = next((epoch for epoch, is_it in enumerate(reached, 1) if is_it), None)
@@ -365,7 +287,7 @@ def _time_to(target: float, history: History, metric: str) -> float | None:
 
 
 def _is_at(accuracy: float, target: float) -> bool:
-    """Whether it is reached, which 0.7 is by 0.7 in 32 bits, the number 0.699999988079071."""
+    """Whether the target is reached, also by 0.7 in 32 bits, which is 0.699999988079071."""
     return accuracy >= target or isclose(accuracy, target, rel_tol=1e-7)
 
 

@@ -1,8 +1,7 @@
-"""One model against another, paired by seed, and the verdict."""
+"""The difference of two models, paired by seed, and its verdict."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,34 +10,39 @@ from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Difference, ModelResult, Summary, TrainedPair, Verdict
 from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences
-from involbench.comparison.summary import summarize
 from involbench.comparison.validity import flattered_by_collapse
 from involbench.errors import ResultsError, UsageError
 from involbench.results.arrays import Predicted, read_predictions
 from involbench.results.tree import SpecSummary
 from involbench.spec.trial import shared_coordinates
-from involbench.statistics.bootstrap import FEWEST_FOR_AN_INTERVAL, bca_interval
-from involbench.statistics.hypothesis_tests import EXACT_UP_TO, holm, sign_flip_p, smallest_p
+from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
+from involbench.statistics.hypothesis_tests import (
+    EXACT_UP_TO,
+    holm,
+    mcnemar_p,
+    sign_flip_p,
+    smallest_p,
+)
 from involbench.text import suggest
 
 PAIRS_FOR_A_VERDICT = 6
-"""With five, the smallest p that can be reached is 2/2^5, which is above 0.05."""
+"""With five, the smallest possible p is 2/2^5, which is above 0.05."""
 LEVEL = 0.05
 
 
 def verdict(pairs: int, mean: float, low: float, high: float, p: float) -> Verdict:
-    """What paired differences allow to be said.
+    """The verdict on paired differences.
 
-    Nothing under six pairs; else a direction where both the 95% interval excludes zero and p is
-    at most 0.05. The interval alone would be too bold, since that of six pairs is too narrow;
-    p alone knows nothing of a skewed distribution. `make calibrate` shows what both give.
+    With six pairs or more, it is a direction if the 95% interval excludes zero and p is at most
+    0.05. It needs both: the interval of six pairs is too narrow, and p says nothing about a skewed
+    distribution. `make calibrate` shows the false verdicts of each.
 
     Args:
-        pairs: How many pairs there are.
+        pairs: The number of pairs.
         mean: The mean difference.
-        low: The lower end of its interval.
+        low: The lower end of its 95% interval.
         high: The upper end.
-        p: Of the sign-flip test, two-sided.
+        p: The two-sided p-value of the sign-flip test.
     """
     if pairs < PAIRS_FOR_A_VERDICT:
         return "too few pairs"
@@ -47,34 +51,130 @@ def verdict(pairs: int, mean: float, low: float, high: float, p: float) -> Verdi
     return "higher" if mean > 0 else "lower"
 
 
-def mcnemar(this: Predicted, baseline: Predicted) -> TrainedPair | None:
-    """Whether one of two trained networks is right more often than the other.
+def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Difference:
+    """One model minus another, over the seeds where both have a value.
 
-    McNemar, "Note on the sampling error of the difference between correlated proportions",
-    Psychometrika 12 (1947), in its exact form: of the images that only one of them gets right,
-    as many should be the one's as the other's. It says nothing of other seeds.
-
-    Returns:
-        None where the two were not tested on the same labels.
+    Args:
+        these: The values of the model.
+        baseline: The values of the model that it is compared with.
+        metric: The metric, which may be a count, and has a better direction.
     """
-    from scipy.special import bdtr
+    pairs = {
+        seed: minus(value, other) for seed, (value, other) in paired_values(these, baseline).items()
+    }
+    seeds = {*these.by_seed, *baseline.by_seed} if these.n or baseline.n else set[int]()
+    summary = Summary.of(pairs)
+    values = [value for value in summary.by_seed.values() if value is not None]
+    known, missing = metric_called(metric), tuple(sorted(seeds - set(pairs)))
+    fields = {**summary.model_dump(), "missing_seeds": missing}
+    if known.exact or not values:
+        return Difference(**fields, verdict=_verdict_of_counts(summary.mean))
+    better = [-value for value in values] if known.better == "lower" else values
+    return Difference(**fields, superiority=_superiority(better), **_inference(values))
 
+
+def paired_values(these: Summary, others: Summary) -> dict[int, tuple[float, float]]:
+    """Seed -> both values, for the seeds where both have one."""
+    return {
+        seed: (value, other)
+        for seed, value in these.by_seed.items()
+        if value is not None and (other := others.by_seed.get(seed)) is not None
+    }
+
+
+def minus(value: float, other: float) -> float:
+    """The difference; 0 where it is only a rounding error, as between 0.3 - 0.2 and 0.2 - 0.1."""
+    return 0.0 if math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12) else value - other
+
+
+def margin(excess: Mapping[int, float], metric: str) -> Difference:
+    """Test whether each pair is above a claimed value; the superior pairs are those above it.
+
+    Args:
+        excess: Seed -> how far the pair is above the claimed value.
+        metric: The metric, which may be a count.
+    """
+    found = paired_difference(Summary.of(excess), Summary.of(dict.fromkeys(excess, 0.0)), metric)
+    if found.superiority is None:
+        return found
+    values = [value for value in found.by_seed.values() if value is not None]
+    return found.model_copy(update={"superiority": _superiority(values)})
+
+
+def _inference(values: Sequence[float]) -> dict[str, Any]:
+    """Interval, p, verdict and notes."""
+    sample = np.asarray([values])
+    pairs, mean, p = len(values), float(sample.mean()), float(sign_flip_p(sample)[0])
+    found: dict[str, Any] = {"p": p, "smallest_p": smallest_p(pairs)}
+    if pairs < SMALLEST_SAMPLE:
+        return {**found, "verdict": "too few pairs", "notes": ()}
+    low, high = (float(end[0]) for end in bca_interval(sample))
+    return {
+        **found,
+        "interval": (low, high),
+        "verdict": verdict(pairs, mean, low, high, p),
+        "notes": _notes(values, low, high),
+    }
+
+
+def _notes(values: Sequence[float], low: float, high: float) -> tuple[str, ...]:
+    notes = []
+    if not any(values):
+        notes.append("both models are equal in every pair")
+    elif low == high:
+        notes.append("all differences are equal, so the interval has no width")
+    if len(values) > EXACT_UP_TO:
+        notes.append(f"p is from {2**EXACT_UP_TO:,} random sign patterns with a fixed seed")
+    return tuple(notes)
+
+
+def _superiority(better: Sequence[float]) -> float:
+    return sum(1.0 if value > 0 else 0.5 if value == 0 else 0.0 for value in better) / len(better)
+
+
+def _verdict_of_counts(difference: float | None) -> Verdict:
+    if difference is None:
+        return "too few pairs"
+    return "equal" if difference == 0 else "higher" if difference > 0 else "lower"
+
+
+def without_verdict(difference: Difference, why: str) -> Difference:
+    """The same estimate without a verdict, with a note that gives the reason."""
+    decided = difference.verdict in ("higher", "lower")
+    return difference.model_copy(
+        update={
+            "verdict": "undecided" if decided else difference.verdict,
+            "notes": (*difference.notes, f"no verdict, because {why}"),
+        }
+    )
+
+
+def with_holm(differences: Sequence[Difference]) -> list[Difference]:
+    """The differences, with each p corrected for their number."""
+    adjusted = iter(holm([each.p for each in differences if each.p is not None]))
+    return [
+        each if each.p is None else each.model_copy(update={"p_holm": next(adjusted)})
+        for each in differences
+    ]
+
+
+def mcnemar(this: Predicted, baseline: Predicted) -> TrainedPair | None:
+    """Compare the predictions of two trained networks; None if their labels differ."""
     if not np.array_equal(this.labels, baseline.labels):
         return None
-    mine, theirs = (each.predicted == each.labels for each in (this, baseline))
-    only_this, only_baseline = int(np.sum(mine & ~theirs)), int(np.sum(theirs & ~mine))
-    apart, fewer = only_this + only_baseline, min(only_this, only_baseline)
+    correct, correct_baseline = (each.predicted == each.labels for each in (this, baseline))
+    only_this = int(np.sum(correct & ~correct_baseline))
+    only_baseline = int(np.sum(correct_baseline & ~correct))
     return TrainedPair(
-        images=len(mine),
+        images=len(correct),
         only_this_right=only_this,
         only_baseline_right=only_baseline,
-        p=min(1.0, 2 * float(bdtr(fewer, apart, 0.5))) if apart else 1.0,
+        p=mcnemar_p(only_this, only_baseline),
     )
 
 
 def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> TrainedPair | None:
-    """What the predictions of two arms' runs of one seed show; None where there are none."""
-
+    """Compare the predictions of the runs of one seed; None where predictions are missing."""
     runs = [
         next(run for run in arm.finished if run.record.trial.seed == seed) for arm in (this, other)
     ]
@@ -86,150 +186,32 @@ def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> Train
         warnings.append(str(error))
         return None
     if pair is None:
-        warnings.append(f"{this.model} and {other.model} have predicted different test labels")
+        warnings.append(f"{this.model} and {other.model} have different test labels")
     return pair
 
 
-def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Difference:
-    """These minus the baseline, seed by seed, over the seeds that both have measured.
-
-    Args:
-        these: One model's values.
-        baseline: Those that they are held against.
-        metric: The metric's name, which says whether it is a count and which way is better.
-    """
-    pairs = {
-        seed: minus(value, other)
-        for seed, value in these.by_seed.items()
-        if value is not None and (other := baseline.by_seed.get(seed)) is not None
-    }
-    seeds = {*these.by_seed, *baseline.by_seed} if these.n or baseline.n else set[int]()
-    summary = summarize(pairs)
-    values = [value for value in summary.by_seed.values() if value is not None]
-    known, missing = metric_called(metric), tuple(sorted(seeds - set(pairs)))
-    about = {**summary.model_dump(), "missing_seeds": missing}
-    if known.exact or not values:
-        return Difference(**about, verdict=_of_counts(summary.mean))
-    better = [-value for value in values] if known.better == "lower" else values
-    return Difference(**about, superiority=_superiority(better), **_inference(values))
-
-
-def without_verdict(difference: Difference, why: str) -> Difference:
-    """The same as an estimate, and a note that says why."""
-    decided = difference.verdict in ("higher", "lower")
-    return difference.model_copy(
-        update={
-            "verdict": "undecided" if decided else difference.verdict,
-            "notes": (*difference.notes, f"no verdict, for {why}"),
-        }
-    )
-
-
-def margin(over: Mapping[int, float], metric: str) -> Difference:
-    """By how much each pair is over what was said, held against none: more is superior.
-
-    Args:
-        over: Seed -> the excess.
-        metric: The metric's name, which says whether it is a count.
-    """
-    found = paired_difference(summarize(over), summarize(dict.fromkeys(over, 0.0)), metric)
-    values = [value for value in found.by_seed.values() if value is not None]
-    has = found.superiority is not None
-    return found.model_copy(update={"superiority": _superiority(values)}) if has else found
-
-
-def minus(value: float, other: float) -> float:
-    """The difference, or 0 where it is of the size of rounding errors.
-
-    A drop of 0.3 - 0.2 and one of 0.2 - 0.1 are the same drop, and not all seeds in favour of one.
-    """
-    return 0.0 if math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12) else value - other
-
-
-def with_holm(differences: Sequence[Difference]) -> list[Difference]:
-    """The same, each with its p corrected for how many there are."""
-    tested = [difference.p for difference in differences if difference.p is not None]
-    adjusted = iter(holm(tested))
-    return [
-        difference
-        if difference.p is None
-        else difference.model_copy(update={"p_holm": next(adjusted)})
-        for difference in differences
-    ]
-
-
-def _inference(values: Sequence[float]) -> dict[str, Any]:
-    """Interval, p and verdict, and what is unusual about them."""
-    sample = np.asarray([values])
-    pairs, mean, p = len(values), float(sample.mean()), float(sign_flip_p(sample)[0])
-    found: dict[str, Any] = {"p": p, "smallest_p": smallest_p(pairs)}
-    if pairs < FEWEST_FOR_AN_INTERVAL:
-        return {**found, "verdict": "too few pairs", "notes": ()}
-    low, high = (float(end[0]) for end in bca_interval(sample))
-    decided = verdict(pairs, mean, low, high, p)
-    return {
-        **found,
-        "interval": (low, high),
-        "verdict": decided,
-        "notes": _notes(values, low, high),
-    }
-
-
-def _notes(values: Sequence[float], low: float, high: float) -> tuple[str, ...]:
-    said = []
-    if not any(values):
-        said.append("every pair is equal: there is nothing to tell apart")
-    elif low == high:
-        said.append("all differences are equal: the interval has no width")
-    if len(values) > EXACT_UP_TO:
-        said.append(f"p from {2**EXACT_UP_TO:,} sign patterns drawn with a fixed seed")
-    return tuple(said)
-
-
-def _superiority(better: Sequence[float]) -> float:
-    return sum(1.0 if value > 0 else 0.5 if value == 0 else 0.0 for value in better) / len(better)
-
-
-def _of_counts(difference: float | None) -> Verdict:
-    if difference is None:
-        return "too few pairs"
-    return "equal" if difference == 0 else "higher" if difference > 0 else "lower"
-
-
 def choose_baseline(
-    experiment: str, models: Sequence[str], wanted: str | None, outline: SpecSummary
+    experiment: str, models: Sequence[str], requested: str | None, spec: SpecSummary
 ) -> tuple[str | None, list[str]]:
-    """The model to hold the others against, and a warning where it is not the spec's.
-
-    It is the one wanted, the spec's, or the first.
+    """The baseline: the requested model, that of the spec, or the first model; and warnings.
 
     Raises:
-        UsageError: There is no run of the model wanted.
+        UsageError: The requested model has no run.
     """
-    if wanted is not None and wanted not in models:
-        hint = suggest(wanted, models) if models else "it has no runs"
-        raise UsageError(f"--baseline {wanted}: {experiment} has no run of that model; {hint}")
-    said, first = outline.baseline, next(iter(models), None)
-    if wanted is None and said and first and said not in models:
-        return first, [f"no run of the spec's baseline {said}: the others are held against {first}"]
-    return wanted or (said if said in models else first), []
-
-
-@dataclass(frozen=True)
-class BaselineComparison:
-    """A result held against the baseline's."""
-
-    place: int
-    """Of the baseline's result among all."""
-    against: dict[str, Difference]
-    """Metric -> difference."""
+    if requested is not None and requested not in models:
+        hint = suggest(requested, models) if models else "it has no runs"
+        raise UsageError(f"--baseline {requested}: {experiment} has no run of that model; {hint}")
+    stated, first = spec.baseline, next(iter(models), None)
+    if requested is None and stated and first and stated not in models:
+        return first, [f"the baseline of the spec, {stated}, has no run; {first} takes its place"]
+    return requested or (stated if stated in models else first), []
 
 
 class Baseline:
-    """The results of the model that the others are held against, found by their sweep point.
+    """The results of the baseline, by sweep point.
 
     Args:
-        results: Of all models.
+        results: The results of all models.
         model: The baseline; None where there is none.
     """
 
@@ -239,43 +221,44 @@ class Baseline:
         self._places: dict[str, list[int]] = {}
         for place, result in enumerate(results):
             if result.model == model:
-                self._places.setdefault(_key(result), []).append(place)
+                self._places.setdefault(_shared_point(result), []).append(place)
 
     def places_for(self, result: ModelResult) -> list[int]:
-        """Where the baseline's results at the point of another model's are.
+        """The places of the baseline's results at the sweep point of another model.
 
-        A coordinate of one model alone is no part of what the two have in common.
+        A coordinate of one model, such as `models.inn.kernel_size`, is ignored.
         """
-        return self._places.get(_key(result), [])
+        return self._places.get(_shared_point(result), [])
 
 
-def differences(
-    result: ModelResult, baseline: Baseline, metrics: Collection[str] | None = None
-) -> tuple[BaselineComparison | None, list[str]]:
-    """Each metric of a result minus the baseline's, paired by seed, at the same sweep point.
+def differences_from(
+    baseline: Baseline, result: ModelResult, metrics: Collection[str] | None = None
+) -> tuple[int | None, dict[str, Difference], list[str]]:
+    """Each metric of a result minus that of the baseline at the same sweep point.
 
-    A coordinate such as `models.inn.kernel_size` concerns only inn, so the other models have one
-    result for all its values. Where the baseline has several results for one of another model,
-    none of them is the one to take, and a warning says so; likewise where the two are apart.
+    Returns:
+        The place of the baseline's result, the differences, and warnings. There is no difference
+        where the baseline has several results at the point, or the two can't be compared.
     """
-    matching = baseline.places_for(result)
-    if result.model == baseline.model or not matching:
-        return None, []
-    name, other = result.model, baseline.results[matching[0]]
-    if len(matching) > 1:
-        count = len(matching)
-        return None, [f"{name} has no difference: {baseline.model} has {count} sweep points to it"]
-    if why := apart(result, other):
-        return None, [f"{name} has no difference: {why}"]
-    return BaselineComparison(matching[0], metric_differences(result, other, metrics)), []
+    places, name = baseline.places_for(result), result.model
+    if name == baseline.model or not places:
+        return None, {}, []
+    other = baseline.results[places[0]]
+    if len(places) > 1:
+        why = f"{baseline.model} has {len(places)} results at the same sweep point"
+    else:
+        why = not_comparable(result, other)
+    if why:
+        return None, {}, [f"{name} has no difference: {why}"]
+    return places[0], metric_differences(result, other, metrics), []
 
 
 def metric_differences(
     result: ModelResult, other: ModelResult, metrics: Collection[str] | None = None
 ) -> dict[str, Difference]:
-    """Each of the metrics, or all, that both have: the result's minus the other's.
+    """One result minus another, in each of the metrics that both have.
 
-    Without a verdict where the metric flatters runs that learned nothing, and there are some.
+    There is no verdict where the metric favors runs that learned nothing, and there are such runs.
     """
     found = {}
     for metric, summary in result.metrics.items():
@@ -286,34 +269,34 @@ def metric_differences(
     return found
 
 
-def apart(result: ModelResult, other: ModelResult, other_images: bool = False) -> str:
-    """Why two results of one folder are not held against each other; empty where they are.
+def not_comparable(result: ModelResult, other: ModelResult, other_images: bool = False) -> str:
+    """Why two results of one folder can't be compared; empty where they can.
 
     Args:
         result: One of them.
         other: The other one.
-        other_images: Whether they may have seen different images.
+        other_images: Whether their images may differ.
     """
     if not (other_images or same_images(result, other)):
-        return f"{result.model} and {other.model} saw different images"
+        return f"{result.model} and {other.model} have different images"
     known = result.experiments and other.experiments
     if known and not result.experiments & other.experiments:
-        return f"{result.model} and {other.model} are of different experiments"
+        return f"{result.model} and {other.model} are from different experiments"
     return ""
 
 
 def same_images(result: ModelResult, other: ModelResult) -> bool:
-    """Whether both saw the same dataset, as far as they tell."""
+    """Whether both have the same dataset, as far as their records tell."""
     known = {result.fingerprint, other.fingerprint} - {None}
     return len(known) < 2
 
 
-def made_otherwise(result: ModelResult, other: ModelResult) -> str:
-    """How a result was made, where another of its kind was not: `training.epochs 100, not 20`."""
+def protocol_difference(result: ModelResult, other: ModelResult) -> str:
+    """How the settings of a result differ from another's: `training.epochs 100, not 20`."""
     if not (result.protocol and other.protocol):
         return ""
     return describe_differences([result.protocol], other.protocol)
 
 
-def _key(result: ModelResult) -> str:
+def _shared_point(result: ModelResult) -> str:
     return repr(sorted(shared_coordinates(result.point).items()))

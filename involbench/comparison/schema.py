@@ -1,10 +1,12 @@
-"""How the models of one experiment compare: the schema of `comparison.json`."""
+"""The comparison of the models of one experiment: the schema of `comparison.json`."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from involbench.results.record import Record, Role
+from involbench.statistics.descriptive import finite, mean, sample_sd
 
 COMPARISON_VERSION: Final = 3
 
@@ -13,56 +15,63 @@ ClaimVerdict = Literal["supported", "refuted", "undecided"]
 
 
 class Summary(Record):
-    """One value a seed, and what they have in common."""
+    """One value for each seed, with mean and standard deviation."""
 
     n: int
-    """How many seeds have a value."""
+    """The number of seeds that have a value."""
     mean: float | None
     sd: float | None
     """Sample standard deviation; None for fewer than two values."""
     by_seed: dict[int, float | None]
 
+    @classmethod
+    def of(cls, by_seed: Mapping[int, float | None]) -> "Summary":
+        """Summarize the seeds. Values that are None or not finite count as not measured."""
+        clean = {seed: finite(by_seed[seed]) for seed in sorted(by_seed)}
+        measured = [value for value in clean.values() if value is not None]
+        return cls(n=len(measured), mean=mean(measured), sd=sample_sd(measured), by_seed=clean)
+
 
 class TrainedPair(Record):
-    """Two trained networks on the same test images: this trained pair only, not their kinds."""
+    """Two trained networks on the same test images. It says nothing about other seeds."""
 
     images: int
     only_this_right: int
     only_baseline_right: int
     p: float
-    """Of McNemar's exact test, two-sided."""
+    """McNemar's exact test, two-sided."""
 
 
 class Difference(Summary):
     """One model minus another, paired by seed."""
 
     missing_seeds: tuple[int, ...] = ()
-    """Seeds that are no pair, for one of the two has no value, or neither has."""
+    """Seeds without a pair, because one model or both have no value."""
     interval: tuple[float, float] | None = None
-    """The 95% BCa interval of the mean difference; None under three pairs, and for counts."""
+    """95% BCa interval of the mean difference; None for fewer than three pairs, and for counts."""
     p: float | None = None
-    """Of the sign-flip test, two-sided."""
+    """Sign-flip test, two-sided."""
     p_holm: float | None = None
-    """Corrected for the number of comparisons of this metric in the experiment."""
+    """p, corrected (Holm) for the number of comparisons of this metric in the experiment."""
     smallest_p: float | None = None
-    """The smallest p that so many pairs can reach."""
+    """The smallest p that this number of pairs can give."""
     superiority: float | None = None
-    """The share of pairs in which this model has the better value, or the higher one where
-    neither way is better; a tie counts half."""
+    """The share of pairs in which this model has the better value; the higher value where the
+    metric has no better direction. A tie counts half."""
     verdict: Verdict = "too few pairs"
     """Whether this model's value is higher or lower than the baseline's."""
     notes: tuple[str, ...] = ()
     trained_pair: TrainedPair | None = None
-    """Of the test accuracy, where there is only one pair."""
+    """For the test accuracy, where there is only one pair."""
 
     @property
     def all_equal(self) -> bool:
-        """Whether there are pairs, and no difference in any of them."""
+        """Whether there are pairs and all of them are equal."""
         return self.n > 0 and not any(self.by_seed.values())
 
 
 class ParameterCounts(Record):
-    """How many weights a model has."""
+    """The number of parameters of a model."""
 
     total: int
     trainable: int
@@ -72,58 +81,58 @@ class ParameterCounts(Record):
     operator_layers: tuple[str, ...] = ()
     """The Keras classes of the layers whose role is the operator."""
     macs: int | None = None
-    """Multiply-accumulates for one image; None where not every layer is counted."""
+    """Multiply-accumulates for one image; None where a layer can't be counted."""
 
 
 class ModelResult(Record):
-    """One model at one point of the sweep, over its seeds."""
+    """One model at one sweep point, over its seeds."""
 
     model: str
     point: dict[str, Any]
-    """The sweep's coordinates that concern this model."""
+    """The coordinates of the sweep that concern this model."""
     n_finished: int
     n_collapsed: int
-    """Of the finished ones; they are part of every mean."""
+    """Finished runs that collapsed; every mean includes them."""
     n_failed: int
     runs: dict[int, str]
     """Run id of each finished seed."""
     collapsed_seeds: tuple[int, ...]
     failures: dict[int, str]
-    """What each failed seed failed of."""
+    """The reason for each failed seed."""
     chance: float | None
     """Share of the most frequent class in the test set."""
     fingerprint: str | None
     """SHA-256 of the dataset."""
     experiments: frozenset[str] = Field(frozenset(), exclude=True)
-    """Those that its runs were made in; of another folder's runs, more than one."""
+    """The experiments of its runs; several where runs were copied into one folder."""
     protocol: dict[str, Any] = Field({}, exclude=True)
-    """How it was made: the settings of data and training, by key path."""
+    """Its settings of data and training, by key path."""
     metrics: dict[str, Summary]
     parameters: ParameterCounts | None
     differences: dict[str, Difference]
-    """This model minus the baseline; empty where there is no baseline, or other test images."""
+    """This model minus the baseline; empty without a baseline, or with other test images."""
 
     def mean(self, metric: str) -> float | None:
-        """The mean over seeds; None where nothing is measured."""
+        """The mean over seeds; None where nothing was measured."""
         summary = self.metrics.get(metric)
         return summary.mean if summary else None
 
 
 class ClaimNumbers(Record):
-    """What a claim is judged by, at one sweep point."""
+    """The evidence for a claim at one sweep point."""
 
     point: dict[str, Any]
     greater: float
-    """The mean of the model that is to have more, over the seeds that both have."""
+    """The mean of the model that is claimed to have more, over the paired seeds."""
     lesser: float
     beyond: Difference
-    """By how much each pair is beyond what is claimed: greater - lesser - difference, or
-    greater - ratio * lesser; above zero speaks for the claim."""
+    """How far each pair is above the claimed value: greater - lesser - difference, or
+    greater - ratio * lesser. Values above zero support the claim."""
     verdict: ClaimVerdict
 
 
 class ClaimResult(Record):
-    """A claim of the spec, held against the runs."""
+    """A claim of the spec, tested on the runs."""
 
     says: str
     source: str
@@ -134,53 +143,53 @@ class ClaimResult(Record):
     difference: float | None
     at: dict[str, Any]
     lesser_at: dict[str, Any]
-    """Of `at`, where the lesser model is taken elsewhere."""
+    """The keys of `at` that are different for the lesser model."""
     verdict: ClaimVerdict
     reason: str
-    """What the verdict rests on, or why there is none."""
+    """Why there is no verdict; empty where there is one."""
     numbers: tuple[ClaimNumbers, ...]
 
 
 class CurvePoint(Record):
-    """One model at one value of what is swept."""
+    """One model at one swept value."""
 
     x: float
     n: int
-    """Seeds."""
+    """The number of seeds."""
     mean: float
     interval: tuple[float, float] | None
-    """The 95% BCa interval of the mean over seeds; None under three."""
+    """95% BCa interval of the mean over seeds; None for fewer than three seeds."""
 
 
 class Crossing(Record):
-    """Where a model begins, or ceases, to be above the baseline."""
+    """Where the curve of a model crosses that of the baseline."""
 
     low: float
     """The swept value before it."""
     high: float
     """The swept value after it."""
     at: float
-    """Interpolated between both."""
+    """Interpolated between the two."""
     certain: bool
-    """Whether there is a verdict on both sides of it."""
+    """Whether there is a verdict on both sides."""
 
 
 class Curve(Record):
-    """One model over one swept number."""
+    """One model over one swept key with numbers as values."""
 
     model: str
     key: str
-    """What is swept, such as data.train_size."""
+    """The swept key, such as data.train_size."""
     at: dict[str, Any]
-    """The coordinates of whatever else is swept."""
+    """The other coordinates of the sweep point."""
     metric: str
     points: tuple[CurvePoint, ...]
     crossings: tuple[Crossing, ...]
-    """With the baseline's curve."""
+    """With the curve of the baseline."""
 
 
 class OnFront(Record):
-    """A result that no other beats."""
+    """A result that no other result dominates."""
 
     model: str
     point: dict[str, Any]
@@ -189,43 +198,43 @@ class OnFront(Record):
 
 
 class Front(Record):
-    """A Pareto front, by cost."""
+    """A Pareto front, sorted by cost."""
 
     gain: str
-    """The metric of which more is better."""
+    """The metric where higher is better."""
     cost: str
-    """The metric of which less is better."""
+    """The metric where lower is better."""
     at: dict[str, Any] = Field({})
-    """The coordinates of the data that all its models were trained and tested on."""
+    """The data coordinates that all its models share."""
     fingerprint: str | None = None
     """SHA-256 of their dataset."""
     members: tuple[OnFront, ...]
 
 
 class Comparison(Record):
-    """The models of one experiment, side by side."""
+    """The models of one experiment, compared with a baseline."""
 
     schema_version: Literal[3] = COMPARISON_VERSION
     experiment: str
     baseline: str | None
-    """The model that the others are held against; None where there are no runs."""
+    """None where there are no runs."""
     models: tuple[ModelResult, ...]
     claims: tuple[ClaimResult, ...] = ()
     curves: tuple[Curve, ...] = ()
-    """Of the test accuracy, over each number that is swept."""
+    """Test accuracy over each swept key with numbers as values."""
     fronts: tuple[Front, ...] = ()
     environment: dict[str, tuple[str, ...]]
-    """The versions and hardware that the finished runs were made with; several if they differ."""
+    """The versions and hardware of the finished runs; several values where they differ."""
     warnings: tuple[str, ...]
     settings: dict[str, Any] = Field({}, exclude=True)
-    """Key path -> value of what sets its runs apart from the experiment's others; empty where all
-    are of one group of settings."""
+    """Key path -> value, for the settings in which its runs differ from other runs of the
+    experiment; empty where all runs have the same settings."""
     is_stated: bool = Field(True, exclude=True)
-    """Whether it is of the settings that the spec states, on which gates and claims are judged."""
+    """Whether its runs have the settings of the spec. Gates and claims use this group."""
     why_judged: Literal["", "as spec.yaml states", "the latest"] = Field("", exclude=True)
-    """Why it is this group of several on which gates and claims are judged."""
+    """Why gates and claims use this group, where there are several."""
 
     @property
     def n_runs(self) -> int:
-        """Runs that have ended."""
+        """Finished and failed runs."""
         return sum(result.n_finished + result.n_failed for result in self.models)

@@ -1,42 +1,50 @@
-"""Which runs of an experiment belong together, by their settings."""
+"""Which runs of an experiment are compared: arms, and groups of arms with the same settings."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 from involbench.comparison.settings import (
+    SettingsFilter,
     describe_differences,
+    distinguishing_settings,
+    format_setting,
     full_settings,
+    named_settings,
     settings_key,
     shared_settings,
-    telling_apart,
+    trial_settings,
 )
+from involbench.errors import UsageError
 from involbench.results.paths import ResultsPath
-from involbench.results.tree import StoredRun
+from involbench.results.tree import ResultsTree, StoredRun, read_spec_summary
+from involbench.spec.schema import ExperimentSpec
+from involbench.spec.sweep import at_point
 from involbench.spec.trial import shared_coordinates
+from involbench.text import first_of
 
 _UNKNOWN = ("fingerprint", "result_version", "backend")
-"""What a run that failed early does not know of itself; it may be of any group."""
+"""Settings that the record of a run lacks if it failed early; the run fits any group."""
 
 Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """The runs of one model at one point of the sweep: alike in everything but the seed."""
+    """The runs of one model at one sweep point, with the same settings except for the seed."""
 
     model: str
     point: dict[str, Any]
     runs: tuple[StoredRun, ...]
-    """In order of seed, one a seed."""
+    """One for each seed, in order of seed."""
     superseded: tuple[StoredRun, ...] = ()
-    """Runs with the same settings and seed as a later one."""
+    """Runs that a later run with the same settings and seed replaces."""
 
     @property
     def place(self) -> "Place":
-        """What it has in common with arms of other settings."""
+        """What it shares with arms that have other settings."""
         return self.model, _text(self.point)
 
     @property
@@ -45,28 +53,28 @@ class Arm:
 
     @property
     def shared_point(self) -> dict[str, Any]:
-        """The coordinates that concern every model, so that arms of it are side by side."""
+        """The coordinates that concern every model."""
         return shared_coordinates(self.point)
 
     @property
     def example(self) -> StoredRun:
-        """A run that knows its settings, where one does."""
+        """The last run with a complete record of its settings, if there is one."""
         return next((run for run in reversed(self.runs) if run.record.data), self.runs[-1])
 
     @property
     def ended(self) -> tuple[str, str]:
-        """When the last of its runs ended; a sort key."""
+        """When its last run ended; a sort key."""
         return max(map(_ended, self.runs))
 
 
 @dataclass(frozen=True)
 class SettingsGroup:
-    """One arm for each model and sweep point, made alike as far as the runs allow."""
+    """One arm for each model and sweep point, with the same settings as far as runs exist."""
 
     arms: tuple[Arm, ...]
-    """By sweep point, and then in the order of the models."""
+    """Ordered by sweep point, then by model."""
     settings: Settings = field(default_factory=dict)
-    """Key path -> value of what sets it apart from the other groups; empty if it is alone."""
+    """Key path -> value, where the groups differ; empty if there is only one group."""
 
     @property
     def runs(self) -> list[StoredRun]:
@@ -74,7 +82,7 @@ class SettingsGroup:
 
     @property
     def ended(self) -> tuple[str, str]:
-        """When the last of its runs ended; a sort key."""
+        """When its last run ended; a sort key."""
         return max(arm.ended for arm in self.arms)
 
 
@@ -85,17 +93,17 @@ ArmsByPlace = dict[Place, list[Arm]]
 
 
 def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[SettingsGroup]:
-    """Group the runs by their settings, so that nothing that was run is left out.
+    """Group the runs by their settings. Every run is in a group, or superseded.
 
-    Where a model has runs with several settings, those made like the runs of other models stand
-    with these. A model that has only one kind of runs stands in every group that they fit.
+    If a model was run with several settings, each of its arms joins the arms of other models with
+    the same data and training. A model that was run with only one joins every group that it fits.
 
     Args:
         runs: All runs of one experiment.
-        order: Models in the order wanted; others follow by name.
+        order: The order of the models; others follow by name.
 
     Returns:
-        The groups, the one with the most runs first; none where there are no runs.
+        The groups, the one with the most runs first.
     """
     known = list(runs)
     by_backend = len({run.record.run_id for run in known}) < len(known)
@@ -106,18 +114,18 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
         return [SettingsGroup(_sorted([arm for (arm,) in places.values()], order))]
     groups = [
         SettingsGroup(_sorted(arms, order))
-        for alike in _by_shared_settings(places, by_backend)
-        for arms in _variants(alike)
+        for part in _by_shared_settings(places, by_backend)
+        for arms in _variants(part)
     ]
     groups.sort(key=lambda group: (len(group.runs), group.ended), reverse=True)
-    apart = telling_apart(
+    settings = distinguishing_settings(
         [[(arm.example, arm.point) for arm in group.arms] for group in groups], by_backend
     )
-    return [replace(g, settings=settings) for g, settings in zip(groups, apart, strict=True)]
+    return [replace(g, settings=each) for g, each in zip(groups, settings, strict=True)]
 
 
 def left_out(groups: Sequence[SettingsGroup], chosen: SettingsGroup) -> list[str]:
-    """A warning for each arm of a group of which runs with other settings are not part of it."""
+    """A warning for each arm that has further runs in other groups only."""
     by_place: dict[Place, dict[ResultsPath, StoredRun]] = {}
     for arm in (arm for group in groups if group is not chosen for arm in group.arms):
         by_place.setdefault(arm.place, {}).update({run.path: run for run in arm.runs})
@@ -125,13 +133,13 @@ def left_out(groups: Sequence[SettingsGroup], chosen: SettingsGroup) -> list[str
     for arm in chosen.arms:
         these = {run.path for run in arm.runs}
         others = [run for path, run in by_place.get(arm.place, {}).items() if path not in these]
-        found += [_left_out(arm, others)] if others else []
+        found += [_left_out_warning(arm, others)] if others else []
     return found
 
 
 def superseded(group: SettingsGroup) -> list[str]:
-    """A warning for each arm of which a seed was run again with the same settings."""
-    return [_left_out(arm, arm.superseded) for arm in group.arms if arm.superseded]
+    """A warning for each arm with superseded runs."""
+    return [_left_out_warning(arm, arm.superseded) for arm in group.arms if arm.superseded]
 
 
 def _arms_by_place(runs: list[StoredRun], by_backend: bool) -> ArmsByPlace:
@@ -144,17 +152,17 @@ def _arms_by_place(runs: list[StoredRun], by_backend: bool) -> ArmsByPlace:
 
 
 def _arms(group: list[StoredRun], by_backend: bool) -> list[Arm]:
-    """Those of the runs of one place: the runs of each settings are one arm."""
-    alike: list[tuple[Settings, list[StoredRun]]] = []
+    """One arm for each settings among the runs of one model and sweep point."""
+    by_settings: list[tuple[Settings, list[StoredRun]]] = []
     keyed = [(settings_key(run, by_backend), run) for run in sorted(group, key=_ended)]
-    # Those that do not know all of their settings come last, to find the others there.
+    # Runs with incomplete settings come last, so that they can join a complete arm.
     for key, run in sorted(keyed, key=lambda pair: _has_unknown(pair[0])):
-        known = [runs for other, runs in alike if _same(key, other)]
-        if known:
-            max(known, key=lambda runs: _ended(runs[-1])).append(run)
+        fitting = [runs for other, runs in by_settings if _same(key, other)]
+        if fitting:
+            max(fitting, key=lambda runs: _ended(runs[-1])).append(run)
         else:
-            alike.append((key, [run]))
-    return [_arm(runs) for _, runs in alike]
+            by_settings.append((key, [run]))
+    return [_arm(runs) for _, runs in by_settings]
 
 
 def _arm(runs: list[StoredRun]) -> Arm:
@@ -171,9 +179,9 @@ def _arm(runs: list[StoredRun]) -> Arm:
 
 
 def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPlace]:
-    """The arms by what they share; parts that have no place in common are put together.
+    """The arms by their shared settings; parts without a place in common are joined.
 
-    A model that was run in one way only is so compared with the others, made unlike it or not.
+    So a model that was run with other settings only is still compared, with a warning.
     """
     by_settings: dict[str, ArmsByPlace] = {}
     for place, arms in places.items():
@@ -183,22 +191,22 @@ def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPla
             part.setdefault(place, []).append(arm)
     parts: list[ArmsByPlace] = []
     for part in sorted(by_settings.values(), key=_size, reverse=True):
-        beside = next((each for each in parts if each.keys().isdisjoint(part)), None)
-        if beside is None:
+        fitting = next((each for each in parts if each.keys().isdisjoint(part)), None)
+        if fitting is None:
             parts.append(part)
         else:
-            beside.update(part)
+            fitting.update(part)
     return parts
 
 
-def _variants(alike: ArmsByPlace) -> list[list[Arm]]:
-    """One arm for each place: first the largest of each, then with others in their stead.
+def _variants(places: ArmsByPlace) -> list[list[Arm]]:
+    """Lists of one arm for each place: the largest of each, then variants with other arms.
 
-    Arms of several models that differ in the same way from the largest stand together.
+    Arms of several models that differ from the largest in the same way are in one variant.
     """
-    largest = {place: max(arms, key=_arm_size) for place, arms in alike.items()}
+    largest = {place: max(arms, key=_arm_size) for place, arms in places.items()}
     changed: dict[str, dict[Place, Arm]] = {}
-    for place, arms in alike.items():
+    for place, arms in places.items():
         usual = full_settings(largest[place].example)
         for arm in arms:
             if arm is not largest[place]:
@@ -220,21 +228,21 @@ def _sorted(arms: list[Arm], order: Sequence[str]) -> tuple[Arm, ...]:
     return tuple(arms)
 
 
-def _left_out(arm: Arm, others: Sequence[StoredRun]) -> str:
+def _left_out_warning(arm: Arm, others: Sequence[StoredRun]) -> str:
+    latest = max(arm.runs, key=_ended)
+    what = describe_differences([full_settings(run) for run in others], full_settings(latest))
     noun = "run" if len(others) == 1 else "runs"
-    wanted = max(arm.runs, key=_ended)
-    what = describe_differences([full_settings(run) for run in others], full_settings(wanted))
     reason = what or "made by another version of involbench"
-    return f"{len(others)} {noun} of {arm.model} with other settings left out: {reason}"
+    return f"left out {len(others)} {noun} of {arm.model} with other settings: {reason}"
 
 
 def _same(settings: Settings, other: Settings) -> bool:
-    """Whether they agree, as far as both are known."""
+    """Whether all settings that both have are the same."""
     if settings == other:
         return True
     unknown = [key for key in _UNKNOWN if None in (settings.get(key, ""), other.get(key, ""))]
-    left = dict.fromkeys(unknown)
-    return bool(unknown) and {**settings, **left} == {**other, **left}
+    blank = dict.fromkeys(unknown)
+    return bool(unknown) and {**settings, **blank} == {**other, **blank}
 
 
 def _has_unknown(settings: Settings) -> bool:
@@ -266,3 +274,139 @@ def _point_order(point: dict[str, Any]) -> list[tuple[str, int, float, str]]:
         else (key, 1, 0.0, json.dumps(value))
         for key, value in sorted(point.items())
     ]
+
+
+class NoSuchRun(UsageError):
+    """No run of an experiment has the settings that `--set` chooses."""
+
+
+def choose_groups(
+    experiment: str, groups: Sequence[SettingsGroup], overrides: Sequence[str]
+) -> list[SettingsGroup]:
+    """Keep the runs that have the settings of `--set`.
+
+    A setting of one model does not restrict the other models. If a setting is swept, only the
+    sweep points that have it are kept.
+
+    Args:
+        experiment: The name of the experiment, for messages.
+        groups: All groups of its runs.
+        overrides: See `SettingsFilter`.
+
+    Raises:
+        NoSuchRun: No run has these settings.
+        UsageError, SpecError: See `SettingsFilter.matches`.
+    """
+    if not overrides or not groups:
+        return list(groups)
+    models = list(dict.fromkeys(arm.model for group in groups for arm in group.arms))
+    settings, found = SettingsFilter(overrides, models), []
+    for group in groups:
+        kept = ((arm, tuple(filter(settings.matches, arm.runs))) for arm in group.arms)
+        arms = tuple(replace(arm, runs=runs) for arm, runs in kept if runs)
+        if arms and settings.required_models() <= {arm.model for arm in arms}:
+            found.append(replace(group, arms=arms))
+    if not found:
+        reason = settings.fault or (
+            f"no run of {experiment} has these settings; {_existing_values(groups, settings.keys)}"
+        )
+        raise NoSuchRun(f"--set {', '.join(overrides)}: {reason}")
+    return found
+
+
+def _existing_values(groups: Sequence[SettingsGroup], keys: Sequence[str]) -> str:
+    """The values of some keys that runs have."""
+    found: dict[str, dict[str, None]] = {key: {} for key in keys}
+    for run in (arm.example for group in groups for arm in group.arms):
+        settings = {**named_settings(run), "backend": run.record.backend}
+        for key in keys:
+            for name in (key, f"{key}.name"):
+                if name in settings:
+                    found[key][format_setting(settings[name])] = None
+    known = [f"{key} {first_of(list(values), 8)}" for key, values in found.items() if values]
+    return f"the runs have {'; '.join(known)}" if known else "`involbench show RUN` lists settings"
+
+
+def stated_group(
+    groups: Sequence[SettingsGroup], values: Mapping[str, Any]
+) -> tuple[SettingsGroup, str | None]:
+    """Find the group that has the settings of the spec.
+
+    Args:
+        groups: All groups of the experiment, at least one.
+        values: The content of the spec, valid or not.
+
+    Returns:
+        The group, and how it differs from the spec. If no group has the settings of the spec, it
+        is the group whose last run ended last. The difference is None where the spec can't say.
+    """
+    differences = [_group_difference(group, values) for group in groups]
+    stated = [group for group, how in zip(groups, differences, strict=True) if how == ""]
+    chosen = max(stated or groups, key=lambda group: group.ended)
+    return chosen, differences[list(groups).index(chosen)]
+
+
+def _group_difference(group: SettingsGroup, values: Mapping[str, Any]) -> str | None:
+    """How a group differs from the spec; None where the spec can't say."""
+    arms: dict[str, Arm] = {}
+    for arm in group.arms:  # Further arms of a model differ from it in swept values only.
+        arms.setdefault(f"{arm.model} {sorted(arm.point)}", arm)
+    phrases = [_arm_difference(arm, values) for arm in arms.values()]
+    known = [phrase for phrase in phrases if phrase is not None]
+    if not known:
+        return None
+    return "; ".join(dict.fromkeys("; ".join(filter(None, known)).split("; ")))
+
+
+def _arm_difference(arm: Arm, values: Mapping[str, Any]) -> str | None:
+    try:
+        spec = ExperimentSpec.model_validate(at_point(dict(values), arm.point))
+    except ValueError:
+        return None
+    if arm.model not in spec.models:
+        return None
+    trial = arm.example.record.trial
+    architecture = spec.models[arm.model]
+    if getattr(architecture, "match", None) is not None:
+        architecture = trial.architecture  # The spec does not have the width that was found.
+    stated = trial.model_copy(
+        update={
+            "architecture": architecture,
+            "data": spec.data,
+            "training": spec.training,
+            "evaluate": spec.evaluate,
+        }
+    )
+    if stated.settings("") == trial.settings(""):
+        return ""
+    return describe_differences([trial_settings(trial)], trial_settings(stated))
+
+
+Block = list[tuple[Arm, StoredRun]]
+
+
+def seed_blocks(tree: ResultsTree, experiment: str) -> tuple[list[Block], list[str]]:
+    """For each seed that every model has finished, its runs, the baseline first; and warnings.
+
+    Raises:
+        UsageError: There is no such seed.
+        ResultsError: The experiment can't be read.
+    """
+    runs, warnings = tree.runs(experiment)
+    summary = read_spec_summary(tree.folder(experiment))
+    groups, arms, others = select_groups(runs, summary.models), list[Arm](), list[str]()
+    if groups:
+        chosen, _ = stated_group(groups, summary.values)
+        arms = sorted(chosen.arms, key=lambda arm: arm.model != summary.baseline)
+        others = left_out(groups, chosen)
+    by_seed = [{run.record.trial.seed: run for run in arm.finished} for arm in arms]
+    common = sorted(set.intersection(*map(set, by_seed))) if by_seed else []
+    if not common:
+        raise UsageError(f"{experiment}: no seed has a finished run of every model")
+    if incomplete := sorted({seed for each in by_seed for seed in each} - set(common)):
+        some = ", ".join(map(str, incomplete))
+        warnings.append(f"{experiment}: left out seed {some}: not every model has finished it")
+    blocks = [
+        [(arm, each[seed]) for arm, each in zip(arms, by_seed, strict=True)] for seed in common
+    ]
+    return blocks, [*warnings, *others]

@@ -1,13 +1,20 @@
-"""What a run was made with, and how two of them differ."""
+"""The settings of a run: how two runs differ, and which runs have given settings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from pydantic import ValidationError
+
+from involbench.errors import UsageError
 from involbench.results.record import BACKENDS
 from involbench.results.tree import StoredRun
-from involbench.spec.overrides import EVERY
+from involbench.spec.messages import problems_of
+from involbench.spec.overrides import EVERY, apply_overrides
+from involbench.spec.schema import ExperimentSpec
 from involbench.spec.trial import NON_RESULT_FIELDS, Trial
+from involbench.spec.yaml import Document
+from involbench.text import dotted, suggest
 
 _VERSIONS = ("involbench", "keras", *BACKENDS, "numpy")
 _FINGERPRINT = "dataset fingerprint"
@@ -15,36 +22,22 @@ _UNSET = "unset"
 _BACKEND = "backend"
 _VERSION = "involbench"
 _ARCHITECTURE = "architecture."
+_SECTIONS = ("data", "training", "evaluate")
 
 VARIABLES = "environment variables"
 NONE = "none"
-"""In place of environment variables where none was set that can change last digits."""
+"""In place of environment variables, where none was set that can change the last digits."""
 
 
-def settings_key(run: StoredRun, by_backend: bool = False) -> dict[str, Any]:
-    """What runs of one arm have in common: everything that decides the result but the seed.
-
-    A run's id is a hash of its settings. Where it is not the one that this version would give,
-    the run was made by a version whose results are not the same.
-
-    Args:
-        run: The run.
-        by_backend: Whether the backend is one of the settings, as where trials were run on several.
-    """
-    record = run.record
-    fingerprint = record.data.fingerprint if record.data else None
-    settings = record.trial.settings(fingerprint or "")
-    current = record.trial.run_id_with(settings) == record.run_id if fingerprint else None
-    backend = {_BACKEND: record.backend} if by_backend else {}
-    return {**settings, "fingerprint": fingerprint, "result_version": current, **backend}
-
-
-def shared_settings(run: StoredRun, point: Mapping[str, Any], by_backend: bool) -> dict[str, Any]:
-    """What runs of several models have in common: how they were trained, but for what is swept."""
-    settings = dict(_flatten({**settings_key(run, by_backend), "architecture": {}}))
-    if any(key.startswith("data.") for key in point):
-        del settings["fingerprint"]  # Other images may be what is swept.
-    return _without(settings, point)
+def trial_settings(trial: Trial) -> dict[str, Any]:
+    """Key path -> value for the model, data and training of a trial."""
+    nested = trial.model_dump(
+        mode="json",
+        include={"architecture": True, "data": True, "training": True},
+        exclude={"data": {"path"}},
+    )
+    tested = {"evaluate": trial.evaluate.model_dump(mode="json", exclude_defaults=True)}
+    return dict(_flatten(nested | tested))
 
 
 def full_settings(run: StoredRun) -> dict[str, Any]:
@@ -55,106 +48,50 @@ def full_settings(run: StoredRun) -> dict[str, Any]:
     return settings
 
 
-def telling_apart(
-    groups: Sequence[Sequence[tuple[StoredRun, Mapping[str, Any]]]], by_backend: bool
-) -> list[dict[str, Any]]:
-    """Key path -> value of the settings that not all groups of runs share, for each group.
-
-    Args:
-        groups: Of each group, a run of each model and sweep point, with the point.
-        by_backend: Whether the backend is one of the settings.
-
-    Returns:
-        Keys as `run --set` takes them. A value is text, such as `20 and 2`, where a group has
-        several; of a key that it does not have, it is `unset`.
-    """
-    found = [_values_of(group, by_backend) for group in groups]
-    keys = [key for key in dict.fromkeys(chain.from_iterable(found)) if _is_telling(key, found)]
-    if any(key.startswith("data.") for key in keys) and _FINGERPRINT in keys:
-        keys.remove(_FINGERPRINT)
-    return [
-        {key: _together(values.get(key, {})) for key in keys if _concerns(key, values)}
-        for values in found
-    ]
-
-
-def _values_of(
-    group: Sequence[tuple[StoredRun, Mapping[str, Any]]], by_backend: bool
-) -> dict[str, dict[str, Any]]:
-    """Key path -> the values that a group has, by their text."""
-    values: dict[str, dict[str, Any]] = {}
-    for run, point in group:
-        settings = _without(named_settings(run), point)
-        if by_backend and run.record.backend:
-            settings[_BACKEND] = run.record.backend
-        current = settings_key(run)["result_version"]
-        if current is not None:
-            settings[_VERSION] = "this version" if current else "another version"
-        for key, value in settings.items():
-            values.setdefault(key, {})[shown(value)] = value
-    return values
-
-
 def named_settings(run: StoredRun) -> dict[str, Any]:
-    """Key path -> value of a run's settings, by the keys that a spec has."""
-    model = run.record.trial.model
+    """The full settings of a run, with the keys that a spec has."""
+    model = f"models.{run.record.trial.model}."
+    settings = full_settings(run)
     return {
-        f"models.{model}.{key.removeprefix(_ARCHITECTURE)}"
-        if key.startswith(_ARCHITECTURE)
-        else key: value
-        for key, value in full_settings(run).items()
+        model + key.removeprefix(_ARCHITECTURE) if key.startswith(_ARCHITECTURE) else key: value
+        for key, value in settings.items()
     }
 
 
-def _is_telling(key: str, found: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
-    """Whether groups have different values; one without the model of the key has none."""
-    sets = {tuple(sorted(values.get(key, ()))) for values in found if _concerns(key, values)}
-    return len(sets) > 1 and key.removeprefix("training.") not in NON_RESULT_FIELDS
-
-
-def _concerns(key: str, values: Mapping[str, Any]) -> bool:
-    model = key.split(".")[1] if key.startswith("models.") else ""
-    return not model or f"models.{model}.architecture" in values
-
-
-def _together(values: Mapping[str, Any]) -> Any:
-    if len(values) == 1:
-        return next(iter(values.values()))
-    return " and ".join(values) or _UNSET
-
-
-def _without(settings: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without those that are swept, of all models or of one."""
-    swept = tuple(f"{key}." for key in point)
-    return {key: value for key, value in settings.items() if not _is_below(key, swept)}
-
-
-def _is_below(key: str, swept: tuple[str, ...]) -> bool:
-    """Whether a key is swept, or part of something that is."""
-    head, _, rest = key.partition(".")
-    every = f"models.{EVERY}.{rest.partition('.')[2]}." if head == "models" else ""
-    return f"{key}.".startswith(swept) or every.startswith(swept)
-
-
-def trial_settings(trial: Trial) -> dict[str, Any]:
-    """Key path -> value for everything that a trial says of model, data and training."""
-    nested = trial.model_dump(
-        mode="json",
-        include={"architecture": True, "data": True, "training": True},
-        exclude={"data": {"path"}},
-    )
-    tested = {"evaluate": trial.evaluate.model_dump(mode="json", exclude_defaults=True)}
-    return dict(_flatten(nested | tested))
-
-
 def protocol(run: StoredRun) -> dict[str, Any]:
-    """The settings that models must share to be compared fairly: data and training."""
+    """The settings of data and training, which should be the same for all models."""
     settings = full_settings(run)
     return {key: value for key, value in settings.items() if not key.startswith("architecture")}
 
 
+def settings_key(run: StoredRun, by_backend: bool = False) -> dict[str, Any]:
+    """Everything that decides the result except the seed: the same in all runs of an arm.
+
+    A run id is a hash of the settings. If this version computes another id, an earlier version
+    made the run, and its results are not comparable.
+
+    Args:
+        run: The run.
+        by_backend: Whether the backend is one of the settings.
+    """
+    record = run.record
+    fingerprint = record.data.fingerprint if record.data else None
+    settings = record.trial.settings(fingerprint or "")
+    current = record.trial.run_id_with(settings) == record.run_id if fingerprint else None
+    backend = {_BACKEND: record.backend} if by_backend else {}
+    return {**settings, "fingerprint": fingerprint, "result_version": current, **backend}
+
+
+def shared_settings(run: StoredRun, point: Mapping[str, Any], by_backend: bool) -> dict[str, Any]:
+    """The settings that runs of several models can share: no architecture, nothing swept."""
+    settings = dict(_flatten({**settings_key(run, by_backend), "architecture": {}}))
+    if any(key.startswith("data.") for key in point):
+        del settings["fingerprint"]  # The sweep may change the images.
+    return _without_swept(settings, point)
+
+
 def environment(run: StoredRun) -> dict[str, str]:
-    """The versions, variables and hardware that a run was made with, as far as recorded."""
+    """The recorded versions, environment variables and hardware of a run."""
     record = run.record
     found = {name: record.versions[name] for name in _VERSIONS if name in record.versions}
     if record.environment is not None:
@@ -166,21 +103,97 @@ def environment(run: StoredRun) -> dict[str, str]:
     return found
 
 
-def describe_differences(others: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> str:
-    """One phrase a key, such as `training.epochs 2, not 20`; empty where nothing differs.
+def describe_differences(others: Sequence[Mapping[str, Any]], expected: Mapping[str, Any]) -> str:
+    """One phrase for each key, such as `training.epochs 2, not 20`; empty without differences.
 
-    A run that failed before it saw its data has no fingerprint, which is no difference.
+    A run that failed before it read its data has no fingerprint. That is no difference.
     """
     phrases = []
-    for key in dict.fromkeys([*wanted, *(key for other in others for key in other)]):
-        sides = [wanted, *others]
+    for key in dict.fromkeys(chain(expected, *others)):
+        sides = [expected, *others]
         if key == _FINGERPRINT:
             sides = [side for side in sides if key in side]
-        expected, *seen = (shown(side.get(key, _UNSET)) for side in sides)
-        different = [value for value in dict.fromkeys(seen) if value != expected]
+        first, *values = (format_setting(side.get(key, _UNSET)) for side in sides)
+        different = [value for value in dict.fromkeys(values) if value != first]
         if different:
-            phrases.append(f"{key} {' and '.join(different)}, not {expected}")
+            phrases.append(f"{key} {' and '.join(different)}, not {first}")
     return "; ".join(phrases)
+
+
+def format_setting(value: Any) -> str:
+    """The value of a setting in tables and messages."""
+    if value is None:
+        return "default"
+    return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, list) else str(value)
+
+
+def distinguishing_settings(
+    groups: Sequence[Sequence[tuple[StoredRun, Mapping[str, Any]]]], by_backend: bool
+) -> list[dict[str, Any]]:
+    """For each group of runs, key path -> value of the settings in which the groups differ.
+
+    Args:
+        groups: For each group, a run of each model and sweep point, with the point.
+        by_backend: Whether the backend is one of the settings.
+
+    Returns:
+        Keys as `run --set` takes them. The value is text, such as `20 and 2`, where a group has
+        several, and `unset` where it does not have the key.
+    """
+    found = [_group_values(group, by_backend) for group in groups]
+    keys = [key for key in dict.fromkeys(chain.from_iterable(found)) if _differs(key, found)]
+    if any(key.startswith("data.") for key in keys) and _FINGERPRINT in keys:
+        keys.remove(_FINGERPRINT)
+    return [
+        {key: _joined(values.get(key, {})) for key in keys if _applies(key, values)}
+        for values in found
+    ]
+
+
+def _group_values(
+    group: Sequence[tuple[StoredRun, Mapping[str, Any]]], by_backend: bool
+) -> dict[str, dict[str, Any]]:
+    """Key path -> the values in a group, by their text."""
+    values: dict[str, dict[str, Any]] = {}
+    for run, point in group:
+        settings = _without_swept(named_settings(run), point)
+        if by_backend and run.record.backend:
+            settings[_BACKEND] = run.record.backend
+        current = settings_key(run)["result_version"]
+        if current is not None:
+            settings[_VERSION] = "this version" if current else "another version"
+        for key, value in settings.items():
+            values.setdefault(key, {})[format_setting(value)] = value
+    return values
+
+
+def _differs(key: str, groups: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
+    """Whether the groups that have the model of the key have different values."""
+    sets = {tuple(sorted(values.get(key, ()))) for values in groups if _applies(key, values)}
+    return len(sets) > 1 and key.removeprefix("training.") not in NON_RESULT_FIELDS
+
+
+def _applies(key: str, values: Mapping[str, Any]) -> bool:
+    model = key.split(".")[1] if key.startswith("models.") else ""
+    return not model or f"models.{model}.architecture" in values
+
+
+def _joined(values: Mapping[str, Any]) -> Any:
+    if len(values) == 1:
+        return next(iter(values.values()))
+    return " and ".join(values) or _UNSET
+
+
+def _without_swept(settings: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that the sweep sets, for one model or for all."""
+    swept = tuple(f"{key}." for key in point)
+
+    def is_swept(key: str) -> bool:
+        head, _, rest = key.partition(".")
+        every = f"models.{EVERY}.{rest.partition('.')[2]}." if head == "models" else ""
+        return f"{key}.".startswith(swept) or every.startswith(swept)
+
+    return {key: value for key, value in settings.items() if not is_swept(key)}
 
 
 def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -192,8 +205,81 @@ def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
             yield path, value
 
 
-def shown(value: Any) -> str:
-    """A setting's value, as tables and messages write it."""
-    if value is None:
-        return "default"
-    return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, list) else str(value)
+class SettingsFilter:
+    """The runs that `--set` chooses: those whose trials would stay the same with it.
+
+    Args:
+        overrides: `KEY=VALUE` each, as `run --set` takes them, or `backend=NAME`.
+        models: All models that have runs.
+    """
+
+    def __init__(self, overrides: Sequence[str], models: Sequence[str]) -> None:
+        self.overrides = overrides
+        self.fault = ""
+        """Why the settings are not valid for the first run of which they are not."""
+        self._models = models
+        self._cached: dict[str, bool] = {}
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that are set."""
+        return [override.partition("=")[0].strip() for override in self.overrides]
+
+    def required_models(self) -> set[str]:
+        """The models that have settings of their own in the filter."""
+        paths = (key.split(".") for key in self.keys)
+        return {path[1] for path in paths if path[0] == "models" and path[1:2] != [EVERY]}
+
+    def matches(self, run: StoredRun) -> bool:
+        """Whether a run has the settings.
+
+        Raises:
+            SpecError: An override is not of the form `KEY=VALUE`.
+            UsageError: Its key can't choose runs.
+        """
+        trial = run.record.trial.model_dump_json(exclude={"seed", "point", "experiment"})
+        key = f"{run.record.backend} {trial}"
+        if key not in self._cached:
+            self._cached[key] = self._matches(run.record.trial, run.record.backend)
+        return self._cached[key]
+
+    def _matches(self, trial: Trial, backend: str | None) -> bool:
+        given = trial.model_dump(exclude_unset=True)
+        values = {"models": {trial.model: given["architecture"]}, "backend": backend}
+        values |= {section: given.get(section, {}) for section in _SECTIONS}
+        document = Document("", "", dict(values))
+        document.refuse(apply_overrides(document, self.overrides))
+        new = document.value
+        self._check_keys(new, values)
+        kept = {section: new[section] for section in _SECTIONS if new[section] is not None}
+        architecture = new["models"].get(trial.model)
+        try:
+            changed = Trial.model_validate({**given, **kept, "architecture": architecture})
+        except ValidationError:
+            spec = {"name": trial.experiment, **kept, "models": new["models"]}
+            self.fault = self.fault or _spec_fault(spec)
+            return False
+        return changed == trial and new["backend"] == backend
+
+    def _check_keys(self, new: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+        for key in new:
+            if key not in known:
+                hint = suggest(key, list(known))
+                raise UsageError(f"--set {key}: runs can't be chosen by this key; {hint}")
+        if not isinstance(new["models"], dict):
+            raise UsageError("--set models: expected models.NAME.KEY")
+        for model in new["models"]:
+            if model not in self._models:
+                hint = suggest(model, self._models)
+                raise UsageError(f"--set models.{model}: no run of that model; {hint}")
+        if new["backend"] not in (None, *BACKENDS):
+            raise UsageError(f"--set backend={new['backend']}: expected {', '.join(BACKENDS)}")
+
+
+def _spec_fault(values: dict[str, Any]) -> str:
+    """Why a spec with these values is not valid."""
+    try:
+        ExperimentSpec.model_validate(values)
+    except ValidationError as error:
+        return "; ".join(f"{dotted(each.path)}: {each.message}" for each in problems_of(error))
+    return "not valid"

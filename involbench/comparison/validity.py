@@ -1,10 +1,9 @@
-"""What makes a comparison less fair than it looks."""
+"""Warnings about comparisons that are less fair than they look."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from math import sqrt
 from typing import Any
 
 from involbench.comparison.metrics import metric as metric_called
@@ -17,45 +16,26 @@ from involbench.results.record import BACKENDS, MOST_SHARED, DataFacts
 from involbench.spec.claims import takes_target
 from involbench.text import located, seeds
 
-
-def never_left_chance(accuracies: Sequence[float | None], chance: float, size: int) -> bool:
-    """Whether no epoch's accuracy is more than chance would give.
-
-    A network that ignores its input is right with probability `chance` on each image, so its
-    accuracy on `size` images has standard deviation sqrt(chance * (1 - chance) / size). An
-    accuracy counts as having left chance when it is more than three of them above it.
-
-    Args:
-        accuracies: Validation accuracy after each epoch, as a fraction; None where it was not
-            measured or not finite.
-        chance: Share of the most frequent class, as a fraction.
-        size: Number of images that each accuracy was measured on; positive.
-
-    Returns:
-        True where none of them left chance; False where nothing was measured, since nothing
-        can be said then.
-    """
-    measured = [accuracy for accuracy in accuracies if accuracy is not None]
-    threshold = chance + 3 * sqrt(chance * (1 - chance) / size)
-    return bool(measured) and max(measured) <= threshold
+Protocol = dict[str, Any]
+"""Key path -> setting, of data and training."""
 
 
 def flattered_by_collapse(results: Sequence[ModelResult], metric: str) -> str:
-    """How many of the results' runs a metric flatters, and why; empty where it flatters none."""
+    """Which runs a metric rates too well, and why; empty where there are none."""
     if metric_called(metric).best_of_nothing:
-        counts, why = [each.n_collapsed for each in results], "collapsed, which it flatters"
+        counts = [result.n_collapsed for result in results]
+        why = "collapsed, and this metric favors collapsed runs"
     elif takes_target(metric):
-        counts = [_unmeasured(each, metric) for each in results]
+        counts = [_unmeasured(result, metric) for result in results]
         why = "never reached the accuracy"
     else:
         return ""
-    those = [
-        f"{seeds(count, each.n_finished)} of {located(each.model, each.point)}"
-        for count, each in zip(counts, results, strict=True)
+    runs = [
+        f"{seeds(count, result.n_finished)} of {located(result.model, result.point)}"
+        for count, result in zip(counts, results, strict=True)
         if count
     ]
-    which = " and ".join(dict.fromkeys(those))
-    return f"{which} {why}" if which else ""
+    return f"{' and '.join(dict.fromkeys(runs))} {why}" if runs else ""
 
 
 def _unmeasured(result: ModelResult, metric: str) -> int:
@@ -63,60 +43,75 @@ def _unmeasured(result: ModelResult, metric: str) -> int:
     return result.n_finished - (summary.n if summary else 0)
 
 
-Protocol = dict[str, Any]
-"""Key path -> setting, of data and training."""
+def validity_warnings(
+    arms: Sequence[Arm], protocols: Sequence[Protocol], baseline: str | None, benchmarks: bool
+) -> list[str]:
+    """All warnings about the arms of one comparison.
+
+    Args:
+        arms: The arms.
+        protocols: The protocol of each.
+        baseline: The model that the others are compared with.
+        benchmarks: Whether the comparison has metrics of benchmarks.
+    """
+    return [
+        *_protocol_warnings(arms, protocols, baseline),
+        *_mixture_warnings(arms),
+        *_environment_warnings(arms),
+        *_shared_image_warnings(arms),
+        *(_timing_warnings(arms) if benchmarks else []),
+    ]
 
 
-def protocol_warnings(
+def _protocol_warnings(
     arms: Sequence[Arm], protocols: Sequence[Protocol], baseline: str | None
 ) -> list[str]:
-    """One warning for each model whose data or training is unlike that of its neighbours.
+    """One warning for each model with other data or training than the baseline.
 
-    The arms of one sweep point are held against the baseline there, or else the first of them.
+    At a sweep point without the baseline, the first model takes its place.
     """
     places: dict[str, list[tuple[str, Protocol]]] = {}
     for arm, protocol in zip(arms, protocols, strict=True):
-        place = json.dumps(arm.shared_point, sort_keys=True)
-        places.setdefault(place, []).append((arm.model, protocol))
+        places.setdefault(_place(arm), []).append((arm.model, protocol))
     warnings = []
-    for side_by_side in places.values():
-        there = [each for each in side_by_side if each[0] == baseline]
-        reference, wanted = (there or side_by_side)[0]
-        for model, protocol in side_by_side:
-            if what := describe_differences([protocol], wanted):
-                warnings.append(f"{model} is not made like {reference}: {what}")
+    for models in places.values():
+        baselines = [each for each in models if each[0] == baseline]
+        reference, expected = (baselines or models)[0]
+        for model, protocol in models:
+            if difference := describe_differences([protocol], expected):
+                warnings.append(f"{model} has other settings than {reference}: {difference}")
     return list(dict.fromkeys(warnings))
 
 
-def mixture_warnings(arms: Sequence[Arm]) -> list[str]:
-    """A warning where runs of several experiments lie in one folder."""
+def _mixture_warnings(arms: Sequence[Arm]) -> list[str]:
+    """A warning where one folder has runs of several experiments."""
     counts = Counter(run.record.trial.experiment for arm in arms for run in arm.runs)
     if len(counts) < 2:
         return []
     found = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
     return [
-        f"runs of several experiments lie in one folder: {found}; those of one are not held "
-        "against those of another"
+        f"the folder has runs of several experiments: {found}; only runs of the same experiment "
+        "are compared"
     ]
 
 
-def shared_image_warnings(arms: Sequence[Arm]) -> list[str]:
-    """A warning for each dataset of which many test images are training images too."""
+def _shared_image_warnings(arms: Sequence[Arm]) -> list[str]:
+    """A warning for each dataset that has many test images among its training images."""
     found: dict[str, DataFacts] = {}
     for arm in arms:
         for run in arm.finished:
             if facts := run.record.data:
                 found.setdefault(facts.fingerprint, facts)
     return [
-        f"{facts.test_in_train} of {facts.test_size} test images are in the training images too, "
-        f"pixel by pixel (dataset {facts.fingerprint[:12]}): accuracies on them are no test"
+        f"{facts.test_in_train} of {facts.test_size} test images are training images too (dataset "
+        f"{facts.fingerprint[:12]}); the test accuracy is too high"
         for facts in found.values()
         if (facts.test_in_train or 0) > MOST_SHARED * facts.test_size
     ]
 
 
 def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
-    """What the finished runs were made with: each version and device, several if they differ."""
+    """The versions and hardware of the finished runs; several values where they differ."""
     found: dict[str, dict[str, None]] = {}
     for arm in arms:
         for run in arm.finished:
@@ -125,51 +120,53 @@ def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
     return {key: tuple(values) for key, values in found.items()}
 
 
-def environment_warnings(arms: Sequence[Arm], found: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """One warning for each version, backend or device that not all finished runs have."""
-    unlike = []
+def _environment_warnings(arms: Sequence[Arm]) -> list[str]:
+    """One warning for each version, backend or device that not all finished runs share."""
+    found, differences = environments(arms), []
     for key, values in found.items():
         if len(values) > 1:
-            who = "; ".join(f"{value} ({_users(arms, key, value)})" for value in values)
-            unlike.append(f"{key} {who}")
+            users = "; ".join(f"{value} ({_users(arms, key, value)})" for value in values)
+            differences.append(f"{key} {users}")
     backends = [name for name in BACKENDS if name in found]
     if len(backends) > 1:
-        users = ((name, value) for name in backends for value in found[name])
-        unlike.append("; ".join(f"{name} {v} ({_users(arms, name, v)})" for name, v in users))
-    return [f"runs made in different environments: {what}" for what in unlike]
-
-
-def timing_warnings(arms: Sequence[Arm]) -> list[str]:
-    """One warning where what benchmarks measured of a seed was not measured side by side."""
-    places: dict[tuple[str, str, int], dict[str, set[str]]] = {}
-    for arm in arms:
-        for run in arm.finished:
-            place = json.dumps(arm.shared_point, sort_keys=True)
-            with suppress(ResultsError):  # `measure` has warned of it.
-                for kind, costs in costs_by_kind(run.path).items():
-                    there = places.setdefault((kind, place, run.record.trial.seed), {})
-                    there.setdefault(costs.together, set()).add(arm.model)
-    apart = {kind: there for (kind, _, _), there in places.items() if len(there) > 1}
-    return [
-        f"{_join(sorted(set().union(*there.values())))} were not measured side by side: "
-        f"`involbench bench {kind} EXPERIMENT` does it again"
-        for kind, there in apart.items()
-    ]
+        versions = ((name, value) for name in backends for value in found[name])
+        differences.append(
+            "; ".join(f"{name} {v} ({_users(arms, name, v)})" for name, v in versions)
+        )
+    return [f"runs from different environments: {difference}" for difference in differences]
 
 
 def _users(arms: Sequence[Arm], key: str, value: str) -> str:
-    """The models that used it, with their seeds where not all of a model's did."""
+    """The models that used it, with their seeds where not all seeds did."""
     names = []
     for arm in arms:
-        seeds = [
-            run.record.trial.seed for run in arm.finished if environment(run).get(key) == value
-        ]
-        if not seeds:
-            continue
-        some = "" if len(seeds) == len(arm.finished) else f" seed {_join(seeds)}"
-        names.append(f"{arm.model}{some}")
+        used = [run.record.trial.seed for run in arm.finished if environment(run).get(key) == value]
+        if used:
+            some = "" if len(used) == len(arm.finished) else f" seed {_join(used)}"
+            names.append(f"{arm.model}{some}")
     return ", ".join(dict.fromkeys(names))
 
 
-def _join(seeds: Sequence[object]) -> str:
-    return " and ".join(map(str, seeds))
+def _timing_warnings(arms: Sequence[Arm]) -> list[str]:
+    """One warning where models of one seed were benchmarked in different processes."""
+    places: dict[tuple[str, str, int], dict[str, set[str]]] = {}
+    for arm in arms:
+        for run in arm.finished:
+            with suppress(ResultsError):  # `measure` warns of it.
+                for kind, costs in costs_by_kind(run.path).items():
+                    sessions = places.setdefault((kind, _place(arm), run.record.trial.seed), {})
+                    sessions.setdefault(costs.together, set()).add(arm.model)
+    separate = {kind: models for (kind, _, _), models in places.items() if len(models) > 1}
+    return [
+        f"{_join(sorted(set().union(*models.values())))} were measured at different times: run "
+        f"`involbench bench {kind} EXPERIMENT` to measure them together"
+        for kind, models in separate.items()
+    ]
+
+
+def _place(arm: Arm) -> str:
+    return json.dumps(arm.shared_point, sort_keys=True)
+
+
+def _join(words: Sequence[object]) -> str:
+    return " and ".join(map(str, words))

@@ -70,7 +70,7 @@ def write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
 def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
-    groups = compare(experiment, runs, warnings=damaged, outline=read_spec_summary(folder))
+    groups = compare(experiment, runs, warnings=damaged, spec=read_spec_summary(folder))
     comparison = groups[0].comparison
     histories, unread = histories_of(comparison.models, groups[0].runs)
     comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *unread)})

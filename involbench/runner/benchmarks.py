@@ -1,4 +1,4 @@
-"""Benchmarks and exports in worker processes of their own."""
+"""Run benchmarks and exports in separate worker processes."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 
 
 def missing_for(form: Format) -> str | None:
-    """What to say where a format's packages are not installed; None where they are."""
+    """The message about missing packages of a format; None if they are installed."""
     return missing(EXTRAS.get(form, ""), "tensorflow")
 
 
@@ -59,19 +59,19 @@ def export_formats(
     """Write a run's network in each format; see `involbench.export.verification.export`.
 
     Yields:
-        The record of what was written, or None and why a converter or runtime failed, or computed
-        something else.
+        The record of the export; or None, and the reason why the converter or runtime failed, or
+        gave other results than Keras.
 
     Raises:
-        UsageError: The network or its dataset cannot be used.
+        UsageError: The network or its dataset can't be used.
     """
     with Worker(WorkerResources("cpu"), ON_TENSORFLOW) as worker:
         for form in forms:
-            show(Notice(f"{form}: converting, and comparing with Keras"))
+            show(Notice(f"{form}: converting and comparing with Keras"))
             try:
                 yield worker.ask(ExportRun(run, form, folder, count), show), ""
             except WorkerDied as error:
-                hint = "; the run collapsed: its values are all the same" * run.record.collapsed
+                hint = "; the run collapsed, so all its outputs are the same" * run.record.collapsed
                 yield None, f"--format {form}: its converter or runtime crashed ({error}){hint}"
             except UsageError:
                 raise
@@ -93,15 +93,15 @@ def bench_exports(
     """Export networks in each format, and time them side by side.
 
     Args:
-        runs: The networks, each with the name that it has in the result.
+        runs: The networks, with their names in the result.
         forms: The formats.
-        threads: The numbers of threads that the runtimes have.
-        repeats: How often each is timed.
-        count: Test images on which each export is held against Keras.
-        show: Called with what there is to tell.
+        threads: The numbers of threads to time.
+        repeats: The number of timed repeats.
+        count: The number of test images on which each export is compared with Keras.
+        show: Receives progress.
 
     Raises:
-        UsageError: A network or its dataset cannot be used.
+        UsageError: A network or its dataset can't be used.
         InvolbenchError: Nothing could be exported.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -148,34 +148,34 @@ def _timed(
     exports: tuple[Exported, ...], threads: int, repeats: int, show: Callable[[Report], None]
 ) -> ExportTimes:
     show(Notice(f"timing with {threads} thread{'' if threads == 1 else 's'}"))
-    wanted = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
-    share = WorkerResources("cpu", CORES[:threads])
-    with Worker(share, {**ON_TENSORFLOW, **wanted}) as worker:
+    environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
+    resources = WorkerResources("cpu", CORES[:threads])
+    with Worker(resources, {**ON_TENSORFLOW, **environment}) as worker:
         times: ExportTimes = worker.ask(TimeExports(exports, threads, repeats), show)
     return times
 
 
-_GIVES_MEMORY_BACK = {
+_RELEASE_MEMORY = {
     "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
     "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=131072",
 }
-"""Otherwise TensorFlow's own pool, and the C library for blocks of up to 32 MiB, keep what was
-freed, so that the next call would seem to need little."""
+"""Without these, TensorFlow and the C library keep freed memory, and the next call seems to need
+little."""
 
 
 def bench_operator(
     shapes: Sequence[OperatorShape], repeats: int, device: str, show: Callable[[Report], None]
 ) -> list[tuple[OperatorTimes, OperatorMemory]]:
-    """Times and memory at each shape, every shape timed in a new process.
+    """Times and memory at each shape; each shape is timed in a new process.
 
     Raises:
-        UsageError: The device is not there, or a shape does not fit into memory.
-        InvolbenchError: The operator's results differ from those it is compared with.
+        UsageError: The device does not exist, or a shape doesn't fit in memory.
+        InvolbenchError: The results of the implementations differ.
     """
     names = [f"[{index}/{len(shapes)}] {shape}" for index, shape in enumerate(shapes, start=1)]
     memory, times = [], []
-    # First, since a shape that does not fit is refused here, before minutes of timing are lost.
-    with Worker(WorkerResources(device), _GIVES_MEMORY_BACK) as worker:
+    # First: a shape that doesn't fit in memory is refused before minutes of timing.
+    with Worker(WorkerResources(device), _RELEASE_MEMORY) as worker:
         for name, shape in zip(names, shapes, strict=True):
             show(Notice(f"{name}: measuring memory"))
             memory.append(worker.ask(MeasureMemory(shape, device), show))
@@ -187,11 +187,11 @@ def bench_operator(
 
 
 def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> StepTimes:
-    """Training steps of the keras.io INN on the published layer, on ours, and of its control.
+    """Training steps of the keras.io INN with the published layer, with ours, and of its control.
 
     Raises:
-        UsageError: The device is not there.
-        InvolbenchError: The networks' losses differ before any training.
+        UsageError: The device does not exist.
+        InvolbenchError: The losses of the networks differ before any training.
     """
     show(Notice("starting Keras and building the networks"))
     with Worker(WorkerResources(device)) as worker:
@@ -202,54 +202,56 @@ def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> Ste
 def bench_models(
     blocks: Sequence[TimeModels], show: Callable[[Report], None]
 ) -> tuple[list[ModelsTimes], ModelsMemory]:
-    """Times and memory of networks: a new process for the memory, and for the times of each block.
+    """Times and memory of networks; the memory and each block are measured in a new process.
 
     Args:
-        blocks: The same networks in each, trained with another seed.
-        show: Called with what there is to tell.
+        blocks: The same networks in each, with another seed.
+        show: Receives progress.
 
     Raises:
-        UsageError: The device is not there.
-        SpecError: A network cannot be built, or no width meets its budget.
+        UsageError: The device does not exist.
+        SpecError: A network can't be built, or no width is near its budget.
     """
-    wanted = blocks[0]
+    request = blocks[0]
     show(Notice("starting Keras and measuring memory"))
-    with Worker(WorkerResources(wanted.device), _GIVES_MEMORY_BACK) as worker:
-        trials = resolve_width_matches([network.trial for network in wanted.networks], worker, show)
-        networks = zip(wanted.networks, trials, strict=True)
-        matched = replace(wanted, networks=tuple(replace(n, trial=trial) for n, trial in networks))
+    with Worker(WorkerResources(request.device), _RELEASE_MEMORY) as worker:
+        trials = resolve_width_matches(
+            [network.trial for network in request.networks], worker, show
+        )
+        networks = zip(request.networks, trials, strict=True)
+        matched = replace(request, networks=tuple(replace(n, trial=trial) for n, trial in networks))
         fitting: TimeModels = worker.ask(FitBatches(matched), show)
         fitting, memory = _measured(fitting, worker, show)
     times = []
     for index, block in enumerate([fitting, *blocks[1:]], 1):
         which = f"[{index}/{len(blocks)}] " if len(blocks) > 1 else ""
         show(Notice(f"{which}starting Keras, warming up and timing"))
-        with Worker(WorkerResources(wanted.device)) as worker:
-            asked = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
-            times.append(worker.ask(asked, show))
+        with Worker(WorkerResources(request.device)) as worker:
+            next_request = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
+            times.append(worker.ask(next_request, show))
     return times, memory
 
 
 def _measured(
-    wanted: TimeModels, worker: Worker, show: Callable[[Report], None]
+    request: TimeModels, worker: Worker, show: Callable[[Report], None]
 ) -> tuple[TimeModels, ModelsMemory]:
-    """What the networks hold, with batches halved until the device has the memory for it."""
+    """The memory of the networks. Batches are halved until they fit in the memory of the device."""
     while True:
         try:
-            return wanted, worker.ask(MeasureModels(wanted), show)
+            return request, worker.ask(MeasureModels(request), show)
         except InvolbenchError as error:
-            if not _is_out_of_memory(error) or max(*wanted.batches, wanted.step_batch) == 1:
+            if not _is_out_of_memory(error) or max(*request.batches, request.step_batch) == 1:
                 raise
-            most = max(wanted.batches)
-            halved = {batch if batch < most else max(1, most // 2) for batch in wanted.batches}
-            step = max(1, wanted.step_batch // 2)
-            wanted = replace(wanted, batches=tuple(sorted(halved)), step_batch=step)
-            sizes = ", ".join(map(str, wanted.batches))
+            most = max(request.batches)
+            halved = {batch if batch < most else max(1, most // 2) for batch in request.batches}
+            step = max(1, request.step_batch // 2)
+            request = replace(request, batches=tuple(sorted(halved)), step_batch=step)
+            sizes = ", ".join(map(str, request.batches))
             show(Notice(f"out of memory; trying inferences of {sizes} images, steps of {step}"))
 
 
 def _is_out_of_memory(error: InvolbenchError) -> bool:
-    """Whether a framework said so, or the system killed the process."""
+    """Whether a framework reported it, or the system killed the process."""
     if isinstance(error, WorkerDied):
         return error.exit_signal == "SIGKILL"
     text = str(error).lower()

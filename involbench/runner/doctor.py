@@ -1,4 +1,4 @@
-"""Checking everything that a run needs, without running anything."""
+"""`doctor`: check everything that a run needs, without running anything."""
 
 import os
 import subprocess
@@ -46,63 +46,63 @@ from involbench.workers.protocol import (
 )
 
 _MAIN = ("keras", *BACKENDS, "numpy", "numba", "scikit-learn", "matplotlib")
-_OF_NO_USER = frozenset({"dev", "cuda"})
-"""Extras that are no question of what is installed."""
+_NOT_CHECKED = frozenset({"dev", "cuda"})
+"""Extras that users need not have."""
 
 
 def examine_packages(backend: str) -> Iterator[Check]:
-    """What is needed, what is too old, and which extras are there.
+    """The required packages, and the installed extras.
 
     Args:
-        backend: The one of Keras that is used; the packages of the others are not needed.
+        backend: The backend of Keras; the other backends are not required.
     """
     found = {name: installed(name) for name in _MAIN}
-    shown = ", ".join(f"{name} {number}" for name, number in found.items() if number)
-    yield Check(topic="software", name="versions", status="ok", found=shown)
-    asked = requirements()
-    if not asked:
+    versions = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Check(topic="software", name="versions", status="ok", found=versions)
+    required = requirements()
+    if not required:
         yield Check(
             topic="software",
             name="packages",
             status="warning",
-            found="involbench itself is not installed, so nothing tells which versions it needs",
-            remedy="pip install . where its pyproject.toml is",
+            found="involbench is not installed, so the versions that it needs are not known",
+            remedy="run pip install . in the folder of its pyproject.toml",
         )
         return
     others = set(BACKENDS) - {backend}
-    yield _needed([r for r in asked if r.name not in others])
+    yield _needed([r for r in required if r.name not in others])
     yield _extras()
 
 
 def _needed(requirements: list[Requirement]) -> Check:
     wrong = [requirement for requirement in requirements if not fits(requirement)]
     if not wrong:
-        text = f"all {len(requirements)} are there, in versions that fit"
+        text = f"all {len(requirements)} are installed, in versions that fit"
         return Check(topic="software", name="packages", status="ok", found=text)
-    said = [f"{r.name} {installed(r.name) or 'is missing'}" for r in wrong]
-    # Without numba the operator is slower, and gives the same.
+    names = [f"{r.name} {installed(r.name) or 'is missing'}" for r in wrong]
+    # Without numba the operator is slower, with the same results.
     only_slower = {requirement.name for requirement in wrong} == {"numba"}
     return Check(
         topic="software",
         name="packages",
         status="warning" if only_slower else "problem",
-        found=f"too old or missing: {', '.join(said)}",
+        found=f"too old or missing: {', '.join(names)}",
         remedy=install_command(wrong),
     )
 
 
 def _extras() -> Check:
-    known = sorted(set(metadata("involbench").get_all("Provides-Extra") or []) - _OF_NO_USER)
+    known = sorted(set(metadata("involbench").get_all("Provides-Extra") or []) - _NOT_CHECKED)
     wrong = {extra: [r for r in requirements(extra) if not fits(r)] for extra in known}
     have, missing = ([e for e in known if bool(wrong[e]) == lacks] for lacks in (False, True))
-    said = [", ".join(have)] if have else []
-    said += [f"not installed: {', '.join(missing)}"] if missing else []
+    parts = [", ".join(have)] if have else []
+    parts += [f"not installed: {', '.join(missing)}"] if missing else []
     unmet = [requirement for extra in missing for requirement in wrong[extra]]
     return Check(
         topic="software",
         name="extras",
         status="ok",
-        found="; ".join(said),
+        found="; ".join(parts),
         remedy=install_command(unmet) if unmet else None,
     )
 
@@ -117,7 +117,7 @@ _WITH_CUDA = {
 
 
 def gpus_of_the_driver() -> list[str]:
-    """A line each, with memory and driver where `nvidia-smi` tells; empty where there are none."""
+    """One line for each GPU, with memory and driver if `nvidia-smi` works."""
     try:
         done = subprocess.run(_QUERY, capture_output=True, text=True, timeout=20, check=True)
         return [line.strip() for line in done.stdout.splitlines() if line.strip()]
@@ -132,28 +132,28 @@ def gpus_of_the_driver() -> list[str]:
 
 
 def examine_gpus(backend: str, seen: int) -> Check | None:
-    """What the driver knows of; a warning where the backend sees none of it.
+    """The GPUs of the driver; a warning if the backend sees none of them.
 
     Args:
-        backend: The one that was asked.
-        seen: How many GPUs it sees.
+        backend: The backend of Keras.
+        seen: The number of GPUs that it sees.
     """
     present = gpus_of_the_driver()
     if not present:
         return None
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    said, remedy = "; ".join(present), None
+    text, remedy = "; ".join(present), None
     if not seen:
-        said += f": {backend} sees none"
+        text += f": {backend} sees none"
         remedy = _WITH_CUDA[backend]
         if hidden is not None:
-            said += f", for CUDA_VISIBLE_DEVICES={hidden}"
+            text += f", because of CUDA_VISIBLE_DEVICES={hidden}"
             remedy = "unset CUDA_VISIBLE_DEVICES"
     return Check(
         topic="backend",
         name="NVIDIA GPU" if len(present) == 1 else "NVIDIA GPUs",
         status="ok" if seen else "warning",
-        found=said,
+        found=text,
         remedy=remedy,
     )
 
@@ -162,17 +162,17 @@ Show = Callable[[Report], None]
 
 
 def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination:
-    """Look at packages, backend, folders, datasets and, where there is one, an experiment.
+    """Check packages, backend, folders, datasets and an experiment, if given.
 
-    What fails, down to a worker process that dies, is a finding.
+    Every failure is a finding, even a worker process that dies.
 
     Args:
         loaded: The experiment.
         results: The results folder.
-        show: Takes what is being done.
+        show: Receives progress.
 
     Raises:
-        UsageError: The working folder is gone.
+        UsageError: The working folder does not exist.
     """
     working_folder()
     choice = chosen_backend()
@@ -180,7 +180,7 @@ def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination
     findings = [*examine_packages(choice.name), *examine_settings()]
     findings += [*examine_results(results), temporary]
     machine = None
-    if temporary.status != "problem":  # A worker needs them.
+    if temporary.status != "problem":  # A worker needs temporary files.
         with Worker() as worker:
             show(Notice("starting Keras"))
             backend, machine = _backend(choice, worker, show)
@@ -201,7 +201,7 @@ def _temporary_files() -> Check:
 
 
 def _backend(choice: Choice, worker: Worker, show: Show) -> tuple[list[Check], Machine | None]:
-    """What is found, and the machine where the backend works."""
+    """The findings, and the machine if the backend works."""
     wrong = unusable(choice)
     if wrong is not None:
         return [wrong], None
@@ -224,23 +224,23 @@ def _datasets(worker: Worker, show: Show) -> tuple[Check, ...]:
 def _experiment(
     loaded: LoadedSpec, worker: Worker, backend_works: bool, show: Show
 ) -> Iterator[Check]:
-    """The spec's own data, and its models, built as `run` would build them first."""
-    trials, at_hand = expand(loaded), True
+    """Check the data of the spec, and build its models as `run` does."""
+    trials, complete = expand(loaded), True
     for source in dict.fromkeys(dataset_key(trial.data) for trial in trials):
         if not backend_works and source.path is None:
-            continue  # Keras itself loads what it has downloaded.
+            continue  # Without the backend, Keras can't load its datasets.
         try:
             findings: tuple[Check, ...] = worker.ask(ExamineSource(source), show)
         except InvolbenchError as error:
             findings = (failing("experiment", "data", error),)
         yield from findings
-        at_hand = at_hand and findings[0].status == "ok"
+        complete = complete and findings[0].status == "ok"
         backend_works = backend_works and findings[0].status != "problem"
     if not backend_works:
         return
     try:
         kinds = one_seed_each(resolve_width_matches(trials, worker, show))
-        faults = worker.ask(CheckTrials(kinds, "auto", as_run=at_hand), show)
+        faults = worker.ask(CheckTrials(kinds, "auto", as_run=complete), show)
     except InvolbenchError as error:
         yield failing("experiment", "trials", error)
         return

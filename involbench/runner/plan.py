@@ -1,4 +1,4 @@
-"""The trials of an experiment, those that are left to do, and the part of one shard."""
+"""Which trials to run: widths matched, datasets loaded, models built, shards divided."""
 
 import heapq
 import json
@@ -30,25 +30,28 @@ from involbench.workers.protocol import (
     source_key,
 )
 
-# What a trial costs besides its multiply-accumulates, as so many of them: on two CPU cores, which
-# do about 1e10 in a second, five seconds to build and compile a network, and 0.1 ms an image.
-_A_TRIAL = 5 * 10**10
-_AN_IMAGE = 10**6
+Faults = list[tuple[Trial, SettingError]]
+Show = Callable[[Report], None]
+
+# Further costs in multiply-accumulates, of which two CPU cores do about 1e10 in a second: five
+# seconds to build and compile a network, and 0.1 ms for each image.
+_PER_TRIAL = 5 * 10**10
+_PER_IMAGE = 10**6
 _FORWARD_AND_BACKWARD = 3
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `number`, counted from 1, of `count`."""
+    """Part `number`, from 1, of `count`."""
 
     number: int
     count: int
 
     def of(self, costs: Sequence[int]) -> list[int]:
-        """The places of what belongs to this part, in order.
+        """The places of the trials in this part, in order.
 
-        The dearest first, each goes to the part that has the least so far, so that the parts
-        differ by less than what the dearest costs. It depends on the costs alone.
+        In order of falling cost, each trial goes to the part with the lowest sum so far. So the
+        parts differ by less than the largest cost, and depend on nothing but the costs.
         """
         loads = [(0, part) for part in range(1, self.count + 1)]
         mine = []
@@ -64,15 +67,15 @@ def estimated_costs(
     trials: Sequence[Trial],
     loaded: Mapping[DataSpec, Loaded],
     worker: WorkerProtocol,
-    show: Callable[[Report], None],
+    show: Show,
 ) -> list[int]:
-    """What each trial costs, in multiply-accumulates: the same on every machine.
+    """The cost of each trial in multiply-accumulates, the same on every machine.
 
     Args:
-        trials: Of one experiment.
-        loaded: What is known of each trial's data.
+        trials: Trials of one experiment.
+        loaded: The sizes of each dataset.
         worker: Builds one network of each kind, without weights.
-        show: Is told of it.
+        show: Receives progress.
     """
     show(Notice("starting Keras and counting what each model computes"))
     kinds: dict[str, Trial] = {}
@@ -85,11 +88,11 @@ def estimated_costs(
 
 def _cost(trial: Trial, macs: int, loaded: Loaded) -> int:
     images = trial.training.epochs * (trial.data.train_size or loaded.train_size)
-    return _A_TRIAL + images * (_FORWARD_AND_BACKWARD * macs + _AN_IMAGE)
+    return _PER_TRIAL + images * (_FORWARD_AND_BACKWARD * macs + _PER_IMAGE)
 
 
 def _network(trial: Trial) -> str:
-    """What decides the trial's network."""
+    """A key of the network: its architecture and dataset."""
     return trial.architecture.model_dump_json() + dataset_key(trial.data).model_dump_json()
 
 
@@ -97,12 +100,12 @@ TOLERANCE = 0.02
 
 
 def resolve_width_matches(
-    trials: Sequence[Trial], worker: WorkerProtocol, show: Callable[[Report], None]
+    trials: Sequence[Trial], worker: WorkerProtocol, show: Show
 ) -> list[Trial]:
-    """The trials, with every `match` replaced by the width that it stands for.
+    """The trials, with every `match` replaced by a width.
 
     Raises:
-        SpecError: No width comes within 2% of a budget, or there is not one budget.
+        SpecError: No width is within 2% of a budget, or the budget is not unique.
     """
     matched, faults = match_widths(trials, worker, show)
     if faults:
@@ -111,17 +114,17 @@ def resolve_width_matches(
 
 
 def match_widths(
-    trials: Sequence[Trial], worker: WorkerProtocol, show: Callable[[Report], None]
-) -> tuple[list[Trial], list[tuple[Trial, SettingError]]]:
-    """The same, and beside them the trials for which there is no width, each with the reason."""
+    trials: Sequence[Trial], worker: WorkerProtocol, show: Show
+) -> tuple[list[Trial], Faults]:
+    """As `resolve_width_matches`, but returns the trials without a width, with the reasons."""
     found: dict[str, WidthMatch | SettingError] = {}
-    beside: dict[tuple[str, int], list[Trial]] = {}
+    by_model: dict[tuple[str, int], list[Trial]] = {}
     for trial in trials:
-        beside.setdefault((trial.model, trial.seed), []).append(trial)
+        by_model.setdefault((trial.model, trial.seed), []).append(trial)
     matched, faults = list[Trial](), list[tuple[Trial, SettingError]]()
     for trial in trials:
         try:
-            matched.append(_with_width(trial, beside, worker, show, found))
+            matched.append(_with_width(trial, by_model, worker, show, found))
         except SettingError as error:
             faults.append((trial, error))
     return matched, faults
@@ -129,43 +132,41 @@ def match_widths(
 
 def _with_width(
     trial: Trial,
-    beside: Mapping[tuple[str, int], Sequence[Trial]],
+    by_model: Mapping[tuple[str, int], Sequence[Trial]],
     worker: WorkerProtocol,
-    show: Callable[[Report], None],
+    show: Show,
     found: dict[str, WidthMatch | SettingError],
 ) -> Trial:
     architecture = trial.architecture
     if not isinstance(architecture, Scalable) or architecture.match is None:
         return trial
-    request = MatchWidth(trial, _matched_by(trial, architecture.match, beside))
+    request = MatchWidth(trial, _reference_trial(trial, architecture.match, by_model))
     question = "".join(t.run_id("").rpartition("-")[2] for t in _without_seeds(request))
     if question not in found:
-        show(
-            Notice(f"{trial.model}: looking for the width that matches {architecture.match.model}")
-        )
-        found[question] = _near_enough(request, architecture.match, worker, show)
+        show(Notice(f"{trial.model}: finding the width that matches {architecture.match.model}"))
+        found[question] = _find_width(request, architecture.match, worker, show)
     matched = found[question]
     if isinstance(matched, SettingError):
         raise matched
     return trial.model_copy(update={"architecture": architecture.scaled(matched.width)})
 
 
-def _near_enough(
-    request: MatchWidth, match: Match, worker: WorkerProtocol, show: Callable[[Report], None]
+def _find_width(
+    request: MatchWidth, match: Match, worker: WorkerProtocol, show: Show
 ) -> WidthMatch | SettingError:
-    """The width, or why there is none."""
+    """The width, or the reason why there is none."""
     try:
         matched: WidthMatch = worker.ask(request, show)
     except SettingError as error:
         return error
     model = request.trial.model
-    said = _said(model, match, matched)
+    description = _describe_match(model, match, matched)
     if abs(matched.excess) > TOLERANCE:
         return SettingError(
             f"models.{model}.match",
-            f"no width comes within {TOLERANCE:.0%} of {match.model}; the nearest possible: {said}",
+            f"no width is within {TOLERANCE:.0%} of {match.model}; the nearest: {description}",
         )
-    show(Notice(said))
+    show(Notice(description))
     return matched
 
 
@@ -173,39 +174,35 @@ def _without_seeds(request: MatchWidth) -> list[Trial]:
     return [trial.model_copy(update={"seed": 0}) for trial in (request.trial, request.reference)]
 
 
-def _matched_by(
-    trial: Trial, match: Match, beside: Mapping[tuple[str, int], Sequence[Trial]]
+def _reference_trial(
+    trial: Trial, match: Match, by_model: Mapping[tuple[str, int], Sequence[Trial]]
 ) -> Trial:
-    """The trial of the other model, of the same seed and at the same point of the sweep."""
+    """The trial of the model to match, with the same seed and sweep point."""
     others = [
         other
-        for other in beside.get((match.model, trial.seed), ())
+        for other in by_model.get((match.model, trial.seed), ())
         if shared_coordinates(other.point) == shared_coordinates(trial.point)
     ]
     if len(others) != 1:
         raise SettingError(
             f"models.{trial.model}.match",
-            f"{match.model} is swept, so that there is not one size to match; take "
-            f"models.{match.model} out of the sweep",
+            f"{match.model} is swept, so it has several sizes; remove models.{match.model} from "
+            "the sweep",
         )
     return others[0]
 
 
-def _said(model: str, match: Match, matched: WidthMatch) -> str:
+def _describe_match(model: str, match: Match, matched: WidthMatch) -> str:
     unit = "trainable parameters" if match.what == "parameters" else "MACs"
     return (
-        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} of "
-        f"{match.model}'s {matched.budget:,}"
+        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} from "
+        f"the {matched.budget:,} of {match.model}"
     )
-
-
-Faults = list[tuple[Trial, SettingError]]
-Show = Callable[[Report], None]
 
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """A trial with its name on disk."""
+    """A trial with its run id."""
 
     trial: Trial
     run_id: str
@@ -214,35 +211,35 @@ class PlannedTrial:
 
 def plan(
     spec: LoadedSpec,
-    crew: WorkerPool,
+    pool: WorkerPool,
     store: Store,
     device: str,
     show: Show,
     shard: Shard | None = None,
     force: bool = False,
-    only_look: bool = False,
+    dry_run: bool = False,
 ) -> list[PlannedTrial]:
-    """Match widths, load each dataset, name the trials, and build what is not finished.
+    """Match widths, load each dataset, name the trials, and build each model that will be trained.
 
     Args:
         spec: The experiment.
-        crew: Its first worker loads and builds; afterwards all are ready to train.
-        store: The experiment's folder.
-        device: What each worker must have.
-        show: Takes what is reported.
+        pool: Its first worker loads and builds; the others get ready to train.
+        store: The folder of the experiment.
+        device: The device that each worker needs.
+        show: Receives progress.
         shard: The part of the trials to plan; None for all.
-        force: Build what is finished too.
-        only_look: Nothing is to be trained, so that one worker is enough.
+        force: Build the models of finished trials too.
+        dry_run: Nothing will be trained, so only the first worker starts.
 
     Raises:
-        SpecError: Something would fail for every seed; the message has all that would.
-        UsageError: The device is not there.
+        SpecError: A trial would fail for every seed. The message names all faults.
+        UsageError: The device does not exist.
     """
-    worker, every = crew.workers[0], expand(spec)
+    worker, every = pool.workers[0], expand(spec)
     trials, faults = match_widths(every, worker, show)
     loaded, missing = _load(trials, worker, show)
-    # Several sizes or subsets of one dataset have the same to say.
-    for remark in dict.fromkeys(said for each in loaded.values() for said in each.remarks):
+    # Several subsets of one dataset have the same remarks.
+    for remark in dict.fromkeys(remark for each in loaded.values() for remark in each.remarks):
         show(Notice.of(remark.message, warning=remark.warning))
     faults += missing
     planned = [
@@ -252,8 +249,8 @@ def plan(
         show(Notice("starting Keras and building each model once"))
         kinds, ready = one_seed_each([item.trial for item in planned]), CheckTrials((), device)
         request = CheckTrials(kinds, device)
-        found = worker.ask(request, show) if only_look else crew.ask(request, ready, show)
-        faults += _of(kinds, found)
+        faulty = worker.ask(request, show) if dry_run else pool.ask(request, ready, show)
+        faults += _faults_of(kinds, faulty)
     _refuse(spec, every, faults)
     if shard is None:
         return planned
@@ -267,19 +264,19 @@ def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
     """Match widths and build each model and optimizer, without images.
 
     Raises:
-        SpecError: Something cannot be built; the message has all that cannot.
+        SpecError: A model can't be built. The message names all faults.
     """
     every = expand(spec)
     trials, faults = match_widths(every, worker, show)
     kinds = one_seed_each(trials)
-    faults += _of(kinds, worker.ask(CheckTrials(kinds, "auto", as_run=False), show))
+    faults += _faults_of(kinds, worker.ask(CheckTrials(kinds, "auto", as_run=False), show))
     _refuse(spec, every, faults)
 
 
 def _load(
     trials: Sequence[Trial], worker: WorkerProtocol, show: Show
 ) -> tuple[dict[DataSpec, Loaded], Faults]:
-    """What is known of each dataset, and of those that cannot be loaded the reason."""
+    """The sizes of each dataset, and the faults of those that can't be loaded."""
     loaded, missing = dict[DataSpec, Loaded](), dict[DataSpec, SettingError]()
     for data in dict.fromkeys(trial.data for trial in trials):
         try:
@@ -295,51 +292,50 @@ def _planned(trial: Trial, loaded: Loaded, store: Store, show: Show) -> PlannedT
     return PlannedTrial(trial, run_id, record is not None)
 
 
-def _of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:
+def _faults_of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:
     return [(trials[each.trial], SettingError(each.key, each.reason, each.names)) for each in found]
 
 
 def _refuse(spec: LoadedSpec, trials: Sequence[Trial], faults: Faults) -> None:
-    located = [(t, _problem(error)) for t, error in faults]
+    located = [
+        (trial, Problem(tuple(error.key.split(".")), error.reason, names=error.names))
+        for trial, error in faults
+    ]
     refuse_trials(spec, trials, located)
-
-
-def _problem(error: SettingError) -> Problem:
-    return Problem(tuple(error.key.split(".")), error.reason, names=error.names)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What earlier runs tell of the trials to run."""
+    """The expected time of the trials to run, from earlier runs."""
 
     seconds: float
-    """One worker's time for the trials that are known."""
+    """Time of one worker, for the trials with earlier runs."""
     unknown: int
-    """How many trials have settings that no finished run has."""
+    """The number of trials with settings that no finished run has."""
     machines: tuple[str, ...]
-    """What the earlier runs were trained on."""
+    """The machines of the earlier runs."""
 
 
 def estimate(todo: Sequence[PlannedTrial], runs: Sequence[StoredRun]) -> Estimate:
-    """Add up the median times of finished runs that differ from the trials in their seed alone.
+    """Sum the median times of finished runs that differ from the trials only in their seed.
 
     Args:
         todo: The trials to run.
-        runs: Of the same experiment.
+        runs: Runs of the same experiment.
     """
     earlier: dict[str, list[StoredRun]] = {}
     for run in runs:
         if run.record.status == "finished" and run.record.data is not None:
             earlier.setdefault(_settings(run.record.trial), []).append(run)
-    alike = [earlier[key] for item in todo if (key := _settings(item.trial)) in earlier]
-    hardware = (run.record.hardware for runs in alike for run in runs)
+    known = [earlier[key] for item in todo if (key := _settings(item.trial)) in earlier]
+    hardware = (run.record.hardware for runs in known for run in runs)
     return Estimate(
-        seconds=sum(median(run.record.seconds for run in runs) for runs in alike),
-        unknown=len(todo) - len(alike),
+        seconds=sum(median(run.record.seconds for run in runs) for runs in known),
+        unknown=len(todo) - len(known),
         machines=tuple(dict.fromkeys(f"{h.trained_on}, {h.cpu}" for h in hardware if h)),
     )
 
 
 def _settings(trial: Trial) -> str:
-    """What decides the result but the seed and the images themselves."""
+    """Everything that decides the result except the seed and the images."""
     return json.dumps(trial.settings(""), sort_keys=True)

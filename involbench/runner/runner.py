@@ -1,4 +1,4 @@
-"""Running an experiment: its trials, given to workers side by side."""
+"""Run the trials of an experiment on several workers; the events that this reports."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ from involbench.workers.protocol import Notice, Report, RunTrial, TrialClaimed
 
 @dataclass(frozen=True)
 class Planned:
-    """What there is to do."""
+    """The trials to run are known."""
 
     todo: tuple[Trial, ...]
     finished: int
@@ -38,17 +38,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A worker began with a trial."""
+    """A worker started a trial."""
 
     trial: Trial
     index: int
-    """Counted from 1, among the trials to run."""
+    """From 1, among the trials to run."""
     total: int
 
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """A running trial ended an epoch."""
+    """A trial ended an epoch."""
 
     started: TrialStarted
     report: EpochReport
@@ -57,18 +57,18 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial has its record, whatever its status."""
+    """A trial has its record, finished or failed."""
 
     started: TrialStarted
     record: RunRecord
     run_dir: ResultsPath
     elsewhere: bool = False
-    """Another runner, which works on the same experiment, made it."""
+    """Another process that runs the same experiment made the record."""
 
 
 @dataclass(frozen=True)
 class SeedEnded:
-    """All trials of a seed are done; the records of those that finished, in the spec's order."""
+    """All trials of a seed ended; with the records of the finished ones, in order."""
 
     seed: int
     records: tuple[RunRecord, ...]
@@ -77,18 +77,17 @@ class SeedEnded:
 Event = Report | Planned | TrialStarted | EpochEnded | TrialEnded | SeedEnded
 
 _PAUSE = 1.0
-"""Seconds until a trial that another process runs is looked at again."""
+"""Seconds until a requeued trial is tried again."""
 
 Item = TypeVar("Item")
 
 
 class TrialQueue(Generic[Item]):
-    """What is to be done, to which what cannot be had now goes back.
+    """The trials that are left, shared by the threads of all workers.
 
     Args:
-        items: All of it.
-        order: What an item comes before others by, the least first; asked anew each time. Of
-            equals it is the one that was there first.
+        items: The trials.
+        order: Sort key; evaluated on every `take`. Of equal items, the earlier one is taken.
     """
 
     def __init__(self, items: Iterable[Item], order: Callable[[Item], Any]) -> None:
@@ -97,7 +96,7 @@ class TrialQueue(Generic[Item]):
         self._changed = threading.Condition()
 
     def take(self) -> Item | None:
-        """The next item; waits where all that is left was put off; None when nothing is left."""
+        """The next item; None when nothing is left. Waits while all items are requeued."""
         with self._changed:
             while self._items:
                 now = time.monotonic()
@@ -109,35 +108,35 @@ class TrialQueue(Generic[Item]):
             return None
 
     def requeue(self, item: Item) -> None:
-        """Give an item back, to be taken again after a while."""
+        """Put an item back, to be taken again after a pause."""
         with self._changed:
             self._items.append((item, time.monotonic() + _PAUSE))
             self._changed.notify()
 
     def close(self) -> None:
-        """Give out nothing more."""
+        """Drop all items."""
         with self._changed:
             self._items.clear()
             self._changed.notify_all()
 
 
 _LOSSES = 5
-"""Machines that one trial may lose."""
+"""Lost machines after which a trial fails."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A trial to run, as the agenda has it."""
+    """A trial in the queue."""
 
     item: PlannedTrial
     started: TrialStarted
     seed: int
-    """Its seed's place among all."""
+    """The place of its seed among all seeds."""
     waited_for: bool = False
-    """Whether another runner was at it when its turn came."""
+    """Whether another process was running it when its turn came."""
 
     def turn(self) -> tuple[int, bool]:
-        """Seed by seed, and first what another runner may have ended meanwhile."""
+        """Sort key: seed by seed, trials of other processes first."""
         return self.seed, not self.waited_for
 
 
@@ -151,53 +150,53 @@ def _entries(todo: Sequence[PlannedTrial]) -> Iterator[_Entry]:
 
 
 @dataclass(frozen=True)
-class _Left:
-    """A worker has nothing more to do; with the bug that ended it, if one did."""
+class _WorkerDone:
+    """A worker has nothing more to do; with the exception that ended its thread, if any."""
 
-    bug: BaseException | None = None
+    error: BaseException | None = None
 
 
 @dataclass
 class Runner:
-    """Runs planned trials, seed by seed, as many at once as the crew has workers.
+    """Runs planned trials, seed by seed, one on each worker at a time.
 
-    Other runners may do the same in the same folder: a trial that one of them runs is waited for.
+    Other processes may run the same experiment; this one waits for their trials.
 
     Args:
-        crew: The processes that train.
-        store: The experiment's folder.
+        pool: The workers.
+        store: The folder of the experiment.
         argv: The command line, for the records.
-        show: Takes every event, in order, in the thread that calls `run`.
+        show: Receives all events, in order, in the thread that calls `run`.
         since: When this run began, in seconds since 1970.
-        force: Repeat what is finished.
-        fail_fast: Stop everything when a trial has failed.
+        force: Repeat finished trials.
+        fail_fast: Stop all workers when a trial fails.
     """
 
-    crew: WorkerPool
+    pool: WorkerPool
     store: Store
     argv: tuple[str, ...]
     show: Callable[[Event], None]
     since: float
     force: bool = False
     fail_fast: bool = False
-    _events: "SimpleQueue[Event | _Left]" = field(default_factory=SimpleQueue)
+    _events: "SimpleQueue[Event | _WorkerDone]" = field(default_factory=SimpleQueue)
     _took: dict[str, float] = field(default_factory=dict)
     """Seconds of the last trial of each kind."""
 
     def run(self, planned: list[PlannedTrial]) -> int:
-        """Run what is not finished, or everything if `force`; return how many trials failed."""
+        """Run the unfinished trials, or all with `force`; return the number of failures."""
         todo = [item for item in planned if self.force or not item.finished]
         for item in planned:
             if item.finished and not self.force:
                 self.store.drop_stale_checkpoints(item.run_id)
         self.show(Planned(tuple(item.trial for item in todo), len(planned) - len(todo)))
-        workers = self.crew.workers[: len(todo)]
-        agenda = TrialQueue(_entries(todo), self._turn if len(workers) > 1 else _Entry.turn)
+        workers = self.pool.workers[: len(todo)]
+        queue = TrialQueue(_entries(todo), self._turn if len(workers) > 1 else _Entry.turn)
         for worker in workers:
-            threading.Thread(target=self._work, args=(worker, agenda), daemon=True).start()
+            threading.Thread(target=self._work, args=(worker, queue), daemon=True).start()
         left = Counter(item.trial.seed for item in todo)
         failures = 0
-        for event in self._until_left(len(workers)):
+        for event in self._until_done(len(workers)):
             self.show(event)
             if isinstance(event, TrialEnded):
                 failures += event.record.status == "failed"
@@ -205,25 +204,25 @@ class Runner:
         return failures
 
     def _turn(self, entry: _Entry) -> tuple[tuple[int, bool], float]:
-        """As ever, but of a seed first what took longest at the last one.
+        """Sort key for several workers: of a seed, the trials that took longest before come first.
 
-        So that workers are done at about the same time.
+        So all workers are done at about the same time.
         """
         return entry.turn(), -self._took.get(entry.item.trial.kind, inf)
 
-    def _until_left(self, workers: int) -> Iterator[Event]:
-        """What happens until all workers have left."""
+    def _until_done(self, workers: int) -> Iterator[Event]:
+        """The events until all workers are done."""
         while workers:
             event = self._events.get()
-            if not isinstance(event, _Left):
+            if not isinstance(event, _WorkerDone):
                 yield event
                 continue
             workers -= 1
-            if event.bug is not None:
-                raise event.bug
+            if event.error is not None:
+                raise event.error
 
     def _count(self, seed: int, left: Counter[int], planned: list[PlannedTrial]) -> None:
-        """After the last trial of a seed, tell how it stands."""
+        """After the last trial of a seed, report the seed."""
         left[seed] -= 1
         if not left[seed]:
             items = (item for item in planned if item.trial.seed == seed)
@@ -231,39 +230,39 @@ class Runner:
             finished = (record for record in records if record and record.status == "finished")
             self.show(SeedEnded(seed, tuple(finished)))
 
-    def _work(self, worker: WorkerProtocol, agenda: TrialQueue[_Entry]) -> None:
-        """What one thread does: trial after trial with its worker."""
-        left = _Left()
+    def _work(self, worker: WorkerProtocol, queue: TrialQueue[_Entry]) -> None:
+        """The thread of one worker: trial after trial."""
+        done = _WorkerDone()
         try:
-            while (entry := agenda.take()) is not None:
+            while (entry := queue.take()) is not None:
                 try:
-                    record = self._do(worker, entry)
+                    record = self._run_trial(worker, entry)
                 except NoRoom:
-                    agenda.requeue(entry)
+                    queue.requeue(entry)
                     continue
                 if record is None:
-                    agenda.requeue(replace(entry, waited_for=True))
+                    queue.requeue(replace(entry, waited_for=True))
                 elif record.status == "failed" and self.fail_fast:
-                    agenda.close()  # Here, before this thread or another takes the next one.
-                    self.crew.stop()
+                    queue.close()  # Before any thread takes the next trial.
+                    self.pool.stop()
                 worker.recycle()
             worker.shutdown()
         except WorkerStopped:
             pass
         except BaseException as error:
-            left = _Left(error)
-        self._events.put(left)
+            done = _WorkerDone(error)
+        self._events.put(done)
 
-    def _do(self, worker: WorkerProtocol, entry: _Entry) -> RunRecord | None:
-        """The trial's record; None while another runner runs it."""
-        began: list[TrialClaimed] = []
+    def _run_trial(self, worker: WorkerProtocol, entry: _Entry) -> RunRecord | None:
+        """The record of a trial; None while another process runs it."""
+        claimed: list[TrialClaimed] = []
 
         def pass_on(report: Report) -> None:
             match report:
                 case TrialClaimed():
-                    if not began:
+                    if not claimed:
                         self._events.put(entry.started)
-                    began.append(report)
+                    claimed.append(report)
                 case EpochReport():
                     self._events.put(EpochEnded(entry.started, report, entry.item.run_id))
                 case _:
@@ -274,17 +273,17 @@ class Runner:
         record = self._record(worker, request, pass_on)
         if record is not None:
             self._took[entry.item.trial.kind] = record.seconds
-            self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not began))
+            self._events.put(TrialEnded(entry.started, record, run_dir, elsewhere=not claimed))
         elif not entry.waited_for:
-            self._tell(f"{run_dir.name} is being run by another process: waiting for it")
+            self._notify(f"{run_dir.name}: waiting for another process that is running it")
         return record
 
     def _record(
         self, worker: WorkerProtocol, request: RunTrial, pass_on: Callable[[Report], None]
     ) -> RunRecord | None:
-        """Have the worker do it; where the worker dies, have another go on, once.
+        """The record from a worker; if the worker dies, a new one resumes the trial once.
 
-        Losing the machine below it is not held against a trial, within reason.
+        A lost machine is no fault of the trial, which may lose up to five.
         """
         started, deaths, losses = datetime.now(UTC), 0, 0
         try:
@@ -297,19 +296,17 @@ class Runner:
                     losses, deaths = losses + lost, deaths + (not lost)
                     if deaths > 1 or losses > _LOSSES:
                         raise
-                    again = "going on from the last checkpoint in a new one"
-                    self._tell(f"{request.run_dir.name}: {error}; {again}")
+                    again = "a new worker resumes from the last checkpoint"
+                    self._notify(f"{request.run_dir.name}: {error}; {again}")
         except InvolbenchError as error:
-            pass_on(
-                TrialClaimed()
-            )  # Its worker may not have come so far, but the try was this runner's.
+            pass_on(TrialClaimed())  # The worker may have died before it could report this.
             exit_signal = error.exit_signal if isinstance(error, WorkerDied) else None
             record = failure_record(request, str(error), started, exit_signal)
             try:
                 self.store.write_record(record)
-            except InvolbenchError as second:
-                self._tell(str(second))
+            except InvolbenchError as unwritten:
+                self._notify(str(unwritten))
             return record
 
-    def _tell(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         self._events.put(Notice(text))

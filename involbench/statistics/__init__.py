@@ -1,1 +1,1 @@
-"""Tests and intervals: pure functions of numbers."""
+"""Descriptions, intervals and tests: pure functions of numbers and arrays."""

@@ -1,4 +1,8 @@
-"""Bootstrap confidence intervals of a mean."""
+"""Bootstrap confidence intervals.
+
+BCa is written here and not taken from scipy.stats, because importing that takes longer than the
+rest of `compare`. The tests compare both.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 9999
-"""Fewer for samples of more than 209, whose means are near enough to normal for fewer to do."""
-FEWEST_FOR_AN_INTERVAL = 3
-"""Values of a sample; from two there is nothing to say of their spread."""
+"""Samples of more than 209 values get fewer; their means are close to normal."""
+SMALLEST_SAMPLE = 3
+"""Values that an interval needs; two say nothing about their spread."""
 _FEWEST = 1999
 _MOST_DRAWS = 2**21
 _SEED = 20210310
@@ -24,19 +28,18 @@ def bca_interval(
 ) -> tuple[Floats, Floats]:
     """The bias-corrected and accelerated interval of the mean of each sample.
 
-    Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). The same numbers as
-    `scipy.stats.bootstrap(..., method="BCa")` gives for the same resamples, without the second
-    that importing scipy takes, and for thousands of samples at once. The resamples are drawn with
-    a fixed seed, so that the same runs give the same interval.
+    Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). With the same resamples,
+    `scipy.stats.bootstrap(..., method="BCa")` gives the same numbers. The resamples are drawn with
+    a fixed seed, so that the same runs always give the same interval.
 
     Args:
         samples: (m, n): m samples of n values; n at least 2.
-        confidence: The share of such intervals that are to hold the true mean.
-        resamples: How many resamples of each sample are drawn; default: RESAMPLES.
+        confidence: The nominal coverage.
+        resamples: The number of resamples of each sample; default: RESAMPLES.
 
     Returns:
-        The lower and the upper ends, (m,) each. Where all values of a sample are equal, both are
-        that value: there is nothing to resample.
+        The lower and the upper ends, (m,) each. Where all values of a sample are equal, both ends
+        are that value.
     """
     means = samples.mean(axis=1, keepdims=True)
     n = samples.shape[1]
@@ -44,7 +47,7 @@ def bca_interval(
     counts, rows = _counts(n, resamples), max(1, _MOST_DRAWS // n)
     blocks = (counts[start : start + rows] for start in range(0, resamples, rows))
     drawn = np.hstack([samples @ block.astype(np.float64).T for block in blocks]) / n
-    # A resample that is the sample in another order has its mean, but for rounding.
+    # A resample that reorders the sample has the same mean, up to rounding.
     apart, rounding = drawn - means, 1e-12 * np.abs(samples).max(axis=1, keepdims=True)
     below = np.sum(apart < -rounding, axis=1) + np.sum(apart <= rounding, axis=1)
     drawn.sort(axis=1)
@@ -77,7 +80,7 @@ def _counts(n: int, resamples: int) -> NDArray[np.uint16]:
     """How often each of n values is in each resample: (resamples, n), rows that sum to n."""
     rng, rows = np.random.default_rng(_SEED), max(1, _MOST_DRAWS // n)
     counts = np.empty((resamples, n), np.uint16)
-    for start in range(0, resamples, rows):  # A block at a time, for its memory.
+    for start in range(0, resamples, rows):  # One block at a time, to save memory.
         block = counts[start : start + rows]
         places = rng.integers(0, n, block.shape) + n * np.arange(len(block))[:, None]
         block[:] = np.bincount(places.ravel(), minlength=block.size).reshape(block.shape)
@@ -100,3 +103,15 @@ def _quantile(ordered: Floats, level: Floats) -> Floats:
     low, high = (np.take_along_axis(ordered, k[:, None], 1)[:, 0] for k in (under, over))
     between: Floats = low + (high - low) * (place - under)
     return between
+
+
+def median_interval(values: Floats) -> tuple[float, float]:
+    """The 95% percentile interval of the median."""
+    from scipy.stats import bootstrap
+
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    found = bootstrap(
+        (values,), np.median, n_resamples=2000, method="percentile", rng=0
+    ).confidence_interval
+    return float(found.low), float(found.high)

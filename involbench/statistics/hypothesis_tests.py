@@ -1,4 +1,8 @@
-"""The sign-flip test of paired samples, and Holm's correction for several tests."""
+"""The sign-flip test, McNemar's test, and Holm's correction for several tests.
+
+The sign-flip test is written here and not taken from scipy.stats, because importing that takes
+longer than the rest of `compare`. The tests compare both.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,31 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 EXACT_UP_TO = 14
-"""Pairs; beyond, 2^14 sign patterns are drawn instead of all 2^n."""
+"""Pairs; for more, 2^14 sign patterns are drawn instead of all 2^n."""
 _SEED = 20210310
 _CHUNK = 2**21
 _FEW = 1000
-"""Pairs whose sums are taken all at once; of more, eight at a time, which is faster."""
+"""Pairs that are summed all at once; more are summed eight at a time, which is faster."""
 _SIGNS_OF_A_BYTE = 1.0 - 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[None], axis=0)
 """(8, 256): the signs that each value of a byte stands for."""
 
 
 def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The two-sided p of each sample of paired differences, under "both are the same".
+    """The two-sided p-value of each sample of paired differences, if there is no difference.
 
-    If they were, each difference would as likely have had the other sign. p is the share of sign
-    patterns whose mean is at least as far from zero as the one seen; Fisher, "The Design of
-    Experiments" (1935), section 21. Exact, whatever the distribution, if it is symmetric.
+    Without one, each pair could as well have had the other sign. p is the share of sign patterns
+    whose mean is at least as far from zero as the observed mean; Fisher, "The Design of
+    Experiments" (1935), section 21. It is exact for every symmetric distribution.
 
     Args:
         differences: (m, n): m samples of n differences.
 
     Returns:
-        p, (m,). Where patterns are drawn, the one seen counts as one of them, so that p is never 0.
+        p, (m,). Where patterns are drawn, the observed one is among them, so p is never 0.
     """
     pairs = differences.shape[1]
     patterns, seen = _patterns(pairs), np.abs(differences.sum(axis=1))
-    seen *= 1 - 1e-9  # for ties in rounding
+    seen *= 1 - 1e-9  # Rounding must not break ties.
     hits = np.zeros(len(differences))
     if pairs <= _FEW:
         rows = max(1, _CHUNK // max(differences.shape))
@@ -57,23 +61,23 @@ def _sums(sample: NDArray[np.float64], patterns: NDArray[np.uint8]) -> NDArray[n
 
 
 def smallest_p(pairs: int) -> float:
-    """The smallest p that this many pairs, at least one, can give, however large the difference."""
+    """The smallest p-value that this number of pairs, at least one, can give."""
     return 0.5 ** (pairs - 1) if pairs <= EXACT_UP_TO else 0.5**EXACT_UP_TO
 
 
 @lru_cache(maxsize=4)
 def _patterns(pairs: int) -> NDArray[np.uint8]:
-    """All 2^n patterns of signs, or the one of only + and 2^14 - 1 that are drawn.
+    """All 2^n patterns of signs; or 2^14 patterns: the one of only +, and random ones.
 
-    (n / 8, patterns): a bit a sign, 1 for -, since thousands of pairs would need much memory
-    otherwise. The first bit is the highest of the first byte.
+    (n / 8, patterns): one bit for each sign, 1 for -, which saves memory. The first sign is the
+    highest bit of the first byte.
     """
     if pairs <= EXACT_UP_TO:
         bits = np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1
         return np.ascontiguousarray(np.packbits(bits, axis=1).T)
     rng, count = np.random.default_rng(_SEED), 2**EXACT_UP_TO
     patterns = np.empty((-(-pairs // 8), count), np.uint8)
-    # A random number is of four bits: blocks of fours are drawn as all would be at once.
+    # Blocks of whole fours draw the same numbers as one large block would.
     rows = max(4, _CHUNK // pairs // 4 * 4)
     for start in range(0, count, rows):
         shape = (min(rows, count - start), pairs)
@@ -83,8 +87,27 @@ def _patterns(pairs: int) -> NDArray[np.uint8]:
     return patterns
 
 
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """The two-sided p-value of McNemar's exact test.
+
+    McNemar, "Note on the sampling error of the difference between correlated proportions",
+    Psychometrika 12 (1947): if two classifiers are equally good, an image that only one of them
+    predicts correctly is as likely to be that of the one as of the other.
+
+    Args:
+        only_first: Images that only the first classifier predicts correctly.
+        only_second: Images that only the second one predicts correctly.
+    """
+    from scipy.special import bdtr
+
+    discordant = only_first + only_second
+    if not discordant:
+        return 1.0
+    return min(1.0, 2 * float(bdtr(min(only_first, only_second), discordant, 0.5)))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values, which hold the chance of any false alarm among them at the level of one.
+    """Adjusted p-values, which limit the probability of any false alarm among them.
 
     Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
     Statistics 6 (1979): the k-th smallest of m is multiplied by m - k + 1, and none is smaller

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.comparison.metrics import expected_calibration_error, macro_f1
 from involbench.data.corruptions import changed
 from involbench.errors import SpecError
 from involbench.spec.schema import Condition
 from involbench.spec.trial import Trial
+from involbench.statistics.classification import expected_calibration_error, macro_f1
 from involbench.training.fit import build, with_scaling
 from involbench.training.prefetch import EvaluationBatches
 from involbench.training.split import Split, TrialData

@@ -14,7 +14,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.comparison.validity import never_left_chance
 from involbench.data import Dataset
 from involbench.data.dataset import SHARED
 from involbench.errors import ResultsError
@@ -34,6 +33,7 @@ from involbench.results.record import (
 )
 from involbench.results.store import write_trial
 from involbench.spec.trial import Trial
+from involbench.statistics.classification import never_left_chance
 from involbench.training import provenance
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.evaluate import Predictions, predict, scores, under_conditions

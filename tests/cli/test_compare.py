@@ -128,7 +128,7 @@ def test_json_is_one_strict_document_even_with_warnings(collapsed: Path) -> None
 
     document = json.loads(done.stdout, parse_constant=refuse)
     unlike = "device CPU (cnn seed 0 and 1 and 2, inn, control); GPU (cnn seed 3)"
-    warning = f"runs made in different environments: {unlike}"
+    warning = f"runs from different environments: {unlike}"
     assert document["experiments"][0]["warnings"] == [warning]
     assert done.stderr == f"warning: digits: {warning}\n"
 
@@ -156,7 +156,7 @@ def test_csv_has_a_line_a_model_and_metric(collapsed: Path) -> None:
             ["-m", "epochs_to"],
             "say which accuracy is to be reached, a fraction, such as epochs_to@",
         ),
-        (["-m", "epochs_to@val_accuracy=0.9"], "the accuracy was never reached"),
+        (["-m", "epochs_to@val_accuracy=0.9"], "no run reached the accuracy"),
         (["-m", "seconds_to@val_accuracy=70"], "a fraction, such as seconds_to@val_accuracy=0.7"),
         (["--against", "elsewhere"], "--against elsewhere: it has no experiment digits"),
         (["--against", "results", "--csv"], "--against has no CSV; use --json or --md"),
@@ -284,7 +284,7 @@ def test_what_has_not_ended_is_named(tmp_path: Path) -> None:
     (ended.parent / "notes").mkdir()  # Not a run's.
     done = run_compare(tmp_path)
     cut = [path.name for path in sorted(ended.parent.glob("cnn-*"))[1:4]]
-    said = f"digits: without what is under way or was cut off: {', '.join(cut)} and 2 more"
+    said = f"digits: left out unfinished runs: {', '.join(cut)} and 2 more"
     assert said in " ".join(done.stderr.split())
 
 
@@ -312,7 +312,7 @@ def test_two_trees_show_each_model_then_and_now(tmp_path: Path) -> None:
     assert re.search(r"inn +6/6 +50.00 ± 0.00 +52.25 ± 0.19 +▲ \+2.25 \[2.1", done.stdout)
     assert "inn now is 2.3 points more accurate than inn then" in " ".join(done.stdout.split())
     assert "control: only in old" in done.stderr
-    assert "made in another environment: keras 3.11.0 then, 3.12.0 now" in done.stderr
+    assert "run in another environment: keras 3.11.0 then, 3.12.0 now" in done.stderr
     changed = run_compare(
         tmp_path, "--results", "new", "--against", "old", "--only-changed", "--json"
     )
@@ -328,7 +328,7 @@ def test_two_trees_say_what_was_made_otherwise(tmp_path: Path) -> None:
     for tree, epochs in (("old", 20), ("new", 100)):
         make_run(tmp_path / tree, "inn", 0, training={"epochs": epochs})
     done = run_compare(tmp_path, "--results", "new", "--against", "old")
-    assert "inn is not made as it was then: training.epochs 100, not 20" in done.stderr
+    assert "inn has other settings than then: training.epochs 100, not 20" in done.stderr
 
 
 def test_against_another_tree_lost_seeds_are_named_and_new_experiments_passed_over(
@@ -357,7 +357,7 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     assert "6 of 12 seeds" in said
     never = "inn has no time to 30% validation accuracy, for it never got there"
     assert f"{never}: seeds 0, 2, 4, 6, 8, 10." in said
-    assert "no verdict, for 6 of 12 seeds of inn never reached the accuracy." in said
+    assert "no verdict, because 6 of 12 seeds of inn never reached the accuracy." in said
     inn = next(line for line in done.stdout.splitlines() if line.startswith(" inn"))
     assert "(6)  ~ " in inn
     assert "in brackets, of how many where not of all" in said
@@ -372,7 +372,7 @@ def test_what_collapsed_runs_do_to_a_mean_is_said(tmp_path: Path) -> None:
         ("epochs_to@val_accuracy=0.05", "counted in the means."),
         (
             "generalization_gap",
-            "gap: no verdict, for 2 seeds of inn collapsed, which it flatters.",
+            "gap: no verdict, because 2 seeds of inn collapsed, and this metric favors",
         ),
     ):
         assert said in " ".join(run_compare(tmp_path, "-m", metric).stdout.split())
@@ -383,7 +383,7 @@ def test_what_is_unusual_of_several_models_is_said_once(tmp_path: Path) -> None:
         for model in ("cnn", "inn", "control"):
             make_run(tmp_path / "results", model, seed)
     said = " ".join(run_compare(tmp_path).stdout.split())
-    assert "control, inn, test accuracy: p from 16,384 sign patterns" in said
+    assert "control, inn, test accuracy: p is from 16,384" in said
     assert said.count("sign patterns") == 1
 
 

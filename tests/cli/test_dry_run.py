@@ -100,7 +100,7 @@ def test_a_budget_that_no_width_meets_is_found_beside_the_rest(tmp_path):
     for command in (["run", "-n"], ["validate", "--build"]):
         found = messages(called(*command, spec(tmp_path, text), cwd=tmp_path))
         assert [line.partition(": ")[0] for line in found] == ["x.yaml:5:87", "x.yaml:8:36"]
-        assert "models.inn.match: no width comes within 2% of cnn; the nearest" in found[0]
+        assert "models.inn.match: no width is within 2% of cnn; the nearest" in found[0]
         assert "keras refuses adam" in found[1]
 
 

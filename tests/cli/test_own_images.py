@@ -100,8 +100,8 @@ def test_the_record_and_the_comparison_have_the_images_in_train_and_test(trained
     assert "test/cat/copy1.png (train/cat/1.png)" in note
     fingerprint = record["data"]["fingerprint"]
     warning = (
-        "2 of 10 test images are in the training images too, pixel by pixel (dataset "
-        f"{fingerprint[:12]}): accuracies on them are no test"
+        "2 of 10 test images are training images too (dataset "
+        f"{fingerprint[:12]}); the test accuracy is too high"
     )
     assert f"warning: {warning}\n" in said
     compared = called("compare", "own", "--json", cwd=folder)

@@ -77,12 +77,12 @@ def test_what_the_results_cannot_tell_is_undecided_and_says_why(results: Path) -
         (run / "run.json").unlink()
     (few,) = claimed(results, CLAIM)
     assert (few.verdict, few.numbers[0].beyond.n) == ("undecided", 3)
-    assert few.reason == "fewer than six pairs give an estimate but no verdict"
+    assert few.reason == "a verdict needs six pairs of seeds"
 
 
 def test_of_an_undecided_claim_it_is_said_which_half_of_the_rule_fails(tmp_path: Path) -> None:
     gains = {  # With one of six against it, p is 4/64 at the least.
-        "the interval crosses what is claimed": (0.1, -0.1, 0.1, -0.1, 0.1, -0.08),
+        "the interval contains the claimed value": (0.1, -0.1, 0.1, -0.1, 0.1, -0.08),
         "p is above 0.05": (0.1, 0.12, 0.11, 0.09, 0.1, -0.001),
     }
     for reason, each in gains.items():
@@ -196,7 +196,11 @@ def test_only_what_another_point_makes_other_images_of_is_held_against_them(tmp_
                 )
         own = {**CLAIM, "greater": "inn", "lesser": "inn", "at": {key: 5}, "lesser_at": {key: 3}}
         (claim,) = claimed(tmp_path / key, own)
-        wanted = ("supported", "") if key.startswith("data") else ("undecided", "inn and inn saw")
+        wanted = (
+            ("supported", "")
+            if key.startswith("data")
+            else ("undecided", "inn and inn have different")
+        )
         assert claim.verdict == wanted[0]
         assert claim.reason.startswith(wanted[1])
 
@@ -245,7 +249,7 @@ def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_
     assert (
         verdicts["some"] == [("undecided", "2 of 10 seeds of inn never reached the accuracy")] * 2
     )
-    never = f"no run of inn has measured {sooner['metric']}; the accuracy was never reached"
+    never = f"no run of inn has measured {sooner['metric']}; no run reached the accuracy"
     assert verdicts["none"] == [("undecided", never)] * 2
 
 
@@ -282,7 +286,7 @@ def test_runs_of_either_point_of_one_model_can_be_too_bad_to_judge(
     about = {"metric": "generalization_gap", "greater": "inn", "lesser": "inn"}
     (claim,) = claimed(tmp_path, CLAIM | about | {"at": {key: 7}, "lesser_at": {key: 3}})
     assert claim.verdict == ("undecided" if lost else "supported")
-    said = f"2 of 6 seeds of inn at {key} = {lost} collapsed, which it flatters"
+    said = f"2 of 6 seeds of inn at {key} = {lost} collapsed, and this metric favors collapsed runs"
     assert claim.reason == (said if lost else "")
 
 

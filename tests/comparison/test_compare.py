@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from involbench.comparison.compare import compare_experiment
-from involbench.comparison.metrics import Wanted
+from involbench.comparison.metrics import MetricSelection
 from involbench.comparison.pairing import paired_difference
-from involbench.comparison.schema import Comparison
-from involbench.comparison.summary import mean_curve, sample_sd, summarize
-from involbench.comparison.validity import never_left_chance
+from involbench.comparison.schema import Comparison, Summary
 from involbench.errors import UsageError
 from involbench.results.tree import ResultsTree
+from involbench.statistics.classification import never_left_chance
+from involbench.statistics.descriptive import mean_curve, sample_sd
 from tests.cli import called
 from tests.results.factory import VERSIONS, make_experiment, make_run, predict
 
@@ -32,16 +32,16 @@ def test_never_left_chance_is_three_standard_deviations() -> None:
 
 
 def test_summary_counts_only_what_was_measured() -> None:
-    summary = summarize({2: 3.0, 0: 1.0, 1: None, 3: float("nan")})
+    summary = Summary.of({2: 3.0, 0: 1.0, 1: None, 3: float("nan")})
     assert (summary.n, summary.mean, summary.sd) == (2, 2.0, sqrt(2))
     assert list(summary.by_seed) == [0, 1, 2, 3]
-    assert summarize({}).mean is None
+    assert Summary.of({}).mean is None
     assert sample_sd([1.0]) is None
 
 
 def test_differences_are_paired_by_the_seeds_that_both_have() -> None:
-    one = summarize({0: 0.5, 1: 0.7, 2: None, 4: 0.9})
-    other = summarize({1: 0.6, 2: 0.5, 4: 0.5, 5: 0.1})
+    one = Summary.of({0: 0.5, 1: 0.7, 2: None, 4: 0.9})
+    other = Summary.of({1: 0.6, 2: 0.5, 4: 0.5, 5: 0.1})
     difference = paired_difference(one, other)
     assert difference.by_seed == pytest.approx({1: 0.1, 4: 0.4})
     assert difference.mean == pytest.approx(0.25)
@@ -69,7 +69,7 @@ def test_without_runs_of_the_specs_baseline_it_is_said_what_stands_in(tmp_path: 
     (folder / "spec.yaml").write_text("models: {inn: {}, cnn: {}}\nbaseline: resnet\n")
     comparison = compared(tmp_path)
     assert comparison.baseline == "inn"
-    said = "no run of the spec's baseline resnet: the others are held against inn"
+    said = "the baseline of the spec, resnet, has no run; inn takes its place"
     assert said in comparison.warnings
     assert said not in compared(tmp_path, "cnn").warnings
 
@@ -108,7 +108,7 @@ def test_runs_with_older_settings_are_left_out_and_named(tmp_path: Path) -> None
     comparison = compared(tmp_path)
     assert comparison.models[0].n_finished == 1
     assert comparison.warnings == (
-        "4 runs of cnn with other settings left out: "
+        "left out 4 runs of cnn with other settings: "
         "training.epochs 2 and 5, not 20; training.batch_size 32, not 256",
     )
 
@@ -124,14 +124,14 @@ def test_the_settings_that_ended_last_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        ({"training": {"epochs": 3}}, "inn is not made like cnn: training.epochs 3, not 20"),
+        ({"training": {"epochs": 3}}, "inn has other settings than cnn: training.epochs 3, not 20"),
         (
             {"data": {"dataset": "digits", "train_size": 500}},
-            "inn is not made like cnn: data.train_size 500, not default",
+            "inn has other settings than cnn: data.train_size 500, not default",
         ),
         (
             {"versions": {**VERSIONS, "keras": "3.9.0"}},
-            "runs made in different environments: keras 3.12.0 (cnn); 3.9.0 (inn)",
+            "runs from different environments: keras 3.12.0 (cnn); 3.9.0 (inn)",
         ),
         (
             {
@@ -142,15 +142,15 @@ def test_the_settings_that_ended_last_are_kept(tmp_path: Path) -> None:
                     "numpy": "2.3.0",
                 }
             },
-            "runs made in different environments: tensorflow 2.20.0 (cnn); jax 0.9 (inn)",
+            "runs from different environments: tensorflow 2.20.0 (cnn); jax 0.9 (inn)",
         ),
         (
             {"device": "NVIDIA H100"},
-            "runs made in different environments: device CPU (cnn); NVIDIA H100 (inn)",
+            "runs from different environments: device CPU (cnn); NVIDIA H100 (inn)",
         ),
         (
             {"environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}},
-            "runs made in different environments: environment variables none (cnn); "
+            "runs from different environments: environment variables none (cnn); "
             "TF_ENABLE_ONEDNN_OPTS=0 (inn)",
         ),
         ({"environment": None}, None),  # A record of before they were recorded.
@@ -176,15 +176,18 @@ def test_runs_of_another_experiment_in_the_folder_are_named_and_held_apart(tmp_p
     (tmp_path / "digits" / "spec.yaml").write_text(json.dumps(spec))
     comparison = compared(tmp_path)
     assert comparison.warnings == (
-        "runs of several experiments lie in one folder: 2 of digits, 1 of other; those of one are "
-        "not held against those of another",
-        "inn has no difference: inn and cnn are of different experiments",
+        "the folder has runs of several experiments: 2 of digits, 1 of other; only runs of the "
+        "same experiment are compared",
+        "inn has no difference: inn and cnn are from different experiments",
     )
     assert [bool(result.differences) for result in comparison.models] == [False, True, False]
-    assert comparison.claims[0].reason == "cnn and inn are of different experiments"
+    assert comparison.claims[0].reason == "cnn and inn are from different experiments"
     gate = ("--fail-if", "inn.test_accuracy < cnn.test_accuracy")
     done = called("compare", "digits", "--results", str(tmp_path), *gate, cwd=tmp_path)
-    assert (done.returncode, "inn and cnn are of different experiments" in done.stderr) == (2, True)
+    assert (done.returncode, "inn and cnn are from different experiments" in done.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) -> None:
@@ -192,8 +195,8 @@ def test_models_of_other_images_are_not_held_against_each_other(tmp_path: Path) 
     make_run(tmp_path, "inn", 0, fingerprint="cd" * 32)
     comparison = compared(tmp_path)
     assert comparison.warnings == (
-        "inn is not made like cnn: dataset fingerprint cdcdcdcdcdcd, not ab12ab12ab12",
-        "inn has no difference: inn and cnn saw different images",
+        "inn has other settings than cnn: dataset fingerprint cdcdcdcdcdcd, not ab12ab12ab12",
+        "inn has no difference: inn and cnn have different images",
     )
     assert comparison.models[1].differences == {}
 
@@ -218,7 +221,7 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
         f"{unit}_to@val_accuracy={target}" for unit in ("epochs", "seconds") for target in REACHED
     }
     everything = compare_experiment(
-        ResultsTree(tmp_path), "digits", wanted=Wanted(named=frozenset(names))
+        ResultsTree(tmp_path), "digits", selection=MetricSelection(named=frozenset(names))
     )
     inn = everything.models[1].metrics
     assert inn["generalization_gap"].by_seed == pytest.approx({0: 0.43, 1: 0.428})
@@ -228,7 +231,7 @@ def test_metrics_of_the_files_are_read_only_where_they_are_asked_for(tmp_path: P
             assert (measured and measured.mean) == expected
     assert inn["operator_parameters"].by_seed == {0: 66, 1: 66}
     few = compare_experiment(
-        ResultsTree(tmp_path), "digits", wanted=Wanted(frozenset(["test_loss"]))
+        ResultsTree(tmp_path), "digits", selection=MetricSelection(frozenset(["test_loss"]))
     ).models[1]
     assert few.metrics["test_loss"].n == 2
     assert "generalization_gap" not in few.metrics
@@ -280,7 +283,7 @@ def test_each_sweep_point_is_held_against_the_baseline_there(tmp_path: Path) -> 
     assert sizes == [500, 500, 500, 5000, 5000, 5000]
     gains = [r.differences["test_accuracy"].mean for r in comparison.models if r.differences]
     assert gains == pytest.approx([0.13, 0.15, 0.23, 0.25])
-    assert "has 2 sweep points" in compared(tmp_path, "inn").warnings[0]
+    assert "has 2 results" in compared(tmp_path, "inn").warnings[0]
 
 
 def test_parameters_that_cannot_be_read_are_not_made_up(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_gates_know_it(folder: Path, gate: str, code: int) -> None:
     done = called("compare", "--fail-if", gate, cwd=folder)
     assert done.returncode == code, done.stderr
     if "0.2" in gate:
-        assert "it is measured where the spec has evaluate: {noise: [0.2]}" in done.stderr
+        assert "add evaluate: {noise: [0.2]} to the spec to measure it" in done.stderr
 
 
 def test_a_claim_is_held_against_it(folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_claim_is_held_against_it(folder: Path) -> None:
 def test_one_that_no_run_has_gets_the_remedy(folder: Path) -> None:
     done = called("compare", "--metric", "test_loss@blur=2", cwd=folder)
     assert done.returncode == 2
-    remedy = "no run has that metric; it is measured where the spec has evaluate: {blur: [2]}"
+    remedy = "no run has that metric; add evaluate: {blur: [2]} to the spec to measure it"
     assert remedy in done.stderr
 
 

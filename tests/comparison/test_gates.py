@@ -8,7 +8,7 @@ import pytest
 from tests.cli import called
 from tests.results.factory import make_experiment, make_run
 
-NOTHING_MORE = "expected nothing more; give --fail-if again for another gate"
+NOTHING_MORE = "expected the end; repeat --fail-if for another gate"
 
 
 @pytest.fixture
@@ -30,12 +30,16 @@ def results(tmp_path: Path) -> Path:
         ("inn.test_accuracy <= 1", 3, "inn.test_accuracy is 0.477 (8 seeds)"),
         ("inn.test_loss > 40", 0, "inn.test_loss is "),
         ("inn.trainable_parameters>=13074", 3, "is 13074 (8 seeds)"),
-        ("inn.test_accuracy < cnn.test_accuracy", 3, "over it by 0.26 on average (8 seeds)"),
-        ("inn.test_accuracy > cnn.test_accuracy", 0, "within it by 0.26"),
-        ("inn.trainable_parameters >= cnn.trainable_parameters", 0, "within it by 306104"),
-        ("inn.test_accuracy drops 0.02 from better", 3, "over it by 0.013 on average"),
-        ("inn.test_accuracy drops 0.04 from better", 0, "within it by 0.007"),
-        ("inn.test_accuracy rises 0.04 from better", 0, "within it by 0.073"),
+        (
+            "inn.test_accuracy < cnn.test_accuracy",
+            3,
+            "beyond the gate by 0.26 on average (8 seeds)",
+        ),
+        ("inn.test_accuracy > cnn.test_accuracy", 0, "within the gate by 0.26"),
+        ("inn.trainable_parameters >= cnn.trainable_parameters", 0, "within the gate by 306104"),
+        ("inn.test_accuracy drops 0.02 from better", 3, "beyond the gate by 0.013 on average"),
+        ("inn.test_accuracy drops 0.04 from better", 0, "within the gate by 0.007"),
+        ("inn.test_accuracy rises 0.04 from better", 0, "within the gate by 0.073"),
         ("inn.test_accuracy rises 0 from like", 0, "on average (8 seeds), undecided"),
     ],
 )
@@ -63,14 +67,14 @@ def test_what_is_undecided_fails_only_when_strict(results: Path) -> None:
             "inn.test_accuracy < 0.4",
             0,
             3,
-            "6 of 8 seeds), undecided, for the others have no value",
+            "6 of 8 seeds), undecided, because the other seeds have no value",
         ),
         ("inn.test_accuracy < 0.5", 3, 3, "(6 of 8 seeds)"),
         ("cnn.generalization_gap > 0.9", 0, 0, "(8 seeds)"),
         (
             "inn.generalization_gap > 0.9",
             *(0, 3),
-            "undecided, for 1 of 6 seeds of inn collapsed, which it flatters",
+            "undecided, because 1 of 6 seeds of inn collapsed, and this metric favors",
         ),
     ],
 )
@@ -108,22 +112,22 @@ def test_one_of_several_gates_is_enough(results: Path) -> None:
         ("inn.test_accuracy < 0.4 and 1", NOTHING_MORE, 24),
         ("a.b < c.d", "expected b, the metric of the left side", 6),
         ("inn.test_accuracy drops from x", "expected a number, such as 0.4", 24),
-        ("inn.test_accuracy drops -1 from x", "expected how much, a number of at least 0", 24),
+        ("inn.test_accuracy drops -1 from x", "expected a number that is not negative", 24),
         ("inn.test_accuracy drops 0.1 to x", "expected 'from' and an experiment", 28),
         ("inn.test_accuracy drops 0.1 from", "expected an experiment, by name or folder", 33),
-        ("inn.test_accuracy < 40", "test_accuracy is a fraction, of at most 1; write 0.4 for", 20),
-        ("cnn.macro_f1 >= 1.5", "macro_f1 is a fraction, of at most 1; write 0.015 for 1.5%", 16),
+        ("inn.test_accuracy < 40", "test_accuracy is a fraction, at most 1; write 0.4 for", 20),
+        ("cnn.macro_f1 >= 1.5", "macro_f1 is a fraction, at most 1; write 0.015 for 1.5%", 16),
         (
             "inn.accuracy_drop@noise=0.1>5",
-            "accuracy_drop@noise=0.1 is a fraction, of at most 1",
+            "accuracy_drop@noise=0.1 is a fraction, at most 1",
             28,
         ),
         (
             "inn.test_accuracy drops 2 from x",
-            "test_accuracy is a fraction, of at most 1; write",
+            "test_accuracy is a fraction, at most 1; write",
             24,
         ),
-        ("inn.collapsed > 300", "collapsed is a fraction, of at most 1", 16),
+        ("inn.collapsed > 300", "collapsed is a fraction, at most 1", 16),
         ("__import__('os').system('x') < 1", "expected MODEL.METRIC", 0),
     ],
 )
@@ -162,28 +166,28 @@ def test_a_gate_about_nothing_is_bad_usage(
         (
             "inn.epochs_to@val_accuracy=0.3 > 1000",
             3,
-            "not known: 2 of 8 seeds of inn never reached the accuracy",
+            "has no value: 2 of 8 seeds of inn never reached the accuracy",
         ),
         (
             "inn.epochs_to@val_accuracy=0.3 < 1000",
             0,
-            "not known: 2 of 8 seeds of inn never reached the accuracy",
+            "has no value: 2 of 8 seeds of inn never reached the accuracy",
         ),
         ("cnn.epochs_to@val_accuracy=0.3 > 1000", 0, "cnn.epochs_to@val_accuracy=0.3 is "),
         (
             "cnn.epochs_to@val_accuracy=0.3 < inn.epochs_to@val_accuracy=0.3",
             0,
-            "undecided, for 2 of 8 seeds of inn never reached the accuracy in digits",
+            "undecided, because in digits, 2 of 8 seeds of inn never reached the accuracy",
         ),
         (
             "inn.seconds_to@val_accuracy=0.6 rises 0 from quick",
             0,
-            "undecided, for 8 seeds of inn never reached the accuracy",
+            "undecided, because 8 seeds of inn never reached the accuracy",
         ),
         (
             "cnn.seconds_to@val_accuracy=0.3 rises 0 from slow",
             0,
-            "undecided, for 8 seeds of cnn never reached the accuracy in slow",
+            "undecided, because in slow, 8 seeds of cnn never reached the accuracy",
         ),
     ],
 )
@@ -220,7 +224,7 @@ def test_models_that_saw_other_images_are_not_held_against_each_other(tmp_path: 
     for gate in ("inn.test_accuracy < cnn.test_accuracy", "inn.test_accuracy >= cnn.test_accuracy"):
         done = called("compare", "digits", "--fail-if", gate, cwd=tmp_path)
         assert done.returncode == 2
-        assert f"--fail-if {gate}: inn and cnn saw different images" in done.stderr
+        assert f"--fail-if {gate}: inn and cnn have different images" in done.stderr
 
 
 def test_a_reference_that_was_made_otherwise_is_named(results: Path) -> None:
@@ -230,7 +234,10 @@ def test_a_reference_that_was_made_otherwise_is_named(results: Path) -> None:
     gate = "inn.test_accuracy drops 0.02 from short"
     done = called("compare", "digits", "--fail-if", gate, cwd=results)
     assert done.returncode == 0
-    assert "not made as short was: training.epochs 20, not 5; training.batch_size" in done.stderr
+    assert (
+        "the settings differ from short: training.epochs 20, not 5; training.batch_size"
+        in done.stderr
+    )
 
 
 def test_a_swept_model_is_held_against_the_one_beside_it(tmp_path: Path) -> None:
@@ -259,7 +266,7 @@ def test_a_swept_model_is_held_against_the_one_beside_it(tmp_path: Path) -> None
         done = called("compare", "digits", "--fail-if", moved, cwd=tmp_path)
         assert (done.returncode == 2) == (reference == "one"), done.stderr
     assert (
-        "no results of inn to hold inn at data.train_size = 500, models.inn.kernel_size = 3 against"
+        "no results of inn to compare inn at data.train_size = 500, models.inn.kernel_size = 3 with"
         in called(
             "compare", "digits", "--fail-if", "inn.test_accuracy drops 0 from one", cwd=tmp_path
         ).stderr

@@ -106,7 +106,7 @@ def test_claims_on_other_settings_than_the_spec_states_are_said(tried: Path) -> 
     done = called("claims", cwd=tried)
     assert headings(done.stdout)[1] == "digits: data.train_size = 50 (2 runs, the latest)"
     assert done.stderr == (
-        "warning: digits: claims are judged on other settings than spec.yaml states: "
+        "warning: digits: claims use other settings than spec.yaml: "
         "data.train_size 50, not default; training.epochs 20, not 3\n"
     )
 
@@ -131,14 +131,17 @@ def test_settings_are_chosen_as_run_sets_them(
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ("data.train_size=7", "no run of digits has this; there are data.train_size default, 50"),
-        ("training.optimizer=sgd", "there are training.optimizer adam"),
-        ("backend=jax", "no run of digits has this; there are backend tensorflow"),
+        (
+            "data.train_size=7",
+            "no run of digits has these settings; the runs have data.train_size default, 50",
+        ),
+        ("training.optimizer=sgd", "the runs have training.optimizer adam"),
+        ("backend=jax", "no run of digits has these settings; the runs have backend tensorflow"),
         ("training.epoch=20", "training.epoch: unknown key; did you mean 'epochs'?"),
         ("models.in.kernel_size=3", "--set models.in: no run of that model; did you mean 'inn'?"),
         ("models=1", "--set models: expected models.NAME.KEY"),
         ("models.inn=1", "models.inn: expected a mapping, got 1"),
-        ("seeds=3", "--set seeds: does not tell runs apart"),
+        ("seeds=3", "--set seeds: runs can't be chosen by this key"),
         ("train_size", "--set train_size: expected KEY=VALUE"),
         ("data.train_size=[", "--set data.train_size=[: not valid YAML"),
     ],
@@ -153,7 +156,7 @@ def test_of_several_experiments_those_without_the_settings_are_named(tried: Path
     make_run(tried / "results", "cnn", 0, experiment="other")
     done = called("compare", "-S", "data.train_size=50", cwd=tried)
     assert (done.returncode, len(headings(done.stdout))) == (0, 1)
-    assert "no run of other has this" in done.stderr
+    assert "no run of other has these settings" in done.stderr
 
 
 def test_what_is_set_of_one_model_is_compared_with_the_runs_of_the_others(tmp_path: Path) -> None:
@@ -237,9 +240,8 @@ def test_runs_of_one_id_on_several_backends_are_groups(tmp_path: Path) -> None:
         "digits: backend = torch (4 runs, the latest)",
     ]
     assert done.stderr == (
-        "warning: digits: the same trials were run on several backends (jax 4, tensorflow 4, "
-        "torch 4 runs): results of one run id differ between them, so each backend is compared by "
-        "itself\n"
+        "warning: digits: the same trials were run with several backends (jax 4, tensorflow 4, "
+        "torch 4 runs); their results differ, so each backend has a comparison of its own\n"
     )
     assert [f"{50 + k}.00 ± 0.00" in done.stdout for k in range(3)] == [True] * 3
     chosen = called("compare", *options, "-S", "backend=jax", cwd=tmp_path)
@@ -269,6 +271,6 @@ def test_a_run_trained_again_elsewhere_is_named_and_a_copy_is_not(tmp_path: Path
 def test_against_takes_what_each_spec_states(tried: Path) -> None:
     done = called("compare", "--against", "results", cwd=tried)
     assert f"--against is about {TRY}" in done.stderr
-    assert "digits: results: 6 runs of cnn with other settings left out" in done.stderr
+    assert "digits: results: left out 6 runs of cnn with other settings" in done.stderr
     chosen = called("compare", "--against", "results", "-S", "data.train_size=null", cwd=tried)
     assert (chosen.stderr, "6/6" in chosen.stdout) == ("", True)

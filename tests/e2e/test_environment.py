@@ -131,7 +131,7 @@ def _check_records(plain: Path, folder: Path, variables: dict[str, str]) -> None
     )
     assert now == [each | may_differ for each in then]
     done = called("compare", "--against", plain / "results", cwd=folder)
-    assert ("made in another environment" in done.stderr) == bool(may_differ)
+    assert ("run in another environment" in done.stderr) == bool(may_differ)
     for name, value in may_differ.items():
         assert f"{name}={value}" in done.stderr
 

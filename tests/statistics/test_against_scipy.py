@@ -8,15 +8,14 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from involbench.comparison.metrics import expected_calibration_error, macro_f1
 from involbench.comparison.pairing import mcnemar, paired_difference, with_holm
-from involbench.comparison.schema import Difference
-from involbench.comparison.summary import summarize
+from involbench.comparison.schema import Difference, Summary
 from involbench.errors import ResultsError
 from involbench.results.arrays import Predicted, read_predictions
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import read_run
 from involbench.statistics.bootstrap import bca_interval
+from involbench.statistics.classification import expected_calibration_error, macro_f1
 from involbench.statistics.hypothesis_tests import holm, sign_flip_p, smallest_p
 from tests.results.factory import make_run, predict
 
@@ -27,8 +26,8 @@ DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
 
 def difference(*pairs: float, metric: str = "test_accuracy") -> Difference:
     """What is said of paired differences of exactly these values."""
-    zeros = summarize(dict.fromkeys(range(len(pairs)), 0.0))
-    return paired_difference(summarize(dict(enumerate(pairs))), zeros, metric)
+    zeros = Summary.of(dict.fromkeys(range(len(pairs)), 0.0))
+    return paired_difference(Summary.of(dict(enumerate(pairs))), zeros, metric)
 
 
 @pytest.mark.parametrize("n", [2, 3, 6, 12, 200])
@@ -132,15 +131,15 @@ def test_equal_differences_have_an_interval_without_width_and_say_so() -> None:
     equal = difference(*[0.1 + 0.2] * 3, *[0.3] * 3)  # which differ in the last bit
     assert equal.interval == pytest.approx((0.3, 0.3))
     assert equal.verdict == "higher"
-    assert equal.notes == ("all differences are equal: the interval has no width",)
+    assert equal.notes == ("all differences are equal, so the interval has no width",)
     zero = difference(*[0.0] * 8)
     assert (zero.interval, zero.p, zero.verdict) == ((0.0, 0.0), 1.0, "undecided")
-    assert zero.notes == ("every pair is equal: there is nothing to tell apart",)
+    assert zero.notes == ("both models are equal in every pair",)
     assert zero.superiority == 0.5
 
 
 def test_rounding_errors_are_no_difference() -> None:
-    drops, same = (summarize(dict.fromkeys(range(6), drop)) for drop in (0.3 - 0.2, 0.2 - 0.1))
+    drops, same = (Summary.of(dict.fromkeys(range(6), drop)) for drop in (0.3 - 0.2, 0.2 - 0.1))
     assert drops.mean != same.mean
     found = paired_difference(drops, same)
     assert (found.mean, found.verdict, found.p, found.superiority) == (0, "undecided", 1, 0.5)
@@ -158,10 +157,10 @@ def test_counts_need_no_statistics() -> None:
 
 
 def test_unequal_seeds_are_paired_as_far_as_they_go_and_named() -> None:
-    one = summarize({0: 0.5, 1: 0.6, 2: None, 7: 0.4})
-    found = paired_difference(one, summarize({1: 0.5, 2: 0.7, 9: 0.1}))
+    one = Summary.of({0: 0.5, 1: 0.6, 2: None, 7: 0.4})
+    found = paired_difference(one, Summary.of({1: 0.5, 2: 0.7, 9: 0.1}))
     assert (found.n, found.missing_seeds, found.verdict) == (1, (0, 2, 7, 9), "too few pairs")
-    nothing = paired_difference(one, summarize({5: 0.1}))
+    nothing = paired_difference(one, Summary.of({5: 0.1}))
     assert (nothing.n, nothing.mean, nothing.p, nothing.interval) == (0, None, None, None)
 
 

@@ -109,7 +109,7 @@ def test_an_impossible_budget_is_refused_with_the_nearest(tmp_path):
     for command in ("params", "run"):
         done = called(command, "spec.yaml", cwd=tmp_path)
         assert done.returncode == 2
-        assert "models.inn.match: no width comes within 2% of cnn; the nearest" in done.stderr
+        assert "models.inn.match: no width is within 2% of cnn; the nearest" in done.stderr
         assert "inn: width 64 has" in done.stderr
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
@@ -120,4 +120,4 @@ def test_a_swept_reference_is_refused(tmp_path):
     (tmp_path / "spec.yaml").write_text(text)
     done = called("params", "spec.yaml", cwd=tmp_path)
     assert done.returncode == 2
-    assert "cnn is swept, so that there is not one size to match" in done.stderr
+    assert "cnn is swept, so it has several sizes" in done.stderr

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.compare import compare
-from involbench.comparison.metrics import confidence_bins, confusion
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.experiment import Histories, histories_of, single_chance
@@ -32,6 +31,7 @@ from involbench.results.limits import SPEC
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry, read_entries
 from involbench.results.tree import ResultsTree, StoredRun, read_question, read_spec_summary
+from involbench.statistics.classification import confidence_bins, confusion
 from involbench.text import excerpt
 
 _MOST_CLASSES = 1000
@@ -280,7 +280,7 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
     known = {run.path: run.record for run in runs}
     outline = read_spec_summary(folder)
     with tree.kept_open(experiment):
-        groups = compare(experiment, runs, warnings=damaged, outline=outline, overrides=overrides)
+        groups = compare(experiment, runs, warnings=damaged, spec=outline, overrides=overrides)
     comparison, runs = groups[0].comparison, list(groups[0].runs)
     comparisons = [group.comparison for group in groups]
     drawn, left_out = drawn_part(comparison)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from involbench.comparison.schema import ParameterCounts
-from involbench.comparison.summary import mean_curve
 from involbench.reporting.html.components import Cell, Chart, Section, Table, count, percent, plain
 from involbench.reporting.html.data import ReportData
 from involbench.reporting.plots import plot_parameters
 from involbench.reporting.plots.history import METRICS, PANELS, plot_experiment
 from involbench.reporting.tables.cells import label, own_point
 from involbench.results.record import ROLES, History
+from involbench.statistics.descriptive import mean_curve
 
 _MOST_CELLS = 4000
 _SAYS = "Thin lines are seeds, the thick one is their mean."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.comparison.compare import parameter_counts
-from involbench.comparison.metrics import Wanted, measure
+from involbench.comparison.metrics import MetricSelection, measure
 from involbench.errors import ResultsError
 from involbench.reporting.tables.comparison import csv_text
 from involbench.results.files import make_folder, write_atomic
@@ -18,7 +18,7 @@ from involbench.results.tree import ResultsTree, StoredRun
 Row = dict[str, Any]
 """Column -> text, number, or None for what there is not."""
 
-_EVERYTHING = Wanted()
+_EVERYTHING = MetricSelection()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from involbench.comparison.summary import mean_curve
 from involbench.reporting.style import GREY, LineStyle, Styles, styles_of
+from involbench.statistics.descriptive import mean_curve
 
 _LONGEST_NAME = 40
 _ROWS_WITH_ROOM = 2

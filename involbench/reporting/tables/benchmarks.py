@@ -18,7 +18,7 @@ from involbench.reporting.plots.costs import Time, plot_times
 from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables.comparison import markdown_table
 from involbench.results.benchmarks import PARTS, Machine, Part
-from involbench.statistics.quartiles import Spread
+from involbench.statistics.descriptive import Quartiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def made_with(machine: Machine) -> str:
     )
 
 
-def ratio_cell(ratio: Spread) -> str:
+def ratio_cell(ratio: Quartiles) -> str:
     """A median ratio with its quartiles."""
     lower, upper = short(ratio.lower_quartile), short(ratio.upper_quartile)
     return f"{short(ratio.median)} ({lower} to {upper})"

@@ -14,7 +14,7 @@ from involbench.comparison.schema import (
     ParameterCounts,
     Summary,
 )
-from involbench.comparison.settings import shown
+from involbench.comparison.settings import format_setting
 from involbench.reporting.units import size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates
@@ -30,7 +30,9 @@ def heading(comparison: Comparison) -> str:
     """The experiment, with its group of settings where there are several."""
     if not comparison.settings:
         return comparison.experiment
-    settings = ", ".join(f"{key} = {shown(value)}" for key, value in comparison.settings.items())
+    settings = ", ".join(
+        f"{key} = {format_setting(value)}" for key, value in comparison.settings.items()
+    )
     runs = f"{comparison.n_runs} run{'' if comparison.n_runs == 1 else 's'}"
     why = f", {comparison.why_judged}" if comparison.why_judged else ""
     return f"{comparison.experiment}: {settings} ({runs}{why})"

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.settings import shown, trial_settings
+from involbench.comparison.settings import format_setting, trial_settings
 from involbench.reporting.tables import Fields, NumbersTable
 from involbench.reporting.units import age, elapsed, size
 from involbench.results.cleanup import Leftover
@@ -186,7 +186,7 @@ def _parameters(parameters: Parameters | None) -> Iterator[tuple[str, str]]:
 def _settings(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "model", record.trial.model
     for key, value in trial_settings(record.trial).items():
-        yield key.removeprefix("architecture."), excerpt(shown(value))
+        yield key.removeprefix("architecture."), excerpt(format_setting(value))
     yield "seed", str(record.trial.seed)
 
 

@@ -7,7 +7,6 @@ import pytest
 from matplotlib.colors import to_rgb
 from sklearn.metrics import confusion_matrix
 
-from involbench.comparison.metrics import confidence_bins, confusion, expected_calibration_error
 from involbench.reporting.plots import (
     Bin,
     Point,
@@ -24,6 +23,11 @@ from involbench.reporting.plots import (
 )
 from involbench.reporting.plots.figure import MissingGlyphs
 from involbench.reporting.style import line_styles, styles_of
+from involbench.statistics.classification import (
+    confidence_bins,
+    confusion,
+    expected_calibration_error,
+)
 
 MODELS = [f"model{k}" for k in range(10)]
 LONG = "a-model-whose-name-is-as-long-as-a-name-can-be-and-ends-in-a-2"

@@ -92,7 +92,7 @@ def test_a_node_without_the_folder_is_named_or_sends_its_results_back(undisturbe
         kill_actors(nodes)
         errors += process.communicate(timeout=300)[1]
     assert process.returncode == 0, errors
-    assert "or the Ray process there is gone; going on from the last checkpoint" in errors, errors
+    assert "or the Ray process there is gone; a new worker resumes" in errors, errors
     assert outcome(home) == of_one(undisturbed)
     assert finished(errors) == ["cnn seed 0"]
 
@@ -160,7 +160,7 @@ def test_a_node_that_is_killed_costs_no_trial(home):
         nodes.kill(1)
         errors += process.communicate(timeout=600)[1]
     assert process.returncode == 0, errors
-    assert errors.count("going on from the last checkpoint in a new one") == 1
+    assert errors.count("a new worker resumes from the last checkpoint") == 1
     assert sorted(finished(errors)) == sorted(finished(local.stderr))
     assert len(set(finished(errors))) == 12
     assert outcome(folders[1]) == outcome(folders[0])
