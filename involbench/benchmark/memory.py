@@ -11,7 +11,7 @@ import psutil
 
 from involbench.benchmark.operator import make_calls, require_memory
 from involbench.benchmark.timing import BenchmarkCase
-from involbench.ops.cpu import runtime as cpu_memory
+from involbench.ops.cpu import plan as cpu_memory
 from involbench.results.benchmarks import PARTS, OperatorMemory, OperatorShape
 from involbench.training.provenance import gpu_names
 
