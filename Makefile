@@ -10,9 +10,9 @@ QUICK = XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensi
 CACHED_jax := JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1 \
 	JAX_COMPILATION_CACHE_DIR="$(CURDIR)/$(BACKENDS)/compiled"
 TRAINED := tests/models/test_models.py::test_trains_saves_and_loads
-MORE_jax := tests/training/test_distribution.py $(TRAINED)
+MORE_jax := tests/training/test_strategy.py $(TRAINED)
 # Compiling the models of every experiment takes JAX minutes; PyTorch compiles nothing.
-MORE_torch := tests/run/test_experiments.py $(TRAINED)
+MORE_torch := tests/project/test_experiments.py $(TRAINED)
 
 .DEFAULT_GOAL := help
 .PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate models-doc docs lint clean
@@ -31,20 +31,20 @@ test: $(INSTALLED) ## Set up and run the tests.
 test-backends: test-jax test-torch ## Set up and run the tests of operator and commands on JAX and PyTorch.
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
-	KERAS_BACKEND=$* $(QUICK) $(CACHED_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/operator \
-		tests/run/test_backends.py tests/run/test_divergence.py $(MORE_$*)
+	KERAS_BACKEND=$* $(QUICK) $(CACHED_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/ops tests/layers \
+		tests/models/test_official_weights.py tests/training/test_divergence.py tests/e2e/test_backends.py $(MORE_$*)
 
 test-all: export INVOLBENCH_THOROUGH = 1
 test-all: QUICK =
 test-all: test-backends test ## The tests of all backends, and those that take long for what they add.
 
 torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times; attack a results folder.
-	INVOLBENCH_THOROUGH=1 INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/run/test_torture.py
-	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py
+	INVOLBENCH_THOROUGH=1 INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/e2e/test_kills.py
+	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py tests/results/test_mutated.py
 	INVOLBENCH_THOROUGH=1 $(BIN)/pytest tests/results/test_hostile.py
 
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
-	INVOLBENCH_THOROUGH=1 INVOLBENCH_NODES=3 $(BIN)/pytest tests/cluster
+	INVOLBENCH_THOROUGH=1 INVOLBENCH_NODES=3 $(BIN)/pytest tests/workers/ray
 
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate

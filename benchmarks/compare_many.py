@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from tests.compare import factory
+from tests.results import factory
 
 _RUNS = 5000
 _COMMANDS = (["list"], ["compare"], ["compare", "--json"], ["report", "experiment0"])

@@ -18,7 +18,7 @@ from benchmarks.compare_many import measure
 from involbench.results.store import Store, ended, lock_run
 from involbench.spec.expand import expand
 from involbench.spec.load import load_spec
-from tests.compare.factory import FINGERPRINT, make_run
+from tests.results.factory import FINGERPRINT, make_run
 
 SPEC = """\
 name: wide

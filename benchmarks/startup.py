@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from tests.compare.factory import make_run
+from tests.results.factory import make_run
 
 _MODELS = ("cnn", "inn", "control")
 _EXPERIMENTS = 4

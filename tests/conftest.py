@@ -70,7 +70,7 @@ def once(
 def undisturbed(once):
     """The outcome of the experiment of `resumable` where nothing cuts it off."""
     from tests.cli import involbench
-    from tests.run.resumable import KILLED, outcome, prepared
+    from tests.e2e.resumable import KILLED, outcome, prepared
 
     def run(folder):
         done = involbench("run", prepared(folder, KILLED), cwd=folder)
@@ -97,3 +97,19 @@ def eager() -> Iterator[None]:
 
     with eagerly():
         yield
+
+
+@pytest.fixture(scope="module")
+def double_precision() -> Iterator[None]:
+    """JAX has float64 only where it is enabled, and then in all that this process does."""
+    from tests.ops.backends import BACKEND
+
+    if BACKEND != "jax":
+        yield
+        return
+    import jax
+
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)

@@ -1,12 +1,10 @@
 """The user's own arrays in an npz file."""
 
-import math
 import zipfile
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,42 +13,29 @@ from involbench.data.dataset import Dataset, make_dataset
 from involbench.data.memory import require_memory
 from involbench.data.source import Description, Source, reason
 from involbench.errors import DataError
+from involbench.npz import Header, NpzFile, open_npz
 from involbench.regular_file import NotRegular, open_regular
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 OPTIONAL = ("class_names",)
 
 
-@dataclass(frozen=True)
-class Header:
-    """Shape and dtype of one array."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the array takes in memory."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
-def read_headers(path: Path) -> dict[str, Header]:
-    """The headers of the arrays that involbench reads; others in the file are left alone.
+@contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    """The arrays that involbench reads, for the length of a `with`; others are left alone.
 
     Raises:
-        DataError: not an npz file, damaged, an array is missing, or one is pickled.
+        DataError: It is not an npz file, is damaged, lacks an array, or one is pickled.
     """
     try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            found = set(archive.namelist())
-            missing = [name for name in REQUIRED if f"{name}.npy" not in found]
+        with open_regular(path) as file, open_npz(file, only=(*REQUIRED, *OPTIONAL)) as arrays:
+            missing = [name for name in REQUIRED if name not in arrays.headers]
             if missing:
                 raise DataError(
                     f"{path}: {', '.join(missing)} missing",
                     remedy=f"an npz file needs {', '.join(REQUIRED)}",
                 )
-            wanted = [name for name in (*REQUIRED, *OPTIONAL) if f"{name}.npy" in found]
-            return {name: _read_header(archive, path, name) for name in wanted}
+            yield arrays
     except (PermissionError, NotRegular) as error:
         raise DataError(f"{path}: cannot be read ({reason(error)})") from None
     except (OSError, EOFError, zipfile.BadZipFile) as error:
@@ -58,35 +43,11 @@ def read_headers(path: Path) -> dict[str, Header]:
             f"{path}: not an npz file, or cut short ({reason(error).rstrip('.')})",
             remedy="write it with numpy.savez or copy it anew",
         ) from None
-
-
-def _read_header(archive: zipfile.ZipFile, path: Path, name: str) -> Header:
-    try:
-        with archive.open(f"{name}.npy") as member:
-            header = _parse(member)
-    except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, RuntimeError) as error:
         raise DataError(
-            f"{path}: {name} is damaged ({reason(error)})", remedy="write it anew"
+            f"{path}: {reason(error)}",
+            remedy="write it anew with plain arrays (texts with dtype='U')",
         ) from None
-    if header.dtype.hasobject:
-        raise DataError(
-            f"{path}: {name} holds pickled Python objects, which are refused because they can "
-            "run code",
-            remedy="store plain arrays (texts with dtype='U')",
-        )
-    return header
-
-
-def _parse(member: IO[bytes]) -> Header:
-    version = np.lib.format.read_magic(member)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise ValueError(f"npy version {version} is not supported")
-    shape, _, dtype = readers[version](member)
-    return Header(shape, dtype)
 
 
 _NAMED = 5
@@ -101,24 +62,24 @@ def load_npz(source: Source) -> Dataset:
         DataError: the file is damaged, lacks an array, or an array is not as said above.
     """
     path = _file(source)
-    headers = read_headers(path)
-    images = [_check_images(path, headers, name) for name in ("x_train", "x_test")]
-    size = sum(header.nbytes for header in headers.values())
-    require_memory(f"{path}: its arrays", size, "store fewer or smaller images")
-    labels, names = _labels_and_names(path, headers)
-    x_train, x_test = (
-        _read(path, name).reshape(shape)
-        for name, shape in zip(("x_train", "x_test"), images, strict=True)
-    )
+    with _opened(path) as arrays:
+        images = [_check_images(path, arrays.headers, name) for name in ("x_train", "x_test")]
+        size = sum(header.nbytes for header in arrays.headers.values())
+        require_memory(f"{path}: its arrays", size, "store fewer or smaller images")
+        labels, names = _labels_and_names(path, arrays)
+        x_train, x_test = (
+            arrays.read(name).reshape(shape)
+            for name, shape in zip(("x_train", "x_test"), images, strict=True)
+        )
     return make_dataset(path.stem, x_train, labels[0], x_test, labels[1], names, where=str(path))
 
 
 def describe_npz(source: Source) -> Description:
     """Read the headers and the labels, and no images."""
     path = _file(source)
-    headers = read_headers(path)
-    _, *input_shape = _check_images(path, headers, "x_train")
-    _, names = _labels_and_names(path, headers)
+    with _opened(path) as arrays:
+        _, *input_shape = _check_images(path, arrays.headers, "x_train")
+        _, names = _labels_and_names(path, arrays)
     height, width, channels = input_shape
     return (height, width, channels), len(names)
 
@@ -163,26 +124,24 @@ def _channels_first(shape: tuple[int, ...]) -> bool:
     return shape[1] in (1, 3) and shape[3] not in (1, 3, 4)
 
 
-def _labels_and_names(
-    path: Path, headers: Mapping[str, Header]
-) -> tuple[list[NDArray[Any]], list[str]]:
+def _labels_and_names(path: Path, arrays: NpzFile) -> tuple[list[NDArray[Any]], list[str]]:
     """Labels (N,) of both splits and the class names, by default the labels themselves."""
-    labels = [_labels(path, headers, split) for split in ("train", "test")]
-    if "class_names" in headers:
-        header = headers["class_names"]
+    labels = [_labels(path, arrays, split) for split in ("train", "test")]
+    if "class_names" in arrays.headers:
+        header = arrays.headers["class_names"]
         if header.dtype.kind != "U" or len(header.shape) != 1:
             raise DataError(
                 f"{path}: class_names must be a list of texts, np.array([...], dtype='U'). "
                 f"Received: dtype={header.dtype}, shape={header.shape}"
             )
-        return labels, _read(path, "class_names").tolist()
+        return labels, arrays.read("class_names").tolist()
     _check_no_gaps(path, labels)
     return labels, [str(label) for label in range(int(max(y.max() for y in labels)) + 1)]
 
 
-def _labels(path: Path, headers: Mapping[str, Header], split: str) -> NDArray[Any]:
-    name, count = f"y_{split}", headers[f"x_{split}"].shape[:1]
-    header = headers[name]
+def _labels(path: Path, arrays: NpzFile, split: str) -> NDArray[Any]:
+    name, count = f"y_{split}", arrays.headers[f"x_{split}"].shape[:1]
+    header = arrays.headers[name]
     if header.dtype.kind not in "iu":
         raise DataError(f"{path}: {name} is {header.dtype}; labels must be integers from 0 up")
     if header.shape not in (count, (*count, 1)):
@@ -195,7 +154,8 @@ def _labels(path: Path, headers: Mapping[str, Header], split: str) -> NDArray[An
         )
     if not count[0]:
         raise DataError(f"{path}: x_{split} is empty", remedy="at least one image is needed")
-    return _read(path, name).reshape(-1)
+    labels: NDArray[Any] = arrays.read(name)
+    return labels.reshape(-1)
 
 
 def _check_no_gaps(path: Path, labels: list[NDArray[Any]]) -> None:
@@ -214,14 +174,3 @@ def _check_no_gaps(path: Path, labels: list[NDArray[Any]]) -> None:
             f"{', '.join(missing)}{more}",
             remedy="number the classes without gaps, or name them all in class_names",
         )
-
-
-def _read(path: Path, name: str) -> NDArray[Any]:
-    try:
-        with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
-            array: NDArray[Any] = file[name]
-            return array
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: {name} is damaged ({reason(error)})", remedy="write it anew"
-        ) from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from involbench.errors import ResultsError
+from involbench.regular_file import NotRegular, open_descriptor
 from involbench.results import limits
 from involbench.results.paths import AnyPath, LinkRefused, ResultsPath, at, kind_of
 
@@ -160,20 +161,15 @@ def _open_to_read(path: AnyPath, largest: int | None) -> tuple[int, int]:
     wanted = at(path)
     try:
         with wanted.parent.opened() as folder:
-            status = os.stat(wanted.name, dir_fd=folder, follow_symlinks=False)
-            _require_file(wanted, status.st_mode)  # Opening a device may do something.
-            descriptor = os.open(wanted.name, os.O_RDONLY | _NEVER_ELSEWHERE, dir_fd=folder)
+            descriptor, found = open_descriptor(wanted.name, folder=folder, follow_link=False)
     except (OSError, ValueError) as error:
+        if isinstance(error, NotRegular) and wanted.kind() == "link":
+            raise LinkRefused(wanted) from error
         reason = getattr(error, "strerror", None) or str(error)
         raise ResultsError(f"{path}: cannot be read: {reason}") from error
-    try:
-        found = os.fstat(descriptor)
-        _require_file(wanted, found.st_mode)
-        if largest is not None and found.st_size > limits.scaled(largest):
-            raise ResultsError(f"{path}: cannot be read: {limits.too_large(largest)}")
-    except BaseException:
+    if largest is not None and found.st_size > limits.scaled(largest):
         os.close(descriptor)
-        raise
+        raise ResultsError(f"{path}: cannot be read: {limits.too_large(largest)}")
     return descriptor, found.st_size
 
 
@@ -276,11 +272,3 @@ def rename(path: ResultsPath, name: str) -> None:
 def _named(folder: AnyPath) -> ResultsPath:
     """A folder that the user has named may itself be a link."""
     return folder if isinstance(folder, ResultsPath) else ResultsPath(folder)
-
-
-def _require_file(path: ResultsPath, mode: int) -> None:
-    kind = kind_of(mode)
-    if kind == "link":
-        raise LinkRefused(path)
-    if kind != "file":
-        raise ResultsError(f"{path}: cannot be read: not a file")

@@ -33,8 +33,6 @@ PLOT = 64 * _MIB
 """Bytes of a plot that is sent elsewhere."""
 LOG = 64 * _MIB
 """Bytes of log.txt, where all of it is printed."""
-MEMBERS = 100_000
-"""Arrays in one file."""
 PIXELS = 4096
 """Height, width and channels of an image, each."""
 CLASSES = 100_000

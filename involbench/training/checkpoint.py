@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from involbench.errors import ResultsError, UsageError
-from involbench.results.arrays import Arrays, arrays_in
+from involbench.npz import NpzFile
+from involbench.results.arrays import arrays_in
 from involbench.results.files import (
     make_folder,
     names_in,
@@ -223,7 +224,7 @@ def _read(path: ResultsPath, training: Training) -> Checkpoint:
         )
 
 
-def _state_in(arrays: Arrays) -> _State:
+def _state_in(arrays: NpzFile) -> _State:
     header = arrays.require("state", np.str_)
     if header.shape or header.nbytes > HISTORY:
         raise ValueError("its state is no text, or too long")
@@ -241,7 +242,7 @@ def _check_backend(path: ResultsPath, state: _State) -> None:
 
 
 def _check_arrays(
-    arrays: Arrays, variables: list[str], metrics: list[str], training: Training
+    arrays: NpzFile, variables: list[str], metrics: list[str], training: Training
 ) -> None:
     """Check shapes and types by the headers; metrics are sums, of one number each."""
     headers = arrays.headers

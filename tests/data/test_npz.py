@@ -2,6 +2,7 @@
 
 import pickle
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from involbench.data import describe_dataset, load_dataset
 from involbench.errors import DataError
 from tests.data.conftest import pixels
+from tests.results.hostile import header
 
 Arrays = dict[str, np.ndarray]
 
@@ -175,6 +177,13 @@ def test_damaged_inside(tmp_path: Path, arrays: Arrays) -> None:
     content[300:340] = bytes(40)
     path.write_bytes(content)
     assert "x_train is damaged" in refused(path)
+
+
+def test_a_header_that_lies_is_not_believed(tmp_path: Path, arrays: Arrays) -> None:
+    path = write(tmp_path, {name: array for name, array in arrays.items() if name != "x_test"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x_test.npy", header(f"({10**15}, 6, 8, 3)", "|u1") + b"1")
+    assert "x_test has not the size that its header says" in refused(path)
 
 
 def test_a_pickle_is_not_loaded(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.run.conftest import smoke
+from tests.e2e.conftest import smoke
 
 __all__ = ["smoke"]
 

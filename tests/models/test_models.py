@@ -68,7 +68,7 @@ TRAINED = [
 @pytest.mark.parametrize(("name", "arguments"), TRAINED, ids=str)
 @pytest.mark.parametrize(("input_shape", "classes"), DATA, ids=str)
 def test_trains_saves_and_loads(name, arguments, input_shape, classes, tmp_path, monkeypatch):
-    """As those of the experiments do in tests/run/test_experiments.py, for other data."""
+    """As those of the experiments do in tests/project/test_experiments.py, for other data."""
     if not THOROUGH:
         monkeypatch.setitem(resnet.BLOCKS, 50, (1, 1, 0, 0))
     keras.utils.set_random_seed(0)

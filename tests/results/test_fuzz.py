@@ -15,10 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli import called, involbench
-from tests.compare.factory import make_experiment, make_run
 from tests.effort import examples
-
-from .tree import snapshot, unfinished
+from tests.results.factory import make_experiment, make_run
+from tests.results.tree import snapshot, unfinished
 
 FILES = ("run.json", "run.json", "history.json", "parameters.json", "../../spec.yaml")
 """Half of the mutations are of a record, which everything reads."""

@@ -17,9 +17,8 @@ import pytest
 
 from tests.cli import called
 from tests.effort import THOROUGH
-
-from . import hostile
-from .hostile import KINDS, edit, header, in_time, npz, outside, resized, run_of, state
+from tests.results import hostile
+from tests.results.hostile import KINDS, edit, header, in_time, npz, outside, resized, run_of, state
 
 OF_A_RUN = (
     *("run.json", "history.json", "parameters.json", "predictions.npz", "kernels.npz"),

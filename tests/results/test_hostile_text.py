@@ -18,7 +18,7 @@ from involbench.reporting.tables.comparison import csv_text
 from involbench.results.record import RunRecord
 from involbench.text import printable, visible
 from tests.cli import called
-from tests.compare.factory import make_experiment
+from tests.results.factory import make_experiment
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\x00x\x85"
 """A terminal title, a C1 colour, direction marks, an invisible space, NUL, a C1 line break."""

@@ -11,7 +11,7 @@ from involbench.results.files import names_in, read_bytes
 from involbench.results.paths import ResultsPath
 from involbench.results.record import RunRecord
 from involbench.results.tree import ResultsTree, read_run
-from tests.compare.factory import make_run
+from tests.results.factory import make_run
 
 
 def test_records_that_are_alike_are_read_as_each_would_be_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from involbench.results.store import write_trial
 from involbench.results.tree import read_run
-from tests.compare.factory import make_run
+from tests.results.factory import make_run
 
 HOURS_AGO = time.time() - 3 * 60 * 60
 

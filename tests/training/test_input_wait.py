@@ -16,8 +16,7 @@ from involbench.spec.trial import Trial
 from involbench.training import prefetch as input_wait
 from involbench.training.prefetch import DataStallMonitor
 from involbench.training.trial import run_trial
-
-from .starving import SECONDS, starving
+from tests.training.slow_batches import SECONDS, starving
 
 TRIAL = Trial(
     experiment="hungry",

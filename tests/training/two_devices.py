@@ -21,8 +21,7 @@ from involbench.spec.trial import Trial
 from involbench.training.checkpoint import Checkpoints, Stopped
 from involbench.training.trial import run_trial
 from tests.effort import THOROUGH
-
-from .starving import starving
+from tests.training.slow_batches import starving
 
 # Batches of 8, 8 and 1 image to train on, fewer than devices, and of 8 and 3 to validate on.
 TRAINED, TESTED, BATCH = 17, 11, 8

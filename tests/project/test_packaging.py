@@ -1,0 +1,97 @@
+"""The promises about how the house is built."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import involbench
+from tests.cli import COMMAND, TINY, called
+from tests.results.factory import make_run
+
+ROOT = Path(__file__).parents[2]
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch", "numba")
+
+
+@pytest.fixture
+def poisoned(tmp_path):
+    """An environment in which importing a framework fails loudly."""
+    for name in FRAMEWORKS:
+        package = tmp_path / "poison" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"raise SystemExit('{name} was imported')\n")
+    path = [str(tmp_path / "poison"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def test_the_poison_works(poisoned):
+    done = subprocess.run([sys.executable, "-c", "import keras"], env=poisoned, capture_output=True)
+    assert b"keras was imported" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--help"], ["run", "--help"], ["--version"], ["validate", "tiny.yaml"], ["schema"]),
+        *(
+            ["init"],
+            ["list"],
+            ["show", "cnn-seed0"],
+            ["clean", "--dry-run"],
+            ["compare"],
+            ["claims"],
+            ["report"],
+        ),
+        *(["bench", "operator", "--help"], ["doctor", "--help"]),
+    ],
+    ids=" ".join,
+)
+def test_the_light_half_imports_no_framework(arguments, poisoned, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    make_run(tmp_path / "results", "cnn", 0)
+    done = subprocess.run(
+        [*COMMAND, *arguments], cwd=tmp_path, env=poisoned, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert "was imported" not in done.stderr
+
+
+def test_imports_go_downward_and_the_light_half_is_light():
+    lint_imports = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "2 kept, 0 broken" in done.stdout
+
+
+def test_the_version_stands_in_one_place():
+    assert version("involbench") == involbench.__version__
+    assert "version =" not in (ROOT / "pyproject.toml").read_text().split("[tool.")[0]
+
+
+def test_every_dependency_is_pinned_in_the_constraints():
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    project = (ROOT / "pyproject.toml").read_text().split("[project.scripts]")[0]
+    wanted = {name.lower() for name in re.findall(r'^    "([A-Za-z-]+)>=', project, re.MULTILINE)}
+    assert len(wanted) > 15
+    assert wanted - pinned == set()
+
+
+def test_the_constraints_name_no_address():
+    text = (ROOT / "constraints.txt").read_text()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+-]+", line) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("group", [[], ["bench"]])
+def test_what_a_command_is_for_fits_its_line(group, tmp_path):
+    _, _, commands = called(*group, "--help", cwd=tmp_path).stdout.partition("Commands:")
+    assert len(commands.splitlines()) > 4
+    assert "..." not in commands
