@@ -78,12 +78,12 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _as_the_runner(architecture: str) -> Callable[[Any], None]:
+    from involbench.training.callbacks import EpochHistory
     from involbench.training.fit import with_scaling
-    from involbench.training.history import EpochHistory
     from involbench.training.prefetch import DataStallMonitor, PreparedBatches, TrainingBatches
     from involbench.training.provenance import make_reproducible
     from involbench.training.split import Split, TrialData
-    from involbench.training.strategy.single import OneDevice
+    from involbench.training.strategy.single import SingleDevice
 
     make_reproducible(0)
     split = Split(*_images())
@@ -93,7 +93,7 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     history, wait = EpochHistory(1, IMAGES, lambda report: None), DataStallMonitor()
     batches = TrainingBatches(split, BATCH, seed=0)
     prepared = PreparedBatches(batches, range(1_000_000), wait)
-    fed, epochs = OneDevice().feed(prepared), itertools.count()
+    fed, epochs = SingleDevice().inputs(prepared), itertools.count()
 
     def train(callbacks: list[Any]) -> None:
         prepared.start_epoch(next(epochs))

@@ -17,7 +17,8 @@ from involbench.results.files import copy_in, make_folder, write_json
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.fit import scaled
-from involbench.training.inference import factors, restored, tested_pictures
+from involbench.training.inference import choose_test_images
+from involbench.training.load_model import load_model, scaling_factors
 from involbench.training.split import split_dataset
 
 _CALIBRATION = 200
@@ -57,7 +58,7 @@ def deployable(
         UsageError: See `restored`.
         DataError: The dataset is not the run's.
     """
-    tested = tested_pictures(dataset, facts, count)
+    tested = choose_test_images(dataset, facts, count)
     assert tested.labels is not None
     data, seed = record.trial.data, record.trial.seed
     trained = split_dataset(dataset, seed, data.train_size, data.validation).train
@@ -77,9 +78,9 @@ def deployable(
 def _deployed(record: RunRecord, facts: DataFacts, weights: ResultsPath) -> keras.Model:
     training = record.trial.training.model_copy(update={"precision": "float32"})
     trial = record.trial.model_copy(update={"training": training})
-    trained = restored(record.model_copy(update={"trial": trial}), facts, weights)
+    trained = load_model(record.model_copy(update={"trial": trial}), facts, weights)
     images = keras.Input(facts.input_shape, dtype="float32", name="images")
-    logits = trained(scaled(images, *factors(facts)))
+    logits = trained(scaled(images, *scaling_factors(facts)))
     return keras.Model(images, keras.ops.softmax(logits))
 
 
