@@ -49,13 +49,13 @@ class Attention2D(keras.layers.Layer):
             raise ValueError(
                 f"`heads` must divide the {filters} `filters`. Received: heads={heads}"
             )
+        steps = make_geometry(kernel_size, strides)
         if filters < self.least_head_channels * heads:
             raise ValueError(
                 f"`heads` must leave each head {self.least_head_channels} of the {filters} "
                 "`filters` or more, one for the rows and one for the columns. "
                 f"Received: heads={heads}"
             )
-        steps = make_geometry(kernel_size, strides)
         self._geometry = make_geometry(kernel_size, groups=heads, data_format="channels_last")
         self.filters, self.heads = filters, heads
         self.kernel_size = steps.rows.kernel_size, steps.columns.kernel_size
