@@ -60,7 +60,7 @@ def document() -> str:
 
 def tables() -> dict[str, list[str]]:
     """The lines of each table."""
-    return {"small": [*_small()], "slot": [*_slot()], "imagenet": [*_imagenet()]}
+    return {"small": [*_small()], "slot": [*_operators()], "imagenet": [*_imagenet()]}
 
 
 def _small() -> Iterator[str]:
@@ -70,7 +70,7 @@ def _small() -> Iterator[str]:
         yield _row(_describe(name, arguments), *_sizes(name, (32, 32, 3), 10, arguments))
 
 
-def _slot() -> Iterator[str]:
+def _operators() -> Iterator[str]:
     columns = ("operator", "parameters", "trainable", "operator", "norm.", "head", "other", "MACs")
     yield from _head(columns)
     for operator in OPERATORS:
