@@ -30,7 +30,8 @@ class SingleDevice:
 
     def inputs(self, batches: Batches) -> Any:
         """What `model.fit` and `model.predict` take, in the form that costs the backend least."""
-        return as_tensorflow_dataset(batches) if _on_tensorflow() else batches
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        return as_tensorflow_dataset(batches) if on_tensorflow else batches
 
     def make_variables(self, model: keras.Model) -> None:
         """Create the variables of optimizer and metrics, which a checkpoint restores.
@@ -46,7 +47,3 @@ class SingleDevice:
     def metric_variables(self, model: keras.Model) -> list[Any]:
         """The variables of loss and metrics; device by device, where each device has its own."""
         return list(model.metrics_variables)
-
-
-def _on_tensorflow() -> bool:
-    return bool(keras.backend.backend() == "tensorflow")
