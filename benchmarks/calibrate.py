@@ -1,10 +1,9 @@
-"""How often the verdicts of `involbench compare` are wrong, by experiments with a known answer.
+"""How often verdicts of `involbench compare` are wrong, by experiments with a known answer.
 
-Simulates experiments of two models whose accuracies scatter over seeds alike, and counts how often
-they are called different though they are the same, how often the 95% interval holds the true
-difference, and how often a true difference is found. The accuracies are normal, or, as where
-networks collapse, one in ten stays at chance. Run: make calibrate, or
-python -m benchmarks.calibrate [EXPERIMENTS]
+Simulates experiments with two models whose accuracies vary over seeds alike. Counts how often equal
+models get the verdict that they differ, how often the 95% interval contains the true difference,
+and how often a true difference is found. Accuracies are normal, or one in ten stays at chance, as
+where networks collapse. Run: make calibrate, or python -m benchmarks.calibrate [EXPERIMENTS]
 """
 
 import sys
@@ -36,11 +35,11 @@ class Calibration:
     distribution: str
     pairs: int
     false_verdicts: float
-    """Called different though they are the same."""
+    """The verdict is that they differ, but they are equal."""
     coverage: float
     """Of the 95% interval."""
     power: tuple[float, ...]
-    """Called different, in the right direction, at each of EFFECTS."""
+    """The verdict is a difference in the right direction, at each of EFFECTS."""
 
 
 def calibrate(
@@ -65,7 +64,7 @@ def calibrate(
 
 
 def _accuracies(rng: np.random.Generator, distribution: str, shape: tuple[int, int]) -> Floats:
-    """With standard deviation 1 but for the collapsed, which are ten of them below."""
+    """With standard deviation 1; those of collapsed runs are lower by 10 of them."""
     values = rng.normal(size=shape)
     if distribution == "normal":
         return values
@@ -105,7 +104,7 @@ def _line(found: Calibration) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line a distribution and number of pairs."""
+    """Print a line for each distribution and number of pairs."""
     began = time.perf_counter()
     for line in _lines(int(arguments[0]) if arguments else 2000):
         print(line, flush=True)

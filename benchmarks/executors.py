@@ -1,8 +1,8 @@
-"""What the tool itself takes for each trial, with local workers and with those of a Ray cluster.
+"""The overhead of the tool for each trial, with local workers and with a Ray cluster.
 
-Trials that train on 20 images are run by both in alternation, workers started and warm; what is
-left of the workers' time after what the trials say they took is divided by their number. The Ray
-cluster is of this machine alone. Run from the repository:
+Both run trials of 20 images in alternation, with started workers. The overhead is the time of the
+workers without the seconds that the trials record, divided by the number of trials. The Ray
+cluster has this machine only. Run from the repository:
 python -m benchmarks.executors [TURNS] [TRIALS] [WORKERS]
 """
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _overhead(executor: str, trials: int, workers: int) -> float:
-    """Seconds a trial, of the workers' time, that no trial took."""
+    """Seconds of overhead for each trial."""
     spent = 0.0
 
     def show(event: Event) -> None:
@@ -64,17 +64,17 @@ def _overhead(executor: str, trials: int, workers: int) -> float:
         spec = Path(folder) / "small.yaml"
         spec.write_text(SPEC.format(trials=trials))
         store = Store(Path(folder), "small")
-        with _crew(executor, workers, Path(folder)) as crew:
-            planned = plan(load_spec(spec, []), crew, store, "auto", show)
+        with _workers(executor, workers, Path(folder)) as pool:
+            planned = plan(load_spec(spec, []), pool, store, "auto", show)
             store.prepare(spec.read_text())
             began = time.perf_counter()
-            failures = Runner(crew, store, (), show, time.time()).run(planned)
+            failures = Runner(pool, store, (), show, time.time()).run(planned)
             taken = time.perf_counter() - began
     assert not failures
     return (taken * workers - spent) / trials
 
 
-def _crew(executor: str, workers: int, results: Path) -> AbstractContextManager[WorkerPool]:
+def _workers(executor: str, workers: int, results: Path) -> AbstractContextManager[WorkerPool]:
     if executor == "local":
         return WorkerPool([Worker(share) for share in partition("auto", workers, ())])
     return on_cluster(None, ResourcesSpec(), "auto", workers, results, send_back=False)

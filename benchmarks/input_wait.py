@@ -1,8 +1,8 @@
 """How long training steps wait for their batches: the share of their time, and what it costs.
 
-The tutorial's CNN and its control, a network whose steps take some milliseconds, are trained by the
-runner's own code on made-up images, with augmentation and without, in turn. What a step takes is
-held against the same network without augmentation. Run: python -m benchmarks.input_wait [N]
+Trains the CNN of the tutorial and its control, whose steps take a few milliseconds, on made-up
+images, with and without augmentation in turn. Prints the share of the time that steps wait, and the
+time of a step relative to that without augmentation. Run: python -m benchmarks.input_wait [N]
 """
 
 import os
@@ -20,7 +20,7 @@ AUGMENTATIONS = ((), ("flip", "crop"))
 
 
 def main() -> None:
-    """Print a line a network and augmentation."""
+    """Print a line for each network and augmentation."""
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from involbench.data import make_dataset
@@ -33,7 +33,7 @@ def main() -> None:
     print(f"images 32x32x3, batch {BATCH}, {IMAGES // BATCH} steps an epoch, {turns} turns each")
     for architecture in ARCHITECTURES:
         rows = [
-            [_trained(architecture, kinds, data) for kinds in AUGMENTATIONS] for _ in range(turns)
+            [_train(architecture, kinds, data) for kinds in AUGMENTATIONS] for _ in range(turns)
         ]
         for kinds, runs in zip(AUGMENTATIONS, zip(*rows, strict=True), strict=True):
             shares = statistics.quantiles([share for share, _ in runs], n=4)
@@ -46,8 +46,8 @@ def main() -> None:
             )
 
 
-def _trained(architecture: str, augmentation: tuple[str, ...], data: Any) -> tuple[float, float]:
-    """The share of the time spent waiting, and the seconds of an epoch, medians over epochs."""
+def _train(architecture: str, augmentation: tuple[str, ...], data: Any) -> tuple[float, float]:
+    """The share of the time that steps wait, and the seconds of an epoch: medians over epochs."""
     from involbench.results.paths import ResultsPath
     from involbench.spec.schema import DataSpec, TrainingSpec
     from involbench.spec.trial import Trial

@@ -1,6 +1,6 @@
-"""What a second job gains: eight trials with `-j 2` over the same with `-j 1`, of two sizes.
+"""The gain of a second worker: the time of eight trials with `-j 2` relative to `-j 1`.
 
-Whole commands, from start to table, in alternation. Run: python -m benchmarks.jobs [N]
+Times whole commands in alternation, for two sizes of trials. Run: python -m benchmarks.jobs [N]
 """
 
 import statistics

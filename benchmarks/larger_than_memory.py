@@ -1,9 +1,9 @@
-"""How much memory a folder of images takes, which stays on disk: anonymous memory of the worker.
+"""The memory of a training on a folder of images that may be larger than memory.
 
-Makes folders of JPEG images that decode to a tenth of the GB asked for, and to all of them, and
-trains on each twice: first they are decoded, then found in the cache. The most that the processes
-hold is read every 50 ms; pages of mapped files are not counted, since the system drops them when it
-needs the room. Linux only. Run: python -m benchmarks.larger_than_memory [GB [FOLDER]]
+Makes folders of JPEG images that decode to a tenth of GB, and to GB, and trains on each twice:
+first the images are decoded, then they are read from the cache. Samples the memory of the processes
+every 50 ms. Pages of mapped files are reported apart, since the system drops them when it needs
+memory. Linux only. Run: python -m benchmarks.larger_than_memory [GB [FOLDER]]
 """
 
 import os
@@ -31,7 +31,7 @@ baseline: model
 
 
 def main() -> None:
-    """Print the most of each training."""
+    """Print the peak memory of each training."""
     size = float(sys.argv[1]) if len(sys.argv) > 1 else 1.5
     for each in (size / 10, size):
         with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as folder:
@@ -64,7 +64,7 @@ def _make_images(folder: Path, count: int) -> int:
 
 
 def _run(folder: str) -> dict[str, int]:
-    """Train anew; the most that a process held, in bytes, by kind."""
+    """Train again; the peak memory of a process in bytes, by kind."""
     command = [sys.executable, "-m", "involbench", "run", "large.yaml", "--force", "-q"]
     environment = {**os.environ, "INVOLBENCH_CACHE": str(Path(folder, "cache"))}
     most = {"anonymous": 0, "mapped": 0}

@@ -60,17 +60,17 @@ def document() -> str:
 
 def tables() -> dict[str, list[str]]:
     """The lines of each table."""
-    return {"small": [*_small()], "slot": [*_slot()], "imagenet": [*_imagenet()]}
+    return {"small": [*_small()], "slot": [*_operators()], "imagenet": [*_imagenet()]}
 
 
 def _small() -> Iterator[str]:
     columns = ("model", "parameters", "trainable", "operator", "norm.", "head", "other", "MACs")
     yield from _head(columns)
     for name, arguments in SMALL:
-        yield _row(_called(name, arguments), *_sizes(name, (32, 32, 3), 10, arguments))
+        yield _row(_describe(name, arguments), *_sizes(name, (32, 32, 3), 10, arguments))
 
 
-def _slot() -> Iterator[str]:
+def _operators() -> Iterator[str]:
     columns = ("operator", "parameters", "trainable", "operator", "norm.", "head", "other", "MACs")
     yield from _head(columns)
     for operator in OPERATORS:
@@ -82,8 +82,8 @@ def _imagenet() -> Iterator[str]:
     columns = ("model", "trainable", "million", "published", "MACs", "G", "with more", "published")
     yield from _head(columns)
     for name, arguments, (millions, giga) in PUBLISHED:
-        model = _outlined(name, (224, 224, 3), 1000, arguments)
-        counted = _sized(model)
+        model = _build(name, (224, 224, 3), 1000, arguments)
+        counted = _count(model)
         cells = (
             f"{counted.trainable:,}",
             f"{counted.trainable / 1e6:.2f}",
@@ -93,7 +93,7 @@ def _imagenet() -> Iterator[str]:
             f"{(counted.macs + _more(model)) / 1e9:.2f}",
             "" if giga is None else f"{giga:.2f}",
         )
-        yield _row(_called(name, arguments), *cells)
+        yield _row(_describe(name, arguments), *cells)
 
 
 def _more(model: Any) -> int:
@@ -116,16 +116,14 @@ def _more(model: Any) -> int:
 def _sizes(
     name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
 ) -> tuple[str, ...]:
-    counted = _sized(_outlined(name, shape, classes, arguments))
+    counted = _count(_build(name, shape, classes, arguments))
     assert not counted.not_counted, counted.not_counted
     by_role = counted.by_role.values()
     numbers = (counted.total, counted.trainable, *by_role, counted.macs)
     return tuple(f"{number:,}" for number in numbers)
 
 
-def _outlined(
-    name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]
-) -> Any:
+def _build(name: str, shape: tuple[int, int, int], classes: int, arguments: dict[str, Any]) -> Any:
     from involbench.models import build_model
     from involbench.models.parameters import build_without_weights
 
@@ -133,13 +131,13 @@ def _outlined(
         return build_model(name, shape, classes, **arguments)
 
 
-def _sized(model: Any) -> Any:
+def _count(model: Any) -> Any:
     from involbench.models.parameters import count_parameters
 
     return count_parameters(model)
 
 
-def _called(name: str, arguments: dict[str, Any]) -> str:
+def _describe(name: str, arguments: dict[str, Any]) -> str:
     settings = ", ".join(f"{key}: {value}" for key, value in arguments.items())
     return f"`{name}`" + (f", `{settings}`" if settings else "")
 

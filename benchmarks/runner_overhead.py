@@ -1,8 +1,8 @@
-"""What the runner costs: a training step as `involbench run` makes it over one of `model.fit`.
+"""The overhead of the runner: a training step of `involbench run` relative to one of `model.fit`.
 
-Two processes, of which one feeds, seeds and records as the runner's worker does and the other
-calls `model.fit` on float32 arrays, train in turn, an epoch each, so that both meet the same
-machine. A step's time is the median over an epoch. Run: python benchmarks/runner_overhead.py [N]
+Two processes train one epoch each in turn: one prepares batches, seeds and records as a worker of
+the runner does, the other calls `model.fit` on float32 arrays. The time of a step is the median
+over an epoch. Run: python -m benchmarks.runner_overhead [N]
 """
 
 import itertools
@@ -25,7 +25,7 @@ def main() -> None:
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     print(f"images 32x32x3, batch {BATCH}, {-(-IMAGES // BATCH)} steps a turn, {turns} turns each")
     for architecture in ("keras_io_cnn", "keras_io_inn"):
-        ours, bare = (_start(kind, architecture) for kind in (_as_the_runner, _bare))
+        ours, bare = (_start(kind, architecture) for kind in (_like_the_runner, _bare))
         rows = [(_turn(ours), _turn(bare)) for _ in range(turns + 1)][1:]
         ratios = statistics.quantiles([a / b for a, b in rows], n=4)
         medians = [1000 * statistics.median(column) for column in zip(*rows, strict=True)]
@@ -41,7 +41,7 @@ def _start(kind: Callable[[str], Callable[[Any], None]], architecture: str) -> C
 
     for name, value in USUAL.items():
         os.environ.pop(name, None)
-        if kind is _as_the_runner:
+        if kind is _like_the_runner:
             os.environ[name] = value
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
@@ -55,8 +55,8 @@ def _turn(process: Connection) -> float:
 
 
 def _serve(process: Connection, kind: Callable[..., Any], architecture: str) -> None:
-    """Train one epoch for each request, and answer with the median seconds of a step."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow greets on stderr.
+    """Train one epoch for each request, and send the median seconds of a step."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow logs to stderr.
     import keras
 
     class Steps(keras.callbacks.Callback):
@@ -77,13 +77,13 @@ def _images() -> tuple[np.ndarray, np.ndarray]:
     return images, np.arange(IMAGES) % 10
 
 
-def _as_the_runner(architecture: str) -> Callable[[Any], None]:
+def _like_the_runner(architecture: str) -> Callable[[Any], None]:
+    from involbench.training.callbacks import EpochHistory
     from involbench.training.fit import with_scaling
-    from involbench.training.history import EpochHistory
     from involbench.training.prefetch import DataStallMonitor, PreparedBatches, TrainingBatches
     from involbench.training.provenance import make_reproducible
     from involbench.training.split import Split, TrialData
-    from involbench.training.strategy.single import OneDevice
+    from involbench.training.strategy.single import SingleDevice
 
     make_reproducible(0)
     split = Split(*_images())
@@ -93,11 +93,11 @@ def _as_the_runner(architecture: str) -> Callable[[Any], None]:
     history, wait = EpochHistory(1, IMAGES, lambda report: None), DataStallMonitor()
     batches = TrainingBatches(split, BATCH, seed=0)
     prepared = PreparedBatches(batches, range(1_000_000), wait)
-    fed, epochs = OneDevice().feed(prepared), itertools.count()
+    inputs, epochs = SingleDevice().inputs(prepared), itertools.count()
 
     def train(callbacks: list[Any]) -> None:
         prepared.start_epoch(next(epochs))
-        model.fit(fed, shuffle=False, verbose=0, callbacks=[wait, history, *callbacks])
+        model.fit(inputs, shuffle=False, verbose=0, callbacks=[wait, history, *callbacks])
 
     return train
 

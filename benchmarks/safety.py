@@ -1,7 +1,7 @@
-"""What it costs to be safe: a checkpoint, as a share of a one-minute epoch; and determinism.
+"""The cost of safety: of a checkpoint, as a share of a one-minute epoch, and of determinism.
 
-Checkpoints are written by the runner's own code to the temporary folder's disk. Determinism is
-switched between whole trainings in turn, one process each. Run: python -m benchmarks.safety [N]
+Writes checkpoints to the disk of the temporary folder. Trains with and without determinism in turn,
+each in a new process. Run: python -m benchmarks.safety [N]
 """
 
 import os
@@ -25,7 +25,7 @@ baseline: model
 
 
 def main() -> None:
-    """Print both, a line an architecture."""
+    """Print both, with a line for each architecture."""
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     for architecture in ARCHITECTURES:
         seconds = _checkpoint_seconds(architecture, 10 * turns)

@@ -1,4 +1,4 @@
-"""One shape -> the most memory that each form holds."""
+"""The peak memory of a call, and of each implementation of the operator."""
 
 import ctypes
 import gc
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from involbench.benchmark.backends import BenchmarkCase
 from involbench.benchmark.operator import make_calls, require_memory
-from involbench.benchmark.timing import BenchmarkCase
-from involbench.ops.cpu import runtime as cpu_memory
+from involbench.ops.cpu.plan import release
 from involbench.results.benchmarks import PARTS, OperatorMemory, OperatorShape
 from involbench.training.provenance import gpu_names
 
@@ -21,15 +21,15 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def measure_memory(shape: OperatorShape) -> OperatorMemory:
-    """The most memory that each form holds beyond its arguments, its results included.
+    """The peak memory of each implementation beyond its arguments, with its results.
 
-    On the CPU this is resident memory of the process, which must have been started such that
-    freed memory goes back to the system (`involbench.runner.benchmarks` does); on a GPU it is
-    what the backend counts. Every call was made once before, so that compiling does not count.
-    Memory that earlier calls left behind can hide a few hundred KiB.
+    On the CPU, this is resident memory of the process. It must be started such that freed memory
+    goes back to the system, as `involbench.runner.benchmarks` does. On a GPU, the backend counts.
+    Every call is made once before, so that compiling does not count. Memory left by earlier calls
+    can hide a few hundred KiB.
 
     Raises:
-        UsageError: The shape would not fit into memory.
+        UsageError: The shape does not fit into memory.
     """
     require_memory(shape)
     peak, method = peak_method()
@@ -41,32 +41,32 @@ def measure_memory(shape: OperatorShape) -> OperatorMemory:
 
 
 def peak_method() -> tuple[Callable[[BenchmarkCase], int], str]:
-    """How this process can tell the peak bytes of a call, and the same in words."""
+    """How this process measures the peak bytes of a call, and the same in words."""
     if gpu_names():
         return BenchmarkCase.device_peak_bytes, "GPU memory as the backend counts it"
     if sys.platform == "linux" and _can_clear():
-        return _added(_high_water), f"VmHWM of the process, largest of {_CALLS} calls"
-    return _added(_sampled), f"resident memory every millisecond, largest of {_CALLS} calls"
+        return _beyond_before(_high_water), f"VmHWM of the process, largest of {_CALLS} calls"
+    return _beyond_before(_sampled), f"resident memory every millisecond, largest of {_CALLS} calls"
 
 
-def _added(most: Callable[[BenchmarkCase], int]) -> Callable[[BenchmarkCase], int]:
-    """What a call adds to the resident bytes, from the most that were resident in one call."""
+def _beyond_before(most: Callable[[BenchmarkCase], int]) -> Callable[[BenchmarkCase], int]:
+    """What a call adds to the resident bytes; `most` gives the peak during one call."""
 
     def peak(call: BenchmarkCase) -> int:
         call()
-        seen = [0]
-        # Which thread is faster decides what is held at the same time, so that calls differ.
+        added = [0]
+        # Calls differ, since the speed of threads decides what is in memory at the same time.
         for _ in range(_CALLS):
-            _give_back()
+            _free_memory()
             before = _resident_bytes()
-            seen.append(most(call) - before)
-        return max(seen)
+            added.append(most(call) - before)
+        return max(added)
 
     return peak
 
 
 def _can_clear() -> bool:
-    """Some sandboxes do not let a process set its high-water mark back, or have none."""
+    """Whether the process can reset its high-water mark; some sandboxes forbid it or have none."""
     try:
         _clear_high_water()
         return _high_water_line() is not None
@@ -92,25 +92,25 @@ def _high_water(call: BenchmarkCase) -> int:
 
 
 def _sampled(call: BenchmarkCase) -> int:
-    done, seen = threading.Event(), []
+    done, samples = threading.Event(), []
 
-    def look() -> None:
+    def sample() -> None:
         while not done.wait(_SAMPLES_EVERY):
-            seen.append(_resident_bytes())
+            samples.append(_resident_bytes())
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=sample)
     thread.start()
     _results = call()
-    seen.append(_resident_bytes())
+    samples.append(_resident_bytes())
     done.set()
     thread.join()
-    return max(seen)
+    return max(samples)
 
 
-def _give_back() -> None:
-    """Let what is kept or free go back to the system, where the C library can."""
+def _free_memory() -> None:
+    """Return unused memory to the system, where the C library can."""
     gc.collect()
-    cpu_memory.release()
+    release()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

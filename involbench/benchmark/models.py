@@ -1,4 +1,4 @@
-"""Networks and exported networks side by side: times and memory."""
+"""Times and memory of networks, and times of exported networks, measured in alternation."""
 
 import tempfile
 import time
@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import psutil
 
+from involbench.benchmark.backends import BenchmarkCase, backend_in_use
 from involbench.benchmark.memory import peak_method
-from involbench.benchmark.operator import seconds
-from involbench.benchmark.timing import BenchmarkCase, backend_tools, this_machine, warm_up
+from involbench.benchmark.timing import seconds, this_machine, warm_up
 from involbench.export.formats import EXPORTERS, Images, Runtime
 from involbench.models.parameters import build_without_weights, count_parameters
 from involbench.results.benchmarks import (
@@ -31,19 +31,19 @@ from involbench.training.optimizer import make_loss, make_optimizer
 from involbench.training.provenance import gpu_names
 
 _STEPS_EVERY = 5
-"""Repeats; and in the second, since there is no spread of one value."""
+"""Training steps are timed in one of so many repeats; and in the second, to have a spread."""
 _FLOAT32_BYTES = 4
-_HELD_IN_A_STEP = 3
-"""Times the activations: themselves, their gradients, and what the layers keep for those."""
+_ACTIVATIONS_IN_A_STEP = 3
+"""Memory of a training step, in activations: themselves, their gradients, and saved values."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network to be timed, for images of one size."""
+    """A network to measure, for images of one size."""
 
     name: str
     network: str
-    """The same for all its sizes."""
+    """The name without the image size."""
     trial: Trial
     input_shape: tuple[int, int, int]
     num_classes: int
@@ -51,7 +51,7 @@ class Case:
 
 @dataclass
 class _Network:
-    """One that is built."""
+    """A network that is built."""
 
     case: Case
     model: keras.Model
@@ -60,7 +60,7 @@ class _Network:
         """Images in, logits out, compiled where the backend compiles."""
         images = _images(self.case, batch)
         if keras.backend.backend() != "jax":
-            return backend_tools().forward(
+            return backend_in_use().forward(
                 lambda x, _: self.model(x, training=False), (images,) * 2
             )
         weights = tuple(
@@ -71,10 +71,10 @@ class _Network:
         def stateless(x: Any, both: Any) -> Any:
             return self.model.stateless_call(*both, x, training=False)[0]
 
-        return backend_tools().forward(stateless, (images, weights))
+        return backend_in_use().forward(stateless, (images, weights))
 
     def step(self, batch: int) -> BenchmarkCase:
-        """A training step of the trial's optimizer; reading its loss waits for it."""
+        """A training step with the optimizer of the trial; reading its loss waits for it."""
         self.model.compile(make_optimizer(self.case.trial), make_loss(self.case.trial))
         x = _images(self.case, batch)
         y = keras.ops.convert_to_tensor(np.arange(batch) % self.case.num_classes)
@@ -88,17 +88,16 @@ def time_models(
     repeats: int,
     progress: Callable[[int, int], None],
 ) -> ModelsTimes:
-    """Time inferences and training steps of the networks, in alternation.
+    """Time inferences and training steps of networks, in alternation.
 
-    Every timed call follows one of the same kind that is not, so that each finds the caches as it
-    leaves them.
+    An untimed call of the same kind goes before each timed call, to fill the caches.
 
     Args:
         cases: The networks.
-        batches: How many images an inference has, the smallest first.
-        step_batch: How many a training step has.
-        repeats: How often each is timed.
-        progress: Called with the repeats that are done, and with all.
+        batches: Batch sizes of inferences, the smallest first.
+        step_batch: Batch size of training steps.
+        repeats: How often to time each.
+        progress: Called with the number of finished repeats, and of all.
     """
     networks = [_built(case) for case in cases]
     sizes = [_sizes(network) for network in networks]
@@ -140,9 +139,9 @@ def time_models(
 
 
 def measure_models(cases: Sequence[Case], batches: Sequence[int], step_batch: int) -> ModelsMemory:
-    """The most memory that each network holds beyond its weights and its images.
+    """The peak memory of each network beyond its weights and images; see `measure_memory`.
 
-    As `measure_memory` measures the operator's; a training step holds the optimizer's state too.
+    That of a training step includes the state of the optimizer.
     """
     peak, method = peak_method()
     inferences, steps = dict[str, dict[int, int]](), dict[str, int | None]()
@@ -158,7 +157,7 @@ def measure_models(cases: Sequence[Case], batches: Sequence[int], step_batch: in
 def fitting_batches(
     cases: Sequence[Case], batches: Sequence[int], step_batch: int
 ) -> tuple[tuple[int, ...], int]:
-    """The batches, halved until what all layers of each network make of them fits into memory."""
+    """The batch sizes, halved until the activations of each network fit into memory."""
     if gpu_names():
         return tuple(batches), step_batch
     with build_without_weights():
@@ -171,7 +170,7 @@ def fitting_batches(
         return batch
 
     fitting = dict.fromkeys(halved(batch, most) for batch in batches)
-    return tuple(fitting), halved(step_batch, _HELD_IN_A_STEP * most)
+    return tuple(fitting), halved(step_batch, _ACTIVATIONS_IN_A_STEP * most)
 
 
 def _built(case: Case) -> _Network:
@@ -198,8 +197,8 @@ def _sizes(network: _Network) -> ModelSizes:
 
 
 def _activations(model: keras.Model) -> int:
-    made = (layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer))
-    shapes = [layer.output.shape[1:] for layer in made]
+    layers = (each for each in model.layers if not isinstance(each, keras.layers.InputLayer))
+    shapes = [layer.output.shape[1:] for layer in layers]
     return sum(int(np.prod(shape)) for shape in shapes)
 
 
@@ -209,13 +208,13 @@ def time_exports(
     repeats: int,
     progress: Callable[[int, int], None],
 ) -> ExportTimes:
-    """Time one image in each, in alternation, every timed call after one that is not.
+    """Time exported networks for one image, in alternation, as `time_models` does.
 
     Args:
-        exports: What is timed.
-        threads: How many each runtime has; TensorFlow's was told when this process started.
-        repeats: How often each is timed.
-        progress: Called with the repeats that are done, and with all.
+        exports: The exported networks.
+        threads: Threads of each runtime; TensorFlow got its number when this process started.
+        repeats: How often to time each.
+        progress: Called with the number of finished repeats, and of all.
     """
     loaded = [EXPORTERS[each.record.format].load(each.path, threads) for each in exports]
     images = [_image(each) for each in exports]
@@ -238,7 +237,7 @@ def _image(export: Exported) -> Images:
 
 
 def _seconds(runtime: Runtime, image: Images) -> float:
-    """Of one call, its result copied to where Python has it."""
+    """The time of one call, with the copy of its result to Python."""
     start = time.perf_counter()
     runtime(image)
     return time.perf_counter() - start

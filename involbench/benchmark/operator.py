@@ -1,8 +1,6 @@
-"""The operator and other forms of it at one shape, timed in alternation."""
+"""Involution and other implementations at one shape, timed in alternation."""
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -11,13 +9,14 @@ import keras
 import numpy as np
 import psutil
 
-from involbench.benchmark.timing import (
+from involbench.benchmark.backends import (
+    Backend,
     BenchmarkCase,
     Forward,
-    backend_tools,
-    make_copy,
-    this_machine,
+    Torch,
+    backend_in_use,
 )
+from involbench.benchmark.timing import make_copy, seconds, this_machine
 from involbench.errors import InvolbenchError, UsageError
 from involbench.ops import involution
 from involbench.results.benchmarks import PARTS, Form, FormTimes, OperatorShape, OperatorTimes, Part
@@ -25,16 +24,16 @@ from involbench.training.provenance import gpu_names
 
 
 def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
-    """Every form at a shape, forward alone and with gradients; nothing is compiled yet.
+    """Every implementation at a shape, forward alone and with gradients, not yet compiled.
 
-    Involution and patches get the same images, kernels (standard normal) and upstream gradient;
-    the convolutions get the same images and as many filters as channels. `unfold` is there where
-    PyTorch is installed, is not the backend, and can use the backend's kind of device.
+    Involution and patches get the same images, kernels (standard normal) and upstream gradient.
+    The convolutions get the same images, and as many filters as channels. `unfold` is included
+    where PyTorch is installed, is not the backend, and can use the same kind of device.
     """
-    tools = backend_tools()
+    backend = backend_in_use()
     rng = np.random.default_rng(0)
-    images = _image_shape(shape, tools.DATA_FORMAT)
-    kernels = _kernels_shape(shape, tools.DATA_FORMAT)
+    images = _image_shape(shape, backend.data_format)
+    kernels = _kernels_shape(shape, backend.data_format)
     size, channels = shape.kernel_size, shape.channels
     inputs, upstream, per_pixel, depthwise, full = (
         keras.ops.convert_to_tensor(rng.standard_normal(each, np.float32))
@@ -47,7 +46,7 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
         "conv3x3": full,
     }
     calls = {
-        form: _parts(tools, function, (inputs, applied[form]), upstream)
+        form: _parts(backend, function, (inputs, applied[form]), upstream)
         for form, function in _functions(shape).items()
     }
     if _has_unfold():
@@ -56,19 +55,19 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
 
 
 def unfold_name() -> str:
-    """What the form `unfold` is."""
-    return f"{backend_tools('torch').PATCHES}, PyTorch {version('torch')}, channels first"
+    """The description of `unfold`."""
+    return f"{Torch.patches_name}, PyTorch {version('torch')}, channels first"
 
 
 def _functions(shape: OperatorShape) -> dict[Form, Forward]:
-    tools = backend_tools()
-    size, groups, layout = shape.kernel_size, shape.groups, tools.DATA_FORMAT
+    backend = backend_in_use()
+    size, groups, layout = shape.kernel_size, shape.groups, backend.data_format
 
     def ours(x: Any, h: Any) -> Any:
         return involution(x, h, size, groups=groups, data_format=layout)
 
     def theirs(x: Any, h: Any) -> Any:
-        return tools.patches(x, h, size, groups)
+        return backend.patches(x, h, size, groups)
 
     def depthwise(x: Any, w: Any) -> Any:
         return keras.ops.depthwise_conv(x, w, padding="same", data_format=layout)
@@ -85,16 +84,16 @@ def _functions(shape: OperatorShape) -> dict[Form, Forward]:
 
 
 def _parts(
-    tools: Any, function: Forward, both: tuple[Any, Any], upstream: Any
+    backend: Backend, function: Forward, both: tuple[Any, Any], upstream: Any
 ) -> dict[Part, BenchmarkCase]:
     return {
-        "forward": tools.forward(function, both),
-        "forward_and_gradients": tools.with_gradients(function, both, upstream),
+        "forward": backend.forward(function, both),
+        "forward_and_gradients": backend.with_gradients(function, both, upstream),
     }
 
 
 def _has_unfold() -> bool:
-    """PyTorch is installed beside another backend, and has that one's device."""
+    """Whether PyTorch is installed beside another backend, and can use the same device."""
     if keras.backend.backend() == "torch" or not find_spec("torch"):
         return False
     import torch
@@ -105,20 +104,17 @@ def _has_unfold() -> bool:
 def _unfold(
     shape: OperatorShape, inputs: Any, kernels: Any, upstream: Any
 ) -> dict[Part, BenchmarkCase]:
-    """PyTorch's way to write it, on the same numbers, channels first, as it is published."""
-    tools = backend_tools("torch")
+    """Involution in PyTorch as it is published, channels first, for the same values."""
+    backend = Torch()
     x, h, upstream = (
-        tools.tensor(np.moveaxis(keras.ops.convert_to_numpy(array), (1, 2), (-2, -1)))
+        backend.tensor(np.moveaxis(keras.ops.convert_to_numpy(array), (1, 2), (-2, -1)))
         for array in (inputs, kernels, upstream)
     )
 
     def unfold(x: Any, h: Any) -> Any:
-        return tools.patches(x, h, shape.kernel_size, shape.groups)
+        return backend.patches(x, h, shape.kernel_size, shape.groups)
 
-    return {
-        part: replace(call, tools=tools)
-        for part, call in _parts(tools, unfold, (x, h), upstream).items()
-    }
+    return _parts(backend, unfold, (x, h), upstream)
 
 
 def _image_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
@@ -136,39 +132,39 @@ def _kernels_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
 
 _TOLERANCE = 1e-4
 _SMALL = OperatorShape(batch=1, height=5, width=9, channels=2, kernel_size=3, groups=1)
-_COPIES_HELD = 6
-"""Of the patches; with gradients the published arithmetic was seen to hold five and a little."""
+_PATCHES_COPIES = 6
+"""Copies of the patches in memory: with gradients, slightly more than five were measured."""
 
 
 def time_operator(
     shape: OperatorShape, repeats: int, progress: Callable[[int, int], None]
 ) -> OperatorTimes:
-    """Time every form at one shape.
+    """Time every implementation at one shape.
 
-    A process should time one shape only: what it has compiled for another would be found again.
+    Time only one shape in a process: code compiled for another shape would be reused.
 
     Args:
         shape: The shape.
-        repeats: How often every form is timed.
-        progress: Called with the repeats that are done, and with all.
+        repeats: How often to time each implementation.
+        progress: Called with the number of finished repeats, and of all.
 
     Raises:
-        UsageError: The shape would not fit into memory.
-        InvolbenchError: The operator's results differ from those of the patches.
+        UsageError: The shape does not fit into memory.
+        InvolbenchError: The results of the operator differ from those of the patches.
     """
     require_memory(shape)
-    for parts in make_calls(_SMALL).values():  # Wakes the backend and its compiler up.
+    for parts in make_calls(_SMALL).values():  # Initializes the backend and its compiler.
         for part in PARTS:
             seconds(parts[part])
     calls = make_calls(shape)
     first = {form: seconds(parts["forward_and_gradients"]) for form, parts in calls.items()}
-    apart = _difference(calls)
+    difference = _largest_difference(calls)
     taken, copies = _alternate(calls, repeats, progress)
-    tools = backend_tools()
+    backend = backend_in_use()
     return OperatorTimes(
         shape=shape,
-        data_format=tools.DATA_FORMAT,
-        patches=tools.PATCHES,
+        data_format=backend.data_format,
+        patches=backend.patches_name,
         unfold=unfold_name() if "unfold" in calls else None,
         forms={
             form: FormTimes(
@@ -178,54 +174,47 @@ def time_operator(
             for form in calls
         },
         copy_bytes_per_second=tuple(copies),
-        largest_difference=apart,
+        largest_difference=difference,
         machine=this_machine(),
     )
 
 
-def seconds(call: BenchmarkCase) -> float:
-    """The time of one call, its results waited for."""
-    start = time.perf_counter()
-    _results = call()  # Held until the time is taken.
-    return time.perf_counter() - start
-
-
 def require_memory(shape: OperatorShape) -> None:
-    """Check that all forms of a shape fit into main memory, where they are to lie there.
+    """Check that all implementations at a shape fit into main memory, if they run on the CPU.
 
     Raises:
         UsageError: They do not.
     """
-    needed = _COPIES_HELD * max(shape.patches_bytes, shape.weights_bytes("conv3x3"))
+    needed = _PATCHES_COPIES * max(shape.patches_bytes, shape.weights_bytes("conv3x3"))
     free = psutil.virtual_memory().available
     if needed > free and not gpu_names():
         raise UsageError(
-            f"--shape {shape}: what involution is compared with needs about "
-            f"{needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; use a smaller shape"
+            f"--shape {shape}: the implementations to compare with need about "
+            f"{needed / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free; use a smaller shape"
         )
 
 
 def _alternate(
     calls: dict[Form, dict[Part, BenchmarkCase]], repeats: int, progress: Callable[[int, int], None]
 ) -> tuple[dict[tuple[Form, Part], list[float]], list[float]]:
-    """Seconds of every call and bytes per second of a copy, one value a repeat."""
+    """Seconds of every call and bytes per second of a copy, one value for each repeat."""
     copy = make_copy()
     order = [(form, part) for part in PARTS for form in calls]
     taken: dict[tuple[Form, Part], list[float]] = {key: [] for key in order}
     copies = []
-    for form, part in order:  # What only the first call does is no part of a repeat.
+    for form, part in order:  # The first call does more than the others.
         seconds(calls[form][part])
     for repeat in range(repeats):
         progress(repeat, repeats)
-        # Each form follows now one neighbour, now the other, whose caches it finds.
+        # The order alternates, since the call before decides what is in the caches.
         for form, part in order if repeat % 2 else reversed(order):
             taken[form, part].append(seconds(calls[form][part]))
         copies.append(copy())
     return taken, copies
 
 
-def _difference(calls: dict[Form, dict[Part, BenchmarkCase]]) -> float:
-    """Between our results and those of every other way to write an involution; the largest."""
+def _largest_difference(calls: dict[Form, dict[Part, BenchmarkCase]]) -> float:
+    """The largest difference from the other implementations of involution."""
     others = (form for form in ("patches", "unfold") if form in calls)
     return max(_difference_from(form, calls) for form in others)
 
@@ -235,7 +224,7 @@ def _difference_from(form: Form, calls: dict[Form, dict[Part, BenchmarkCase]]) -
         [array for part in PARTS for array in calls[name][part].arrays()]
         for name in ("involution", form)
     )
-    apart = [
+    differences = [
         float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
         for ours, theirs in zip(results, expected, strict=True)
     ]
@@ -245,11 +234,11 @@ def _difference_from(form: Form, calls: dict[Form, dict[Part, BenchmarkCase]]) -
         "the gradient by the images",
         "the gradient by the kernels",
     )
-    for name, difference in zip(names, apart, strict=True):
+    for name, difference in zip(names, differences, strict=True):
         if not difference <= _TOLERANCE:
             raise InvolbenchError(
-                f"{name} of the involution is up to {difference:.1e} of its largest value away "
-                f"from that of the {form} form (at most {_TOLERANCE:.0e} is rounding): times of "
-                "different results are not compared. Please report this with the shape"
+                f"{name} of the involution differs from that of {form} by {difference:.1e} of its "
+                f"largest value, more than {_TOLERANCE:.0e} for rounding, so times cannot be "
+                "compared; please report this with the shape"
             )
-    return max(apart)
+    return max(differences)

@@ -1,4 +1,4 @@
-"""Training steps of the keras.io INN: on the published layer, on ours, without."""
+"""Training steps of the keras.io INN: with the published layer, with ours, without any."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from involbench.benchmark.timing import backend_tools, this_machine
+from involbench.benchmark.backends import backend_in_use
+from involbench.benchmark.timing import this_machine
 from involbench.errors import InvolbenchError
 from involbench.layers import Involution2D
 from involbench.models import build_model
@@ -18,7 +19,7 @@ from involbench.results.benchmarks import NETWORKS, Network, NetworkSteps, StepT
 class PatchesInvolution2D(layers.Layer):
     """The keras.io example's layer at stride 1 with one group: a generator, then patches.
 
-    Its weights have the shapes and the order of `Involution2D`'s.
+    Its weights have the shapes and the order of those of `Involution2D`.
 
     Args:
         kernel_size: Odd integer, height and width of the kernels.
@@ -46,11 +47,11 @@ class PatchesInvolution2D(layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         kernels = ops.expand_dims(self.generator(inputs, training=training), 3)
-        tools = backend_tools()
-        if tools.DATA_FORMAT == "channels_last":
-            return tools.patches(inputs, kernels, self.kernel_size, 1)
+        backend = backend_in_use()
+        if backend.data_format == "channels_last":
+            return backend.patches(inputs, kernels, self.kernel_size, 1)
         images, kernels = ops.moveaxis(inputs, 3, 1), ops.moveaxis(kernels, (3, 4), (1, 2))
-        return ops.moveaxis(tools.patches(images, kernels, self.kernel_size, 1), 1, 3)
+        return ops.moveaxis(backend.patches(images, kernels, self.kernel_size, 1), 1, 3)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
         return input_shape
@@ -63,16 +64,16 @@ _TOLERANCE = 1e-4
 
 
 def time_steps(repeats: int, progress: Callable[[int, int], None]) -> StepTimes:
-    """Train the networks in alternation, a step each, on one batch of random images.
+    """Train the networks in alternation, step by step, on one batch of random images.
 
-    The two INNs start from the same weights.
+    The two INNs start with the same weights.
 
     Args:
         repeats: Steps of each network after the first one.
-        progress: Called with the repeats that are done, and with all.
+        progress: Called with the number of finished repeats, and of all.
 
     Raises:
-        InvolbenchError: The INNs' losses differ already before any training.
+        InvolbenchError: The first losses of the INNs differ.
     """
     models = _models()
     rng = np.random.default_rng(0)
@@ -91,7 +92,7 @@ def time_steps(repeats: int, progress: Callable[[int, int], None]) -> StepTimes:
     return StepTimes(
         batch_size=BATCH_SIZE,
         image_shape=IMAGE_SHAPE,
-        patches=backend_tools().PATCHES,
+        patches=backend_in_use().patches_name,
         networks={
             name: NetworkSteps(
                 first_step_seconds=taken[name][0],
@@ -107,7 +108,7 @@ def time_steps(repeats: int, progress: Callable[[int, int], None]) -> StepTimes:
 def _models() -> dict[Network, keras.Model]:
     keras.utils.set_random_seed(0)
     ours = build_model("keras_io_inn", IMAGE_SHAPE, _CLASSES)
-    theirs = keras.models.clone_model(ours, clone_function=_on_patches)
+    theirs = keras.models.clone_model(ours, clone_function=_with_patches)
     theirs.set_weights(ours.get_weights())
     control = build_model("keras_io_control", IMAGE_SHAPE, _CLASSES)
     models: dict[Network, keras.Model] = {
@@ -121,7 +122,7 @@ def _models() -> dict[Network, keras.Model]:
     return models
 
 
-def _on_patches(layer: keras.layers.Layer) -> keras.layers.Layer:
+def _with_patches(layer: keras.layers.Layer) -> keras.layers.Layer:
     if isinstance(layer, Involution2D):
         return PatchesInvolution2D(layer.kernel_size[0], layer.reduction_ratio, name=layer.name)
     return layer.__class__.from_config(layer.get_config())
@@ -129,7 +130,7 @@ def _on_patches(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 def _step(model: keras.Model, x: Any, y: Any) -> tuple[float, float]:
     """Seconds and loss of one step; reading the loss waits for it."""
-    model.reset_metrics()  # Otherwise the loss would be the mean over all steps so far.
+    model.reset_metrics()  # Else the loss would be the mean over all steps so far.
     start = time.perf_counter()
     loss = float(model.train_on_batch(x, y)[0])
     return time.perf_counter() - start, loss
@@ -138,6 +139,6 @@ def _step(model: keras.Model, x: Any, y: Any) -> tuple[float, float]:
 def _require_equal(ours: float, theirs: float) -> None:
     if not abs(ours - theirs) <= _TOLERANCE * abs(theirs):
         raise InvolbenchError(
-            f"with the same weights the loss is {ours:.6f} on our layer and {theirs:.6f} on the "
-            "published one: times of different networks are not compared. Please report this"
+            f"with the same weights, the loss is {ours:.6f} with our layer and {theirs:.6f} with "
+            "the published one, so times cannot be compared; please report this"
         )

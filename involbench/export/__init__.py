@@ -1,1 +1,1 @@
-"""Trained networks, taken to where they will run: files that other runtimes read."""
+"""Exporting trained networks to files that other runtimes read."""

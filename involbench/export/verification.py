@@ -1,4 +1,4 @@
-"""A finished run -> its network in another format, held against Keras before it is kept."""
+"""Exporting the network of a run, and comparing what was written with Keras before it is kept."""
 
 import tempfile
 from dataclasses import dataclass
@@ -17,52 +17,53 @@ from involbench.results.files import copy_in, make_folder, write_json
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.fit import scaled
-from involbench.training.inference import factors, restored, tested_pictures
+from involbench.training.inference import choose_test_images
+from involbench.training.load_model import load_model, scaling_factors
 from involbench.training.split import split_dataset
 
 _CALIBRATION = 200
-"""Training images by which the ranges of int8 are found."""
+"""Number of training images that set the ranges of int8."""
 _BATCH = 64
 
 
 @dataclass(frozen=True)
 class Deployable:
-    """A run's network in float32, scaling and softmax included, and what it should say."""
+    """The network of a run in float32, with scaling and softmax, and its expected predictions."""
 
     record: RunRecord
     model: keras.Model
     """Pixels from 0 to 255 in, (B, H, W, C); probabilities out, (B, classes)."""
     calibration: Images
-    """Training images, by which the ranges of int8 are found."""
+    """Training images that set the ranges of int8."""
     images: Images
     """Test images, (N, H, W, C)."""
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
-    """Those that Keras gives for the test images."""
+    """The probabilities of Keras for the test images."""
 
 
 def deployable(
     record: RunRecord, facts: DataFacts, weights: ResultsPath, dataset: Dataset, count: int
 ) -> Deployable:
-    """Make a run's network ready to leave Keras.
+    """Prepare the network of a run for export.
 
     Args:
-        record: The run's.
-        facts: What the run saw of its dataset.
+        record: The record of the run.
+        facts: What the run recorded about its dataset.
         weights: Its model.keras.
-        dataset: The run's.
-        count: Test images that Keras and what is exported are held against each other on.
+        dataset: Its dataset.
+        count: Number of test images for the comparison of Keras and exported networks.
 
     Raises:
-        UsageError: See `restored`.
-        DataError: The dataset is not the run's.
+        UsageError: See `load_model`.
+        DataError: The run was made with another dataset.
     """
-    tested = tested_pictures(dataset, facts, count)
+    tested = choose_test_images(dataset, facts, count)
     assert tested.labels is not None
     data, seed = record.trial.data, record.trial.seed
     trained = split_dataset(dataset, seed, data.train_size, data.validation).train
     some = balanced_subset(trained.labels, min(_CALIBRATION, len(trained.labels)), seed)
-    model = _deployed(record, facts, weights)
+    model = _with_softmax(record, facts, weights)
     images = tested.pixels.astype(np.float32)
     return Deployable(
         record,
@@ -74,37 +75,38 @@ def deployable(
     )
 
 
-def _deployed(record: RunRecord, facts: DataFacts, weights: ResultsPath) -> keras.Model:
+def _with_softmax(record: RunRecord, facts: DataFacts, weights: ResultsPath) -> keras.Model:
     training = record.trial.training.model_copy(update={"precision": "float32"})
     trial = record.trial.model_copy(update={"training": training})
-    trained = restored(record.model_copy(update={"trial": trial}), facts, weights)
+    trained = load_model(record.model_copy(update={"trial": trial}), facts, weights)
     images = keras.Input(facts.input_shape, dtype="float32", name="images")
-    logits = trained(scaled(images, *factors(facts)))
+    logits = trained(scaled(images, *scaling_factors(facts)))
     return keras.Model(images, keras.ops.softmax(logits))
 
 
 def export(source: Deployable, form: Format, folder: ResultsPath) -> ExportRecord:
-    """Write a network in another format into a folder, and a record beside it.
+    """Write a network in another format to a folder, with a record.
 
     Args:
         source: The network.
         form: The format.
-        folder: Made where it is missing; a file of the same name is replaced.
+        folder: Created where it is missing; a file of the same name is replaced.
 
     Raises:
         ResultsError: The folder cannot be written.
-        InvolbenchError: The converter fails, or what it wrote computes something else.
+        InvolbenchError: The converter fails, or the exported network gives other results.
     """
     exporter = EXPORTERS[form]
     make_folder(folder)
-    # Converters write to a path, which in the run's folder could be anyone's.
+    # Converters follow links, which anyone could have put into the run's folder.
     with tempfile.TemporaryDirectory(prefix="involbench-") as place:
         written = Path(place, FILE_NAMES[form])
         _write(form, exporter, source, written)
-        made = _held(form, written, _answers(exporter.load(written, 0), source.images), source)
+        probabilities = _predict(exporter.load(written, 0), source.images)
+        record = _verify(form, written, probabilities, source)
         copy_in(written, folder / written.name)
-    write_json(folder / f"{made.file}.json", made.model_dump(mode="json"))
-    return made
+    write_json(folder / f"{record.file}.json", record.model_dump(mode="json"))
+    return record
 
 
 def _write(form: Format, exporter: Exporter, source: Deployable, path: Path) -> None:
@@ -113,35 +115,32 @@ def _write(form: Format, exporter: Exporter, source: Deployable, path: Path) -> 
     except Exception as error:  # Converters raise nearly anything.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvolbenchError(
-            f"--format {form}: the converter cannot do "
-            f"{source.record.trial.architecture.architecture}: {reason}; --format saved_model can, "
-            "since TensorFlow runs that itself"
+            f"--format {form}: the converter cannot convert "
+            f"{source.record.trial.architecture.architecture}: {reason}; use --format saved_model, "
+            "which TensorFlow runs itself"
         ) from error
 
 
-def _answers(runtime: Runtime, images: Images) -> NDArray[np.float32]:
-    """Probabilities (N, classes), in batches, since all at once may not fit into memory."""
+def _predict(runtime: Runtime, images: Images) -> NDArray[np.float32]:
+    """Probabilities (N, classes), in batches, since all images may not fit into memory at once."""
     starts = range(0, len(images), _BATCH)
     return np.concatenate([runtime(images[start : start + _BATCH]) for start in starts])
 
 
-def _held(
-    form: Format,
-    path: Path,
-    found: NDArray[np.float32],
-    source: Deployable,
+def _verify(
+    form: Format, path: Path, found: NDArray[np.float32], source: Deployable
 ) -> ExportRecord:
-    """What was written, held against Keras.
+    """Compare the probabilities of an exported network with those of Keras.
 
     Raises:
-        InvolbenchError: Its probabilities differ by more than the format explains.
+        InvolbenchError: They differ by more than the format explains.
     """
     expected, labels, record = source.probabilities, source.labels, source.record
     difference, most = float(np.abs(found - expected).max()), tolerance(form)
     if most is not None and not difference <= most:
         raise InvolbenchError(
-            f"--format {form}: its probabilities differ from Keras' by {difference:.2g}, more than "
-            f"{most:g}, so it is not kept; please report this, with the run's spec"
+            f"--format {form}: its probabilities differ from those of Keras by {difference:.2g}, "
+            f"more than {most:g}, so it is not kept; please report this with the spec of the run"
         )
     files = [path, *path.rglob("*")]
     return ExportRecord(

@@ -6,30 +6,40 @@ from typing import Any
 import keras
 
 from involbench.layers.kernel_generator import fresh
-from involbench.ops import shifted_views as taps
 from involbench.ops.geometry import Geometry, check_positive, make_geometry
 from involbench.ops.involution import apply
+from involbench.ops.shifted_views import kernels_gradient, split_groups, wide
 
 Shape = tuple[int | None, ...]
 
 
 class Attention2D(keras.layers.Layer):
-    """Checked arguments, 1x1 convolutions, and average pooling of the result where it is strided.
+    """What both layers share: arguments, 1x1 convolutions, and pooling of the result for strides.
+
+    Input shape: `(batch_size, height, width, channels)`. Height and width may be unknown.
+    Output shape: `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
 
     Args:
-        See the layers.
+        filters: Integer, channels of the output.
+        kernel_size: Odd integer, or two: height and width of the neighbourhood.
+        strides: Integer, or two: distance between output pixels.
+        heads: Integer, number of attentions, each for a share of the output's channels; divides
+            `filters`. All of them see all channels of the input.
+        kernel_initializer: Initializer of the kernels of the 1x1 convolutions.
 
     Raises:
         ValueError: An argument is out of range.
     """
 
+    least_head_channels = 1
+
     def __init__(
         self,
         filters: int,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int],
-        heads: int,
-        kernel_initializer: Any,
+        kernel_size: int | Sequence[int] = 7,
+        strides: int | Sequence[int] = 1,
+        heads: int = 8,
+        kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -40,6 +50,12 @@ class Attention2D(keras.layers.Layer):
                 f"`heads` must divide the {filters} `filters`. Received: heads={heads}"
             )
         steps = make_geometry(kernel_size, strides)
+        if filters < self.least_head_channels * heads:
+            raise ValueError(
+                f"`heads` must leave each head {self.least_head_channels} of the {filters} "
+                "`filters` or more, one for the rows and one for the columns. "
+                f"Received: heads={heads}"
+            )
         self._geometry = make_geometry(kernel_size, groups=heads, data_format="channels_last")
         self.filters, self.heads = filters, heads
         self.kernel_size = steps.rows.kernel_size, steps.columns.kernel_size
@@ -49,7 +65,7 @@ class Attention2D(keras.layers.Layer):
 
     @property
     def geometry(self) -> Geometry:
-        """The windows, one at every pixel, with a group of channels a head."""
+        """The windows: one at every pixel, with one group of channels for each head."""
         return self._geometry
 
     def _convolution(self, name: str, filters: int, use_bias: bool) -> keras.layers.Layer:
@@ -64,9 +80,9 @@ class Attention2D(keras.layers.Layer):
         )
 
     def _pooled(self, outputs: Any) -> Any:
-        """The mean of each window of `strides` pixels, of those inside the image.
+        """The mean over each window of `strides` pixels, without pixels outside the image.
 
-        Keras's own pooling places windows of 3 and more differently on each backend.
+        Pooling by Keras places windows of 3 and more differently on each backend.
         """
         if max(self.strides) == 1:
             return outputs
@@ -104,35 +120,23 @@ class Attention2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="involbench")
 class LocalSelfAttention2D(Attention2D):
-    """2D self-attention of each pixel with its neighbourhood.
+    """2D self-attention of each pixel to its neighbourhood.
 
-    With queries q, keys k and values v made of the image by 1x1 convolutions without bias, a
-    learned embedding r of each relative position (one half of a head's channels for the row, the
-    other for the column), and m the head of channel c:
+    1x1 convolutions without bias make queries q, keys k and values v of the image. r is a learned
+    embedding of each relative position: one half of the channels of a head for the row, the other
+    half for the column. m is the head of channel c. Over the pixels of the neighbourhood that lie
+    inside the image:
 
     `a[b,h,w,m,:] = softmax_k(q[b,h,w,m,:] . (k[b, pixel k of (h,w), m,:] + r[k,m,:]))`
     `y[b,h,w,c] = sum_k a[b,h,w,m,k] * v[b, pixel k of (h,w), c]`
 
-    over the pixels of the kernel that lie inside the image. Where the result is strided, it is
-    average-pooled, as in the paper. Involution generates `a` from the pixel alone, without keys,
-    and without softmax.
+    With strides, the result is average-pooled, as in the paper. Involution generates `a` from the
+    pixel alone, without keys and without softmax.
 
-    Args:
-        filters: Integer, channels of the output.
-        kernel_size: Odd integer, or two: height and width of the neighbourhood.
-        strides: Integer, or two: distance between output pixels.
-        heads: Integer, how many attentions each have a share of the channels; divides `filters`,
-            and is at most half of it. All of them see all channels of the input.
-        kernel_initializer: Initializer of the 1x1 convolutions' kernels.
-
-    Input shape:
-        `(batch_size, height, width, channels)`. Height and width may be unknown.
-
-    Output shape:
-        `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
-
-    Raises:
-        ValueError: An argument is out of range.
+    Input shape: `(batch_size, height, width, channels)`. Height and width may be unknown.
+    Output shape: `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
+    Args: as for `Attention2D`. `kernel_size` is 7 by default; `heads` is at most half of `filters`.
+    Raises: ValueError, where an argument is out of range.
 
     Example:
 
@@ -141,25 +145,11 @@ class LocalSelfAttention2D(Attention2D):
     (4, 32, 32, 16)
 
     Reference:
-        - [Ramachandran et al., Stand-Alone Self-Attention in Vision Models, NeurIPS 2019](
-          https://arxiv.org/abs/1906.05909)
+        - [Ramachandran et al., Stand-Alone Self-Attention in Vision Models, NeurIPS 2019,
+          equation 3](https://arxiv.org/abs/1906.05909)
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | Sequence[int] = 7,
-        strides: int | Sequence[int] = 1,
-        heads: int = 8,
-        kernel_initializer: Any = "glorot_uniform",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(filters, kernel_size, strides, heads, kernel_initializer, **kwargs)
-        if filters < 2 * heads:
-            raise ValueError(
-                f"`heads` must leave each head 2 of the {filters} `filters` or more, one for the "
-                f"rows and one for the columns. Received: heads={heads}"
-            )
+    least_head_channels = 2  # One for the rows and one for the columns.
 
     def build(self, input_shape: Shape) -> None:
         self.query, self.key, self.value = (
@@ -181,20 +171,20 @@ class LocalSelfAttention2D(Attention2D):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={3: input_shape[3]})
 
     def call(self, inputs: Any) -> Any:
-        # 16 bits are too few for differences of large scores.
-        queries, keys = taps.wide(self.query(inputs)), taps.wide(self.key(inputs))
+        # Differences of large scores need more than 16 bits.
+        queries, keys = wide(self.query(inputs)), wide(self.key(inputs))
         values = self.value(inputs)
-        # The score of a pixel is the product that the gradient of involution by its kernel sums.
-        scores = taps.kernels_gradient(keys, queries, self.geometry) + self._by_position(queries)
+        # The gradient of involution by its kernels is the sum of products that the scores are.
+        scores = kernels_gradient(keys, queries, self.geometry) + self._by_position(queries)
         outside = (1 - self._inside(scores)) * _FAR_BELOW
         weights = keras.ops.softmax(scores + outside, axis=-1)
         return self._pooled(apply(values, weights, self.geometry))
 
     def _by_position(self, queries: Any) -> Any:
-        """(B, H, W, heads, taps): the share of the scores that the relative positions have."""
-        split = taps.split_groups(queries, self.geometry)
+        """(B, H, W, heads, taps): the part of the scores that comes from relative positions."""
+        split = split_groups(queries, self.geometry)
         half = self.row_embedding.shape[2]
-        of_rows, of_columns = taps.wide(self.row_embedding), taps.wide(self.column_embedding)
+        of_rows, of_columns = wide(self.row_embedding), wide(self.column_embedding)
         rows = keras.ops.einsum("bhwmd,imd->bhwmi", split[..., :half], of_rows)
         columns = keras.ops.einsum("bhwmd,jmd->bhwmj", split[..., half:], of_columns)
         both = keras.ops.expand_dims(rows, -1) + keras.ops.expand_dims(columns, -2)
@@ -205,43 +195,31 @@ class LocalSelfAttention2D(Attention2D):
         """(1, H, W, 1, taps): 1 where a pixel's neighbour lies inside the image, else 0."""
         ones = keras.ops.ones_like(scores[:1, :, :, :1, 0])
         one_group = make_geometry(self.kernel_size, data_format="channels_last")
-        return taps.kernels_gradient(ones, ones, one_group)
+        return kernels_gradient(ones, ones, one_group)
 
 
-# Far enough below any score that the softmax gives 0, and no infinity, whose gradient is NaN.
+# Far enough below any score that the softmax gives 0. The gradient of infinity would be NaN.
 _FAR_BELOW = -1e9
 
 
 @keras.saving.register_keras_serializable(package="involbench")
 class OutlookAttention2D(Attention2D):
-    """2D outlook attention: each pixel says how the pixels around it mix, and all mixes are added.
+    """2D outlook attention: each pixel decides how the pixels around it mix; all mixes are added.
 
-    With values v and logits l made of the image by 1x1 convolutions, the values' without bias, and
-    m the head of channel c, of d channels each:
+    1x1 convolutions make values v (without bias) and logits l (with bias) of the image. m is the
+    head of channel c, and d the number of channels of a head:
 
     `a[b,h,w,m,i,:] = softmax_j(l[b,h,w,m,i,:] / sqrt(d))`
     `z[b,p,q,c] = sum of a[b,h,w,m,i,j] * v[b, pixel j of (h,w), c] over all j and over all (h,w,i)
     whose pixel i is (p,q)`
 
-    where v is zero outside the image; y is a 1x1 convolution of z. Where the result is strided, z
-    is average-pooled first. (In the paper's own strided form fewer windows are added, and the
-    result keeps the size of the image.)
+    where v is zero outside the image. y is a 1x1 convolution of z. With strides, z is
+    average-pooled first. (With strides, the paper adds fewer windows and keeps the image's size.)
 
-    Args:
-        filters: Integer, channels of the output.
-        kernel_size: Odd integer, or two: height and width of the window.
-        strides: Integer, or two: distance between output pixels.
-        heads: Integer, how many attentions each have a share of the channels; divides `filters`.
-        kernel_initializer: Initializer of the 1x1 convolutions' kernels.
-
-    Input shape:
-        `(batch_size, height, width, channels)`. Height and width may be unknown.
-
-    Output shape:
-        `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
-
-    Raises:
-        ValueError: An argument is out of range.
+    Input shape: `(batch_size, height, width, channels)`. Height and width may be unknown.
+    Output shape: `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
+    Args: as for `Attention2D`. `kernel_size` is 3 by default.
+    Raises: ValueError, where an argument is out of range.
 
     Example:
 
@@ -250,7 +228,7 @@ class OutlookAttention2D(Attention2D):
     (4, 32, 32, 16)
 
     Reference:
-        - [Yuan et al., VOLO: Vision Outlooker for Visual Recognition, 2021](
+        - [Yuan et al., VOLO: Vision Outlooker for Visual Recognition, 2021, section 3.1](
           https://arxiv.org/abs/2106.13112)
     """
 
@@ -280,14 +258,14 @@ class OutlookAttention2D(Attention2D):
         total: Any = 0
         for tap, position in enumerate(self.geometry.taps):
             mixed = apply(values, attention[:, :, :, :, tap], self.geometry)
-            total = total + self._moved(mixed, position)
+            total = total + self._shifted(mixed, position)
         return self.projection(self._pooled(total))
 
     def _attention(self, inputs: Any) -> Any:
-        """(B, H, W, heads, taps, taps), the last of sum 1."""
+        """(B, H, W, heads, taps, taps); the last axis sums to 1."""
         count = len(self.geometry.taps)
-        # 16 bits are too few for differences of large logits.
-        logits = taps.wide(self.attention(inputs))
+        # Differences of large logits need more than 16 bits.
+        logits = wide(self.attention(inputs))
         pixels, scale = keras.ops.shape(logits)[:3], (self.filters // self.heads) ** -0.5
         # TensorFlow on CPU has no softmax of more than five axes.
         flat = keras.ops.reshape(logits * scale, (*pixels, self.heads * count, count))
@@ -295,8 +273,8 @@ class OutlookAttention2D(Attention2D):
         shares = keras.ops.softmax(flat, axis=-1)
         return keras.ops.cast(keras.ops.reshape(shares, shape), self.compute_dtype)
 
-    def _moved(self, mixed: Any, position: tuple[int, int]) -> Any:
-        """What the windows have made of one of their pixels, brought to where that pixel is."""
+    def _shifted(self, mixed: Any, position: tuple[int, int]) -> Any:
+        """The mixes for one position of the windows, shifted to the pixels at that position."""
         shape = keras.ops.shape(mixed)
         moves = [at - size // 2 for at, size in zip(position, self.kernel_size, strict=True)]
         margins = [(max(move, 0), max(-move, 0)) for move in moves]

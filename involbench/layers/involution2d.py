@@ -1,25 +1,22 @@
 """Involution as a Keras layer."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 
 from involbench.layers.kernel_generator import Choice, KernelGenerator
-from involbench.layers.presets import Published
 from involbench.ops.geometry import Geometry, check_groups, check_positive, make_geometry
 from involbench.ops.involution import apply
 
-Tensor = Any
-
 
 @keras.saving.register_keras_serializable(package="involbench")
-class Involution2D(Published, KernelGenerator):
+class Involution2D(KernelGenerator):
     """2D involution: a kernel generated at each pixel, shared by groups of channels.
 
-    The kernels H are made from the image itself (average-pooled when `strides > 1`): a 1x1
+    The kernels H are generated from the image (average-pooled when `strides > 1`): a 1x1
     convolution to `channels // reduction_ratio` filters, normalization, an activation, and a 1x1
-    convolution to `groups * Kh * Kw` filters. They are applied by `involbench.ops.involution`:
+    convolution to `groups * Kh * Kw` filters. `involbench.ops.involution` applies them:
 
     `y[b,h,w,c] = sum_k H[b,h,w,g(c),k] * x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), c]`
 
@@ -29,13 +26,13 @@ class Involution2D(Published, KernelGenerator):
         dilation_rate: Integer, or two: distance between the taps of a kernel.
         groups: Integer, number of channel groups that each have a kernel; divides the channels.
             Default 1.
-        group_channels: Integer, number of channels of a group, in place of `groups`.
+        group_channels: Integer, number of channels in a group, instead of `groups`.
         group_layout: `"contiguous"` (official code: neighbouring channels are a group, and the
             second convolution's filters are ordered group by group) or `"interleaved"` (keras.io:
             channel c is in group c mod groups, and the filters are ordered tap by tap).
         reduction_ratio: Integer, how many times fewer filters the first convolution has than the
             input has channels.
-        reduce_filters: Integer, the first convolution's filters, in place of `reduction_ratio`.
+        reduce_filters: Integer, filters of the first convolution, instead of `reduction_ratio`.
         padding: `"same"`, symmetric zeros, or `"keras_io"`, TensorFlow's SAME.
         data_format: `"channels_last"` or `"channels_first"`; default: Keras's own setting.
         normalization: `"batch"`, `"layer"`, `"group"` or `None`.
@@ -46,13 +43,13 @@ class Involution2D(Published, KernelGenerator):
         use_reduce_bias: Boolean, whether the first convolution has a bias. It has one in the
             keras.io example and none in the official code.
         use_span_bias: Boolean, whether the second convolution has a bias.
-        kernel_initializer: Initializer of both convolutions' kernels.
-        bias_initializer: Initializer of both convolutions' biases.
-        kernel_regularizer: Regularizer of both convolutions' kernels.
-        bias_regularizer: Regularizer of both convolutions' biases.
-        activity_regularizer: Regularizer of the layer's output.
-        kernel_constraint: Constraint of both convolutions' kernels.
-        bias_constraint: Constraint of both convolutions' biases.
+        kernel_initializer: Initializer of the kernels of both convolutions.
+        bias_initializer: Initializer of the biases of both convolutions.
+        kernel_regularizer: Regularizer of the kernels of both convolutions.
+        bias_regularizer: Regularizer of the biases of both convolutions.
+        activity_regularizer: Regularizer of the output of the layer.
+        kernel_constraint: Constraint of the kernels of both convolutions.
+        bias_constraint: Constraint of the biases of both convolutions.
         return_kernels: Boolean, whether to return the kernels as well.
 
     Input shape:
@@ -76,7 +73,7 @@ class Involution2D(Published, KernelGenerator):
 
     Reference:
         - [Li et al., Involution: Inverting the Inherence of Convolution for Visual Recognition,
-          CVPR 2021](https://arxiv.org/abs/2103.06255)
+          CVPR 2021, equations 4 to 6](https://arxiv.org/abs/2103.06255)
     """
 
     def __init__(
@@ -148,6 +145,61 @@ class Involution2D(Published, KernelGenerator):
         self.return_kernels = return_kernels
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
+    @classmethod
+    def official(cls, kernel_size: int = 7, strides: int = 1, **kwargs: Any) -> Self:
+        """The layer of the authors' PyTorch code: 16 channels a group, reduction ratio 4.
+
+        Args:
+            kernel_size: Height and width of the kernels.
+            strides: Distance between output pixels.
+            **kwargs: Further arguments of the layer; they replace the published ones.
+
+        Reference: https://github.com/d-li14/involution
+        """
+        published: dict[str, Any] = {
+            "group_channels": 16,
+            "reduction_ratio": 4,
+            "group_layout": "contiguous",
+            "padding": "same",
+            "momentum": 0.9,
+            "epsilon": 1e-5,
+            "use_reduce_bias": False,
+        }
+        return cls(kernel_size, strides, **(published | kwargs))
+
+    @classmethod
+    def keras_io(
+        cls,
+        channel: int,
+        group_number: int = 1,
+        kernel_size: int = 3,
+        stride: int = 1,
+        reduction_ratio: int = 2,
+        **kwargs: Any,
+    ) -> Self:
+        """The layer of the keras.io example, with the argument names of that layer.
+
+        Args:
+            channel: Sets the filters of the first convolution, `channel // reduction_ratio`,
+                for any number of channels of the input.
+            group_number: Number of channel groups that each have a kernel.
+            kernel_size: Height and width of the kernels.
+            stride: Distance between output pixels.
+            reduction_ratio: See `channel`.
+            **kwargs: Further arguments of `Involution2D`; they replace the published ones.
+
+        Reference: https://keras.io/examples/vision/involution/
+        """
+        published: dict[str, Any] = {
+            "groups": group_number,
+            "group_layout": "interleaved",
+            "reduce_filters": channel // reduction_ratio,
+            "reduction_ratio": reduction_ratio,
+            "padding": "keras_io",
+            "use_reduce_bias": True,
+        }
+        return cls(kernel_size, stride, **(published | kwargs))
+
     @property
     def channel_axis(self) -> int:
         return 3 if self.data_format == "channels_last" else 1
@@ -178,7 +230,7 @@ class Involution2D(Published, KernelGenerator):
             self.data_format,
         )
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         kernels = self._generate(inputs, self._geometry, training)
         outputs = apply(inputs, kernels, self._geometry)
         return (outputs, kernels) if self.return_kernels else outputs
@@ -188,7 +240,7 @@ class Involution2D(Published, KernelGenerator):
         outputs = geometry.output_shape(input_shape)
         return (outputs, geometry.kernels_shape(input_shape)) if self.return_kernels else outputs
 
-    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
+    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         shapes = self.compute_output_shape(inputs.shape)
         if self.return_kernels:
             return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)

@@ -1,4 +1,4 @@
-"""The part of an involution layer that makes a kernel for each pixel."""
+"""The part of an involution layer that generates a kernel for each pixel."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,35 +9,18 @@ from keras import layers
 
 from involbench.ops.geometry import Geometry, check_choice, check_positive
 
-KINDS = ("batch", "layer", "group", None)
-
-
-def normalization_layer(
-    kind: str | None, filters: int, axis: int, momentum: float, epsilon: float, dtype: Any
-) -> layers.Layer | None:
-    """The layer between the generator's two convolutions; `axis` is that of the channels."""
-    shared = {"epsilon": epsilon, "dtype": dtype, "name": "normalization"}
-    if kind == "batch":
-        return layers.BatchNormalization(axis, momentum=momentum, **shared)
-    if kind == "layer":
-        return layers.LayerNormalization(axis, **shared)
-    if kind == "group":
-        return layers.GroupNormalization(math.gcd(32, filters), axis, **shared)
-    return None
-
+NORMALIZATIONS = ("batch", "layer", "group", None)
 
 Choice = str | Callable[..., Any] | None
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-class KernelGenerator(keras.layers.Layer):
-    """A layer's own pooling, 1x1 convolution, normalization, activation and 1x1 convolution.
+class KernelGenerator(layers.Layer):
+    """Average pooling, 1x1 convolution, normalization, activation and 1x1 convolution.
 
-    It is a base class, not a layer inside a layer, so that `Involution2D` itself owns the layers
-    `pool`, `reduce`, `normalization` and `span`, by whose names weights are saved.
-
-    Args:
-        See `Involution2D`.
+    It is a base class, not a layer inside a layer, so that `Involution2D` owns the layers `pool`,
+    `reduce`, `normalization` and `span`: weights are saved by these names. See `Involution2D` for
+    the arguments.
 
     Raises:
         ValueError: An argument is out of range.
@@ -67,7 +50,7 @@ class KernelGenerator(keras.layers.Layer):
         check_positive("reduction_ratio", reduction_ratio)
         if reduce_filters is not None:
             check_positive("reduce_filters", reduce_filters)
-        check_choice("normalization", normalization, KINDS)
+        check_choice("normalization", normalization, NORMALIZATIONS)
         self.reduction_ratio, self.reduce_filters = reduction_ratio, reduce_filters
         self.normalization_type = normalization
         self.momentum, self.epsilon = momentum, epsilon
@@ -82,18 +65,17 @@ class KernelGenerator(keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
     def _build_generator(self, input_shape: Sequence[int | None], geometry: Geometry) -> None:
-        self._turns = not geometry.channels_last and not _convolves_channels_first()
-        channels_last = geometry.channels_last or self._turns
-        shape = tuple(input_shape[axis] for axis in _TO_LAST) if self._turns else input_shape
+        self._transposes = not geometry.channels_last and not _convolves_channels_first()
+        channels_last = geometry.channels_last or self._transposes
+        shape = tuple(input_shape[axis] for axis in _TO_LAST) if self._transposes else input_shape
         axis = 3 if channels_last else 1
-        filters, strides = self._reduce_filters(shape[axis]), _strides(geometry)
+        filters = self._reduce_filters(shape[axis])
+        strides = geometry.rows.strides, geometry.columns.strides
         data_format = "channels_last" if channels_last else "channels_first"
         shared = {"data_format": data_format, "dtype": self.dtype_policy}
-        self.pool = keras.layers.AveragePooling2D(strides, padding="same", name="pool", **shared)
+        self.pool = layers.AveragePooling2D(strides, padding="same", name="pool", **shared)
         self.reduce = self._convolution("reduce", filters, self.use_reduce_bias, shared)
-        self.normalization = normalization_layer(
-            self.normalization_type, filters, axis, self.momentum, self.epsilon, self.dtype_policy
-        )
+        self.normalization = self._normalization_layer(filters, axis)
         spanned = geometry.groups * len(geometry.taps)
         self.span = self._convolution("span", spanned, self.use_span_bias, shared)
         before = [self.pool] if max(strides) > 1 else []
@@ -113,10 +95,22 @@ class KernelGenerator(keras.layers.Layer):
             )
         return channels // self.reduction_ratio
 
+    def _normalization_layer(self, filters: int, axis: int) -> layers.Layer | None:
+        """The layer between the two convolutions; `axis` is that of the channels."""
+        shared = {"epsilon": self.epsilon, "dtype": self.dtype_policy, "name": "normalization"}
+        match self.normalization_type:
+            case "batch":
+                return layers.BatchNormalization(axis, momentum=self.momentum, **shared)
+            case "layer":
+                return layers.LayerNormalization(axis, **shared)
+            case "group":
+                return layers.GroupNormalization(math.gcd(32, filters), axis, **shared)
+        return None
+
     def _convolution(
         self, name: str, filters: int, use_bias: bool, shared: dict[str, Any]
-    ) -> keras.layers.Layer:
-        return keras.layers.Conv2D(
+    ) -> layers.Layer:
+        return layers.Conv2D(
             filters,
             1,
             use_bias=use_bias,
@@ -131,16 +125,16 @@ class KernelGenerator(keras.layers.Layer):
         )
 
     def _generate(self, inputs: Any, geometry: Geometry, training: bool | None) -> Any:
-        """The kernels for images, of the shape that `geometry` says."""
-        flat = keras.ops.transpose(inputs, _TO_LAST) if self._turns else inputs
+        """The kernels for images, of the shape `geometry.kernels_shape`."""
+        flat = keras.ops.transpose(inputs, _TO_LAST) if self._transposes else inputs
         for layer in self._generator:
             if layer is self.span:
                 flat = self.activation(flat)
-            if isinstance(layer, keras.layers.BatchNormalization):
+            if isinstance(layer, layers.BatchNormalization):
                 flat = layer(flat, training=training)
             else:
                 flat = layer(flat)
-        flat = keras.ops.transpose(flat, _TO_FIRST) if self._turns else flat
+        flat = keras.ops.transpose(flat, _TO_FIRST) if self._transposes else flat
         kernels = _split_taps(flat, geometry)
         if self.kernel_activation is keras.activations.linear:
             return kernels
@@ -169,23 +163,20 @@ class KernelGenerator(keras.layers.Layer):
 
 
 def _convolves_channels_first() -> bool:
-    """TensorFlow does only on GPUs and on CPUs for which oneDNN has instructions."""
+    """Whether the backend can; TensorFlow only can on GPUs, and on CPUs that oneDNN supports."""
     on_tensorflow = keras.backend.backend() == "tensorflow"
     return not on_tensorflow or bool(keras.distribution.list_devices("gpu"))
 
 
-def _strides(geometry: Geometry) -> tuple[int, int]:
-    return geometry.rows.strides, geometry.columns.strides
-
-
 def _split_taps(flat: Any, geometry: Geometry) -> Any:
-    """The second convolution's filters as kernels.
+    """The filters of the second convolution as kernels.
 
-    They are ordered group by group where the groups are contiguous, tap by tap where interleaved.
+    The filters are ordered group by group where groups are contiguous, tap by tap where they are
+    interleaved.
 
     Args:
         flat: (B, H', W', groups * Kh * Kw), or channels first.
-        geometry: Of the layer.
+        geometry: The geometry of the layer.
 
     Returns:
         Kernels, (B, H', W', groups, Kh * Kw), or (B, groups, Kh * Kw, H', W').
@@ -202,5 +193,5 @@ def _split_taps(flat: Any, geometry: Geometry) -> Any:
 
 
 def fresh(initializer: Any) -> Any:
-    """An equal initializer of its own, so that two weights do not share one's seed."""
+    """A copy of an initializer, so that two weights do not share its seed."""
     return initializer.clone() if hasattr(initializer, "clone") else initializer

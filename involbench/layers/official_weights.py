@@ -8,7 +8,7 @@ import numpy as np
 
 from involbench.layers.involution2d import Involution2D
 
-# The names that the authors' layer gives them: https://github.com/d-li14/involution.
+# Their names in the layer of the authors: https://github.com/d-li14/involution.
 _REDUCE = "conv1.conv.weight"
 _SPAN = ("conv2.conv.weight", "conv2.conv.bias")
 _NORMALIZATION = {
@@ -20,20 +20,20 @@ _NORMALIZATION = {
 
 
 def load_official_weights(layer: Involution2D, arrays: Mapping[str, Any]) -> None:
-    """Set the weights of a built layer from those of the authors' PyTorch layer.
+    """Set the weights of a built layer to those of the authors' PyTorch layer.
 
-    1x1 convolutions (out, in, 1, 1) become (1, 1, in, out); all else is the same, and so is the
-    order of the span's filters, group by group, taps in row-major order.
+    1x1 convolutions (out, in, 1, 1) become (1, 1, in, out). All else is the same: the filters of
+    the span are ordered group by group, with taps in row-major order.
 
     Args:
         layer: A built `Involution2D.official(...)`.
         arrays: The PyTorch layer's state dict, as NumPy arrays: `conv1.conv.weight`,
             `conv1.bn.weight`, `.bias`, `.running_mean`, `.running_var`, `conv2.conv.weight`,
-            `conv2.conv.bias`. Others, such as `num_batches_tracked`, are left unread.
+            `conv2.conv.bias`. Others, such as `num_batches_tracked`, are ignored.
 
     Raises:
-        ValueError: The layer is not built or not of that form, an array is missing, or its shape
-            does not fit.
+        ValueError: The layer is not built or not of the official form, or an array is missing or
+            has a wrong shape.
     """
     assign(paired(layer, arrays))
 
@@ -41,7 +41,7 @@ def load_official_weights(layer: Involution2D, arrays: Mapping[str, Any]) -> Non
 def paired(
     layer: Involution2D, arrays: Mapping[str, Any]
 ) -> list[tuple[keras.Variable, np.ndarray]]:
-    """The layer's variables, each with its array; arguments and errors as above."""
+    """The variables of the layer, each with its array; see `load_official_weights`."""
     if not layer.built:
         raise ValueError(f"`layer` must be built first. Received: layer={layer.name}, not built")
     if layer.group_layout != "contiguous" or layer.use_reduce_bias or not layer.use_span_bias:
@@ -65,10 +65,10 @@ def paired(
 
 
 def assign(weights: Sequence[tuple[keras.Variable, np.ndarray]]) -> None:
-    """Set variables to arrays, if all of them fit.
+    """Set variables to arrays.
 
     Raises:
-        ValueError: One does not.
+        ValueError: A shape is wrong. No variable was set.
     """
     for variable, array in weights:
         if tuple(variable.shape) != array.shape:

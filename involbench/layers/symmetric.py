@@ -1,7 +1,7 @@
-"""Keras's convolutions with the same zeros on both sides at every stride, as PyTorch pads them.
+"""Convolutions of Keras with equal zero padding on both sides at every stride, as in PyTorch.
 
-Keras's `padding="same"` puts an odd number of zeros mostly after the image, so that a strided
-convolution would look at other pixels than a strided involution, or a strided 1x1 convolution.
+`padding="same"` of Keras puts an odd number of zeros mostly after the image. A strided convolution
+would then see other pixels than a strided involution or a strided 1x1 convolution.
 """
 
 from collections.abc import Sequence
@@ -49,20 +49,23 @@ class SymmetricPadding:
 
 @keras.saving.register_keras_serializable(package="involbench")
 class SymmetricConv2D(SymmetricPadding, keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, padded alike on both sides.
+    """`keras.layers.Conv2D`, padded equally on both sides.
 
     `y[b,h,w,c] = sum_k W[k,:,c] . x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), :]`
 
     Args:
         filters: Integer, channels of the output.
         kernel_size: Odd integer, or two.
-        **kwargs: As for `keras.layers.Conv2D`; `padding` and `data_format` are of no effect.
+        **kwargs: As for `keras.layers.Conv2D`; `padding` and `data_format` have no effect.
 
     Input shape:
         `(batch_size, height, width, channels)`.
 
     Output shape:
         `(batch_size, ceil(height / strides), ceil(width / strides), filters)`.
+
+    Raises:
+        ValueError: As for `keras.layers.Conv2D`.
 
     Example:
 
@@ -80,13 +83,13 @@ class SymmetricConv2D(SymmetricPadding, keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="involbench")
 class SymmetricDepthwiseConv2D(SymmetricPadding, keras.layers.DepthwiseConv2D):
-    """`keras.layers.DepthwiseConv2D`, padded alike on both sides.
+    """`keras.layers.DepthwiseConv2D`, padded equally on both sides.
 
     `y[b,h,w,c] = sum_k W[k,c] * x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), c]`
 
     Args:
         kernel_size: Odd integer, or two.
-        **kwargs: As for `keras.layers.DepthwiseConv2D`; `padding` and `data_format` are of no
+        **kwargs: As for `keras.layers.DepthwiseConv2D`; `padding` and `data_format` have no
             effect.
 
     Input shape:
@@ -94,6 +97,9 @@ class SymmetricDepthwiseConv2D(SymmetricPadding, keras.layers.DepthwiseConv2D):
 
     Output shape:
         `(batch_size, ceil(height / strides), ceil(width / strides), channels)`.
+
+    Raises:
+        ValueError: As for `keras.layers.DepthwiseConv2D`.
 
     Example:
 

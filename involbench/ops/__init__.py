@@ -1,6 +1,5 @@
 """The involution operator as a function."""
 
-from involbench.ops.involution import involution
-from involbench.ops.plain import plain_operations
+from involbench.ops.involution import involution, plain_operations
 
 __all__ = ["involution", "plain_operations"]

@@ -1,4 +1,4 @@
-"""Where the taps of an involution fall: checked arguments, and the sizes that follow from them."""
+"""The checked arguments of an involution, and the places of its taps that follow from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class Axis:
         reach = self.dilation * (self.kernel_size - 1)
         if self.padding == "same" or self.strides == 1:
             return reach // 2
-        return _at_least_zero(self.extent(size) - size) // 2
+        return maximum(self.extent(size) - size, 0) // 2
 
     def after(self, size: Any) -> Any:
         """Zeros after the image that some tap reaches."""
-        return _at_least_zero(self.extent(size) - size - self.before(size))
+        return maximum(self.extent(size) - size - self.before(size), 0)
 
     def extent(self, size: Any) -> Any:
         """Pixels from the first tap of the first output to the last tap of the last."""
@@ -161,7 +161,7 @@ def check_shapes(inputs: Any, kernels: Any, geometry: Geometry) -> None:
 
 
 def check_groups(channels: int | None, groups: int) -> None:
-    """Channels must be known, and `groups` must divide them."""
+    """Check that the channels are known, and that `groups` divides them."""
     if channels is None:
         raise ValueError("The channels of `inputs` must be known. Received: channels=None")
     if channels % groups:
@@ -171,7 +171,7 @@ def check_groups(channels: int | None, groups: int) -> None:
 
 
 def pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
-    """An integer for both axes, or two."""
+    """Make two integers of one or two."""
     values = (value, value) if isinstance(value, int) else value
     if (
         not isinstance(values, (tuple, list))
@@ -194,5 +194,6 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {name}={value!r}")
 
 
-def _at_least_zero(value: Any) -> Any:
-    return max(value, 0) if isinstance(value, int) else keras.ops.maximum(value, 0)
+def maximum(value: Any, least: int) -> Any:
+    """The larger one; `value` is an integer or a backend's scalar."""
+    return max(value, least) if isinstance(value, int) else keras.ops.maximum(value, least)

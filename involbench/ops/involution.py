@@ -1,7 +1,9 @@
-"""The involution operator, with the Keras backend in use."""
+"""The involution operator, computed by the Keras backend in use."""
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -9,6 +11,7 @@ import keras
 from involbench.ops.geometry import Geometry, check_shapes, make_geometry
 
 _BACKENDS = ("tensorflow", "jax", "torch")
+_PLAIN = ContextVar("involbench_plain_operations", default=False)
 
 
 def involution(
@@ -26,9 +29,10 @@ def involution(
 
     `y[b,h,w,c] = sum_k kernels[b,h,w,g(c),k] * x[b, s*h + d*(ki - Kh//2), s*w + d*(kj - Kw//2), c]`
 
-    with zeros outside the image (Li et al., CVPR 2021, equation 4). Differentiable by `inputs` and
-    `kernels`, with gradients written by hand; neither they nor the result ever build patches.
-    16-bit types are accumulated in float32.
+    with zeros outside the image (equation 4 of Li et al., "Involution: Inverting the Inherence of
+    Convolution for Visual Recognition", CVPR 2021, arXiv 2103.06255). Differentiable by `inputs`
+    and `kernels`, with gradients written by hand. Neither the result nor the gradients build
+    patches. 16-bit types are accumulated in float32.
 
     Args:
         inputs: Images, floating point, (B, H, W, C), or (B, C, H, W) if `channels_first`.
@@ -49,7 +53,9 @@ def involution(
         Images of the type of `inputs`, (B, H', W', C), or (B, C, H', W') if `channels_first`.
 
     Raises:
-        ValueError: An argument is out of range, or the tensors do not fit; the message names it.
+        ValueError: An argument is out of range, or a tensor has a wrong shape or type. The message
+            names it.
+        NotImplementedError: The Keras backend is not TensorFlow, JAX or PyTorch.
 
     Example:
 
@@ -68,13 +74,17 @@ def involution(
 
 
 def apply(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
-    """`involution` of tensors, its arguments checked before."""
+    """`involution` of tensors, with arguments that were checked before.
+
+    Raises:
+        ValueError: A tensor has a wrong shape or type.
+    """
     check_shapes(inputs, kernels, geometry)
     kernels = keras.ops.cast(kernels, inputs.dtype)
-    return _implementation(keras.backend.backend())(inputs, kernels, geometry)
+    return _of_backend(keras.backend.backend())(inputs, kernels, geometry)
 
 
-def _implementation(backend: str) -> Callable[[Any, Any, Geometry], Any]:
+def _of_backend(backend: str) -> Callable[[Any, Any, Geometry], Any]:
     if backend not in _BACKENDS:
         raise NotImplementedError(f"Involution runs on {_BACKENDS}. Received: backend={backend}")
     return importlib.import_module(f"involbench.ops.{backend}").involution
@@ -93,3 +103,31 @@ class InvolutionOperation(keras.Operation):
     def compute_output_spec(self, inputs: Any, kernels: Any) -> keras.KerasTensor:
         check_shapes(inputs, kernels, self.geometry)
         return keras.KerasTensor(self.geometry.output_shape(inputs.shape), dtype=inputs.dtype)
+
+
+@contextmanager
+def plain_operations() -> Iterator[None]:
+    """Compute involutions by plain operations of the backend inside a `with`.
+
+    On CPUs, TensorFlow and PyTorch otherwise call compiled loops, which only work in this process.
+    Trace a `tf.function` inside the `with` before you give it to a converter, freeze it or save it
+    as a signature. A `tf.function` that was traced before keeps its calls of the loops, so make a
+    new one. Results are equal to rounding; the operations take longer. Keras's own
+    `model.export` and `tf2onnx` need no `with`. The choice is for the current thread.
+
+    Example:
+
+    >>> with plain_operations():
+    ...     function = tf.function(model).get_concrete_function(tf.TensorSpec((1, 32, 32, 3)))
+    >>> tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
+
+
+def plain_operations_chosen() -> bool:
+    """Whether this is inside `plain_operations`."""
+    return _PLAIN.get()

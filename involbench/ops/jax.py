@@ -1,4 +1,4 @@
-"""Involution on JAX: the sums over shifted views, with a gradient by hand for each argument."""
+"""Involution on JAX: sums over shifted views, with a gradient written by hand for each argument."""
 
 import functools
 import operator
@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from involbench.ops import shifted_views as taps
+from involbench.ops import shifted_views
 from involbench.ops.geometry import Geometry
 
-# So few numbers XLA's CPU compiler sums 40 times slower than it adds them one by one.
+# XLA on the CPU takes 40 times as long to sum so few numbers as to add them one by one.
 _FEW = 8
 
 
@@ -35,12 +35,12 @@ def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
 
 involution.defvjp(_with_residuals, _gradients)
 
-_forward = jax.jit(taps.forward, static_argnums=2)
+_forward = jax.jit(shifted_views.forward, static_argnums=2)
 
 
 @partial(jax.jit, static_argnums=2)
 def _kernels_gradient(inputs: jax.Array, upstream: jax.Array, geometry: Geometry) -> jax.Array:
-    return taps.kernels_gradient(inputs, upstream, geometry, _sum_over)
+    return shifted_views.kernels_gradient(inputs, upstream, geometry, _sum_over)
 
 
 def _sum_over(array: jax.Array, axis: int) -> jax.Array:
@@ -53,5 +53,7 @@ def _sum_over(array: jax.Array, axis: int) -> jax.Array:
 def _inputs_gradient(
     shape: tuple[int, ...], kernels: jax.Array, upstream: jax.Array, geometry: Geometry
 ) -> jax.Array:
-    # Each padded array is read once a tap; padding it anew at every read costs more.
-    return taps.inputs_gradient(shape, kernels, upstream, geometry, jax.lax.optimization_barrier)
+    # Each padded array is read once for each tap; padding it anew at every read costs more.
+    return shifted_views.inputs_gradient(
+        shape, kernels, upstream, geometry, jax.lax.optimization_barrier
+    )

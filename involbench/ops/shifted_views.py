@@ -1,40 +1,28 @@
 """The involution and both its gradients as sums over shifted views, for any Keras backend.
 
-The arrays keep their own layout. With groups split off, inputs are (B, H, W, G, M), or
-(B, H, W, M, G) when the groups are interleaved, or the same with both channel axes before the
-spatial ones (`channels_first`); M is the number of channels of a group. Each kernel tap is then a
+Arrays keep their layout. With the groups split off, inputs are (B, H, W, G, M), or (B, H, W, M, G)
+where the groups are interleaved, or the same with both channel axes before the spatial ones
+(`channels_first`); M is the number of channels of a group. Each tap of the kernels is then a
 factor that broadcasts over M. Patches are never built: every sum is accumulated tap by tap.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 from keras import ops
 
-from involbench.ops.geometry import Axis, Geometry
+from involbench.ops.geometry import Axis, Geometry, maximum
 
-# One tap's views of two arrays: their start, how many, and their step, along one axis.
 Window = tuple[Any, Any, int]
+"""What one tap views along an axis: the start, how many entries, and the step between them."""
 
 
 def forward(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
     """The result, of the shape and type that `involution` documents."""
-    height, width = geometry.spatial(ops.shape(inputs))
-    x, h = split_groups(wide(inputs), geometry), wide(kernels)
-    rows, columns = geometry.rows, geometry.columns
-    x = pad(
-        x,
-        (rows.before(height), rows.after(height)),
-        (columns.before(width), columns.after(width)),
-        geometry,
-    )
-    out = rows.out_size(height), columns.out_size(width)
-    total = None
-    for tap, (row, column) in enumerate(geometry.taps):
-        at_row = (rows.offset(row), out[0], rows.strides)
-        at_column = (columns.offset(column), out[1], columns.strides)
-        term = window(x, at_row, at_column, geometry) * factor(h, tap, geometry)
+    h, total = wide(kernels), None
+    for tap, view in enumerate(_views(inputs, geometry)):
+        term = view * factor(h, tap, geometry)
         total = term if total is None else total + term
     return ops.cast(join_groups(total, geometry), inputs.dtype)
 
@@ -44,17 +32,17 @@ def inputs_gradient(
     kernels: Any,
     upstream: Any,
     geometry: Geometry,
-    settle: Callable[[Any], Any] = lambda x: x,
+    materialize: Callable[[Any], Any] = lambda x: x,
     tap_by_tap: bool = False,
 ) -> Any:
     """The gradient by the inputs, whose shape is `shape`.
 
-    `settle` may make a compiler write an array that it would otherwise compute at every use. With
-    `tap_by_tap` each tap of the kernels is padded where it is read, so that a compiler needs no
-    padded copy of all of them.
+    `materialize` may make a compiler write an array that it would otherwise compute at every use.
+    With `tap_by_tap`, each tap of the kernels is padded where it is read, so that a compiler needs
+    no padded copy of all taps.
 
-    With strides s, padded pixel s*u + p gets something only from the taps whose offset is p
-    modulo s, so each phase p is a sum over shifted views of its own; the phases are interleaved.
+    With strides s, only taps whose offset is p modulo s reach padded pixel s*u + p. So each phase p
+    is a sum over shifted views, and the phases are interleaved.
     """
     height, width = geometry.spatial(shape)
     dy, h = split_groups(wide(upstream), geometry), wide(kernels)
@@ -63,10 +51,10 @@ def inputs_gradient(
     def padded(x: Any) -> Any:
         return pad(x, rows.padding, columns.padding, geometry)
 
-    dy, whole = settle(padded(dy)), h if tap_by_tap else settle(padded(h))
+    dy, h = materialize(padded(dy)), h if tap_by_tap else materialize(padded(h))
 
     def padded_factor(tap: int) -> Any:
-        one = factor(whole, tap, geometry)
+        one = factor(h, tap, geometry)
         return padded(one) if tap_by_tap else one
 
     planes = [
@@ -91,24 +79,22 @@ def kernels_gradient(
     sum_over: Callable[[Any, int], Any] = ops.sum,
 ) -> Any:
     """The gradient by the kernels; `sum_over` sums an array over an axis."""
+    dy, axis = split_groups(wide(upstream), geometry), member_axis(geometry)
+    sums = [sum_over(view * dy, axis) for view in _views(inputs, geometry)]
+    tap_axis = 4 if geometry.channels_last else 2
+    return ops.cast(ops.stack(sums, axis=tap_axis), upstream.dtype)
+
+
+def _views(inputs: Any, geometry: Geometry) -> Iterator[Any]:
+    """For each tap, the pixels that it multiplies at all output pixels; groups split off."""
     height, width = geometry.spatial(ops.shape(inputs))
-    x, dy = split_groups(wide(inputs), geometry), split_groups(wide(upstream), geometry)
     rows, columns = geometry.rows, geometry.columns
-    x = pad(
-        x,
-        (rows.before(height), rows.after(height)),
-        (columns.before(width), columns.after(width)),
-        geometry,
-    )
+    x = pad_image(split_groups(wide(inputs), geometry), height, width, geometry)
     out = rows.out_size(height), columns.out_size(width)
-    sums = []
     for row, column in geometry.taps:
         at_row = (rows.offset(row), out[0], rows.strides)
         at_column = (columns.offset(column), out[1], columns.strides)
-        view = window(x, at_row, at_column, geometry)
-        sums.append(sum_over(view * dy, member_axis(geometry)))
-    tap_axis = 4 if geometry.channels_last else 2
-    return ops.cast(ops.stack(sums, axis=tap_axis), upstream.dtype)
+        yield window(x, at_row, at_column, geometry)
 
 
 def split_groups(x: Any, geometry: Geometry) -> Any:
@@ -135,7 +121,7 @@ def member_axis(geometry: Geometry) -> int:
 
 
 def factor(kernels: Any, tap: int, geometry: Geometry) -> Any:
-    """One tap of the kernels, to be multiplied with inputs with groups split off."""
+    """One tap of the kernels, which broadcasts over inputs with groups split off."""
     one = kernels[..., tap] if geometry.channels_last else kernels[:, :, tap]
     return ops.expand_dims(one, member_axis(geometry))
 
@@ -148,14 +134,21 @@ def pad(x: Any, rows: tuple[Any, Any], columns: tuple[Any, Any], geometry: Geome
     return ops.pad(x, widths)
 
 
+def pad_image(x: Any, height: Any, width: Any, geometry: Geometry) -> Any:
+    """Zeros around an image of `height` and `width`, as far as some tap reaches."""
+    rows, columns = geometry.rows, geometry.columns
+    row_padding = rows.before(height), rows.after(height)
+    return pad(x, row_padding, (columns.before(width), columns.after(width)), geometry)
+
+
 def window(x: Any, rows: Window, columns: Window, geometry: Geometry) -> Any:
-    """Every step-th row and column from a start on."""
+    """The rows and columns of a window."""
     row, column = _slice(*rows), _slice(*columns)
     return x[:, row, column] if geometry.channels_last else x[..., row, column]
 
 
 class _Phases:
-    """Along one axis: which view of the upstream gradient each phase of each tap takes."""
+    """Along one axis: what each tap views of the upstream gradient, phase by phase."""
 
     def __init__(self, axis: Axis, size: Any) -> None:
         self.axis = axis
@@ -165,10 +158,8 @@ class _Phases:
         self.count = -(-(before + size) // step) - first
         self.crop = before - first * step
         reach = axis.offset(axis.kernel_size - 1) // step
-        self.start = ops.maximum(first, reach) if not isinstance(first, int) else max(first, reach)
-        missing = first + self.count - axis.out_size(size)
-        end = ops.maximum(missing, 0) if not isinstance(missing, int) else max(missing, 0)
-        self.padding = (self.start - first, end)
+        self.start = maximum(first, reach)
+        self.padding = self.start - first, maximum(first + self.count - axis.out_size(size), 0)
 
     def window(self, tap: int) -> Window:
         return self.start - self.axis.offset(tap) // self.axis.strides, self.count, 1
@@ -193,7 +184,7 @@ def _phase(
             tap = row * geometry.columns.kernel_size + column
             term = window(dy, *at, geometry) * window(factor_of(tap), *at, geometry)
             total = term if total is None else total + term
-    if total is None:  # More strides than taps reach: these pixels touch no kernel.
+    if total is None:  # The strides are larger than the taps reach: no kernel touches these pixels.
         total = ops.zeros_like(window(dy, (0, rows.count, 1), (0, columns.count, 1), geometry))
     return total
 
@@ -217,6 +208,6 @@ def _slice(start: Any, count: Any, step: int) -> slice:
 
 
 def wide(x: Any) -> Any:
-    """16-bit types are accumulated in float32."""
+    """Cast 16-bit types to float32, in which they are accumulated."""
     wide = "float64" if keras.backend.standardize_dtype(x.dtype) == "float64" else "float32"
     return ops.cast(x, wide)

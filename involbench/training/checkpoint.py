@@ -1,15 +1,13 @@
-"""The state of a training on disk: saving it, resuming, stopping early.
+"""The state of a training on disk: how it is saved, read and checked.
 
-A checkpoint is one `.npz` file that is renamed into place when it is whole. Every member carries a
-checksum, so damage is noticed when it is read. The newest two are kept: where the last one turns
-out damaged, training goes on from the one before.
+A checkpoint is one `.npz` file that is renamed into place when it is complete. Every member has a
+checksum, so that damage is noticed when it is read. The newest two are kept: if the last one is
+damaged, training resumes from the one before.
 """
 
 import io
 import json
-import math
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,9 +31,9 @@ from involbench.results.files import (
 )
 from involbench.results.limits import CHECKPOINT, HISTORY
 from involbench.results.paths import ResultsPath
-from involbench.spec.schema import TrainingSpec
-from involbench.training.history import NAMES, EpochHistory
-from involbench.training.provenance import versions
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+"""What a history has for each epoch."""
 
 Kind = tuple[tuple[int, ...], str]
 """Shape and dtype."""
@@ -51,18 +49,18 @@ class Checkpoint:
     epoch: int
     """Epochs completed."""
     step: int
-    """Steps done of the epoch after them."""
+    """Steps completed of the next epoch."""
     seconds: float
-    """Wall-clock time spent on training and validation."""
+    """Wall-clock time of training and validation."""
     epoch_seconds: float
-    """Of it, on the steps of the unfinished epoch."""
+    """The part of it for the steps of the unfinished epoch."""
     history: dict[str, list[float]]
     versions: dict[str, str]
-    """Of the libraries that trained."""
+    """Versions of the libraries that trained."""
     variables: tuple[NDArray[Any], ...]
-    """Weights, generators' states, and the optimizer's."""
+    """Weights, states of random generators, and variables of the optimizer."""
     metrics: tuple[NDArray[Any], ...]
-    """The running sums of the unfinished epoch's loss and metrics, device by device."""
+    """Running sums of loss and metrics in the unfinished epoch, device by device."""
 
 
 def state_of(model: keras.Model) -> tuple[NDArray[Any], ...]:
@@ -71,18 +69,18 @@ def state_of(model: keras.Model) -> tuple[NDArray[Any], ...]:
 
 
 def values_of(variables: list[Any]) -> tuple[NDArray[Any], ...]:
-    """What the variables hold."""
+    """The values of variables."""
     return tuple(np.asarray(keras.ops.convert_to_numpy(v)) for v in variables)
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Give a compiled model the variables of a checkpoint that was read for it."""
+    """Set the variables of a compiled model to those of a checkpoint that was read for it."""
     restored = assign(_variables(model), checkpoint.variables)
-    assert restored, "the variables are not those that the checkpoint was checked against"
+    assert restored, "the checkpoint was checked against other variables"
 
 
 def assign(variables: list[Any], values: tuple[NDArray[Any], ...]) -> bool:
-    """Set the variables; False, and nothing set, where shapes or types differ."""
+    """Set variables. Where shapes or types differ, set none and return False."""
     if list(map(_kind, variables)) != [(value.shape, value.dtype.name) for value in values]:
         return False
     for variable, value in zip(variables, values, strict=True):
@@ -90,13 +88,16 @@ def assign(variables: list[Any], values: tuple[NDArray[Any], ...]) -> bool:
     return True
 
 
-def assign_sums(variables: list[Any], count: int, values: tuple[NDArray[Any], ...]) -> bool:
-    """Set variables that add something up, where each device may have its own.
+def assign_metrics(variables: list[Any], count: int, values: tuple[NDArray[Any], ...]) -> bool:
+    """Set the running sums of metrics, of which each device may have its own.
 
     Args:
         variables: `count` of the first device, as many of the second, and so on; all zero.
-        count: How many there are to a device.
-        values: The same of another time, and perhaps of another number of devices.
+        count: Number of variables for each device.
+        values: Values saved before, possibly with another number of devices.
+
+    Returns:
+        False, with no variable set, where shapes or types differ.
     """
     if len(values) != len(variables):
         totals = (np.sum(values[index::count], axis=0) for index in range(count))
@@ -117,19 +118,19 @@ class Training:
     """What a checkpoint must fit."""
 
     kinds: tuple[Kind, ...]
-    """Of the variables."""
+    """Shape and dtype of each variable."""
     epochs: int
     steps: int
-    """In an epoch."""
+    """Steps in an epoch."""
 
     @classmethod
     def of(cls, model: keras.Model, epochs: int, steps: int) -> "Training":
-        """That of a compiled model."""
+        """The training of a compiled model."""
         return cls(tuple(map(_kind, _variables(model))), epochs, steps)
 
 
 class _State(BaseModel):
-    """What a checkpoint holds beside arrays; the values of a history need not be finite."""
+    """What a checkpoint has beside arrays; values of a history need not be finite."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -145,8 +146,8 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        folder: Where they are; made when the first is written.
-        warn: Takes a line about each file that cannot be used.
+        folder: The folder; created when the first is written.
+        warn: Gets a line about each file that cannot be used.
     """
 
     def __init__(self, folder: ResultsPath, warn: Callable[[str], None]) -> None:
@@ -154,7 +155,7 @@ class Checkpoints:
         self._warn = warn
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, and then drop all but the newest two.
+        """Write a checkpoint, then delete all but the newest two.
 
         Raises:
             ResultsError: The folder cannot be written or the disk is full.
@@ -177,11 +178,11 @@ class Checkpoints:
     def latest(self, training: Training) -> Checkpoint | None:
         """The newest checkpoint that can be read and that fits, or None.
 
-        What cannot be used is set aside under another name and warned about.
+        A file that cannot be used is renamed, and a warning is given.
 
         Raises:
             ResultsError: The folder cannot be listed or written.
-            UsageError: It was written under another backend, whose training cannot go on here.
+            UsageError: The checkpoint was written with another backend.
         """
         for path in self._files():
             try:
@@ -203,11 +204,11 @@ class Checkpoints:
 
 
 def _read(path: ResultsPath, training: Training) -> Checkpoint:
-    """Read a checkpoint of a training; what does not fit it is never unpacked.
+    """Read a checkpoint of a training; arrays that do not fit are never unpacked.
 
     Raises:
-        ResultsError: It cannot be read, is damaged, or another training's.
-        UsageError: It was written under another backend.
+        ResultsError: It cannot be read, is damaged, or is of another training.
+        UsageError: It was written with another backend.
     """
     with arrays_in(path, CHECKPOINT) as arrays:
         count = len(training.kinds)
@@ -244,7 +245,7 @@ def _check_backend(path: ResultsPath, state: _State) -> None:
 def _check_arrays(
     arrays: NpzFile, variables: list[str], metrics: list[str], training: Training
 ) -> None:
-    """Check shapes and types by the headers; metrics are sums, of one number each."""
+    """Check shapes and types by the headers; each metric is one number."""
     headers = arrays.headers
     found = [(headers[v].shape, headers[v].dtype.name) for v in variables if v in headers]
     if found != list(training.kinds) or not all(name in headers for name in metrics):
@@ -254,7 +255,7 @@ def _check_arrays(
 
 
 def _check_state(state: _State, has_metrics: bool, training: Training) -> None:
-    """Check that a training of so many epochs can have come so far, and recorded that."""
+    """Check that the training can have reached this step, with this history."""
     within = 0 <= state.step < training.steps and has_metrics == bool(state.step)
     if not 0 <= state.epoch <= training.epochs or not within:
         raise ValueError(
@@ -264,133 +265,7 @@ def _check_state(state: _State, has_metrics: bool, training: Training) -> None:
     if state.epoch == training.epochs and state.step:
         raise ValueError("it is of a step after the last epoch")
     lengths = {name: len(values) for name, values in state.history.items()}
-    if lengths != dict.fromkeys(NAMES if state.epoch else (), state.epoch):
+    if lengths != dict.fromkeys(METRICS if state.epoch else (), state.epoch):
         raise ValueError(f"its history is not that of {state.epoch} epochs")
     if min(state.seconds, state.epoch_seconds) < 0:
         raise ValueError("it took less than no time")
-
-
-class Stopped(Exception):
-    """The training was asked to stop; its state is saved."""
-
-
-class TimeLimitReached(Exception):
-    """The training has taken as long as it may; its state is saved."""
-
-
-class Diverged(Exception):
-    """The loss or a weight is not finite."""
-
-
-class Checkpointer(keras.callbacks.Callback):
-    """Saves a checkpoint after each epoch and every so many steps, and watches over the training.
-
-    Args:
-        checkpoints: Where to.
-        history: The callback that collects the history; it must come before this one.
-        training: How many epochs there are to be, how often within one a checkpoint, how long.
-        stop: Whether it shall stop; asked after each step.
-        resumed: Where the training goes on from.
-        sums: The variables of the model's loss and metrics, on one device after another.
-
-    Raises:
-        Stopped, OutOfTime, Diverged: Out of `fit`, between two steps.
-    """
-
-    def __init__(
-        self,
-        checkpoints: Checkpoints,
-        history: EpochHistory,
-        training: TrainingSpec,
-        stop: Callable[[], bool],
-        resumed: Checkpoint | None,
-        sums: Callable[[keras.Model], list[Any]],
-    ) -> None:
-        super().__init__()
-        self._checkpoints, self._history = checkpoints, history
-        self._training, self._stop = training, stop
-        self._resumed, self._sums = resumed, sums
-        self._before = resumed.seconds if resumed else 0.0
-        self._began = time.perf_counter()
-        self._epoch = resumed.epoch if resumed else 0
-        self._step = 0
-
-    @property
-    def seconds(self) -> float:
-        """Spent on this training, over all its parts."""
-        return self._before + time.perf_counter() - self._began
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._end_between_epochs()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch, self._step = epoch, 0
-        resumed, self._resumed = self._resumed, None
-        if resumed is not None and resumed.step:
-            self._step = resumed.step
-            # Keras has just reset them: the epoch's sums go on from where they were.
-            restored = assign_sums(
-                self._sums(self.model), len(self.model.metrics_variables), resumed.metrics
-            )
-            if not restored:
-                raise ResultsError(
-                    f"{self._checkpoints.folder}: the newest checkpoint has sums of other metrics; "
-                    "delete it, or the folder, and run again"
-                )
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._step += 1
-        if batch + 1 == self.params["steps"]:
-            return  # The epoch's own checkpoint follows, after the validation.
-        every = self._training.checkpoint_every
-        due = every is not None and self._step % every == 0
-        stop, late = self._stop(), self._late()
-        if stop or late or due:
-            self._save((logs or {})["loss"])
-        self._end(stop, late)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._epoch, self._step = epoch + 1, 0
-        self._save((logs or {})["loss"])
-        self._end_between_epochs()
-
-    def _late(self) -> bool:
-        minutes = self._training.max_minutes
-        return minutes is not None and self.seconds > 60 * minutes
-
-    def _end_between_epochs(self) -> None:
-        self._end(self._stop(), self._late() and self._epoch < self._training.epochs)
-
-    def _end(self, stop: bool, late: bool) -> None:
-        if stop:
-            raise Stopped
-        if late:
-            raise TimeLimitReached
-
-    def _check_finite(self, loss: float, values: tuple[NDArray[Any], ...]) -> None:
-        number = self._epoch + 1 if self._step else self._epoch
-        if not math.isfinite(loss):
-            raise Diverged(f"the loss was {loss} in epoch {number}")
-        # TensorFlow's ReLU turns NaN into 0, so the loss can be finite where weights are not.
-        weights = self.model.variables  # The values of the optimizer's variables follow.
-        for weight, value in zip(weights, values, strict=False):
-            if not np.isfinite(value).all():
-                raise Diverged(f"the weight {weight.path} was not finite in epoch {number}")
-
-    def _save(self, loss: Any) -> None:
-        model = self.model  # On JAX, asking for it brings the variables up to date.
-        variables = state_of(model)
-        self._check_finite(float(loss), variables)
-        metrics = self._sums(model) if self._step else []
-        self._checkpoints.save(
-            Checkpoint(
-                epoch=self._epoch,
-                step=self._step,
-                seconds=self.seconds,
-                epoch_seconds=self._history.seconds,
-                history=self._history.values,
-                versions=versions(),
-                variables=variables,
-                metrics=values_of(metrics),
-            )
-        )

@@ -1,4 +1,4 @@
-"""A trained model on the test images, as they are and changed."""
+"""Testing a trained model: on the test images, and under the conditions of `evaluate`."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from involbench.statistics.classification import expected_calibration_error, mac
 from involbench.training.fit import build, with_scaling
 from involbench.training.prefetch import EvaluationBatches
 from involbench.training.split import Split, TrialData
-from involbench.training.strategy.single import OneDevice
+from involbench.training.strategy.single import SingleDevice
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of N test images."""
+    """The predictions of a model for N test images."""
 
     labels: NDArray[np.int64]
     """The true classes, (N,)."""
@@ -43,7 +43,7 @@ class Predictions:
         return float(-true.mean())
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """What `predictions.npz` holds."""
+        """The content of `predictions.npz`."""
         return {
             "labels": self.labels,
             "predicted": self.predicted,
@@ -52,15 +52,15 @@ class Predictions:
 
 
 def predict(model: keras.Model, batches: EvaluationBatches) -> Predictions:
-    """Run a model of uint8 images, whose outputs are logits, over a split."""
-    logits = model.predict(OneDevice().feed(batches), verbose=0).astype(np.float64)
+    """Predict a split with a model from uint8 images to logits."""
+    logits = model.predict(SingleDevice().inputs(batches), verbose=0).astype(np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalizer = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return Predictions(batches.split.labels, shifted - normalizer)
 
 
 def scores(predictions: Predictions) -> dict[str, float]:
-    """Every metric that predictions alone decide."""
+    """The metrics that follow from predictions."""
     labels = predictions.labels
     return {
         "test_accuracy": predictions.accuracy,
@@ -73,17 +73,17 @@ def scores(predictions: Predictions) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """What came of it."""
+class ConditionMetrics:
+    """The metrics of a model under several conditions."""
 
     metrics: dict[str, float]
     """`<metric>@<condition>` -> value."""
     notes: tuple[str, ...]
-    """Of the conditions that the model could not be tested under."""
+    """One for each condition under which the model could not be tested."""
 
 
-class ChangedBatches(EvaluationBatches):
-    """A split in its own order, each image changed in one way, drawn by the seed."""
+class CorruptedBatches(EvaluationBatches):
+    """The batches of a split, in its order, with images corrupted or resized by a condition."""
 
     def __init__(self, split: Split, batch_size: int, condition: Condition, seed: int) -> None:
         super().__init__(split, batch_size)
@@ -101,21 +101,21 @@ class ChangedBatches(EvaluationBatches):
         return changed(images, kind, value, self.seed, index * self.batch_size), labels
 
 
-def under_conditions(
+def evaluate_conditions(
     trial: Trial, model: keras.Model, scaling: keras.Model, data: TrialData, plain: Predictions
-) -> Changed:
-    """Test a trained model under each condition of its trial's `evaluate`.
+) -> ConditionMetrics:
+    """Test a trained model under each condition of `evaluate` in the spec.
 
     Args:
-        trial: What was done.
-        model: The model, of scaled images.
-        scaling: The same for uint8 images.
-        data: The trial's images.
-        plain: Its predictions for the test images as they are.
+        trial: The trial that trained the model.
+        model: The model of scaled images.
+        scaling: The same model of uint8 images.
+        data: The images of the trial.
+        plain: Its predictions for the unchanged test images.
 
     Returns:
-        The metrics of each condition, and `agreement`: the share of images whose predicted class
-        is that of the image unchanged.
+        The metrics of each condition, and `agreement`: the share of images that get the same class
+        as the unchanged image.
     """
     metrics, notes = dict[str, float](), list[str]()
     for condition in trial.evaluate.conditions:
@@ -128,17 +128,17 @@ def under_conditions(
             )
             continue
         size = trial.training.batch_size
-        found = predict(tested, ChangedBatches(data.test, size, condition, trial.seed))
-        agreement = float(np.mean(found.predicted == plain.predicted))
-        own = scores(found) | {"agreement": agreement}
-        metrics |= {f"{name}@{condition.name}": value for name, value in own.items()}
-    return Changed(metrics, tuple(notes))
+        predictions = predict(tested, CorruptedBatches(data.test, size, condition, trial.seed))
+        agreement = float(np.mean(predictions.predicted == plain.predicted))
+        values = scores(predictions) | {"agreement": agreement}
+        metrics |= {f"{name}@{condition.name}": value for name, value in values.items()}
+    return ConditionMetrics(metrics, tuple(notes))
 
 
 def _for_size(
     side: int, trial: Trial, model: keras.Model, scaling: keras.Model, data: TrialData
 ) -> keras.Model | None:
-    """The model with its weights for images of another size; None where they do not fit."""
+    """The model for images of another size, with its weights; None where they do not fit."""
     _, height, width, channels = model.input_shape
     if (side, side) == (height, width):
         return scaling

@@ -1,4 +1,4 @@
-"""Building, checking, compiling and fitting one model as a spec says."""
+"""Building, checking and training the model of a trial."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -17,16 +17,13 @@ from involbench.models import build_model
 from involbench.models.parameters import build_without_weights
 from involbench.results.record import EpochReport
 from involbench.spec.trial import Trial
-from involbench.training.checkpoint import (
-    Checkpoint,
+from involbench.training.callbacks import (
     Checkpointer,
-    Checkpoints,
     Diverged,
+    EpochHistory,
     TimeLimitReached,
-    Training,
-    restore,
 )
-from involbench.training.history import EpochHistory
+from involbench.training.checkpoint import Checkpoint, Checkpoints, Training, restore
 from involbench.training.optimizer import make_loss, make_optimizer
 from involbench.training.prefetch import (
     DataStallMonitor,
@@ -36,8 +33,8 @@ from involbench.training.prefetch import (
 )
 from involbench.training.provenance import make_reproducible
 from involbench.training.split import TrialData, split_dataset
-from involbench.training.strategy import devices_for, shared_among
-from involbench.training.strategy.single import OneDevice
+from involbench.training.strategy import make_strategy, parallel_devices
+from involbench.training.strategy.single import SingleDevice
 
 Factors = NDArray[np.float32]
 
@@ -46,22 +43,20 @@ Factors = NDArray[np.float32]
 class FitResult:
     """How a training ended."""
 
-    ended: Literal["finished", "diverged", "timeout"]
-    why: str | None
-    """Where it is not `finished`."""
+    status: Literal["finished", "diverged", "timeout"]
+    reason: str | None
+    """Why it is not `finished`."""
     history: dict[str, list[float]]
-    """One value an epoch."""
-    seconds: float
-    """Spent on it, over all its parts."""
+    """One value for each epoch."""
     input_wait: float | None
-    """Share of its steps' time spent waiting for a batch, since it last began; None where no epoch
-    has ended since."""
+    """Share of the training time that steps waited for batches, since the training began or was
+    resumed; None where no epoch has ended since."""
     resumed: Checkpoint | None
-    """Where it went on from."""
+    """The checkpoint from which it was resumed."""
 
 
 def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
-    """Build the trial's model: scaled images in, logits out.
+    """Build the model of a trial, from scaled images to logits.
 
     Raises:
         SettingError: The architecture does not fit the images.
@@ -81,14 +76,14 @@ def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> 
 def with_scaling(
     model: keras.Model, mean: Factors, std: Factors, kind: type[keras.Model] = keras.Model
 ) -> keras.Model:
-    """The same model, sharing its weights, for uint8 images: it scales them first.
+    """The model for uint8 images: it scales them, and shares the weights of `model`.
 
-    A batch reaches the device as uint8, a quarter of its size, and is scaled there.
+    A batch goes to the device as uint8, a quarter of its size as float32.
 
     Args:
-        model: Of scaled images.
-        mean: What is subtracted from x / 255, a channel.
-        std: What x / 255 - mean is divided by, a channel.
+        model: A model of scaled images.
+        mean: Mean of x / 255 for each channel.
+        std: Standard deviation of x / 255 for each channel.
         kind: The class of the result.
     """
     images = keras.Input(model.input_shape[1:], dtype="uint8")
@@ -97,7 +92,7 @@ def with_scaling(
 
 def scaled(images: Any, mean: Factors, std: Factors) -> Any:
     """(x / 255 - mean) / std, in float32, of images (B, H, W, C)."""
-    # Whole rows of factors: backends multiply them faster than one factor a channel.
+    # Backends multiply by whole rows of factors faster than by one factor for each channel.
     width = images.shape[2]
     unit = keras.ops.cast(images, "float32") * np.tile(1 / (255 * std), (width, 1))
     return unit - np.tile(mean / std, (width, 1)) if mean.any() else unit
@@ -108,23 +103,23 @@ def fit(
     data: TrialData,
     trial: Trial,
     checkpoints: Checkpoints,
-    devices: OneDevice,
+    strategy: SingleDevice,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> FitResult:
-    """Train a model of uint8 images for the trial's epochs, from its last checkpoint on.
+    """Train a model of uint8 images for the epochs of the trial, from its last checkpoint on.
 
     Args:
-        model: Not compiled.
-        data: The trial's images.
-        trial: What to do.
-        checkpoints: The run's; one is added after each epoch.
-        devices: That train; this is called in their scope.
+        model: The model, not compiled.
+        data: The images of the trial.
+        trial: The trial.
+        checkpoints: The checkpoints of the run; one is added after each epoch.
+        strategy: Trains on its devices; call this function in its scope.
         on_epoch: Called after each epoch.
-        stop: Whether to stop; asked after each step.
+        stop: Whether to stop; called after each step.
 
     Raises:
-        Stopped: It was asked to stop; the last checkpoint is where it did.
+        Stopped: `stop` returned True; the last checkpoint has the state.
         ResultsError: A checkpoint cannot be written.
     """
     training = trial.training
@@ -134,52 +129,54 @@ def fit(
         loss=make_loss(trial),
         weighted_metrics=["accuracy"],
     )
-    devices.make_variables(model)
-    wanted = Training.of(model, training.epochs, steps_per_epoch)
-    found = checkpoints.latest(wanted)
-    if found:
-        restore(model, found)
-    at = (found.epoch, found.step) if found else (0, 0)
+    strategy.make_variables(model)
+    expected = Training.of(model, training.epochs, steps_per_epoch)
+    resumed = checkpoints.latest(expected)
+    if resumed:
+        restore(model, resumed)
     history = EpochHistory(
         training.epochs,
         len(data.train.labels),
         on_epoch,
-        values=found.history if found else None,
-        seconds=found.epoch_seconds if found else 0.0,
+        values=resumed.history if resumed else None,
+        seconds=resumed.epoch_seconds if resumed else 0.0,
     )
-    watch = Checkpointer(checkpoints, history, training, stop, found, devices.sums)
-    wait = DataStallMonitor()
-    ended: Literal["finished", "diverged", "timeout"] = "finished"
-    why = None
+    checkpointer = Checkpointer(
+        checkpoints, history, training, stop, resumed, strategy.metric_variables
+    )
+    monitor = DataStallMonitor()
+    epochs = _Epochs(model, data, trial, strategy, monitor, (history, checkpointer))
+    status: Literal["finished", "diverged", "timeout"] = "finished"
+    reason = None
     try:
-        _Epochs(model, data, trial, devices, wait, (history, watch)).fit_from(
-            at, checkpoints, wanted
-        )
+        epochs.fit_from(resumed, checkpoints, expected)
     except Diverged as error:
-        ended, why = "diverged", str(error)
+        status, reason = "diverged", str(error)
     except TimeLimitReached:
-        ended, why = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
-    return FitResult(ended, why, history.values, watch.seconds, wait.share, found)
+        status, reason = "timeout", f"longer than training.max_minutes = {training.max_minutes:g}"
+    return FitResult(status, reason, history.values, monitor.share, resumed)
 
 
 @dataclass(frozen=True)
 class _Epochs:
-    """A model with all that its epochs are fitted with."""
+    """What `model.fit` needs for some epochs."""
 
     model: keras.Model
     data: TrialData
     trial: Trial
-    devices: OneDevice
-    wait: DataStallMonitor
+    strategy: SingleDevice
+    monitor: DataStallMonitor
     callbacks: tuple[keras.callbacks.Callback, ...]
 
-    def fit_from(self, at: tuple[int, int], checkpoints: Checkpoints, wanted: Training) -> None:
-        """Fit from a step of an epoch on, both counted from 0."""
-        epoch, step = at
+    def fit_from(
+        self, resumed: Checkpoint | None, checkpoints: Checkpoints, expected: Training
+    ) -> None:
+        """Fit all epochs after a checkpoint."""
+        epoch, step = (resumed.epoch, resumed.step) if resumed else (0, 0)
         if step:
             self._fit(range(epoch, epoch + 1), step)
-            # What Keras does to the weights at the end of a fit is for the end of the last one.
-            newest = checkpoints.latest(wanted)
+            # Keras may change weights at the end of `fit`, which is only meant for the last one.
+            newest = checkpoints.latest(expected)
             if newest:
                 restore(self.model, newest)
             epoch += 1
@@ -191,33 +188,33 @@ class _Epochs:
             self.data.train, size, trial.seed, trial.data.augmentation, first_step
         )
         validation = EvaluationBatches(self.data.validation, size)
-        with PreparedBatches(batches, epochs, self.wait) as prepared:
+        with PreparedBatches(batches, epochs, self.monitor) as prepared:
             starter = keras.callbacks.LambdaCallback(
                 on_epoch_begin=lambda epoch, logs: prepared.start_epoch(epoch)
             )
             self.model.fit(
-                self.devices.feed(prepared),
-                validation_data=self.devices.feed(validation),
+                self.strategy.inputs(prepared),
+                validation_data=self.strategy.inputs(validation),
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
-                callbacks=[starter, self.wait, *self.callbacks],
+                callbacks=[starter, self.monitor, *self.callbacks],
                 shuffle=False,  # TrainingBatches shuffles, by the seed.
                 verbose=0,
             )
 
 
-_BYTES = 4
-"""Of a weight, under each precision."""
+_WEIGHT_BYTES = 4
+"""With every precision."""
 
 
 def faults_of_run(trial: Trial, dataset: Dataset) -> list[SettingError]:
-    """Everything that would end the trial before its first step.
+    """All errors that would end the trial before its first step.
 
-    The data are split and the model is outlined as `run_trial` would do it, and thrown away.
+    Splits the data and builds the model as `run_trial` does, without weights, and discards both.
     """
     return [
-        *_faults(partial(shared_among, trial.training)),
-        *_faults(partial(_split, trial, dataset)),
+        *_faults(partial(parallel_devices, trial.training)),
+        *_faults(partial(_check_split, trial, dataset)),
         *faults_of_build(trial, dataset.input_shape, dataset.num_classes),
     ]
 
@@ -225,21 +222,21 @@ def faults_of_run(trial: Trial, dataset: Dataset) -> list[SettingError]:
 def faults_of_build(
     trial: Trial, input_shape: tuple[int, int, int], num_classes: int
 ) -> list[SettingError]:
-    """What is wrong with the trial's model and with its optimizer."""
+    """The errors in the model and in the optimizer of a trial."""
     return [
-        *_faults(partial(_outline, trial, input_shape, num_classes)),
+        *_faults(partial(_check_model, trial, input_shape, num_classes)),
         *_faults(partial(make_optimizer, trial)),
     ]
 
 
-def _faults(try_it: Callable[[], object]) -> Iterator[SettingError]:
+def _faults(check: Callable[[], object]) -> Iterator[SettingError]:
     try:
-        try_it()
+        check()
     except SettingError as error:
         yield error
 
 
-def _split(trial: Trial, dataset: Dataset) -> None:
+def _check_split(trial: Trial, dataset: Dataset) -> None:
     data = trial.data
     try:
         split_dataset(dataset, trial.seed, data.train_size, data.validation)
@@ -247,31 +244,32 @@ def _split(trial: Trial, dataset: Dataset) -> None:
         raise SettingError.of("data", error) from error
 
 
-def _outline(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> None:
-    """Build the model without values for its weights, and see whether they have room."""
+def _check_model(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> None:
+    """Build the model without weights, and check that they would fit into memory."""
     with build_without_weights():
         model: keras.Model = build(trial, input_shape, num_classes)
         count = sum(math.prod(weight.shape) for weight in model.weights)
-    needed, there = count * _BYTES / 2**30, psutil.virtual_memory().total / 2**30
-    if needed > there:
+    needed, total = count * _WEIGHT_BYTES / 2**30, psutil.virtual_memory().total / 2**30
+    if needed > total:
         raise SettingError(
             f"models.{trial.model}",
-            f"its {count:,} weights need {needed:,.0f} GiB, and this machine has {there:,.0f} GiB "
+            f"its {count:,} weights need {needed:,.0f} GiB, but this machine has {total:,.0f} GiB "
             "of memory; make it narrower",
         )
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A model after its training, on one device, however many have trained it."""
+    """A trained model, on one device, even if several trained it."""
 
     model: keras.Model
-    """Of scaled images."""
+    """The model of scaled images."""
     scaling: keras.Model
-    """The same of uint8 images."""
+    """The same model of uint8 images."""
     data: TrialData
     fitted: FitResult
     devices: int
+    """Number of devices that trained."""
 
 
 def train(
@@ -281,9 +279,9 @@ def train(
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
 ) -> TrainResult:
-    """Make a trial's model and train it, from its last checkpoint on.
+    """Build the model of a trial and train it, from its last checkpoint on.
 
-    The arguments are those of `involbench.training.trial.run_trial`, which says what it raises.
+    Arguments and errors: see `involbench.training.trial.run_trial`.
     """
     keras.backend.clear_session()
     make_reproducible(trial.seed, trial.training.deterministic)
@@ -294,33 +292,33 @@ def train(
         validation=trial.data.validation,
         normalization=trial.data.normalization,
     )
-    devices = devices_for(trial.training)
-    with devices.scope():
-        model, scaling = _built(trial, dataset, data, devices)
-        fitted = fit(scaling, data, trial, checkpoints, devices, on_epoch, stop)
-    if devices.count > 1:
-        model, scaling = _on_one_device(model, trial, dataset, data)
-    return TrainResult(model, scaling, data, fitted, devices.count)
+    strategy = make_strategy(trial.training)
+    with strategy.scope():
+        model, scaling = _build_models(trial, dataset, data, strategy)
+        fitted = fit(scaling, data, trial, checkpoints, strategy, on_epoch, stop)
+    if strategy.count > 1:
+        model, scaling = _to_single_device(model, trial, dataset, data)
+    return TrainResult(model, scaling, data, fitted, strategy.count)
 
 
-def _built(
-    trial: Trial, dataset: Dataset, data: TrialData, devices: OneDevice
+def _build_models(
+    trial: Trial, dataset: Dataset, data: TrialData, strategy: SingleDevice
 ) -> tuple[keras.Model, keras.Model]:
-    """The trial's model for the devices, of scaled images and of uint8 images."""
+    """The model of a trial: of scaled images, and of uint8 images."""
     model = build(trial, dataset.input_shape, dataset.num_classes)
-    devices.prepare(model)
-    return model, with_scaling(model, data.mean, data.std, devices.model_class)
+    strategy.prepare(model)
+    return model, with_scaling(model, data.mean, data.std, strategy.model_class)
 
 
-def _on_one_device(
+def _to_single_device(
     model: keras.Model, trial: Trial, dataset: Dataset, data: TrialData
 ) -> tuple[keras.Model, keras.Model]:
-    """A model that several devices have trained, as one alone would have it.
+    """Rebuild a model that several devices trained, as a single device builds it.
 
-    What is tested, saved and looked at must not depend on how it was trained.
+    Tests and saved files must not depend on the number of devices.
     """
     weights = model.get_weights()
-    keras.backend.clear_session()  # So that layers without names are called the same again.
-    model, scaling = _built(trial, dataset, data, OneDevice())
+    keras.backend.clear_session()  # So that layers without names get the same names again.
+    model, scaling = _build_models(trial, dataset, data, SingleDevice())
     model.set_weights(weights)
     return model, scaling

@@ -1,4 +1,4 @@
-"""A finished run -> its network, its answers to images, and its kernels."""
+"""Predictions and kernels of the trained network of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,90 +29,51 @@ from involbench.results.arrays import (
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.evaluate import predict
-from involbench.training.fit import Factors, build, scaled, with_scaling
+from involbench.training.fit import scaled, with_scaling
+from involbench.training.load_model import load_model, scaling_factors
 from involbench.training.prefetch import EvaluationBatches
-from involbench.training.provenance import make_reproducible
 from involbench.training.split import Split
-from involbench.training.weights import load_weights
-
-
-def restored(record: RunRecord, facts: DataFacts, weights: ResultsPath | None) -> keras.Model:
-    """Build the network that the run trained.
-
-    It is built from the record, and only the weights are read: a file can run no code this way.
-
-    Args:
-        record: The run's.
-        facts: What the run saw of its dataset.
-        weights: Its model.keras; None for the network before its first step.
-
-    Returns:
-        A model from scaled images to logits.
-
-    Raises:
-        SpecError: This version cannot build it.
-        UsageError: The weights are damaged, or another network's.
-    """
-    keras.backend.clear_session()
-    make_reproducible(record.trial.seed, record.trial.training.deterministic)
-    model = build(record.trial, facts.input_shape, len(facts.class_names))
-    if weights is not None:
-        try:
-            load_weights(model, weights)
-        except Exception as error:  # Keras raises nearly anything on damaged input.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UsageError(
-                f"{weights}: damaged, or another version's ({reason}); "
-                "`involbench run --force` trains it again"
-            ) from error
-    return model
-
-
-def factors(facts: DataFacts) -> tuple[Factors, Factors]:
-    """Mean and standard deviation by which the run scaled its images, a channel."""
-    return np.array(facts.mean, np.float32), np.array(facts.std, np.float32)
-
 
 _SEED = 0
-"""Of the choice of test images, so that every run on the same data is shown the same ones."""
+"""For the choice of test images: all runs on the same data get the same ones."""
 
 
-def own_pictures(files: Sequence[str], facts: DataFacts, how: Resize) -> ImageBatch:
-    """Decode image files of any size, resized as the run's training images were.
+def read_image_files(files: Sequence[str], facts: DataFacts, how: Resize) -> ImageBatch:
+    """Decode image files of any size, and resize them as the training images were.
 
     Raises:
-        DataError: Some are no images.
-        UsageError: The network takes pixels of a kind that no file is turned into.
+        DataError: Some files are not images.
+        UsageError: The network takes images with another number of channels than 1 or 3.
     """
     height, width, channels = facts.input_shape
     if channels not in (1, 3):
         raise UsageError(
-            f"the network takes images of {channels} channels, which image files do not have",
+            f"the network takes images of {channels} channels, but image files have 1 or 3",
             remedy="use --test N for its test images",
         )
     pixels, _ = decode_files(ImageFiles.of(Path.cwd(), files, (height, width), how), silent)
     return ImageBatch(tuple(files), pixels if channels == 3 else _grey(pixels), None)
 
 
-def tested_pictures(
+def choose_test_images(
     dataset: Dataset, facts: DataFacts, count: int, chosen: Sequence[int] = ()
 ) -> ImageBatch:
-    """Test images: the chosen ones, else `count` of them, of all classes in turn.
+    """The chosen test images, else `count` of them, balanced over the classes.
 
     Raises:
-        DataError: The dataset is not the one that the run was tested on.
+        DataError: The run was tested on another dataset.
     """
     if dataset.fingerprint != facts.fingerprint:
         raise DataError(
-            f"{dataset.name} is no longer what the run was tested on: its fingerprint is "
-            f"{dataset.fingerprint[:12]}, that of the run's images {facts.fingerprint[:12]}"
+            f"{dataset.name} has changed since the run was tested on it: its fingerprint is "
+            f"{dataset.fingerprint[:12]}, but the run recorded {facts.fingerprint[:12]}"
         )
     taken = np.array(chosen) if chosen else balanced_subset(dataset.y_test, count, _SEED)
-    return _pictures(dataset, taken)
+    return _image_batch(dataset, taken)
 
 
-def keep_pictures(experiment: ResultsPath, dataset: Dataset) -> None:
-    """Keep some test images of all classes in an experiment's folder, unless it has them.
+def save_sample_images(experiment: ResultsPath, dataset: Dataset) -> None:
+    """Save some test images of all classes in the folder of an experiment, unless it has them.
 
     Raises:
         ResultsError: The folder cannot be written.
@@ -121,10 +82,10 @@ def keep_pictures(experiment: ResultsPath, dataset: Dataset) -> None:
     count = min(MOST_PICTURES, len(dataset.y_test), MOST_BYTES // dataset.x_test[0].nbytes)
     if count and not path.exists():
         taken = balanced_subset(dataset.y_test, count, _SEED)
-        write_pictures(path, _pictures(dataset, taken))
+        write_pictures(path, _image_batch(dataset, taken))
 
 
-def _pictures(dataset: Dataset, taken: NDArray[np.int64]) -> ImageBatch:
+def _image_batch(dataset: Dataset, taken: NDArray[np.int64]) -> ImageBatch:
     names = tuple(str(index) for index in taken.tolist())
     return ImageBatch(names, dataset.x_test[taken], dataset.y_test[taken])
 
@@ -135,69 +96,71 @@ def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack(grey)[..., np.newaxis]
 
 
-def answers(
-    record: RunRecord, facts: DataFacts, weights: ResultsPath, pictures: ImageBatch
+def predict_images(
+    record: RunRecord, facts: DataFacts, weights: ResultsPath, images: ImageBatch
 ) -> Predictions:
-    """What the network of a run says of images.
+    """Probabilities of the classes for images, by the network of a run.
 
     Raises:
-        UsageError: See `restored`.
+        UsageError: See `load_model`.
     """
-    model = with_scaling(restored(record, facts, weights), *factors(facts))
-    split = Split(pictures.pixels, np.zeros(len(pictures.pixels), np.int64))
+    model = with_scaling(load_model(record, facts, weights), *scaling_factors(facts))
+    split = Split(images.pixels, np.zeros(len(images.pixels), np.int64))
     predictions = predict(model, EvaluationBatches(split, record.trial.training.batch_size))
-    return Predictions(pictures, np.exp(predictions.log_probabilities))
+    return Predictions(images, np.exp(predictions.log_probabilities))
 
 
 def kernel_maps(
     record: RunRecord,
     facts: DataFacts,
     weights: ResultsPath | None,
-    pictures: ImageBatch,
+    images: ImageBatch,
     pixel: tuple[int, int] | None = None,
 ) -> KernelMaps:
-    """What kernels the involution layers of a run's network make for images.
+    """The kernels that the involution layers in the network of a run generate for images.
 
     Args:
-        record: The run's.
-        facts: What the run saw of its dataset.
+        record: The record of the run.
+        facts: What the run recorded about its dataset.
         weights: Its model.keras; None for the network before its first step.
-        pictures: The images.
-        pixel: Row and column in the images where the kernels themselves are wanted. A layer with
-            fewer pixels gives those of its pixel that covers it.
+        images: The images.
+        pixel: Row and column in the images for which to return the kernels. In a layer with fewer
+            pixels, the pixel that covers it counts.
 
     Raises:
-        UsageError: It has no such layers; or see `restored`.
+        UsageError: The network has no involution layers; or see `load_model`.
     """
-    maps = maps_of(restored(record, facts, weights), facts, pictures, pixel)
+    maps = model_kernel_maps(load_model(record, facts, weights), facts, images, pixel)
     if maps is None:
         name = record.trial.architecture.architecture
-        raise UsageError(f"{record.run_id}: {name} has no involution layer, so it makes no kernels")
+        raise UsageError(
+            f"{record.run_id}: {name} has no involution layer, so it generates no kernels"
+        )
     return maps
 
 
-def maps_of(
-    model: keras.Model, facts: DataFacts, pictures: ImageBatch, pixel: tuple[int, int] | None = None
+def model_kernel_maps(
+    model: keras.Model, facts: DataFacts, images: ImageBatch, pixel: tuple[int, int] | None = None
 ) -> KernelMaps | None:
-    """What kernels a network makes for images; None where it has no involution layers.
+    """The kernels that a network generates for images; None without involution layers.
 
     Args:
-        model: From scaled images to logits.
-        facts: By which the images are scaled.
-        pictures: The images.
+        model: A model from scaled images to logits.
+        facts: How the images are scaled.
+        images: The images.
         pixel: As for `kernel_maps`.
     """
     layers = [layer for layer in model.layers if isinstance(layer, Involution2D)]
     if not layers:
         return None
     features = keras.Model(model.inputs, [layer.input for layer in layers])
-    outputs = features(scaled(pictures.pixels, *factors(facts)), training=False)
-    reached = outputs if isinstance(outputs, list | tuple) else [outputs]
-    found = [
+    outputs = features(scaled(images.pixels, *scaling_factors(facts)), training=False)
+    inputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+    kernels = [
         _kernels(layer, x, facts.input_shape[:2], pixel)
-        for layer, x in zip(layers, reached, strict=True)
+        for layer, x in zip(layers, inputs, strict=True)
     ]
-    return KernelMaps(pictures, tuple(found))
+    return KernelMaps(images, tuple(kernels))
 
 
 def _kernels(
@@ -211,8 +174,8 @@ def _kernels(
     if layer.data_format == "channels_first":
         values = values.transpose(0, 3, 4, 1, 2)
     images, height, width, groups, _ = values.shape
-    here = None
+    at_pixel = None
     if pixel is not None:
         row, column = pixel[0] * height // size[0], pixel[1] * width // size[1]
-        here = values[:, row, column].reshape(images, groups, *layer.kernel_size)
-    return LayerKernels(layer.name, layer.kernel_size, values.sum(axis=-1), here)
+        at_pixel = values[:, row, column].reshape(images, groups, *layer.kernel_size)
+    return LayerKernels(layer.name, layer.kernel_size, values.sum(axis=-1), at_pixel)

@@ -1,4 +1,4 @@
-"""Finding the width at which a model is as large as another, without training."""
+"""The width at which a model is as large as another one, found without training."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,37 +12,38 @@ from involbench.training.fit import build
 
 _LARGEST_SMALLEST = 256
 _WIDEST_GAP = 1024
-"""Between two widths that can be built; where there is none in it, there are none beyond it."""
+"""Between two widths that can be built; beyond a larger gap, no width can."""
 
 
 def match_width(
     trial: Trial, reference: Trial, input_shape: tuple[int, int, int], num_classes: int
 ) -> WidthMatch:
-    """The width that comes nearest to the budget, whether near enough or not.
+    """The width whose size is nearest to that of the reference, however far that is.
 
     Args:
-        trial: Of a model with a `match`.
-        reference: Of the model that it names.
+        trial: A trial of a model with `match`.
+        reference: A trial of the model that `match` names.
         input_shape: (height, width, channels) of the images.
         num_classes: Number of classes.
 
     Raises:
-        SettingError: The model cannot be built at any small width, or the other one not at all.
+        SettingError: The model cannot be built at any small width, or the reference cannot be
+            built.
     """
     architecture = trial.architecture
     assert isinstance(architecture, Scalable) and architecture.match is not None
     what = architecture.match.what
 
-    def size(of: Trial) -> int:
+    def size(trial: Trial) -> int:
         with build_without_weights():
-            counted = count_parameters(build(of, input_shape, num_classes))
+            counted = count_parameters(build(trial, input_shape, num_classes))
         return counted.trainable if what == "parameters" else counted.macs
 
-    def at(width: int) -> int:
+    def size_at(width: int) -> int:
         return size(trial.model_copy(update={"architecture": architecture.scaled(width)}))
 
     budget = size(reference)
-    width, count = nearest_width(at, budget)
+    width, count = nearest_width(size_at, budget)
     return WidthMatch(width=width, count=count, budget=budget)
 
 
@@ -50,11 +51,12 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
     """The width whose size is nearest to a budget, and that size.
 
     Args:
-        size: Grows with the width; raises SettingError at widths that cannot be built.
-        budget: The size wanted.
+        size: The size at a width, which grows with it. Raises SettingError at widths that cannot
+            be built.
+        budget: The size to match.
 
     Raises:
-        SettingError: None of the widths up to 256 can be built.
+        SettingError: No width up to 256 can be built.
     """
 
     reasons = dict[int, SettingError]()
@@ -68,16 +70,16 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
             return None
 
     def first(width: int, last: int) -> int | None:
-        """The first width from this one on that can be built."""
+        """The first width that can be built, from `width` to `last`."""
         return next((w for w in range(width, last + 1) if known(w) is not None), None)
 
     step = first(1, _LARGEST_SMALLEST)
     if step is None:
         why = reasons[_LARGEST_SMALLEST]
-        raise SettingError(why.key, f"{why.reason}; nor can it at any smaller width")
+        raise SettingError(why.key, f"{why.reason}; no smaller width can be built either")
 
     def enough(steps: int) -> bool:
-        """Whether the first width from so many steps on is as large as the budget, or is none."""
+        """Whether the first width after `steps` steps reaches the budget, or does not exist."""
         width = first(steps * step, steps * step + _WIDEST_GAP)
         return width is None or (known(width) or 0) >= budget
 
@@ -87,8 +89,8 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    # Other widths than multiples of the smallest may do, such as 6 where a layer has two groups
-    # and needs four channels.
+    # Widths between multiples of the smallest may be possible, such as 6 where a layer has two
+    # groups and needs four channels.
     last = first(high * step, high * step + _WIDEST_GAP) or high * step
     sizes = {width: known(width) for width in range(max(1, low * step), last + 1)}
     possible = {width: count for width, count in sizes.items() if count is not None}

@@ -1,4 +1,4 @@
-"""What a trial's network is trained with: its optimizer and its loss."""
+"""The optimizer and the loss of a trial."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,17 +11,17 @@ from involbench.spec.trial import Trial
 
 
 def make_optimizer(trial: Trial, steps_per_epoch: int = 1) -> keras.optimizers.Optimizer:
-    """The trial's optimizer, with its learning rate's schedule.
+    """The optimizer of a trial, with its learning rate schedule.
 
-    The schedule is Keras's cosine: Loshchilov and Hutter, "SGDR" (ICLR 2017), equation 5, without
-    restarts, behind a linear rise as of Goyal et al., "Accurate, Large Minibatch SGD" (2017).
+    The schedule is the cosine of Keras (Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5)
+    without restarts, after a linear warmup (Goyal et al., "Accurate, Large Minibatch SGD", 2017).
 
     Args:
-        trial: Whose.
-        steps_per_epoch: Batches of an epoch.
+        trial: The trial.
+        steps_per_epoch: Number of batches in an epoch.
 
     Raises:
-        SettingError: Keras does not know it, or refuses its arguments.
+        SettingError: Keras does not have the optimizer, or rejects its arguments.
     """
     spec, training = trial.training.optimizer, trial.training
     schedule = training.learning_rate_schedule
@@ -40,8 +40,8 @@ def make_optimizer(trial: Trial, steps_per_epoch: int = 1) -> keras.optimizers.O
 def make_loss(trial: Trial) -> Callable[[Any, Any], Any]:
     """The cross-entropy of labels (B,) and logits (B, num_classes), as `model.compile` takes it.
 
-    With label smoothing as of Szegedy et al., "Rethinking the Inception Architecture for Computer
-    Vision" (CVPR 2016), section 7.
+    Label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
+    CVPR 2016, section 7.
     """
     smoothing = trial.training.label_smoothing
     if not smoothing:
@@ -57,7 +57,7 @@ def make_loss(trial: Trial) -> Callable[[Any, Any], Any]:
 
 
 def _optimizer(name: str, arguments: dict[str, Any]) -> keras.optimizers.Optimizer:
-    """By its class: Keras's own list of names lacks some of its optimizers."""
+    """Make an optimizer by its class: `keras.optimizers.get` does not know all names."""
     kinds = {kind.lower(): kind for kind in vars(keras.optimizers)}
     if name not in kinds:
         raise ValueError(f"version {keras.__version__} does not have it")

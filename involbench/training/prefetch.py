@@ -1,10 +1,10 @@
-"""Training batches, made in background threads, and the time spent waiting for them."""
+"""Batches for training and evaluation: made ahead in threads, and given to the backend."""
 
 import statistics
 import threading
 import time
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Self
 
 import keras
@@ -19,7 +19,7 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 class EvaluationBatches(keras.utils.PyDataset):
-    """A split in its own order."""
+    """The batches of a split, in its order."""
 
     def __init__(self, split: Split, batch_size: int) -> None:
         super().__init__()
@@ -40,11 +40,11 @@ class EvaluationBatches(keras.utils.PyDataset):
 
 
 class TrainingBatches:
-    """The batches of the training split: shuffled anew each epoch, and augmented.
+    """The batches of the training split, shuffled again each epoch, and augmented.
 
-    Order and augmentation are drawn from (seed, epoch, batch) alone, so that they do not depend
-    on what was drawn before, or in which thread. Where a training goes on in the middle of an
-    epoch, batches are counted from the epoch's `first` one on.
+    Order and augmentation only depend on (seed, epoch, batch), not on what was drawn before or in
+    which thread. Where a training resumes in the middle of an epoch, batches are counted from
+    batch `first` of the epoch.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class TrainingBatches:
         self._seed = seed
 
     def __len__(self) -> int:
-        """Of an epoch."""
+        """The number of batches in an epoch."""
         return -(-len(self.split.labels) // self.batch_size) - self.first
 
     def make(self, epoch: int, index: int) -> Batch:
-        """One batch; both are counted from 0. May be called in any thread."""
+        """Make one batch; both are counted from 0. May be called in any thread."""
         place = self.first + index
         order = _order(self._seed, epoch, len(self.split.labels))
         chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
@@ -77,42 +77,41 @@ class TrainingBatches:
         return images, self.split.labels[chosen]
 
 
-@lru_cache(maxsize=2)  # Batches of the next epoch are made before the last ones of this are taken.
+@lru_cache(maxsize=2)  # The next epoch begins before this one's last batches are taken.
 def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     order: NDArray[np.int64] = np.random.default_rng((seed, epoch)).permutation(count)
     return order
 
 
 class DataStallMonitor(keras.callbacks.Callback):
-    """Measures which share of the training steps' time is spent waiting for a batch.
+    """Measures the share of the training time that steps wait for their batches.
 
-    The steps' time of an epoch is from its beginning to the end of its last step, as in
-    `EpochHistory`. A step waits from when it asks for its batch until the batch is made, if it is
-    not made by then. (Keras waits for the device at the end of each step, so that the device, too,
-    has nothing to do meanwhile.)
+    The training time of an epoch is from its beginning to the end of its last step, as in
+    `EpochHistory`. A step waits from its request for a batch until the batch is made. (Keras waits
+    for the device at the end of each step, so that the device is idle meanwhile, too.)
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._shares: list[float] = []
-        self._forget()
+        self._reset()
 
     @property
     def share(self) -> float | None:
         """Median over the epochs; None before the first has ended."""
         return statistics.median(self._shares) if self._shares else None
 
-    def given(self, asked: float | None, made: float) -> None:
-        """The next batch is handed over; both on the clock of `time.perf_counter`.
+    def record_batch(self, requested: float | None, made: float) -> None:
+        """Record the times of the next batch, by `time.perf_counter`.
 
         Args:
-            asked: When it was asked for; None where that is when its step begins.
+            requested: When it was requested; None where that is when its step begins.
             made: When it was made.
         """
-        self._given.append((asked, made))
+        self._batches.append((requested, made))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._forget()
+        self._reset()
         self._began = self._ended = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -123,40 +122,40 @@ class DataStallMonitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         waited = sum(
-            max(0.0, made - (begun if asked is None else asked))
-            for begun, (asked, made) in zip(self._begun, self._given, strict=False)
+            max(0.0, made - (begun if requested is None else requested))
+            for begun, (requested, made) in zip(self._begun, self._batches, strict=False)
         )
         self._shares.append(waited / (self._ended - self._began))
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._begun: list[float] = []
-        self._given: list[tuple[float | None, float]] = []
+        self._batches: list[tuple[float | None, float]] = []
 
 
 _MOST_BYTES = 2**28
-"""Of batches that wait to be taken."""
+"""Limit for the batches that are made ahead."""
 
 _Place = tuple[int, int]
 """Epoch and batch, both counted from 0."""
 
 
 class PreparedBatches(keras.utils.PyDataset):
-    """The batches of some epochs, of one epoch after the other.
+    """The batches of several epochs, made ahead in background threads.
 
-    Those of the next epoch are begun while this one is validated. To be used in a `with`, at the
-    end of which its threads end.
+    Those of the next epoch are started while this one is validated. Use it in a `with`: its
+    threads end there.
 
     Args:
-        batches: What they are.
-        epochs: Counted from 0.
-        wait: Is told of each batch.
+        batches: Makes the batches.
+        epochs: The epochs, counted from 0.
+        monitor: Records each batch.
     """
 
-    def __init__(self, batches: TrainingBatches, epochs: range, wait: DataStallMonitor) -> None:
+    def __init__(self, batches: TrainingBatches, epochs: range, monitor: DataStallMonitor) -> None:
         super().__init__()
         self.batches, self.batch_size = batches, batches.batch_size
         self.split, self.image_shape = batches.split, batches.split.images.shape[1:]
-        self._epochs, self._wait = epochs, wait
+        self._epochs, self._monitor = epochs, monitor
         self._epoch = epochs.start
         self._taking = threading.Lock()
         self._places = self._all()
@@ -180,21 +179,21 @@ class PreparedBatches(keras.utils.PyDataset):
         return self.take(index, time.perf_counter())
 
     def start_epoch(self, epoch: int) -> None:
-        """From now on it is batches of this epoch that are asked for."""
+        """Begin an epoch: `take` gives its batches from now on."""
         with self._taking:
             self._epoch = epoch
             self._due = self._due or next(self._places, None)
 
-    def take(self, index: int, asked: float | None = None) -> Batch:
-        """A batch of the epoch, as soon as it is there; see `InputWait.given`."""
+    def take(self, index: int, requested: float | None = None) -> Batch:
+        """A batch of the epoch, once it is made; see `DataStallMonitor.record_batch`."""
         place = self._epoch, int(index)
-        with self._taking:  # A pipeline of TensorFlow's that was left may still be at it.
+        with self._taking:  # An abandoned tf.data pipeline may still call this.
             if place == self._due:
                 self._due = next(self._places, None)
-                batch, then = next(self._made)
-            else:  # Keras looks at some before the first epoch.
-                batch, then = self._make(place)
-            self._wait.given(asked, then)
+                batch, made = next(self._made)
+            else:  # Keras inspects some before the first epoch.
+                batch, made = self._make(place)
+            self._monitor.record_batch(requested, made)
         return batch
 
     def _all(self) -> Iterator[_Place]:
@@ -206,4 +205,61 @@ class PreparedBatches(keras.utils.PyDataset):
 
 
 Batches = PreparedBatches | EvaluationBatches
-"""What a model is fitted to, and what it is validated and tested on."""
+"""What a model is trained on, or validated and tested on."""
+
+
+def as_tensorflow_dataset(batches: Batches, replicas: int = 1) -> Any:
+    """A `tf.data.Dataset` of the batches; of `PreparedBatches`, those of the current epoch.
+
+    For each batch it takes a part of the time of a Python generator. That matters where a training
+    step takes a few milliseconds.
+
+    Args:
+        batches: The batches.
+        replicas: Number of replicas among which a `tf.distribute` strategy divides each batch.
+            With several, each element is images, labels and shares, for
+            `involbench.training.strategy.mirrored`.
+    """
+    import tensorflow as tf
+
+    take = batches.take if isinstance(batches, PreparedBatches) else batches.__getitem__
+    size = batches.batch_size
+    # Where all batches have one size, it is part of the shape, which compilers can use.
+    count = None if len(batches.split.labels) % size else size
+
+    def load(index: Any) -> tuple[Any, Any]:
+        # Not stateful: else it could not run ahead of the training under `enable_op_determinism`.
+        # The batches are made in order in any case.
+        images, labels = tf.numpy_function(take, [index], (tf.uint8, tf.int64), stateful=False)
+        images.set_shape((count, *batches.image_shape))
+        labels.set_shape((count,))
+        return images, labels
+
+    plain = tf.data.Options()
+    plain.experimental_optimization.map_parallelization = False
+    # There is nothing to tune, and the tuner can miss the end of the iteration: each epoch then
+    # ends with a wait of half a second on one core.
+    plain.autotune.enabled = False
+    pipeline = tf.data.Dataset.range(len(batches)).map(load)
+    if replicas > 1:
+        pipeline = pipeline.map(partial(_divisible, replicas))
+    return pipeline.prefetch(2).with_options(plain)
+
+
+def _divisible(replicas: int, images: Any, labels: Any) -> tuple[Any, Any, Any]:
+    """A batch that divides into equal parts, or else one copy of it for each replica.
+
+    With the share that each copy has in an image. Its size is unknown, since TensorFlow divides
+    batches of a known size by that size.
+    """
+    import tensorflow as tf
+
+    whole = tf.shape(labels)[0] % replicas > 0
+    copies = tf.where(whole, replicas, 1)
+    some_images = tf.tile(images, (copies, 1, 1, 1))
+    some_labels = tf.tile(labels, (copies,))
+    return (
+        some_images,
+        some_labels,
+        tf.ones_like(some_labels, tf.float32) / tf.cast(copies, "float32"),
+    )

@@ -1,4 +1,4 @@
-"""The backend, its devices, versions and hardware: where a result comes from."""
+"""Where a result comes from: backend, devices, versions, hardware and commit."""
 
 import os
 import platform
@@ -22,14 +22,14 @@ from involbench.results.record import Hardware
 
 
 def set_keras_settings() -> None:
-    """Set Keras's own defaults again; `training.precision` of a spec decides a model's types."""
+    """Reset the settings of keras.json; `training.precision` of a spec sets the types of models."""
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
 
 
 def gpu_names() -> tuple[str, ...]:
-    """The names of the GPUs that the backend sees; empty where it trains on the CPU."""
+    """The names of the GPUs that the backend sees; empty where it computes on the CPU."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -46,29 +46,29 @@ def gpu_names() -> tuple[str, ...]:
 
 
 def require_device(device: str) -> None:
-    """Check that the wanted device is there.
+    """Check that the backend sees the device.
 
     Args:
-        device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`. The process must have been started
-            with the environment that hides the other devices.
+        device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`. The environment of the process must
+            hide the other devices.
 
     Raises:
-        UsageError: A GPU was asked for and none is seen.
+        UsageError: A GPU is required, but the backend sees none.
     """
     if device.startswith("gpu") and not gpu_names():
-        among = os.environ.get("CUDA_VISIBLE_DEVICES")
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         raise UsageError(
-            f"a GPU is asked for, and {keras.backend.backend()} sees none"
-            + (f" for CUDA_VISIBLE_DEVICES={among}" if among is not None else ""),
-            remedy="use --device cpu, or see what `involbench doctor` says of the backend",
+            f"--device {device} needs a GPU, but {keras.backend.backend()} sees none"
+            + (f" with CUDA_VISIBLE_DEVICES={visible}" if visible is not None else ""),
+            remedy="use --device cpu, or run `involbench doctor` to check the backend",
         )
 
 
 def make_reproducible(seed: int, deterministic: bool = True) -> None:
-    """Seed every generator; if `deterministic`, let no operation depend on its threads' order."""
+    """Seed all random generators; if `deterministic`, no result depends on the order of threads."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
-        from tensorflow.python.framework import config  # Only switching it on is public.
+        from tensorflow.python.framework import config  # The public API cannot switch it off.
 
         if deterministic:
             config.enable_op_determinism()
@@ -77,11 +77,11 @@ def make_reproducible(seed: int, deterministic: bool = True) -> None:
 
 
 _VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
-"""What Linux calls the vector instructions that TensorFlow and the compilers choose by."""
+"""CPU flag on Linux -> vector instructions, by which TensorFlow and compilers choose kernels."""
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that can change a number."""
+    """Versions of everything that can change a result."""
     backend = keras.backend.backend()
     return {
         "involbench": involbench.__version__,
@@ -96,7 +96,7 @@ def versions() -> dict[str, str]:
 
 
 def _version_of_numba() -> dict[str, str]:
-    # The operator runs without it, and then gives other last bits.
+    # The operator runs without numba, and then gives other last digits.
     try:
         return {"numba": version("numba")}
     except PackageNotFoundError:
@@ -104,10 +104,10 @@ def _version_of_numba() -> dict[str, str]:
 
 
 def hardware(devices: int = 1) -> Hardware:
-    """The machine, without its name.
+    """The hardware of this machine.
 
     Args:
-        devices: How many of its devices did the work together.
+        devices: Number of devices that trained together.
     """
     gpus = gpu_names()
     return Hardware(
@@ -121,7 +121,7 @@ def hardware(devices: int = 1) -> Hardware:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and cleanness of the checkout that this code runs from; None if it is no checkout."""
+    """Commit of the checkout that this code runs from, and whether files changed since; or None."""
     folder = Path(involbench.__file__).parent
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
@@ -140,17 +140,17 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
-    """The name it has, and its widest vectors: CPUs of one name can differ in them, and so in bits.
+    """The name of the CPU and its widest vectors, which can differ, and so results, under one name.
 
     Args:
-        info: Where Linux tells of it.
+        info: The file in which Linux describes the CPU.
     """
     text = info.read_text() if info.exists() else ""
     lines = (line.partition(":") for line in text.splitlines())
     facts = {key.strip(): value.strip() for key, _, value in lines}
     name = facts.get("model name") or platform.processor() or platform.machine()
     flags = facts.get("flags", "").split()
-    vectors = next((shown for flag, shown in _VECTORS.items() if flag in flags), None)
+    vectors = next((name for flag, name in _VECTORS.items() if flag in flags), None)
     return f"{name} with {vectors}" if vectors else name
 
 
@@ -158,40 +158,40 @@ _SIDE, _CHANNELS = 5, 16
 
 
 def examine_backend() -> tuple[tuple[Check, ...], Machine]:
-    """The backend's device and operator, and the machine as records describe it."""
+    """Check the device and the operator of the backend; describe the machine as records do."""
     machine = Machine(versions=versions(), hardware=hardware())
     return (_device(machine), _operator(machine)), machine
 
 
 def _device(machine: Machine) -> Check:
-    here = machine.hardware
+    found = machine.hardware
     processor = (
-        f"{here.cpu}, {here.cores} core{'s' * (here.cores > 1)}, {here.memory_gib:g} GiB of memory"
+        f"{found.cpu}, {found.cores} core{'s' * (found.cores > 1)}, {found.memory_gib:g} GiB"
     )
-    found = f"{', '.join(here.gpus)}; beside it {processor}" if here.gpus else f"CPU: {processor}"
-    return Check(topic="backend", name="device", status="ok", found=found)
+    text = f"{', '.join(found.gpus)}; CPU: {processor}" if found.gpus else f"CPU: {processor}"
+    return Check(topic="backend", name="device", status="ok", found=f"{text} of memory")
 
 
 def _operator(machine: Machine) -> Check:
-    def found(status: Status, text: str, remedy: str | None = None) -> Check:
+    def check(status: Status, text: str, remedy: str | None = None) -> Check:
         return Check(topic="backend", name="operator", status=status, found=text, remedy=remedy)
 
     if not _is_right():
-        return found("problem", "it computes something else than it should", "report a bug")
+        return check("problem", "it computes wrong results", "report a bug")
     backend = keras.backend.backend()
     if machine.hardware.gpus or backend == "jax":
-        return found("ok", f"operations of {backend}")
+        return check("ok", f"operations of {backend}")
     if not cpu.available():
-        text = "operations of the backend, since numba is missing or fits no other package here"
-        return found("warning", f"{text}: several times slower", "pip install numba")
+        text = "operations of the backend, since numba is missing or does not fit other packages"
+        return check("warning", f"{text}: several times slower", "pip install numba")
     if loops("channels").forward.stats.cache_path is None:
-        text = "loops by numba, compiled anew in each process: numba may write nowhere"
-        return found("warning", text, "set NUMBA_CACHE_DIR to a folder that can be written")
-    return found("ok", "loops that numba has compiled")
+        text = "loops compiled by numba, again in each process: numba finds no folder for its cache"
+        return check("warning", text, "set NUMBA_CACHE_DIR to a folder that can be written")
+    return check("ok", "loops compiled by numba")
 
 
 def _is_right() -> bool:
-    """Whether a window of ones sums up as many ones as lie in the image."""
+    """Whether a window of ones sums up the ones that are inside the image."""
     images = np.ones((1, _SIDE, _SIDE, _CHANNELS), np.float32)
     kernels = np.ones((1, _SIDE, _SIDE, 1, 9), np.float32)
     sums = keras.ops.convert_to_numpy(

@@ -1,4 +1,4 @@
-"""A dataset divided into what a trial trains on, validates on and is tested on."""
+"""Dividing a dataset into the training, validation and test images of a trial."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,39 +10,39 @@ from involbench.data import Dataset
 from involbench.data.dataset import balanced_subset, stratified_split
 
 _PIECE = 256
-"""Images looked through at a time."""
+"""Images that are counted at a time."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Some images of an array (N, H, W, C) uint8, which is not copied, with their labels (M,)."""
+    """Some images of an array (N, H, W, C) uint8, which is not copied, and their labels (M,)."""
 
     images: NDArray[np.uint8]
-    """The array; it may be on disk."""
+    """The whole array; it may be on disk."""
     labels: NDArray[np.int64]
     rows: NDArray[np.int64] | None = None
-    """(M,) where the split's images are in the array; None where they are all of it."""
+    """(M,) indices of the images of the split; None where it has all images."""
 
     def take(self, chosen: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
-        """The chosen ones of the split's images, read from where they are."""
+        """Read the chosen images of the split."""
         rows = chosen if self.rows is None else self.rows[chosen]
-        # For rows `take` is several times as fast as an index, and lets other threads run.
+        # For rows, `take` is several times faster than indexing, and lets other threads run.
         return self.images[rows] if isinstance(rows, slice) else self.images.take(rows, axis=0)
 
     def part(self, chosen: NDArray[np.int64]) -> "Split":
-        """The chosen ones of the split's images as a split."""
+        """The chosen images of the split, as a split."""
         rows = chosen if self.rows is None else self.rows[chosen]
         return Split(self.images, self.labels[chosen], rows)
 
     @property
     def chance(self) -> float:
-        """Share of the most frequent class: the accuracy of a constant answer."""
+        """Share of the most frequent class: the accuracy of a constant prediction."""
         return float(np.bincount(self.labels).max() / len(self.labels))
 
 
 @dataclass(frozen=True)
 class TrialData:
-    """The three splits of one trial, and how its images are scaled."""
+    """The three splits of a trial, and how its images are scaled: (x / 255 - mean) / std."""
 
     train: Split
     validation: Split
@@ -58,10 +58,10 @@ def split_dataset(
     validation: Literal["test"] | float = "test",
     normalization: str = "unit",
 ) -> TrialData:
-    """Take the subset, hold out the validation images from it, and measure the training images.
+    """Choose the subset, split off validation images, and measure the training images.
 
     Raises:
-        DataError: `train_size` is more than there are, or too few for a validation split.
+        DataError: `train_size` is larger than the dataset, or too small for a validation split.
     """
     test = Split(dataset.x_test, dataset.y_test)
     train, held_out = Split(dataset.x_train, dataset.y_train), test
@@ -78,7 +78,7 @@ def split_dataset(
 
 
 def _channel_statistics(split: Split) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of x/255, a channel; a constant channel gets std 1."""
+    """Mean and standard deviation of x/255 for each channel; a constant channel gets std 1."""
     values = np.arange(256) / 255
     counts = np.zeros((split.images.shape[-1], 256), np.int64)
     for start in range(0, len(split.labels), _PIECE):
@@ -90,6 +90,6 @@ def _channel_statistics(split: Split) -> tuple[NDArray[np.float32], NDArray[np.f
 
 
 def _pixel_counts(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(C, 256) how many pixels have each value, a channel."""
+    """(C, 256): in each channel, the number of pixels that have each value."""
     channels = range(images.shape[-1])
     return np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in channels])

@@ -135,26 +135,26 @@ class InferenceHandler:
     leaving: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
 
     def look(self, request: InferenceRequest) -> InferenceResult:
-        from involbench.training.inference import answers, kernel_maps, own_pictures
+        from involbench.training.inference import kernel_maps, predict_images, read_image_files
 
         run = request.run
         match request:
             case PredictFiles(_, files):
-                pictures = own_pictures(files, run.facts, run.record.trial.data.resize)
-                return answers(run.record, run.facts, run.weights, pictures)
+                pictures = read_image_files(files, run.facts, run.record.trial.data.resize)
+                return predict_images(run.record, run.facts, run.weights, pictures)
             case PredictTest(_, count):
                 pictures = self._tested(run, count)
-                return answers(run.record, run.facts, run.weights, pictures)
+                return predict_images(run.record, run.facts, run.weights, pictures)
             case MakeKernels(_, count, chosen, pixel, untrained):
                 weights = None if untrained else run.weights
                 pictures = self._tested(run, count, chosen)
                 return kernel_maps(run.record, run.facts, weights, pictures, pixel)
 
     def _tested(self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()) -> "ImageBatch":
-        from involbench.training.inference import tested_pictures
+        from involbench.training.inference import choose_test_images
 
         with _of_the_run():
-            return tested_pictures(self.load(run.record.trial.data), run.facts, count, chosen)
+            return choose_test_images(self.load(run.record.trial.data), run.facts, count, chosen)
 
     def export(self, request: ExportRun) -> ExportRecord:
         from involbench.export.verification import deployable, export
@@ -301,14 +301,14 @@ class RequestHandler:
                 return record
 
     def _train(self, request: RunTrial) -> RunRecord:
-        from involbench.training.checkpoint import Stopped
-        from involbench.training.inference import keep_pictures
+        from involbench.training.callbacks import Stopped
+        from involbench.training.inference import save_sample_images
         from involbench.training.trial import run_trial
 
         self.training = True
         try:
             dataset = self.load(request.trial.data)
-            keep_pictures(request.run_dir.parent.parent, dataset)
+            save_sample_images(request.run_dir.parent.parent, dataset)
             return run_trial(
                 request.trial,
                 dataset,

@@ -7,7 +7,8 @@ import pytest
 
 from involbench.benchmark import memory, operator, step
 from involbench.benchmark import operator as forms
-from involbench.benchmark.timing import BenchmarkCase, warm_up
+from involbench.benchmark.backends import BenchmarkCase
+from involbench.benchmark.timing import warm_up
 from involbench.errors import InvolbenchError
 from involbench.results.benchmarks import OperatorShape
 
@@ -17,7 +18,10 @@ SHAPE = OperatorShape(batch=2, height=6, width=6, channels=4, kernel_size=3, gro
 def test_times_of_different_results_are_refused(monkeypatch):
     right = forms.involution
     monkeypatch.setattr(forms, "involution", lambda *a, **k: 1.001 * right(*a, **k))
-    with pytest.raises(InvolbenchError, match=r"the result of the involution is up to 1.0e-03"):
+    with pytest.raises(
+        InvolbenchError,
+        match=r"the result of the involution differs from that of patches by 1.0e-03",
+    ):
         operator.time_operator(SHAPE, 2, lambda done, total: None)
 
 
@@ -30,7 +34,7 @@ def test_steps_of_different_networks_are_refused(monkeypatch):
         return 1.1 * right(self, inputs, training)
 
     monkeypatch.setattr(step.PatchesInvolution2D, "call", wrong)
-    with pytest.raises(InvolbenchError, match="with the same weights the loss is"):
+    with pytest.raises(InvolbenchError, match="with the same weights, the loss is"):
         step.time_steps(2, lambda done, total: None)
 
 

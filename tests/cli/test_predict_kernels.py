@@ -149,7 +149,7 @@ def test_a_run_without_a_whole_network_is_refused(tree):
     assert f"damaged: it has {len(whole) - 9} bytes" in refused(tree, "kernels", "smoke/inn-seed0")
     place = whole.index(b"model.weights.h5") + 2000
     (run / "model.keras").write_bytes(whole[:place] + bytes(64) + whole[place + 64 :])
-    assert "damaged, or another version's" in refused(tree, "kernels", "smoke/inn-seed0")
+    assert "damaged, or of another version" in refused(tree, "kernels", "smoke/inn-seed0")
     (run / "run.json").unlink()
     assert "is unfinished: it has no trained" in refused(tree, "kernels", "smoke/inn-seed0")
 
@@ -161,7 +161,8 @@ def test_images_that_are_others_by_now_are_not_taken_for_the_run_s(tree):
     (run / "run.json").write_text(json.dumps(record))
     line = refused(tree, "predict", "smoke/inn-seed0", "--test", 3)
     assert (
-        "the run's images are not at hand: digits is no longer what the run was tested on" in line
+        "the run's images are not at hand: digits has changed since the run was tested on it"
+        in line
     )
 
 

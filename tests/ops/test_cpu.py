@@ -1,5 +1,6 @@
 """The loops compiled for the CPU: vector lengths, threads, processes, and life without them."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -104,6 +105,15 @@ def test_gives_the_same_where_numba_is_not_installed(without_numba, strides):
     case = reference.Case((3, 5, 6, 4), (3, 3), strides, groups=2)
     for wrap in (lambda function: function, in_graph):
         check(case, "channels_last", "float32", 0, wrap)
+
+
+def test_can_be_imported_where_numba_is_not_installed(monkeypatch):
+    for name in [each for each in sys.modules if each.startswith("involbench.ops.cpu")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("numba", "llvmlite"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
+    assert not importlib.import_module("involbench.ops.cpu").available()
 
 
 def test_gives_the_same_where_numba_may_not_compile(monkeypatch):

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from involbench.results.paths import ResultsPath
-from involbench.training.checkpoint import Checkpoint, Checkpoints, Training
-from involbench.training.history import NAMES
+from involbench.training.checkpoint import METRICS, Checkpoint, Checkpoints, Training
 
 TRAINING = Training((((2, 3), "float32"), ((), "int64")), epochs=3, steps=4)
 
 
 def made(epoch, step=0):
     arrays = (np.arange(6, dtype=np.float32).reshape(2, 3) + epoch, np.array(epoch, np.int64))
-    history = {name: [0.1 + k for k in range(epoch)] for name in NAMES if epoch}
+    history = {name: [0.1 + k for k in range(epoch)] for name in METRICS if epoch}
     sums = (np.array(2.5, np.float32),) if step else ()
     return Checkpoint(epoch, step, 1.5, 0.5, history, {"keras": "3"}, arrays, sums)
 
@@ -27,7 +26,7 @@ def test_the_newest_comes_back_as_it_was_and_two_are_kept(tmp_path):
     found = kept.latest(TRAINING)
     assert found is not None
     assert (found.epoch, found.step) == (2, 0)
-    assert found.history == {name: [0.1, 1.1] for name in NAMES}
+    assert found.history == {name: [0.1, 1.1] for name in METRICS}
     for actual, expected in zip(found.variables, made(2).variables, strict=True):
         assert actual.dtype == expected.dtype
         np.testing.assert_array_equal(actual, expected)

@@ -14,10 +14,10 @@ from involbench.training.prefetch import (
     EvaluationBatches,
     PreparedBatches,
     TrainingBatches,
+    as_tensorflow_dataset,
 )
 from involbench.training.provenance import make_reproducible
 from involbench.training.split import Split, split_dataset
-from involbench.training.tensorflow_dataset import as_tensorflow_dataset
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_the_share_is_the_median_over_epochs(monkeypatch):
         wait.on_epoch_begin(0)
         for step, (asked, made) in enumerate(given):
             wait.on_train_batch_begin(step)
-            wait.given(asked, made)
+            wait.record_batch(asked, made)
             wait.on_train_batch_end(step)
         wait.on_epoch_end(0)
         assert wait.share == pytest.approx(share)

@@ -57,7 +57,7 @@ def test_what_can_never_be_built_says_why():
         raise SettingError("models.m", f"width {width} does not fit")
 
     with pytest.raises(
-        SettingError, match="width 256 does not fit; nor can it at any smaller width"
+        SettingError, match="width 256 does not fit; no smaller width can be built either"
     ):
         nearest_width(size, 100)
 

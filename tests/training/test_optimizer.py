@@ -14,7 +14,7 @@ from involbench.training.checkpoint import Checkpoints
 from involbench.training.fit import fit
 from involbench.training.optimizer import make_loss, make_optimizer
 from involbench.training.split import split_dataset
-from involbench.training.strategy.single import OneDevice
+from involbench.training.strategy.single import SingleDevice
 
 EPOCHS, BATCH, TRAINED, TESTED, CLASSES = 3, 8, 20, 10, 5
 STEPS = 3  # Of an epoch: of 8, 8 and 4 images.
@@ -46,7 +46,7 @@ def fitted(tmp_path, **training):
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
     model = keras.Sequential([keras.Input((4, 4, 1), dtype="uint8"), *layers])
     checkpoints = Checkpoints(ResultsPath(tmp_path / "checkpoint"), pytest.fail)
-    return model, data, fit(model, data, trial(**training), checkpoints, OneDevice()).history
+    return model, data, fit(model, data, trial(**training), checkpoints, SingleDevice()).history
 
 
 def rates(steps_per_epoch, **schedule):

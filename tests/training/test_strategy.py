@@ -18,7 +18,7 @@ from involbench.results.record import Hardware
 from involbench.spec.schema import TrainingSpec
 from involbench.spec.trial import Trial
 from involbench.training import strategy as distribution
-from involbench.training.checkpoint import assign_sums
+from involbench.training.checkpoint import assign_metrics
 from involbench.training.fit import faults_of_run
 from involbench.training.prefetch import (
     DataStallMonitor,
@@ -27,7 +27,7 @@ from involbench.training.prefetch import (
     TrainingBatches,
 )
 from involbench.training.split import Split
-from involbench.training.strategy import shared_among
+from involbench.training.strategy import parallel_devices
 from tests.training.slow_batches import SECONDS
 
 BACKEND = keras.backend.backend()
@@ -120,8 +120,8 @@ def test_the_sums_of_an_epoch_go_on_on_another_number_of_devices():
     """Two kinds of sums: those of each device, or their totals on the first."""
     saved = tuple(np.array(value, np.float32) for value in (1, 2, 10, 20))
     one, three = sums(0, 0), sums(0, 0, 0, 0, 0, 0)
-    assert assign_sums(one, 2, saved)
-    assert assign_sums(three, 2, saved)
+    assert assign_metrics(one, 2, saved)
+    assert assign_metrics(three, 2, saved)
     assert [float(v) for v in one] == [11, 22]
     assert [float(v) for v in three] == [11, 22, 0, 0, 0, 0]
 
@@ -133,7 +133,7 @@ def batches(kind, count, **more):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's pipeline")
 def test_a_batch_that_does_not_divide_goes_to_every_replica_of_tensorflow():
-    from involbench.training.tensorflow_dataset import as_tensorflow_dataset
+    from involbench.training.prefetch import as_tensorflow_dataset
 
     plain, shuffled = batches(EvaluationBatches, 7), batches(TrainingBatches, 7, seed=1)
     with PreparedBatches(shuffled, range(1), DataStallMonitor()) as prepared:
@@ -161,10 +161,10 @@ def test_a_regularizer_of_activities_is_refused_by_several_devices_of_tensorflow
 
 @pytest.mark.skipif(BACKEND != "jax", reason="JAX's layout")
 def test_jax_divides_what_divides():
-    from involbench.training.strategy.data_parallel import Sharded
+    from involbench.training.strategy.data_parallel import DataParallel
 
     device, *_ = keras.distribution.list_devices()
-    pieces = Sharded([device]).feed(batches(EvaluationBatches, 7))
+    pieces = DataParallel([device]).inputs(batches(EvaluationBatches, 7))
     assert [len(piece) for piece in pieces[1][0]] == [3, 0]
     pieces._devices = 2
     assert [len(piece) for piece in pieces[1][0]] == [2, 1]
@@ -191,25 +191,25 @@ def test_one_cpu_is_refused_before_anything_is_written_and_enough_for_auto():
             "seed": 0,
         }
     )
-    why = "is for tensorflow and jax" if BACKEND == "torch" else "needs several devices, and .* one"
+    why = "needs tensorflow or jax" if BACKEND == "torch" else "needs several devices, and .* one"
     (fault,) = faults_of_run(trial, make_dataset("made", *split, *split, ("a", "b")))
     assert fault.key == "training.distribution"
     assert re.match(f"data_parallel {why}", fault.reason)
-    assert shared_among(training("auto")) == ()
+    assert parallel_devices(training("auto")) == ()
 
 
 @distributing
 def test_auto_and_data_parallel_take_all_devices_that_are_seen(two_devices):
-    assert shared_among(training("none")) == ()
-    assert shared_among(training("auto")) == ("GPU:0", "GPU:1")
-    assert shared_among(training("data_parallel")) == ("GPU:0", "GPU:1")
+    assert parallel_devices(training("none")) == ()
+    assert parallel_devices(training("auto")) == ("GPU:0", "GPU:1")
+    assert parallel_devices(training("data_parallel")) == ("GPU:0", "GPU:1")
 
 
 @distributing
 def test_a_batch_size_that_does_not_divide_is_refused(two_devices):
-    with pytest.raises(UsageError, match=r"training\.batch_size 9 is no multiple"):
-        shared_among(training("data_parallel", batch_size=9))
-    assert shared_among(training("auto", batch_size=9)) == ()
+    with pytest.raises(UsageError, match=r"training\.batch_size 9 is not a multiple of 2"):
+        parallel_devices(training("data_parallel", batch_size=9))
+    assert parallel_devices(training("auto", batch_size=9)) == ()
 
 
 def test_where_a_run_was_trained_names_the_number_of_devices():

@@ -18,7 +18,8 @@ import numpy as np
 from involbench.data import make_dataset
 from involbench.results.paths import ResultsPath
 from involbench.spec.trial import Trial
-from involbench.training.checkpoint import Checkpoints, Stopped
+from involbench.training.callbacks import Stopped
+from involbench.training.checkpoint import Checkpoints
 from involbench.training.trial import run_trial
 from tests.effort import THOROUGH
 from tests.training.slow_batches import starving

@@ -1,4 +1,4 @@
-"""The involution and both its gradients of NumPy arrays, on all cores."""
+"""The involution and both its gradients for NumPy arrays, on all cores."""
 
 import functools
 import itertools
@@ -12,22 +12,21 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from involbench.ops import shifted_views as taps
-from involbench.ops.cpu.plan import loops, make_plan
-from involbench.ops.cpu.runtime import empty
+from involbench.ops.cpu.plan import empty, loops, make_plan
 from involbench.ops.geometry import Geometry
+from involbench.ops.shifted_views import wide
 
 Array = np.ndarray[Any, Any]
 
 # Below this many products a second thread costs more than it saves.
 _FEW_PRODUCTS = 2**16
-# Parts for each thread, so that one that is held up leaves its share to the others.
+# Parts for each thread, so that the others can take over from one that the system slows down.
 _PARTS = 8
 
 
 @functools.cache
 def available() -> bool:
-    """Whether numba compiles the loops: it is installed, fits the other packages, and may."""
+    """Whether numba can compile the loops: it is installed, fits the other packages, and is on."""
     try:
         from numba import config
 
@@ -40,11 +39,11 @@ def available() -> bool:
 def adapted(
     function: Callable[[Any, Any, Geometry], Any], inputs: Any, kernels: Any, geometry: Geometry
 ) -> Any:
-    """`function` of the backend's tensors of any type and data format.
+    """Call `function` for the backend's tensors of any type and data format.
 
-    It is given channels-last float32 or float64 tensors, and a geometry to match.
+    It gets channels-last float32 or float64 tensors, and a geometry that fits them.
     """
-    x, h = taps.wide(inputs), taps.wide(kernels)
+    x, h = wide(inputs), wide(kernels)
     if geometry.channels_last:
         return ops.cast(function(x, h, geometry), inputs.dtype)
     x, h = ops.transpose(x, (0, 2, 3, 1)), ops.transpose(h, (0, 3, 4, 1, 2))
@@ -76,7 +75,7 @@ def kernels_gradient(inputs: Array, upstream: Array, geometry: Geometry) -> Arra
 
 
 def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry: Geometry) -> None:
-    """One of the compiled loops, over all images."""
+    """Run one of the compiled loops over all images."""
     batch, dtype = shape[0], arrays[0].dtype
     plan = make_plan(shape[1:], geometry, dtype)
     flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
@@ -102,7 +101,7 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
 
 
 def _threads() -> int:
-    """As many as numba would take: the cores that this process may use, or NUMBA_NUM_THREADS."""
+    """The number that numba takes: the cores that this process may use, or NUMBA_NUM_THREADS."""
     from numba import config
 
     return int(config.NUMBA_NUM_THREADS)
@@ -113,5 +112,5 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_threads(), thread_name_prefix="involution")
 
 
-# A child has none of its parent's threads.
+# A forked child has none of the threads.
 os.register_at_fork(after_in_child=_pool.cache_clear)

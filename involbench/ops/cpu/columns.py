@@ -1,50 +1,23 @@
-"""The involution and both its gradients for few channels a group: vectors over a row's columns.
+"""The involution and both its gradients as loops over pixels, with vectors over a row's columns.
 
-As in `channels`, an image is gone through row by row, with a ring of padded rows. Here each
-channel of a row is a plane of its own, and so is each tap of a row's kernels: what is side by side
-in memory is a few channels and a few taps, which would leave vectors over them half empty.
+For groups of few channels, which would leave vectors over the channels half empty. As in
+`channels`, a ring holds the padded rows that one output row reaches. Each channel of a row is a
+plane, and so is each tap of a row's kernels (see `layouts`).
 
-Arrays are flat: images (B, H, W, C), kernels (B, H', W', groups, taps). Each function does images
-`first` to `last - 1`, and different threads may do different images.
+Arrays are flat: images (B, H, W, C), kernels (B, H', W', groups, taps). Each function computes
+images `first` to `last - 1`; different threads may compute different images.
 """
 
 from typing import Any, NamedTuple
 
 from involbench.ops.cpu.layouts import (
-    clear_row,
+    clear,
     from_planes,
     read_plane_rows,
     to_planes,
     write_plane_rows,
 )
-from involbench.ops.cpu.runtime import cached, part
-from involbench.ops.cpu.vectors import add_product, get, load, store, zeros
-
-
-class Sizes(NamedTuple):
-    """What the loops must know; integers all."""
-
-    height: int  # of the inputs
-    width: int
-    out_height: int  # of the result
-    out_width: int
-    row_strides: int
-    column_strides: int
-    top: int  # zeros above the image
-    left: int
-    channels: int
-    groups: int
-    members: int  # channels of a group
-    group_step: int  # from a group's first channel to the next group's
-    member_step: int  # from a channel to the next one of its group
-    kernel_height: int
-    row_dilation: int
-    taps: int
-    ring_height: int
-    plane: int  # entries of a channel's plane in the ring; whole vectors
-    phase: int  # entries of all planes of a phase
-    front: int  # zeros at the start of a plane of a line: as many as a tap is shifted at most
-    line: int  # entries of a plane of a line
+from involbench.ops.cpu.vectors import add_product, cached, get, load, part, store, zeros
 
 
 class Scratch(NamedTuple):
@@ -115,62 +88,56 @@ def _kernels_row(ring, offsets, tap, kernels, line, s, lanes):
 
 @part
 def _read(pixels, row, width, planes, s):
-    """A row of outputs or kernels into planes."""
+    """Copy a row of outputs or kernels into planes."""
     start = row * s.out_width * width
     to_planes(pixels, start, width, s.out_width, width, planes, s.front, s.line)
 
 
 @part
 def _write(planes, pixels, row, width, s):
+    """Copy planes into a row of outputs or kernels."""
     start = row * s.out_width * width
     from_planes(planes, s.front, s.line, pixels, start, width, s.out_width, width)
 
 
 @cached
 def forward(inputs, kernels, outputs, first, last, scratch, s, lanes):
-    """The result, into `outputs`."""
+    """Compute the result, into `outputs`."""
     ring, line, planes, offsets, _, _, _ = scratch
     for image in range(first, last):
-        read = 0
         for row in range(s.out_height):
-            top, out = row * s.row_strides, image * s.out_height + row
-            read_plane_rows(inputs, image, max(read, top), top + s.ring_height, ring, s, lanes)
-            read = top + s.ring_height
+            out, tap = image * s.out_height + row, row * s.row_strides % s.ring_height * s.taps
+            read_plane_rows(inputs, image, row, ring, s, lanes)
             _read(kernels, out, s.groups * s.taps, planes, s)
-            _forward_row(ring, offsets, top % s.ring_height * s.taps, planes, line, s, lanes)
+            _forward_row(ring, offsets, tap, planes, line, s, lanes)
             _write(line, outputs, out, s.channels, s)
 
 
 @cached
 def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, lanes):
-    """The gradient by the inputs, into `inputs`."""
+    """Compute the gradient by the inputs, into `inputs`."""
     ring, line, planes, _, phases, columns, shifts = scratch
     for image in range(first, last):
         for row in range(s.out_height):
-            top, out = row * s.row_strides, image * s.out_height + row
+            out = image * s.out_height + row
             _read(kernels, out, s.groups * s.taps, planes, s)
             _read(upstream, out, s.channels, line, s)
             for tap_row in range(s.kernel_height):
-                slot = (top + tap_row * s.row_dilation) % s.ring_height
+                ring_row = (row * s.row_strides + tap_row * s.row_dilation) % s.ring_height
                 tap = tap_row * (s.taps // s.kernel_height)
-                _inputs_row(ring, slot, planes, tap, line, phases, columns, shifts, s, lanes)
-            end = top + s.row_strides if row + 1 < s.out_height else s.top + s.height
-            # Rows that no tap reached are zero: the ring's slot was cleared before.
-            write_plane_rows(ring, image, top, end, inputs, s, lanes)
-        for row in range(s.ring_height):
-            clear_row(ring, row, s, lanes)
+                _inputs_row(ring, ring_row, planes, tap, line, phases, columns, shifts, s, lanes)
+            write_plane_rows(ring, image, row, inputs, s, lanes)
+        clear(ring, 0, s.ring_height * s.column_strides * s.phase, lanes)
 
 
 @cached
 def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, lanes):
-    """The gradient by the kernels, into `kernels`."""
+    """Compute the gradient by the kernels, into `kernels`."""
     ring, line, planes, offsets, _, _, _ = scratch
     for image in range(first, last):
-        read = 0
         for row in range(s.out_height):
-            top, out = row * s.row_strides, image * s.out_height + row
-            read_plane_rows(inputs, image, max(read, top), top + s.ring_height, ring, s, lanes)
-            read = top + s.ring_height
+            out, tap = image * s.out_height + row, row * s.row_strides % s.ring_height * s.taps
+            read_plane_rows(inputs, image, row, ring, s, lanes)
             _read(upstream, out, s.channels, line, s)
-            _kernels_row(ring, offsets, top % s.ring_height * s.taps, planes, line, s, lanes)
+            _kernels_row(ring, offsets, tap, planes, line, s, lanes)
             _write(planes, kernels, out, s.groups * s.taps, s)

@@ -1,23 +1,58 @@
-"""Vectors of a fixed number of lanes, for functions that numba compiles.
+"""How numba compiles the loops, and the vectors of a fixed number of lanes that they use.
 
-A compiler that is left to find the vectors by itself keeps sums in memory when it cannot know how
-long a loop is. Here they are values of their own, and stay in registers whatever sizes come.
+A compiler that has to find the vectors itself keeps sums in memory where it does not know how long
+a loop is. Here vectors are values, and stay in registers for all sizes.
 
-An index is in elements of a flat array, is not checked, and must not be negative. `lanes` is a
-tuple of as many entries as a vector has lanes, so that its type tells the compiler their number.
-Of the liberties that compilers take with floating point, only fusing a product with the sum that
-it goes into is allowed: NaN and infinity are kept.
+An index counts the elements of a flat array. It is not checked, and must not be negative. `lanes`
+is a tuple with one entry for each lane of a vector, so that its type tells the compiler how many
+there are. The compiler may fuse a product with the sum that it goes into, and may change floating
+point in no other way: NaN and infinity are kept.
 """
 
+import functools
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
 _FUSED = ("contract",)
+
+# Only compiled functions call it.
+part: Callable[[Any], Any] = numba.njit(
+    nogil=True,
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    forceinline=True,
+)
+
+
+def cached(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a function at its first call, or read it from the disk where a process compiled it.
+
+    Numba only looks for changes in the function's file. The digest in the name makes it look for
+    changes in all of them.
+    """
+    function.__qualname__ += f"-{_digest()}"
+    try:
+        return numba.njit(nogil=True, cache=True, error_model="numpy", no_cfunc_wrapper=True)(
+            function
+        )
+    except RuntimeError:  # Numba found no folder to write in.
+        return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+@functools.cache
+def _digest() -> str:
+    """A digest of all sources that are compiled."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
 class Vector(types.Type):
@@ -131,7 +166,7 @@ def sums_of_four(typing: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
         choose = _chooser(builder)
 
         def blocks(x: Any, y: Any, *picks: tuple[int, ...]) -> Any:
-            """The sum of two mixtures of x and y, each made alike in every block of four lanes."""
+            """The sum of two mixtures of x and y, mixed alike in every block of four lanes."""
             mixed = [choose(x, y, [f + p for f in range(0, lanes, 4) for p in q]) for q in picks]
             return builder.fadd(*mixed)
 
@@ -177,7 +212,7 @@ def transpose(
 def _pointer(
     context: Any, builder: Any, signature: Any, args: Any, vector: Any | None = None
 ) -> Any:
-    """To the element of args[0] that args[1] says, as the start of a vector if one is given."""
+    """A pointer to element args[1] of args[0]; to a vector that starts there, if one is given."""
     array = context.make_array(signature.args[0])(context, builder, args[0])
     pointer = builder.gep(array.data, [args[1]])
     return pointer if vector is None else builder.bitcast(pointer, vector.as_pointer())

@@ -1,31 +1,30 @@
 """Involution on TensorFlow: compiled loops on the CPU, XLA elsewhere and for few channels.
 
-On the CPU the result and both gradients are computed by `involbench.ops.cpu`, which TensorFlow
-calls as functions of NumPy arrays; no size of a batch or image compiles anything anew. Where groups
-have few channels, what XLA makes of the sums is faster. Neither can be part of what XLA compiles or
-of a graph that leaves this process: there the sums over shifted views run as plain operations.
-Who traces such a graph says so (`plain_operations`), or is known by its module (`_EXPORTERS`).
+On the CPU, TensorFlow calls `involbench.ops.cpu` as functions of NumPy arrays; no size of a batch
+or image compiles anything again. Where groups have few channels, XLA is faster. Neither can be part
+of a graph that XLA compiles or that leaves this process: there, the sums over shifted views run as
+plain operations. The code that traces such a graph chooses them by `plain_operations`, or is
+recognized by its module (`_EXPORTERS`).
 """
 
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from involbench.ops import cpu
-from involbench.ops import shifted_views as taps
+from involbench.ops import cpu, shifted_views
 from involbench.ops.geometry import Geometry
-from involbench.ops.plain import plain_operations_chosen
-from involbench.ops.tensorflow import compiled as tensorflow_compiled
-from involbench.ops.tensorflow.gradients import differentiable
+from involbench.ops.involution import plain_operations_chosen
+from involbench.ops.tensorflow import compiled
 
-# Who saves a model traces it on the way, and has no other way to tell a layer.
+# They trace a model to save it, and have no other way to tell its layers.
 _EXPORTERS = ("keras.src.export", "tensorflow.python.saved_model", "tf2onnx")
 
 _SAVED_LOOPS = (
@@ -43,14 +42,14 @@ def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.
     elif _by_loops(inputs, geometry, known):
         result = cpu.adapted(_with_loops, inputs, kernels, geometry)
     elif known:
-        result = tensorflow_compiled.involution(inputs, kernels, geometry)
+        result = _with_regions(inputs, kernels, geometry)
     else:
         result = _as_operations(inputs, kernels, geometry)
     return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
 
 
 def _by_loops(inputs: tf.Tensor, geometry: Geometry, known: bool) -> bool:
-    few = known and tensorflow_compiled.few_channels(tuple(inputs.shape[1:]), geometry)
+    few = known and compiled.few_channels(tuple(inputs.shape[1:]), geometry)
     return not few and cpu.available() and _only_cpus()
 
 
@@ -59,7 +58,7 @@ def _with_loops(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf
 
 
 class _Loops:
-    """The three parts as functions of NumPy arrays, channels last."""
+    """The result and the two gradients by functions of NumPy arrays, channels last."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
@@ -83,12 +82,92 @@ class _Loops:
 
     def _on_arrays(self, function: Callable[..., Any], *tensors: tf.Tensor) -> tf.Tensor:
         if _exporting():
-            # The saver traces the gradients of every operation that it saves. So these loops are
-            # in a graph that was traced before.
+            # Saving traces the gradients of all operations in the graph. So these loops are in a
+            # graph that was traced before.
             warnings.warn(_SAVED_LOOPS, stacklevel=2)
-        # Not stateful: a gradient that nobody asks for is not computed.
+        # Not stateful, so that a gradient that nobody uses is not computed.
         call = partial(function, geometry=self._geometry)
         return tf.numpy_function(call, tensors, tensors[-1].dtype, stateful=False)
+
+
+def _with_regions(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    image = tuple(inputs.shape[1:])
+    if not _scattered(inputs, geometry):
+        return differentiable(inputs, kernels, compiled.Regions(image, geometry))
+    # Loops over the channels of a group are only long where these are side by side.
+    regions = compiled.Regions(image, replace(geometry, group_layout="contiguous"))
+    inputs = _swap_channels(inputs, geometry.groups)
+    result = differentiable(inputs, kernels, regions)
+    return _swap_channels(result, inputs.shape[3] // geometry.groups)
+
+
+def _scattered(inputs: tf.Tensor, geometry: Geometry) -> bool:
+    members = (inputs.shape[-1] or 0) // geometry.groups
+    interleaved = geometry.group_layout == "interleaved" and geometry.channels_last
+    return interleaved and geometry.groups > 1 and members > 1
+
+
+def _swap_channels(x: tf.Tensor, inner: int) -> tf.Tensor:
+    """Channels (C / inner, inner) as (inner, C / inner)."""
+    shape = tf.shape(x)
+    pairs = tf.reshape(x, (*tf.unstack(shape[:3]), x.shape[3] // inner, inner))
+    return tf.reshape(tf.transpose(pairs, (0, 1, 2, 4, 3)), shape)
+
+
+class Parts(Protocol):
+    """A way to compute the result and its gradients.
+
+    Each is linear in both of its tensors, so that the gradients of each are the other two.
+    """
+
+    def forward(self, inputs: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor: ...
+
+    def inputs_gradient(
+        self, shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor
+    ) -> tf.Tensor: ...
+
+    def kernels_gradient(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor: ...
+
+
+def differentiable(inputs: tf.Tensor, kernels: tf.Tensor, parts: Parts) -> tf.Tensor:
+    """The result that `parts` computes, with gradients of any order."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def call(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, parts)
+            dx.set_shape(inputs.shape)
+            return dx, _kernels_gradient(inputs, upstream, parts)
+
+        return parts.forward(inputs, kernels), gradient
+
+    return call(inputs, kernels)
+
+
+def _inputs_gradient(
+    shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor, parts: Parts
+) -> tf.Tensor:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def call(kernels: tf.Tensor, upstream: tf.Tensor) -> Any:
+        def gradient(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dkernels = _kernels_gradient(inputs, upstream, parts)
+            return dkernels, differentiable(inputs, kernels, parts)
+
+        return parts.inputs_gradient(shape, kernels, upstream), gradient
+
+    return call(kernels, upstream)
+
+
+def _kernels_gradient(inputs: tf.Tensor, upstream: tf.Tensor, parts: Parts) -> tf.Tensor:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def call(inputs: tf.Tensor, upstream: tf.Tensor) -> Any:
+        def gradient(kernels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, parts)
+            return dx, differentiable(inputs, kernels, parts)
+
+        return parts.kernels_gradient(inputs, upstream), gradient
+
+    return call(inputs, upstream)
 
 
 def _as_operations(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
@@ -96,10 +175,10 @@ def _as_operations(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) ->
     def call(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             shape = keras.ops.shape(inputs)
-            dx = taps.inputs_gradient(shape, kernels, upstream, geometry)
-            return dx, taps.kernels_gradient(inputs, upstream, geometry)
+            dx = shifted_views.inputs_gradient(shape, kernels, upstream, geometry)
+            return dx, shifted_views.kernels_gradient(inputs, upstream, geometry)
 
-        return taps.forward(inputs, kernels, geometry), gradient
+        return shifted_views.forward(inputs, kernels, geometry), gradient
 
     return call(inputs, kernels)
 
@@ -114,7 +193,7 @@ def _in_xla() -> bool:
 
 
 def _exporting() -> bool:
-    """Whether this is traced to be saved."""
+    """Whether this is part of a trace that will be saved."""
     if tf.executing_eagerly():
         return False
     frame: FrameType | None = sys._getframe()

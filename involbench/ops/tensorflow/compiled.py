@@ -1,25 +1,25 @@
 """Involution on TensorFlow as regions that XLA compiles for one batch size.
 
-XLA compiles a function anew for every concrete shape. So that a smaller last batch compiles
-nothing, a batch whose size is not known goes through in chunks of a size that depends only on the
-image; the last chunk is filled up with zeros. A batch far smaller than a chunk, as when a served
-model answers for one image, is not worth filling up and runs as plain operations.
+XLA compiles a function again for every concrete shape. So that a smaller last batch compiles
+nothing, a batch of unknown size is divided into chunks whose size depends only on the image; zeros
+fill up the last chunk. A batch far smaller than a chunk, such as one image for a served model, is
+not worth filling up and runs as plain operations.
 
-They are compiled one by one, each into a few loops that read every shifted view where it lies.
-(Fused into one region they are far slower: XLA's compiler for CPUs then rebuilds the same sums at
-every use.)
+The result and the two gradients are compiled one by one, each into a few loops that read every
+shifted view where it lies. (Fused into one region they are far slower: XLA's compiler for CPUs then
+rebuilds the same sums at every use.)
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
+from tensorflow.compiler.xla import xla_data_pb2
 
-from involbench.ops import shifted_views as taps
+from involbench.ops import shifted_views
 from involbench.ops.geometry import Geometry
-from involbench.ops.tensorflow.gradients import differentiable, kernels_gradient
 
 # Numbers in a chunk's largest array: enough work for every core, and small against memory.
 _CHUNK_NUMBERS = 2**22
@@ -33,7 +33,7 @@ def over_batch(
     image: tuple[int, ...],
     geometry: Geometry,
 ) -> Callable[..., tf.Tensor]:
-    """A function of the same tensors as both, for every batch size."""
+    """A function of the same tensors as `plain` and `compiled`, for every batch size."""
     chunk = chunk_size(image, geometry)
     worth = max(chunk // _SMALLEST_SHARE, 1)
 
@@ -52,7 +52,7 @@ def over_batch(
             return plain(*tensors)
         if known and not tf.executing_eagerly():
             return compiled(*tensors)
-        # Only the batch differs from call to call, also where tensors of known shapes are given.
+        # Only the size of the batch may differ from call to call.
         specs = [tf.TensorSpec((None, *t.shape[1:]), t.dtype) for t in tensors]
         return in_chunks.get_concrete_function(*specs)(*tensors)
 
@@ -88,43 +88,20 @@ def _fill(parts: list[tf.Tensor], missing: tf.Tensor) -> list[tf.Tensor]:
 
 
 _FEW = 7
+# Up to this many channels a group, one loop in the images' layout is faster than transposing them.
+_FEWEST = 4
 
 _compiled: dict[Any, Callable[..., tf.Tensor]] = {}
 
 
 def few_channels(image: tuple[int, ...], geometry: Geometry) -> bool:
-    """Whether groups have so few that XLA's vectors over an image's columns beat other loops."""
+    """Whether groups have so few that vectors over an image's columns, XLA's, beat other loops."""
     channels = image[2] if geometry.channels_last else image[0]
     return channels // geometry.groups <= _FEW
 
 
-def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
-    """See `involbench.ops.involution`; for images of known size, outside XLA."""
-    image = tuple(inputs.shape[1:])
-    if not _scattered(inputs, geometry):
-        return differentiable(inputs, kernels, _Regions(image, geometry))
-    # Loops over the channels of a group are long only where these lie side by side.
-    regions = _Regions(image, replace(geometry, group_layout="contiguous"))
-    inputs = _swap_channels(inputs, geometry.groups)
-    result = differentiable(inputs, kernels, regions)
-    return _swap_channels(result, inputs.shape[3] // geometry.groups)
-
-
-def _scattered(inputs: tf.Tensor, geometry: Geometry) -> bool:
-    members = (inputs.shape[-1] or 0) // geometry.groups
-    interleaved = geometry.group_layout == "interleaved" and geometry.channels_last
-    return interleaved and geometry.groups > 1 and members > 1
-
-
-def _swap_channels(x: tf.Tensor, inner: int) -> tf.Tensor:
-    """Channels (C / inner, inner) as (inner, C / inner)."""
-    shape = tf.shape(x)
-    pairs = tf.reshape(x, (*tf.unstack(shape[:3]), x.shape[3] // inner, inner))
-    return tf.reshape(tf.transpose(pairs, (0, 1, 2, 4, 3)), shape)
-
-
-class _Regions:
-    """The three parts for images of one shape."""
+class Regions:
+    """The result and the two gradients for images of one shape; see `Parts`."""
 
     def __init__(self, image: tuple[int, ...], geometry: Geometry) -> None:
         self._image, self._geometry = image, geometry
@@ -147,7 +124,7 @@ class _Regions:
 
 
 def _callable(part: str, image: tuple[int, ...], geometry: Geometry) -> Callable[..., tf.Tensor]:
-    """One of the three parts, over batches of any size; made once for each shape of image."""
+    """One part for batches of any size; made once for each shape of image."""
     key = (part, image, geometry)
     if key not in _compiled:
         plain, compiled = _PARTS[part](image, geometry)
@@ -157,32 +134,115 @@ def _callable(part: str, image: tuple[int, ...], geometry: Geometry) -> Callable
 
 def _forward(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:
     def plain(inputs: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-        return taps.forward(inputs, kernels, geometry)
+        return shifted_views.forward(inputs, kernels, geometry)
 
-    return plain, tf.function(plain, jit_compile=True, autograph=False)
+    return plain, _compile(plain)
 
 
 def _inputs_gradient(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:
     def plain(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return taps.inputs_gradient((None, *image), kernels, upstream, geometry)
+        return shifted_views.inputs_gradient((None, *image), kernels, upstream, geometry)
 
     # With many channels a group, padding what all of them share again and again costs more.
     tap_by_tap = few_channels(image, geometry)
 
     def compiled(kernels: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        shape = (None, *image)
-        return taps.inputs_gradient(shape, kernels, upstream, geometry, tap_by_tap=tap_by_tap)
+        return shifted_views.inputs_gradient(
+            (None, *image), kernels, upstream, geometry, tap_by_tap=tap_by_tap
+        )
 
-    return plain, tf.function(compiled, jit_compile=True, autograph=False)
+    return plain, _compile(compiled)
 
 
 def _kernels_gradient(image: tuple[int, ...], geometry: Geometry) -> tuple[Any, Any]:
     def plain(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return taps.kernels_gradient(inputs, upstream, geometry)
+        return shifted_views.kernels_gradient(inputs, upstream, geometry)
 
     if geometry.rows.strides > 1 or geometry.columns.strides > 1:
-        return plain, tf.function(plain, jit_compile=True, autograph=False)
-    return plain, kernels_gradient(image, geometry)
+        return plain, _compile(plain)
+    windows = _Windows(geometry)
+    if not geometry.channels_last:
+        return plain, _compile(windows.channels_first)
+    if image[2] // geometry.groups <= _FEWEST:
+        return plain, _compile(windows.channels_last)
+    return plain, windows.by_rows()
+
+
+def _compile(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
+class _Windows:
+    """The gradient by the kernels, for strides 1, as a gather of all shifted windows.
+
+    Each tap of it is a sum over the channels of a group. Written tap by tap, XLA makes a loop for
+    each, and each loop reads both images from memory again. A gather is one loop, in which the taps
+    of a row share what is in the cache; the windows are never built. The loop runs over the columns
+    of the image where they are the last axis. So with many channels, the images are transposed row
+    by row before, and the result is transposed back.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        rows, columns = geometry.rows, geometry.columns
+        self.starts = [(rows.offset(i), columns.offset(j)) for i, j in geometry.taps]
+
+    def channels_first(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """(B, G, M, H, W) images; taps before the spatial axes."""
+        x, dy = self._padded(inputs), self._split(upstream)
+        axis = shifted_views.member_axis(self.geometry)
+        windows = self._gather(x, dy.shape, (3, 4), 3)
+        summed = tf.reduce_sum(windows * dy[:, :, :, None], axis)
+        return tf.cast(summed, upstream.dtype)
+
+    def channels_last(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """(B, H, W, G, M) images, summed channel by channel."""
+        x, dy = self._padded(inputs), self._split(upstream)
+        axis = shifted_views.member_axis(self.geometry)
+        total = None
+        for x_m, dy_m in zip(tf.unstack(x, axis=axis), tf.unstack(dy, axis=axis), strict=True):
+            term = self._gather(x_m, dy_m.shape, (1, 2), 4) * dy_m[..., None]
+            total = term if total is None else total + term
+        return tf.cast(total, upstream.dtype)
+
+    def by_rows(self) -> Callable[..., tf.Tensor]:
+        """(B, H, G, M, W) images, whose columns come last."""
+        last = (0, 1, 3, 4, 2) if self.geometry.group_layout == "contiguous" else (0, 1, 4, 3, 2)
+
+        def windows(x: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(self._gather(x, dy.shape, (1, 4), 4) * dy[:, :, :, :, None], 3)
+
+        padded = _compile(lambda x: tf.transpose(self._padded(x), last))
+        split = _compile(lambda x: tf.transpose(self._split(x), last))
+        summed = _compile(windows)
+
+        def gradient(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+            by_rows = summed(padded(inputs), split(upstream))
+            # TensorFlow transposes the taps, of which there are many, faster than XLA does.
+            return tf.cast(tf.transpose(by_rows, (0, 1, 4, 2, 3)), upstream.dtype)
+
+        return gradient
+
+    def _split(self, x: tf.Tensor) -> tf.Tensor:
+        return shifted_views.split_groups(shifted_views.wide(x), self.geometry)
+
+    def _padded(self, x: tf.Tensor) -> tf.Tensor:
+        height, width = self.geometry.spatial(x.shape)
+        return shifted_views.pad_image(self._split(x), height, width, self.geometry)
+
+    def _gather(
+        self, x: tf.Tensor, size: tf.TensorShape, axes: tuple[int, int], taps_axis: int
+    ) -> tf.Tensor:
+        """Windows of `size` from the start of each tap, along a new axis `taps_axis`."""
+        rank = len(size)
+        numbers = xla_data_pb2.GatherDimensionNumbers(
+            offset_dims=[axis + (axis >= taps_axis) for axis in range(rank)],
+            collapsed_slice_dims=[],
+            start_index_map=list(axes),
+            index_vector_dim=1,
+        )
+        starts = tf.constant(self.starts, tf.int32)
+        return xla.gather(x, starts, numbers, list(size), indices_are_sorted=False)
 
 
 _PARTS = {

@@ -1,58 +1,58 @@
-"""On how many devices one model trains."""
+"""The devices that train one model: one, or several that share each batch."""
 
 import keras
 
 from involbench.errors import SettingError
 from involbench.spec.schema import TrainingSpec
-from involbench.training.strategy.single import OneDevice
+from involbench.training.strategy.single import SingleDevice
 
 _DISTRIBUTING = ("tensorflow", "jax")
 
 
-def devices_for(training: TrainingSpec) -> OneDevice:
-    """What trains: one device, or several that share each batch.
+def make_strategy(training: TrainingSpec) -> SingleDevice:
+    """The strategy for a training.
 
     Raises:
-        SettingError: See `shared_among`.
+        SettingError: See `parallel_devices`.
     """
-    names = shared_among(training)
+    names = parallel_devices(training)
     if not names:
-        return OneDevice()
+        return SingleDevice()
     if keras.backend.backend() == "jax":
-        from involbench.training.strategy.data_parallel import Sharded
+        from involbench.training.strategy.data_parallel import DataParallel
 
-        return Sharded(names)
+        return DataParallel(names)
     from involbench.training.strategy.mirrored import Mirrored
 
     return Mirrored(names)
 
 
-def shared_among(training: TrainingSpec) -> tuple[str, ...]:
-    """The devices that share each batch, by the backend's names; none where one has it whole.
+def parallel_devices(training: TrainingSpec) -> tuple[str, ...]:
+    """The names of the devices that share each batch; none where one device trains alone.
 
     Raises:
-        SettingError: `data_parallel` is asked for, and the backend cannot, sees one device, or the
-            batch does not divide among those that it sees.
+        SettingError: `data_parallel` is set, but the backend does not support it or sees one
+            device, or the batch size does not divide by the number of devices.
     """
     wanted, backend = training.distribution, keras.backend.backend()
     if wanted == "none":
         return ()
     if backend not in _DISTRIBUTING:
         return _none_or_refuse(
-            wanted, f"is for {' and '.join(_DISTRIBUTING)}, and the backend is {backend}; use none"
+            wanted, f"needs {' or '.join(_DISTRIBUTING)}, but the backend is {backend}; use none"
         )
     names = _devices()
     if len(names) == 1 or (wanted == "auto" and _is_cpu(names[0])):
         return _none_or_refuse(
             wanted,
-            f"needs several devices, and {backend} sees one, {names[0]}; use none, or leave out "
+            f"needs several devices, but {backend} sees one, {names[0]}; use none, or leave out "
             "--device gpu:N and --gpus, which give each trial one GPU",
         )
     if training.batch_size % len(names):
         return _none_or_refuse(
             wanted,
-            f"divides each batch among {len(names)} devices, and training.batch_size "
-            f"{training.batch_size} is no multiple of that",
+            f"divides each batch among {len(names)} devices, but training.batch_size "
+            f"{training.batch_size} is not a multiple of {len(names)}",
         )
     return names
 
@@ -64,7 +64,7 @@ def _none_or_refuse(wanted: str, why: str) -> tuple[str, ...]:
 
 
 def _devices() -> tuple[str, ...]:
-    """The accelerators that the backend sees, or else the CPUs: one, unless told to see several."""
+    """The accelerators that the backend sees, else the CPUs (one, unless set to several)."""
     if keras.backend.backend() == "jax":
         return tuple(keras.distribution.list_devices())
     import tensorflow as tf

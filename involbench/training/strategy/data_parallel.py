@@ -1,7 +1,7 @@
-"""Several devices for one training, on JAX: `keras.distribution.DataParallel`.
+"""Training on several devices with JAX: `keras.distribution.DataParallel`.
 
-One program runs on all devices and computes what it would on one: where a batch is divided among
-them, the compiler adds what they must tell each other.
+All devices run one program, which computes what it would on one device. Where a batch is divided
+among them, the compiler adds the communication.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import keras
 from numpy.typing import NDArray
 
 from involbench.training.prefetch import Batches
-from involbench.training.strategy.single import OneDevice
+from involbench.training.strategy.single import SingleDevice
 
 
-class ShardedModel(keras.Model):
-    """A functional model whose batches come in two pieces: see `_Pieces`."""
+class DataParallelModel(keras.Model):
+    """A functional model that takes batches in two pieces: see `_Pieces`."""
 
     def train_step(self, state: Any, data: Any) -> Any:
         return super().train_step(state, _joined(data))
@@ -25,29 +25,29 @@ class ShardedModel(keras.Model):
         return super().test_step(state, _joined(data))
 
 
-class Sharded(OneDevice):
-    """Every step is done by all devices, each with its part of the batch.
+class DataParallel(SingleDevice):
+    """All devices compute every step, each with its part of the batch.
 
     Args:
-        devices: Their names for Keras.
+        devices: Their names in Keras.
     """
 
-    model_class = ShardedModel
+    model_class = DataParallelModel
 
     def __init__(self, devices: Sequence[str]) -> None:
         self.count = len(devices)
-        self._distribution = _Divided(devices=list(devices))
+        self._distribution = _Distribution(devices=list(devices))
 
     def scope(self) -> AbstractContextManager[Any]:
         scope: AbstractContextManager[Any] = self._distribution.scope()
         return scope
 
-    def feed(self, batches: Batches) -> Any:
+    def inputs(self, batches: Batches) -> Any:
         return _Pieces(batches, self.count)
 
 
-class _Divided(keras.distribution.DataParallel):
-    """Data parallelism that gives to every device whole what cannot be divided."""
+class _Distribution(keras.distribution.DataParallel):
+    """Data parallelism in which every device has all of an array that cannot be divided."""
 
     def get_data_layout(self, data_shape: tuple[int, ...]) -> Any:
         divided = super().get_data_layout(data_shape)
@@ -57,10 +57,10 @@ class _Divided(keras.distribution.DataParallel):
 
 
 class _Pieces(keras.utils.PyDataset):
-    """Batches in two pieces: what divides among the devices, and the few images that are left.
+    """Batches in two pieces: the images that divide among the devices, and the remaining ones.
 
-    Keras takes one layout for all batches of an epoch, so that a smaller last batch, which may
-    divide or not, must be made of pieces that are laid out like those of the others.
+    Keras uses one layout for all batches of an epoch. A smaller last batch may divide or not, so
+    its pieces must have the same layouts as those of the other batches.
     """
 
     def __init__(self, batches: Batches, devices: int) -> None:

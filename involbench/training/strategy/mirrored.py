@@ -1,8 +1,8 @@
-"""Several devices for one training, on TensorFlow: `tf.distribute.MirroredStrategy`.
+"""Training on several devices with TensorFlow: `tf.distribute.MirroredStrategy`.
 
-Each device has a copy of the model, a replica, and an equal part of each batch; the gradients are
-added up. A batch that cannot be divided into equal parts, as the last of an epoch, goes to every
-replica whole. Either way the mean of the replicas' losses and statistics is that of the batch.
+Each device has a replica of the model and an equal part of each batch; the gradients are added. A
+batch that does not divide into equal parts, such as the last of an epoch, goes to every replica as
+a whole. Either way, the mean of losses and statistics over the replicas is that of the batch.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,15 @@ import keras
 import tensorflow as tf
 
 from involbench.errors import UsageError
-from involbench.training.prefetch import Batches
-from involbench.training.strategy.single import OneDevice
-from involbench.training.tensorflow_dataset import as_tensorflow_dataset
+from involbench.training.prefetch import Batches, as_tensorflow_dataset
+from involbench.training.strategy.single import SingleDevice
 
 
 class Replica(keras.Model):
     """A functional model that a strategy trains.
 
-    A step's data are images, labels, and the share that a replica has in each of them: 1, or one
-    part of as many as there are replicas, where all of them have it.
+    The data of a step are images, labels, and the share that the replica has in each image: 1, or
+    1 / replicas where all replicas have the image.
     """
 
     def train_step(self, data: Any) -> Any:
@@ -42,17 +41,17 @@ class Replica(keras.Model):
         return self._measured(loss, labels, logits, shares)
 
     def _measured(self, loss: Any, labels: Any, logits: Any, shares: Any) -> Any:
-        # Keras has divided the loss by the number of replicas, so that their sum is the mean.
+        # Keras has divided the loss by the number of replicas, so that the sum is the mean.
         mean = loss * tf.distribute.get_strategy().num_replicas_in_sync
         self.metrics[0].update_state(mean, sample_weight=tf.reduce_sum(shares))
         return self.compute_metrics(None, labels, logits, shares)
 
 
-class Mirrored(OneDevice):
-    """Every step is done by all devices, each with its part of the batch.
+class Mirrored(SingleDevice):
+    """All devices compute every step, each with its part of the batch.
 
     Args:
-        devices: Their names for TensorFlow.
+        devices: Their names in TensorFlow.
     """
 
     model_class = Replica
@@ -66,29 +65,32 @@ class Mirrored(OneDevice):
         return scope
 
     def prepare(self, model: keras.Model) -> None:
-        """Have batch normalization take the statistics of all replicas' images together."""
+        """Make batch normalization use the statistics of the images of all replicas.
+
+        Raises:
+            UsageError: A layer has an activity_regularizer.
+        """
         for layer in model.layers:
             if layer.activity_regularizer is not None:
-                # Where replicas wait for each other's statistics, Keras reports the sum of such
-                # losses of those that went on before, too.
+                # Where replicas exchange statistics, Keras also counts such losses of replicas
+                # that finished earlier.
                 raise UsageError(
                     "training.distribution: TensorFlow reports a wrong loss for several devices "
                     f"where a layer, here {layer.name}, has an activity_regularizer; use none, or "
                     "KERAS_BACKEND=jax"
                 )
-            own = getattr(layer, "normalization", None)
-            for found in (layer, own):
-                if isinstance(found, keras.layers.BatchNormalization):
-                    found.synchronized = True
+            for each in (layer, getattr(layer, "normalization", None)):
+                if isinstance(each, keras.layers.BatchNormalization):
+                    each.synchronized = True
 
-    def feed(self, batches: Batches) -> Any:
+    def inputs(self, batches: Batches) -> Any:
         return as_tensorflow_dataset(batches, self.count)
 
     def make_variables(self, model: keras.Model) -> None:
-        # Those of the metrics Keras makes of itself before the first step of a strategy.
+        # With a strategy, Keras creates those of the metrics before the first step.
         model.optimizer.build(model.trainable_variables)
 
-    def sums(self, model: keras.Model) -> list[Any]:
+    def metric_variables(self, model: keras.Model) -> list[Any]:
         variables = model.metrics_variables
         parts = [self._strategy.experimental_local_results(each.value) for each in variables]
         return [part for replica in zip(*parts, strict=True) for part in replica]

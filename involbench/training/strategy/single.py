@@ -1,4 +1,4 @@
-"""Training on one device: what the ways to train on several do otherwise."""
+"""Training on one device, and what a strategy for several devices may change."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -6,40 +6,37 @@ from typing import Any
 import keras
 import numpy as np
 
-from involbench.training.prefetch import Batches
+from involbench.training.prefetch import Batches, as_tensorflow_dataset
 
 
-class OneDevice:
-    """Every step is done by the device that the backend takes of itself."""
+class SingleDevice:
+    """The default device of the backend computes every step."""
 
     count = 1
-    """Devices that train, each a part of every batch."""
+    """Number of devices, each with a part of every batch."""
     model_class: type[keras.Model] = keras.Model
-    """Of the model that is fitted."""
+    """The class of the model that is fitted."""
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Where the model is to be built and fitted."""
+        """The context in which the model is built and fitted."""
         return nullcontext()
 
     def prepare(self, model: keras.Model) -> None:
-        """Make a model that was built in the scope ready to be fitted there.
+        """Adapt a model that was built in the scope.
 
         Raises:
-            UsageError: It cannot be.
+            UsageError: This strategy cannot train the model.
         """
 
-    def feed(self, batches: Batches) -> Any:
+    def inputs(self, batches: Batches) -> Any:
         """What `model.fit` and `model.predict` take, in the form that costs the backend least."""
-        if keras.backend.backend() != "tensorflow":
-            return batches
-        from involbench.training.tensorflow_dataset import as_tensorflow_dataset
-
-        return as_tensorflow_dataset(batches)
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        return as_tensorflow_dataset(batches) if on_tensorflow else batches
 
     def make_variables(self, model: keras.Model) -> None:
-        """Make the optimizer's and the metrics' variables, which a checkpoint restores.
+        """Create the variables of optimizer and metrics, which a checkpoint restores.
 
-        Keras would make them in the first step, and TensorFlow then traces that step a second time.
+        Keras would create them in the first step, and TensorFlow then traces that step twice.
         """
         model.optimizer.build(model.trainable_variables)
         label, logits = np.zeros(1, np.int64), np.zeros((1, *model.output_shape[1:]), np.float32)
@@ -47,6 +44,6 @@ class OneDevice:
         model.compute_metrics(None, label, logits)
         model.reset_metrics()
 
-    def sums(self, model: keras.Model) -> list[Any]:
-        """The variables of the loss and the metrics; device by device, where each has its own."""
+    def metric_variables(self, model: keras.Model) -> list[Any]:
+        """The variables of loss and metrics; device by device, where each device has its own."""
         return list(model.metrics_variables)
