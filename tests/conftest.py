@@ -84,7 +84,7 @@ def undisturbed(once):
 @pytest.fixture
 def here() -> Iterator[None]:
     """Commands train and look in this process, which has started TensorFlow, and in no other."""
-    from tests.here import in_this_process
+    from tests.in_process import in_this_process
 
     with in_this_process():
         yield
@@ -93,7 +93,7 @@ def here() -> Iterator[None]:
 @pytest.fixture
 def eager() -> Iterator[None]:
     """The backend compiles nothing, which takes many times as long as the few steps of a test."""
-    from tests.here import eagerly
+    from tests.in_process import eagerly
 
     with eagerly():
         yield

@@ -13,7 +13,7 @@ from involbench.results.benchmarks import read_costs
 from involbench.results.paths import ResultsPath
 from tests.cli import called
 from tests.e2e.conftest import smoke
-from tests.here import eagerly, in_this_process
+from tests.in_process import eagerly, in_this_process
 
 __all__ = ["smoke"]
 

@@ -15,7 +15,7 @@ from involbench.runner.plan import Shard
 from tests.cli import called
 from tests.e2e.conftest import EXPERIMENTS
 from tests.e2e.resumable import outcome
-from tests.here import in_this_process
+from tests.in_process import in_this_process
 
 SMOKE = EXPERIMENTS / "smoke.yaml"
 

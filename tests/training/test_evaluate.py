@@ -9,7 +9,7 @@ import yaml
 
 from tests.cli import called
 from tests.e2e.conftest import EXPERIMENTS
-from tests.here import in_this_process
+from tests.in_process import in_this_process
 
 CONDITIONS = {
     "noise": [0.1, 0.3],
