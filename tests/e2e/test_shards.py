@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from involbench.runner.plan import Shard
-from tests.cli import called
-from tests.e2e.conftest import EXPERIMENTS
+from tests.cli import EXPERIMENTS, called
 from tests.e2e.resumable import outcome
 from tests.in_process import in_this_process
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.cli import called
-from tests.e2e.conftest import EXPERIMENTS
+from tests.cli import EXPERIMENTS, called
 from tests.in_process import in_this_process
 
 CONDITIONS = {
