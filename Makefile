@@ -26,7 +26,7 @@ run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models
 environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 
 test: $(INSTALLED) ## Set up and run the tests.
-	$(QUICK) $(BIN)/pytest $(ON_ALL_CORES)
+	$(QUICK) $(BIN)/pytest $(ON_ALL_CORES) $(PYTEST_OPTIONS)
 
 test-backends: test-jax test-torch ## Set up and run the tests of operator and commands on JAX and PyTorch.
 
@@ -64,7 +64,7 @@ lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/lint-imports
 
 clean: ## Remove the environment and every cache; results stay.
-	rm -rf .venv $(BACKENDS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv $(BACKENDS) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

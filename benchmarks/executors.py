@@ -19,7 +19,7 @@ from involbench.runner.plan import plan
 from involbench.runner.runner import Event, Runner, TrialEnded
 from involbench.spec.load import load_spec
 from involbench.spec.schema import ResourcesSpec
-from involbench.workers.local import Worker, WorkerPool
+from involbench.workers.local import WorkerPool, start_worker
 from involbench.workers.ray.pool import on_cluster
 from involbench.workers.resources import partition
 
@@ -76,7 +76,7 @@ def _overhead(executor: str, trials: int, workers: int) -> float:
 
 def _workers(executor: str, workers: int, results: Path) -> AbstractContextManager[WorkerPool]:
     if executor == "local":
-        return WorkerPool([Worker(share) for share in partition("auto", workers, ())])
+        return WorkerPool([*map(start_worker, partition("auto", workers, ()))])
     return on_cluster(None, ResourcesSpec(), "auto", workers, results, send_back=False)
 
 

@@ -3,6 +3,8 @@
 import gc
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,30 @@ def once(
     return folder
 
 
+@dataclass(frozen=True)
+class Printed:
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def smoke(once):
+    """The folder where experiments/smoke.yaml was run, and what the run printed."""
+    from tests.cli import EXPERIMENTS, involbench
+
+    def run(folder):
+        tensorboard = ("--tensorboard", "board") if find_spec("tensorboardX") else ()
+        done = involbench("run", EXPERIMENTS / "smoke.yaml", *tensorboard, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout.txt").write_text(done.stdout)
+        (folder / "stderr.txt").write_text(done.stderr)
+
+    folder = once("smoke run", run)  # A path with a space, as users have.
+    return folder, Printed(*((folder / f"{name}.txt").read_text() for name in ("stdout", "stderr")))
+
+
 @pytest.fixture(scope="session")
 def undisturbed(once):
     """The outcome of the experiment of `resumable` where nothing cuts it off."""
@@ -84,7 +110,7 @@ def undisturbed(once):
 @pytest.fixture
 def here() -> Iterator[None]:
     """Commands train and look in this process, which has started TensorFlow, and in no other."""
-    from tests.here import in_this_process
+    from tests.in_process import in_this_process
 
     with in_this_process():
         yield
@@ -93,7 +119,7 @@ def here() -> Iterator[None]:
 @pytest.fixture
 def eager() -> Iterator[None]:
     """The backend compiles nothing, which takes many times as long as the few steps of a test."""
-    from tests.here import eagerly
+    from tests.in_process import eagerly
 
     with eagerly():
         yield

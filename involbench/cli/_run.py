@@ -20,7 +20,7 @@ from involbench.runner.runner import Event, Runner, TrialEnded
 from involbench.spec.expand import expand
 from involbench.spec.load import LoadedSpec
 from involbench.spec.schema import ResourcesSpec
-from involbench.workers.local import Worker, WorkerPool
+from involbench.workers.local import WorkerPool, start_worker
 from involbench.workers.protocol import Notice
 from involbench.workers.resources import partition
 
@@ -106,7 +106,7 @@ def _crew(
 ) -> AbstractContextManager[WorkerPool]:
     if asked.executor == "local":
         jobs = min(asked.jobs or len(asked.gpus) or 1, trials)
-        return WorkerPool([Worker(share) for share in partition(asked.device, jobs, asked.gpus)])
+        return WorkerPool([*map(start_worker, partition(asked.device, jobs, asked.gpus))])
     require("--executor ray", "ray")
     show(Notice("connecting to Ray"))
     from involbench.workers.ray.pool import on_cluster

@@ -5,12 +5,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.workers.protocol import InferenceRequest, Report
+    from involbench.workers.local import Arguments, Handler, Result
+    from involbench.workers.protocol import Report
 
 
 @contextmanager
@@ -56,17 +57,21 @@ def _terminate(*_: object) -> None:
     raise SystemExit(143)
 
 
-def ask(request: "InferenceRequest") -> Any:
-    """The answer of a worker on the CPU, which is enough for a few images.
+def call_worker(
+    handler: "Handler[Arguments, Result]",
+    *arguments: "Arguments.args",
+    **options: "Arguments.kwargs",
+) -> "Result":
+    """Call a handler in a worker on the CPU, which is enough for a few images.
 
     Raises:
         UsageError: The network, the images or the dataset cannot be used.
     """
-    from involbench.workers.local import Worker
+    from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
     from involbench.workers.resources import WorkerResources
 
     with stoppable("interrupted; nothing is written"), waiting() as show:
         show(Notice("starting Keras"))
-        with Worker(WorkerResources("cpu")) as worker:
-            return worker.ask(request, show)
+        with start_worker(WorkerResources("cpu")) as worker:
+            return worker.call(handler, show, *arguments, **options)

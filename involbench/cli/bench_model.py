@@ -82,7 +82,7 @@ def model(
     from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables.benchmarks import models_figure
     from involbench.runner.benchmarks import bench_models
-    from involbench.workers.protocol import TimeModels
+    from involbench.workers.protocol import ModelBenchmark
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)
@@ -90,7 +90,7 @@ def model(
     blocks = _blocks(networks, overrides or [], results)
     sizes = tuple(sorted(set(batches or (1, 32))))
     wanted = [
-        TimeModels(tuple(block), shapes, sizes, step_batch, repeats, device) for block in blocks
+        ModelBenchmark(tuple(block), shapes, sizes, step_batch, repeats, device) for block in blocks
     ]
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         times, memory = bench_models(wanted, show)

@@ -71,11 +71,11 @@ def kernels(
     """
     from involbench.cli._output import rendered
     from involbench.cli._runs import check_endings, check_test_images, trained_run
-    from involbench.cli._worker import ask
+    from involbench.cli._worker import call_worker
     from involbench.errors import UsageError
     from involbench.reporting.inference import kernels_view
     from involbench.reporting.plots import FORMATS
-    from involbench.workers.protocol import MakeKernels
+    from involbench.workers.handlers import make_kernels
 
     check_endings(outputs or [], (*FORMATS, "npz"))
     name, found = trained_run(results, run, needs_weights=not untrained)
@@ -86,7 +86,7 @@ def kernels(
     for index in chosen:
         check_test_images(found, f"--image {index}", index + 1)
     pixel = None if at is None else _pixel(at, found.facts.input_shape)
-    maps = ask(MakeKernels(found, test, chosen, pixel, untrained))
+    maps = call_worker(make_kernels, found, test, chosen, pixel, untrained)
     plain = found.weights.parent / "plots" / f"kernels{'-untrained' if untrained else ''}.png"
     title = f"{name}{', untrained' if untrained else ''}"
     all_written = _write(outputs or [plain], maps, found, pixel, title)

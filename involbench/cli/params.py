@@ -28,18 +28,18 @@ def params(
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
     from involbench.spec.trial import one_seed_each
-    from involbench.workers.local import Worker
-    from involbench.workers.protocol import CountParameters
+    from involbench.workers.handlers import count_parameters
+    from involbench.workers.local import start_worker
     from involbench.workers.resources import WorkerResources
 
     every = expand(load_spec(spec, overrides or []))
     with (
-        Worker(WorkerResources("cpu")) as worker,
+        start_worker(WorkerResources("cpu")) as worker,
         SafeConsole(stderr=True).status("starting Keras"),
     ):
         trials = one_seed_each(resolve_width_matches(every, worker, _say))
         names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
-        counts = worker.ask(CountParameters(trials), lambda report: None)
+        counts = worker.call(count_parameters, lambda report: None, trials)
     counted = dict(zip(names, counts, strict=True))
     if as_json:
         print_json({name: _document(parameters) for name, parameters in counted.items()})

@@ -10,7 +10,8 @@ from involbench.cli._options import Results, Run, parse_name_or_path, parse_path
 from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.workers.protocol import PredictFiles, PredictTest, TrainedRun
+    from involbench.results.arrays import Predictions
+    from involbench.workers.protocol import TrainedRun
 
 
 def predict(
@@ -50,7 +51,6 @@ def predict(
     """
     from involbench.cli._output import print_json, rendered
     from involbench.cli._runs import check_endings, trained_run, write_picture
-    from involbench.cli._worker import ask
     from involbench.errors import UsageError
     from involbench.reporting import inference as told
     from involbench.reporting.plots import FORMATS, MOST_IMAGES, plot_images
@@ -60,7 +60,7 @@ def predict(
     if output and (test or len(images or [])) > MOST_IMAGES:
         raise UsageError(f"--output draws {MOST_IMAGES} images at most; ask for fewer")
     name, found = trained_run(results, run)
-    answers, classes = ask(_request(found, images or [], test)), found.facts.class_names
+    answers, classes = _predictions(found, images or [], test), found.facts.class_names
     captions = told.answer_captions(answers, classes)
     draw = partial(plot_images, answers.pictures.pixels, captions, told.wrong(answers), name)
     written = output is None or write_picture(output, draw)
@@ -73,20 +73,19 @@ def predict(
         raise typer.Exit(1)
 
 
-def _request(
-    run: "TrainedRun", images: list[str], test: int | None
-) -> "PredictFiles | PredictTest":
+def _predictions(run: "TrainedRun", images: list[str], test: int | None) -> "Predictions":
     from involbench.cli._runs import check_test_images
+    from involbench.cli._worker import call_worker
     from involbench.errors import UsageError
-    from involbench.workers.protocol import PredictFiles, PredictTest
+    from involbench.workers.handlers import predict_files, predict_test
 
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")
     if test is None:
         _check_readable(images)
-        return PredictFiles(run, tuple(images))
+        return call_worker(predict_files, run, images)
     check_test_images(run, f"--test {test}", test)
-    return PredictTest(run, test)
+    return call_worker(predict_test, run, test)
 
 
 def _check_readable(images: list[str]) -> None:

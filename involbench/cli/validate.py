@@ -52,11 +52,15 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     """Takes specs whose models are to be built by a worker, which needs no GPU for it."""
     from involbench.cli._worker import stoppable, waiting
     from involbench.runner.plan import check_builds
-    from involbench.workers.local import Worker
+    from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
     from involbench.workers.resources import WorkerResources
 
-    with stoppable("interrupted"), waiting() as show, Worker(WorkerResources("cpu")) as worker:
+    with (
+        stoppable("interrupted"),
+        waiting() as show,
+        start_worker(WorkerResources("cpu")) as worker,
+    ):
         show(Notice("starting Keras and building each model once"))
         yield lambda loaded: check_builds(loaded, worker, show)
 

@@ -24,20 +24,18 @@ from involbench.results.benchmarks import (
 )
 from involbench.results.paths import ResultsPath
 from involbench.runner.plan import resolve_width_matches
-from involbench.workers.local import Worker, WorkerDied
-from involbench.workers.protocol import (
-    ExportRun,
-    FitBatches,
-    MeasureMemory,
-    MeasureModels,
-    Notice,
-    Report,
-    TimeExports,
-    TimeModels,
-    TimeOperator,
-    TimeSteps,
-    TrainedRun,
+from involbench.workers.benchmark_handlers import (
+    fit_batches,
+    measure_models,
+    measure_operator,
+    time_exports,
+    time_models,
+    time_operator,
+    time_steps,
 )
+from involbench.workers.handlers import export_run
+from involbench.workers.local import WorkerDied, WorkerProtocol, start_worker
+from involbench.workers.protocol import ModelBenchmark, Notice, Report, TrainedRun
 from involbench.workers.resources import CORES, WorkerResources
 
 ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
@@ -65,11 +63,11 @@ def export_formats(
     Raises:
         UsageError: The network or its dataset can't be used.
     """
-    with Worker(WorkerResources("cpu"), ON_TENSORFLOW) as worker:
+    with start_worker(WorkerResources("cpu"), ON_TENSORFLOW) as worker:
         for form in forms:
             show(Notice(f"{form}: converting and comparing with Keras"))
             try:
-                yield worker.ask(ExportRun(run, form, folder, count), show), ""
+                yield worker.call(export_run, show, run, form, folder, count), ""
             except WorkerDied as error:
                 hint = "; the run collapsed, so all its outputs are the same" * run.record.collapsed
                 yield None, f"--format {form}: its converter or runtime crashed ({error}){hint}"
@@ -150,9 +148,8 @@ def _timed(
     show(Notice(f"timing with {threads} thread{'' if threads == 1 else 's'}"))
     environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
     resources = WorkerResources("cpu", CORES[:threads])
-    with Worker(resources, {**ON_TENSORFLOW, **environment}) as worker:
-        times: ExportTimes = worker.ask(TimeExports(exports, threads, repeats), show)
-    return times
+    with start_worker(resources, {**ON_TENSORFLOW, **environment}) as worker:
+        return worker.call(time_exports, show, exports, threads, repeats)
 
 
 _RELEASE_MEMORY = {
@@ -175,14 +172,14 @@ def bench_operator(
     names = [f"[{index}/{len(shapes)}] {shape}" for index, shape in enumerate(shapes, start=1)]
     memory, times = [], []
     # First: a shape that doesn't fit in memory is refused before minutes of timing.
-    with Worker(WorkerResources(device), _RELEASE_MEMORY) as worker:
+    with start_worker(WorkerResources(device), _RELEASE_MEMORY) as worker:
         for name, shape in zip(names, shapes, strict=True):
             show(Notice(f"{name}: measuring memory"))
-            memory.append(worker.ask(MeasureMemory(shape, device), show))
+            memory.append(worker.call(measure_operator, show, shape, device))
     for name, shape in zip(names, shapes, strict=True):
         show(Notice(f"{name}: starting Keras, compiling and timing"))
-        with Worker(WorkerResources(device)) as worker:
-            times.append(worker.ask(TimeOperator(shape, repeats, device), show))
+        with start_worker(WorkerResources(device)) as worker:
+            times.append(worker.call(time_operator, show, shape, repeats, device))
     return list(zip(times, memory, strict=True))
 
 
@@ -194,13 +191,12 @@ def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> Ste
         InvolbenchError: The losses of the networks differ before any training.
     """
     show(Notice("starting Keras and building the networks"))
-    with Worker(WorkerResources(device)) as worker:
-        steps: StepTimes = worker.ask(TimeSteps(repeats, device), show)
-    return steps
+    with start_worker(WorkerResources(device)) as worker:
+        return worker.call(time_steps, show, repeats, device)
 
 
 def bench_models(
-    blocks: Sequence[TimeModels], show: Callable[[Report], None]
+    blocks: Sequence[ModelBenchmark], show: Callable[[Report], None]
 ) -> tuple[list[ModelsTimes], ModelsMemory]:
     """Times and memory of networks; the memory and each block are measured in a new process.
 
@@ -214,31 +210,31 @@ def bench_models(
     """
     request = blocks[0]
     show(Notice("starting Keras and measuring memory"))
-    with Worker(WorkerResources(request.device), _RELEASE_MEMORY) as worker:
+    with start_worker(WorkerResources(request.device), _RELEASE_MEMORY) as worker:
         trials = resolve_width_matches(
             [network.trial for network in request.networks], worker, show
         )
         networks = zip(request.networks, trials, strict=True)
         matched = replace(request, networks=tuple(replace(n, trial=trial) for n, trial in networks))
-        fitting: TimeModels = worker.ask(FitBatches(matched), show)
+        fitting = worker.call(fit_batches, show, matched)
         fitting, memory = _measured(fitting, worker, show)
     times = []
     for index, block in enumerate([fitting, *blocks[1:]], 1):
         which = f"[{index}/{len(blocks)}] " if len(blocks) > 1 else ""
         show(Notice(f"{which}starting Keras, warming up and timing"))
-        with Worker(WorkerResources(request.device)) as worker:
-            next_request = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
-            times.append(worker.ask(next_request, show))
+        with start_worker(WorkerResources(request.device)) as worker:
+            fitted = replace(block, batches=fitting.batches, step_batch=fitting.step_batch)
+            times.append(worker.call(time_models, show, fitted))
     return times, memory
 
 
 def _measured(
-    request: TimeModels, worker: Worker, show: Callable[[Report], None]
-) -> tuple[TimeModels, ModelsMemory]:
+    request: ModelBenchmark, worker: WorkerProtocol, show: Callable[[Report], None]
+) -> tuple[ModelBenchmark, ModelsMemory]:
     """The memory of the networks. Batches are halved until they fit in the memory of the device."""
     while True:
         try:
-            return request, worker.ask(MeasureModels(request), show)
+            return request, worker.call(measure_models, show, request)
         except InvolbenchError as error:
             if not _is_out_of_memory(error) or max(*request.batches, request.step_batch) == 1:
                 raise

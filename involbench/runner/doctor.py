@@ -34,16 +34,14 @@ from involbench.workers.backend import (
     unusable,
 )
 from involbench.workers.environment import examine_settings
-from involbench.workers.local import Worker, working_folder
-from involbench.workers.protocol import (
-    CheckTrials,
-    ExamineBackend,
-    ExamineDatasets,
-    ExamineSource,
-    Notice,
-    Report,
-    dataset_key,
+from involbench.workers.handlers import (
+    check_trials,
+    examine_backend,
+    examine_datasets,
+    examine_source,
 )
+from involbench.workers.local import WorkerProtocol, start_worker, working_folder
+from involbench.workers.protocol import Notice, Report, dataset_key
 
 _MAIN = ("keras", *BACKENDS, "numpy", "numba", "scikit-learn", "matplotlib")
 _NOT_CHECKED = frozenset({"dev", "cuda"})
@@ -181,7 +179,7 @@ def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination
     findings += [*examine_results(results), temporary]
     machine = None
     if temporary.status != "problem":  # A worker needs temporary files.
-        with Worker() as worker:
+        with start_worker() as worker:
             show(Notice("starting Keras"))
             backend, machine = _backend(choice, worker, show)
             findings += [*backend, *_datasets(worker, show)]
@@ -200,29 +198,30 @@ def _temporary_files() -> Check:
     return examine_folder("temporary files", folder, "set TMPDIR to another folder")
 
 
-def _backend(choice: Choice, worker: Worker, show: Show) -> tuple[list[Check], Machine | None]:
+def _backend(
+    choice: Choice, worker: WorkerProtocol, show: Show
+) -> tuple[list[Check], Machine | None]:
     """The findings, and the machine if the backend works."""
     wrong = unusable(choice)
     if wrong is not None:
         return [wrong], None
     try:
-        found, machine = worker.ask(ExamineBackend(), show)
+        found, machine = worker.call(examine_backend, show)
     except InvolbenchError as error:
         return [cannot_be_imported(choice, str(error))], None
     gpus = examine_gpus(choice.name, len(machine.hardware.gpus))
     return [examine_choice(choice), *found, *([gpus] if gpus else [])], machine
 
 
-def _datasets(worker: Worker, show: Show) -> tuple[Check, ...]:
+def _datasets(worker: WorkerProtocol, show: Show) -> tuple[Check, ...]:
     try:
-        found: tuple[Check, ...] = worker.ask(ExamineDatasets(), show)
+        return worker.call(examine_datasets, show)
     except InvolbenchError as error:
         return (failing("data", "datasets", error),)
-    return found
 
 
 def _experiment(
-    loaded: LoadedSpec, worker: Worker, backend_works: bool, show: Show
+    loaded: LoadedSpec, worker: WorkerProtocol, backend_works: bool, show: Show
 ) -> Iterator[Check]:
     """Check the data of the spec, and build its models as `run` does."""
     trials, complete = expand(loaded), True
@@ -230,7 +229,7 @@ def _experiment(
         if not backend_works and source.path is None:
             continue  # Without the backend, Keras can't load its datasets.
         try:
-            findings: tuple[Check, ...] = worker.ask(ExamineSource(source), show)
+            findings = worker.call(examine_source, show, source)
         except InvolbenchError as error:
             findings = (failing("experiment", "data", error),)
         yield from findings
@@ -240,7 +239,7 @@ def _experiment(
         return
     try:
         kinds = one_seed_each(resolve_width_matches(trials, worker, show))
-        faults = worker.ask(CheckTrials(kinds, "auto", as_run=complete), show)
+        faults = worker.call(check_trials, show, kinds, "auto", as_run=complete)
     except InvolbenchError as error:
         yield failing("experiment", "trials", error)
         return

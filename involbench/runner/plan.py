@@ -16,14 +16,11 @@ from involbench.spec.load import LoadedSpec
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem
+from involbench.workers.handlers import check_trials, count_parameters, load_data, match_width
 from involbench.workers.local import WorkerPool, WorkerProtocol
 from involbench.workers.protocol import (
-    CheckTrials,
-    CountParameters,
     Fault,
-    LoadData,
     Loaded,
-    MatchWidth,
     Notice,
     Report,
     dataset_key,
@@ -81,7 +78,7 @@ def estimated_costs(
     kinds: dict[str, Trial] = {}
     for trial in trials:
         kinds.setdefault(_network(trial), trial)
-    counted = worker.ask(CountParameters(tuple(kinds.values())), show)
+    counted = worker.call(count_parameters, show, tuple(kinds.values()))
     macs = dict(zip(kinds, (parameters.macs for parameters in counted), strict=True))
     return [_cost(trial, macs[_network(trial)], loaded[trial.data]) for trial in trials]
 
@@ -140,11 +137,14 @@ def _with_width(
     architecture = trial.architecture
     if not isinstance(architecture, Scalable) or architecture.match is None:
         return trial
-    request = MatchWidth(trial, _reference_trial(trial, architecture.match, by_model))
-    question = "".join(t.run_id("").rpartition("-")[2] for t in _without_seeds(request))
+    reference = _reference_trial(trial, architecture.match, by_model)
+    question = "".join(
+        each.model_copy(update={"seed": 0}).run_id("").rpartition("-")[2]
+        for each in (trial, reference)
+    )
     if question not in found:
         show(Notice(f"{trial.model}: finding the width that matches {architecture.match.model}"))
-        found[question] = _find_width(request, architecture.match, worker, show)
+        found[question] = _find_width(trial, reference, architecture.match, worker, show)
     matched = found[question]
     if isinstance(matched, SettingError):
         raise matched
@@ -152,14 +152,14 @@ def _with_width(
 
 
 def _find_width(
-    request: MatchWidth, match: Match, worker: WorkerProtocol, show: Show
+    trial: Trial, reference: Trial, match: Match, worker: WorkerProtocol, show: Show
 ) -> WidthMatch | SettingError:
     """The width, or the reason why there is none."""
     try:
-        matched: WidthMatch = worker.ask(request, show)
+        matched = worker.call(match_width, show, trial, reference)
     except SettingError as error:
         return error
-    model = request.trial.model
+    model = trial.model
     description = _describe_match(model, match, matched)
     if abs(matched.excess) > TOLERANCE:
         return SettingError(
@@ -168,10 +168,6 @@ def _find_width(
         )
     show(Notice(description))
     return matched
-
-
-def _without_seeds(request: MatchWidth) -> list[Trial]:
-    return [trial.model_copy(update={"seed": 0}) for trial in (request.trial, request.reference)]
 
 
 def _reference_trial(
@@ -247,9 +243,11 @@ def plan(
     ]
     if force or not all(item.finished for item in planned):
         show(Notice("starting Keras and building each model once"))
-        kinds, ready = one_seed_each([item.trial for item in planned]), CheckTrials((), device)
-        request = CheckTrials(kinds, device)
-        faulty = worker.ask(request, show) if dry_run else pool.ask(request, ready, show)
+        kinds = one_seed_each([item.trial for item in planned])
+        if dry_run:
+            faulty = worker.call(check_trials, show, kinds, device)
+        else:
+            faulty = pool.call(check_trials, show, (kinds, device), ((), device))
         faults += _faults_of(kinds, faulty)
     _refuse(spec, every, faults)
     if shard is None:
@@ -269,7 +267,7 @@ def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
     every = expand(spec)
     trials, faults = match_widths(every, worker, show)
     kinds = one_seed_each(trials)
-    faults += _faults_of(kinds, worker.ask(CheckTrials(kinds, "auto", as_run=False), show))
+    faults += _faults_of(kinds, worker.call(check_trials, show, kinds, "auto", as_run=False))
     _refuse(spec, every, faults)
 
 
@@ -280,7 +278,7 @@ def _load(
     loaded, missing = dict[DataSpec, Loaded](), dict[DataSpec, SettingError]()
     for data in dict.fromkeys(trial.data for trial in trials):
         try:
-            loaded[data] = worker.ask(LoadData(data), show)
+            loaded[data] = worker.call(load_data, show, data)
         except UsageError as error:
             missing[data] = SettingError.of(source_key(data), error)
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]

@@ -16,7 +16,7 @@ from involbench.results.record import EpochReport, RunRecord
 from involbench.results.store import Store, ended
 from involbench.runner.plan import PlannedTrial
 from involbench.spec.trial import Trial
-from involbench.workers.handlers import failure_record
+from involbench.workers.handlers import failure_record, run_trial
 from involbench.workers.local import (
     NoRoom,
     WorkerDied,
@@ -25,7 +25,7 @@ from involbench.workers.local import (
     WorkerProtocol,
     WorkerStopped,
 )
-from involbench.workers.protocol import Notice, Report, RunTrial, TrialClaimed
+from involbench.workers.protocol import Notice, Report, TrialClaimed, TrialRequest
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ class Runner:
                     self._events.put(report)
 
         run_dir = self.store.run_dir(entry.item.run_id)
-        request = RunTrial(entry.item.trial, run_dir, self.argv, self.since, self.force)
+        request = TrialRequest(entry.item.trial, run_dir, self.argv, self.since, self.force)
         record = self._record(worker, request, pass_on)
         if record is not None:
             self._took[entry.item.trial.kind] = record.seconds
@@ -279,7 +279,7 @@ class Runner:
         return record
 
     def _record(
-        self, worker: WorkerProtocol, request: RunTrial, pass_on: Callable[[Report], None]
+        self, worker: WorkerProtocol, request: TrialRequest, pass_on: Callable[[Report], None]
     ) -> RunRecord | None:
         """The record from a worker; if the worker dies, a new one resumes the trial once.
 
@@ -289,8 +289,7 @@ class Runner:
         try:
             while True:
                 try:
-                    record: RunRecord | None = worker.ask(request, pass_on)
-                    return record
+                    return worker.call(run_trial, pass_on, request)
                 except WorkerDied as error:
                     lost = isinstance(error, WorkerLost)
                     losses, deaths = losses + lost, deaths + (not lost)

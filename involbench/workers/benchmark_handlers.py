@@ -1,96 +1,108 @@
-"""What a worker process does with the request for a benchmark, beside `desk`."""
+"""Handlers of the benchmarks; see `involbench.workers.handlers`."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from involbench.workers.protocol import (
-    Benchmark,
-    BenchmarkResult,
-    FitBatches,
-    MeasureMemory,
-    MeasureModels,
-    ModelBenchmark,
-    Notice,
-    Progress,
-    TimeExports,
-    TimeModels,
-    TimeOperator,
-    TimeSteps,
-    dataset_arguments,
-    dataset_key,
+from involbench.results.benchmarks import (
+    Exported,
+    ExportTimes,
+    ModelsMemory,
+    ModelsTimes,
+    OperatorMemory,
+    OperatorShape,
+    OperatorTimes,
+    StepTimes,
 )
+from involbench.workers.handlers import Session, described
+from involbench.workers.protocol import ModelBenchmark, Notice, Progress
 
 if TYPE_CHECKING:
     from involbench.benchmark.models import Case
 
 
-def run_benchmark(request: Benchmark, connection: Connection) -> BenchmarkResult:
-    """Measure what is asked for.
-
-    Raises:
-        UsageError: The device is not there, or a shape does not fit into memory.
-        InvolbenchError: What is compared gives different results.
-    """
-    from involbench.benchmark.memory import measure_memory
-    from involbench.benchmark.models import time_exports
+def time_operator(
+    session: Session, shape: OperatorShape, repeats: int, device: str
+) -> OperatorTimes:
+    """Time the operator and its alternatives at one shape."""
     from involbench.benchmark.operator import time_operator
+
+    _require_device(device)
+    return time_operator(shape, repeats, _progress(session))
+
+
+def measure_operator(session: Session, shape: OperatorShape, device: str) -> OperatorMemory:
+    """Measure the memory of the operator and its alternatives at one shape."""
+    from involbench.benchmark.memory import measure_memory
+
+    _require_device(device)
+    return measure_memory(shape)
+
+
+def time_steps(session: Session, repeats: int, device: str) -> StepTimes:
+    """Time training steps of networks."""
     from involbench.benchmark.step import time_steps
-    from involbench.training.provenance import require_device
 
-    progress = partial(_repeats, connection)
-    if isinstance(request, MeasureModels | FitBatches):
-        require_device(request.times.device)
-    else:
-        require_device(request.device)
-    match request:
-        case TimeOperator(shape, repeats):
-            return time_operator(shape, repeats, progress)
-        case MeasureMemory(shape):
-            return measure_memory(shape)
-        case TimeSteps(repeats):
-            return time_steps(repeats, progress)
-        case TimeExports(exports, threads, repeats):
-            return time_exports(exports, threads, repeats, progress)
-        case _:
-            return _models(request, connection)
+    _require_device(device)
+    return time_steps(repeats, _progress(session))
 
 
-def _models(request: ModelBenchmark, connection: Connection) -> BenchmarkResult:
-    from involbench.benchmark.models import measure_models, time_models
+def time_models(session: Session, wanted: ModelBenchmark) -> ModelsTimes:
+    """Time networks side by side."""
+    from involbench.benchmark.models import time_models
 
-    wanted = request if isinstance(request, TimeModels) else request.times
-    cases, batches, step = _cases(wanted), wanted.batches, wanted.step_batch
-    match request:
-        case MeasureModels():
-            return measure_models(cases, batches, step)
-        case FitBatches():
-            return _fitting(wanted, cases, connection)
-        case TimeModels(repeats=repeats):
-            return time_models(cases, batches, step, repeats, partial(_repeats, connection))
+    _require_device(wanted.device)
+    batches, step, progress = wanted.batches, wanted.step_batch, _progress(session)
+    return time_models(_cases(wanted), batches, step, wanted.repeats, progress)
 
 
-def _fitting(wanted: TimeModels, cases: "list[Case]", connection: Connection) -> TimeModels:
-    """What is wanted, with batches that fit into memory."""
+def measure_models(session: Session, wanted: ModelBenchmark) -> ModelsMemory:
+    """Measure the memory of the same networks."""
+    from involbench.benchmark.models import measure_models
+
+    _require_device(wanted.device)
+    return measure_models(_cases(wanted), wanted.batches, wanted.step_batch)
+
+
+def fit_batches(session: Session, wanted: ModelBenchmark) -> ModelBenchmark:
+    """Halve the batches that do not fit in memory."""
     from involbench.benchmark.models import fitting_batches
 
-    batches, step = fitting_batches(cases, wanted.batches, wanted.step_batch)
+    _require_device(wanted.device)
+    batches, step = fitting_batches(_cases(wanted), wanted.batches, wanted.step_batch)
     if (batches, step) != (wanted.batches, wanted.step_batch):
         fitting = f"inferences of {', '.join(map(str, batches))} images, training steps of {step}"
-        connection.send(Notice(f"not all fits into memory; halved until it does: {fitting}"))
+        session.report(Notice(f"not all fits into memory; halved until it does: {fitting}"))
     return replace(wanted, batches=batches, step_batch=step)
 
 
-def _cases(wanted: TimeModels) -> "list[Case]":
+def time_exports(
+    session: Session, exports: tuple[Exported, ...], threads: int, repeats: int
+) -> ExportTimes:
+    """Time exported networks side by side, on the CPU."""
+    from involbench.benchmark.models import time_exports
+
+    _require_device("cpu")
+    return time_exports(exports, threads, repeats, _progress(session))
+
+
+def _require_device(device: str) -> None:
+    from involbench.training.provenance import require_device
+
+    require_device(device)
+
+
+def _progress(session: Session) -> Callable[[int, int], None]:
+    return lambda done, total: session.report(Progress("repeat", done, total))
+
+
+def _cases(wanted: ModelBenchmark) -> "list[Case]":
     from involbench.benchmark.models import Case
-    from involbench.data import describe_dataset
 
     cases = []
     for network in wanted.networks:
         if network.facts is None:
-            source = dataset_arguments(dataset_key(network.trial.data))
-            (*size, channels), classes = describe_dataset(**source)
+            (*size, channels), classes = described(network.trial.data)
         else:
             *size, channels = network.facts.input_shape
             classes = len(network.facts.class_names)
@@ -99,7 +111,3 @@ def _cases(wanted: TimeModels) -> "list[Case]":
             shape, name = (height, width, channels), f"{network.name}{at}"
             cases.append(Case(name, network.name, network.trial, shape, classes))
     return cases
-
-
-def _repeats(connection: Connection, done: int, total: int) -> None:
-    connection.send(Progress("repeat", done, total))

@@ -1,23 +1,25 @@
-"""What a worker process does with a request: the one place where the light half meets Keras.
+"""What a worker does with each request: the one place where the light half meets Keras.
 
-Everything of the heavy half is imported inside the functions, when a request first needs it.
+A handler is a function of a Session and of typed arguments. `Worker.call` runs it in the worker.
+Frameworks are imported inside the functions, when a request first needs them.
 """
 
 import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from involbench import __version__
-from involbench.errors import DataError, InvolbenchError, Message, SettingError
-from involbench.results.benchmarks import ExportRecord
+from involbench.errors import DataError, InvolbenchError, Message, SettingError, UsageError
+from involbench.results.arrays import KernelMaps, Predictions
+from involbench.results.benchmarks import ExportRecord, Format, Machine
+from involbench.results.checks import Check
 from involbench.results.files import open_to_write, write_json
 from involbench.results.gc_paused import gc_paused
 from involbench.results.paths import ResultsPath
@@ -25,31 +27,19 @@ from involbench.results.record import Parameters, RunRecord, WidthMatch
 from involbench.results.store import last_lines, lock_run, reusable_record
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial
-from involbench.workers.benchmark_handlers import run_benchmark
 from involbench.workers.environment import recorded
 from involbench.workers.protocol import (
-    CheckTrials,
-    CountParameters,
-    ExamineBackend,
-    ExamineDatasets,
-    ExamineSource,
-    ExportRun,
+    Done,
+    Failure,
     Fault,
-    InferenceRequest,
-    InferenceResult,
-    LoadData,
     Loaded,
-    MakeKernels,
-    MatchWidth,
     Notice,
-    PredictFiles,
-    PredictTest,
     Progress,
+    Report,
     Request,
-    Result,
-    RunTrial,
     TrainedRun,
     TrialClaimed,
+    TrialRequest,
     dataset_arguments,
     dataset_key,
     source_key,
@@ -63,10 +53,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def hide_modules(*packages: str) -> Iterator[None]:
-    """Let packages seem not to be installed to those that import them only if they are there.
+    """Make packages seem not to be installed.
 
-    For wrappers and pictures, Keras imports scikit-learn and matplotlib: a third of the time that
-    its import takes with TensorFlow's.
+    Keras imports scikit-learn and matplotlib, if they are installed, for wrappers and plots. This
+    takes a third of the time of importing Keras and TensorFlow.
     """
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
@@ -98,15 +88,15 @@ def redirect_output(path: ResultsPath) -> Iterator[None]:
 
 
 def failure_record(
-    request: RunTrial, error: str, started: datetime, exit_signal: str | None = None
+    request: TrialRequest, error: str, started: datetime, exit_signal: str | None = None
 ) -> RunRecord:
-    """What can be said of a trial that ended with an error.
+    """The record of a trial that ended with an error.
 
     Args:
         request: The trial.
-        error: What went wrong.
-        started: When the trial was begun.
-        exit_signal: What ended its process, if that is how it ended.
+        error: The message.
+        started: When the trial began.
+        exit_signal: The signal that ended its process, if one did.
     """
     now = datetime.now(UTC)
     return RunRecord(
@@ -128,60 +118,265 @@ def failure_record(
 
 
 @dataclass
-class InferenceHandler:
-    """Looks at trained networks, and keeps the last one to export."""
+class Session:
+    """What a worker keeps between requests."""
 
-    load: Callable[[DataSpec], "Dataset"]
-    leaving: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
+    report: Callable[[Report], None]
+    training: bool = False
+    stopping: bool = False
+    """A training ends after its current step and saves its state."""
+    _datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
+    _deployables: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
 
-    def look(self, request: InferenceRequest) -> InferenceResult:
-        from involbench.training.inference import kernel_maps, predict_images, read_image_files
+    def load(self, data: DataSpec) -> "Dataset":
+        """The dataset; only the last one is kept, because it may be large."""
+        from involbench.data import load_dataset
 
-        run = request.run
-        match request:
-            case PredictFiles(_, files):
-                pictures = read_image_files(files, run.facts, run.record.trial.data.resize)
-                return predict_images(run.record, run.facts, run.weights, pictures)
-            case PredictTest(_, count):
-                pictures = self._tested(run, count)
-                return predict_images(run.record, run.facts, run.weights, pictures)
-            case MakeKernels(_, count, chosen, pixel, untrained):
-                weights = None if untrained else run.weights
-                pictures = self._tested(run, count, chosen)
-                return kernel_maps(run.record, run.facts, weights, pictures, pixel)
+        source = dataset_key(data)
+        if source not in self._datasets:
+            self._datasets.clear()
+            self._datasets[source] = load_dataset(
+                **dataset_arguments(source),
+                notify=lambda text: self.report(Notice(text)),
+                progress=lambda *state: self.report(Progress(*state)),
+            )
+        return self._datasets[source]
 
-    def _tested(self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()) -> "ImageBatch":
+    def test_images(
+        self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()
+    ) -> "ImageBatch":
+        """The first test images of a run, or the chosen ones."""
         from involbench.training.inference import choose_test_images
 
         with _of_the_run():
             return choose_test_images(self.load(run.record.trial.data), run.facts, count, chosen)
 
-    def export(self, request: ExportRun) -> ExportRecord:
-        from involbench.export.verification import deployable, export
+    def deployable(self, run: TrainedRun, count: int) -> "Deployable":
+        """The network to export; the last one is kept for its next format."""
+        from involbench.export.verification import deployable
 
-        run, count = request.run, request.count
         key = run.weights, count
-        if key not in self.leaving:
-            self.leaving.clear()  # One at a time, in all its formats.
+        if key not in self._deployables:
+            self._deployables.clear()
             with _of_the_run():
                 dataset = self.load(run.record.trial.data)
-                self.leaving[key] = deployable(run.record, run.facts, run.weights, dataset, count)
-        return export(self.leaving[key], request.form, request.folder)
+                self._deployables[key] = deployable(
+                    run.record, run.facts, run.weights, dataset, count
+                )
+        return self._deployables[key]
 
 
 @contextmanager
 def _of_the_run() -> Iterator[None]:
-    """Say of a dataset that is missing, or another one by now, whose it was."""
+    """Where a dataset is missing or has changed, let the error say that a run needs it."""
     try:
         yield
     except DataError as error:
-        said = error.message
-        text = f"the run's images are not at hand: {said.text}"
-        raise DataError(text, names=said.names, remedy=said.remedy) from error
+        message = error.message
+        text = f"the run's images are not at hand: {message.text}"
+        raise DataError(text, names=message.names, remedy=message.remedy) from error
+
+
+def load_data(session: Session, data: DataSpec) -> Loaded:
+    """Load a dataset."""
+    dataset = session.load(data)
+    return Loaded(dataset.fingerprint, len(dataset.y_train), dataset.remarks)
+
+
+def check_trials(
+    session: Session, trials: Sequence[Trial], device: str, as_run: bool = True
+) -> tuple[Fault, ...]:
+    """Build the models and optimizers of the trials; returns all that is wrong.
+
+    Args:
+        session: Loads the datasets.
+        trials: The trials.
+        device: What they are to be trained on.
+        as_run: Also load the images and look for the devices, as a run does.
+    """
+    from involbench.training.provenance import require_device
+
+    require_device(device)
+    return tuple(
+        Fault(index, error.key, error.reason, error.names)
+        for index, trial in enumerate(trials)
+        for error in _faults(session, trial, as_run)
+    )
+
+
+def _faults(session: Session, trial: Trial, as_run: bool) -> list[SettingError]:
+    from involbench.training.fit import faults_of_build, faults_of_run
+
+    try:
+        if as_run:
+            return faults_of_run(trial, session.load(trial.data))
+        return faults_of_build(trial, *described(trial.data))
+    except DataError as error:
+        return [SettingError.of(source_key(trial.data), error)]
+
+
+def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
+    """The shape of the images, and the number of classes."""
+    from involbench.data import describe_dataset
+
+    return describe_dataset(**dataset_arguments(dataset_key(data)))
+
+
+def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:
+    """Train and test; None while another process owns the run."""
+    run_dir, started = request.run_dir, datetime.now(UTC)
+    with lock_run(run_dir) as owned:
+        if not owned:
+            return None
+        known = reusable_record(run_dir, request.trial, request.since, request.force)
+        if known is not None:
+            return known
+        session.report(TrialClaimed())
+        try:
+            with redirect_output(run_dir / "log.txt"):
+                return _train(session, request)
+        except Exception as error:  # A trial that fails must not take the worker with it.
+            if session.stopping:
+                raise
+            record = failure_record(request, str(message_of(error)), started)
+            write_json(run_dir / "run.json", record.model_dump(mode="json"))
+            return record
+
+
+def _train(session: Session, request: TrialRequest) -> RunRecord:
+    from involbench.training.callbacks import Stopped
+    from involbench.training.inference import save_sample_images
+    from involbench.training.trial import run_trial
+
+    # `sys.__stderr__` goes into the log of the run, also where `sys.stderr` is a notebook.
+    session.training = True
+    try:
+        dataset = session.load(request.trial.data)
+        save_sample_images(request.run_dir.parent.parent, dataset)
+        return run_trial(
+            request.trial,
+            dataset,
+            request.run_dir,
+            request.argv,
+            on_epoch=session.report,
+            stop=lambda: session.stopping,
+            environment=recorded(os.environ),
+        )
+    except Stopped:
+        print("stopped before it was finished", file=sys.__stderr__, flush=True)
+        raise
+    except Exception:
+        traceback.print_exc(file=sys.__stderr__)  # The record gets the message.
+        raise
+    finally:
+        session.training = False
+
+
+def count_parameters(session: Session, trials: Sequence[Trial]) -> tuple[Parameters, ...]:
+    """Build the models, and count their parameters and MACs."""
+    from involbench.models.parameters import build_without_weights, count_parameters
+    from involbench.training.fit import build
+
+    with build_without_weights():
+        return tuple(count_parameters(build(trial, *described(trial.data))) for trial in trials)
+
+
+def match_width(session: Session, trial: Trial, reference: Trial) -> WidthMatch:
+    """Find the width that gives a model the size of another."""
+    from involbench.training.match import match_width
+
+    try:
+        return match_width(trial, reference, *described(trial.data))
+    except DataError as error:
+        raise SettingError.of(source_key(trial.data), error) from error
+
+
+def predict_files(session: Session, run: TrainedRun, files: Sequence[str]) -> Predictions:
+    """Classify image files."""
+    from involbench.training.inference import predict_images, read_image_files
+
+    pictures = read_image_files(files, run.facts, run.record.trial.data.resize)
+    return predict_images(run.record, run.facts, run.weights, pictures)
+
+
+def predict_test(session: Session, run: TrainedRun, count: int) -> Predictions:
+    """Classify test images of the run."""
+    from involbench.training.inference import predict_images
+
+    return predict_images(run.record, run.facts, run.weights, session.test_images(run, count))
+
+
+def make_kernels(
+    session: Session,
+    run: TrainedRun,
+    count: int,
+    chosen: tuple[int, ...],
+    pixel: tuple[int, int] | None,
+    untrained: bool,
+) -> KernelMaps:
+    """Make the involution kernels for test images of the run.
+
+    Args:
+        session: Loads the dataset.
+        run: The run.
+        count: How many images.
+        chosen: Indices of the images, instead of the first `count`.
+        pixel: Where the kernels are taken; None for the whole image.
+        untrained: Use the initial weights.
+    """
+    from involbench.training.inference import kernel_maps
+
+    weights = None if untrained else run.weights
+    pictures = session.test_images(run, count, chosen)
+    return kernel_maps(run.record, run.facts, weights, pictures, pixel)
+
+
+def export_run(
+    session: Session, run: TrainedRun, form: Format, folder: ResultsPath, count: int
+) -> ExportRecord:
+    """Write the network of the run in another format, compared with Keras on `count` images."""
+    from involbench.export.verification import export
+
+    return export(session.deployable(run, count), form, folder)
+
+
+def examine_backend(session: Session) -> tuple[tuple[Check, ...], Machine]:
+    """Check the device and the operator."""
+    from involbench.training.provenance import examine_backend
+
+    return examine_backend()
+
+
+def examine_datasets(session: Session) -> tuple[Check, ...]:
+    """Check which of the built-in datasets are on this machine."""
+    from involbench.data.diagnostics import examine_datasets
+
+    return examine_datasets()
+
+
+def examine_source(session: Session, data: DataSpec) -> tuple[Check, ...]:
+    """Load a dataset, unless that would download it; the first check is about the dataset."""
+    from involbench.data.diagnostics import examine_source
+
+    return examine_source(data.dataset, partial(session.load, data))
+
+
+_WITHOUT_KERAS = (load_data, examine_datasets, examine_source)
+
+
+def respond(session: Session, request: Request) -> Done | Failure:
+    """Call the handler of a request."""
+    try:
+        if request.handler not in _WITHOUT_KERAS:
+            _import_heavy_half()
+        return Done(request.handler(session, *request.arguments, **request.options))
+    except Exception as error:
+        usage = isinstance(error, UsageError | ModuleNotFoundError)
+        return Failure.of(error, message_of(error), usage, traceback.format_exc())
 
 
 def message_of(error: Exception) -> Message:
-    """What to tell of an error."""
+    """What the user is told of an error."""
     if isinstance(error, InvolbenchError):
         return error.message
     if isinstance(error, ModuleNotFoundError):
@@ -190,166 +385,12 @@ def message_of(error: Exception) -> Message:
     return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
 
 
-@dataclass
-class RequestHandler:
-    """Handles one request after another, and keeps the last dataset."""
-
-    connection: Connection
-    datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
-    training: bool = False
-    stopping: bool = False
-
-    def __post_init__(self) -> None:
-        self.look_desk = InferenceHandler(self.load)
-
-    def asked_to_stop(self, *_: object) -> None:
-        """End a training after its step, with its state saved; else end at once."""
-        self.stopping = True
-        if not self.training:
-            os._exit(1)
-
-    def handle(self, request: Request) -> Result:
-        if isinstance(request, LoadData):
-            dataset = self.load(request.data)
-            return Loaded(dataset.fingerprint, len(dataset.y_train), dataset.remarks)
-        if isinstance(request, ExamineDatasets | ExamineSource):
-            return self.examine_data(request)
-        _import_heavy_half()
-        match request:
-            case CheckTrials(trials, device, as_run):
-                return self.check(trials, device, as_run)
-            case RunTrial():
-                return self.run(request)
-            case CountParameters(trials):
-                return tuple(self.parameters(trial) for trial in trials)
-            case MatchWidth(trial, reference):
-                return self.match(trial, reference)
-            case PredictFiles() | PredictTest() | MakeKernels():
-                return self.look_desk.look(request)
-            case ExportRun():
-                return self.look_desk.export(request)
-            case ExamineBackend():
-                from involbench.training.provenance import examine_backend
-
-                return examine_backend()
-            case _:
-                return run_benchmark(request, self.connection)
-
-    def load(self, data: DataSpec) -> "Dataset":
-        from involbench.data import load_dataset
-
-        source = dataset_key(data)
-        if source not in self.datasets:
-            self.datasets.clear()  # One at a time: a dataset may be large.
-            self.datasets[source] = load_dataset(
-                **dataset_arguments(source),
-                notify=lambda text: self.connection.send(Notice(text)),
-                progress=lambda *state: self.connection.send(Progress(*state)),
-            )
-        return self.datasets[source]
-
-    def examine_data(self, request: ExamineDatasets | ExamineSource) -> Result:
-        from involbench.data.diagnostics import examine_datasets, examine_source
-
-        if isinstance(request, ExamineDatasets):
-            return examine_datasets()
-        return examine_source(request.data.dataset, partial(self.load, request.data))
-
-    def check(self, trials: tuple[Trial, ...], device: str, as_run: bool) -> tuple[Fault, ...]:
-        from involbench.training.provenance import require_device
-
-        require_device(device)
-        return tuple(
-            Fault(place, error.key, error.reason, error.names)
-            for place, trial in enumerate(trials)
-            for error in self.faults(trial, as_run)
-        )
-
-    def faults(self, trial: Trial, as_run: bool) -> list[SettingError]:
-        from involbench.training.fit import faults_of_build, faults_of_run
-
-        try:
-            if as_run:
-                return faults_of_run(trial, self.load(trial.data))
-            return faults_of_build(trial, *self.described(trial.data))
-        except DataError as error:
-            return [SettingError.of(source_key(trial.data), error)]
-
-    def described(self, data: DataSpec) -> tuple[tuple[int, int, int], int]:
-        """The shape of its images, and the number of classes."""
-        from involbench.data import describe_dataset
-
-        return describe_dataset(**dataset_arguments(dataset_key(data)))
-
-    def run(self, request: RunTrial) -> RunRecord | None:
-        run_dir, started = request.run_dir, datetime.now(UTC)
-        with lock_run(run_dir) as owned:
-            if not owned:
-                return None
-            known = reusable_record(run_dir, request.trial, request.since, request.force)
-            if known is not None:
-                return known
-            self.connection.send(TrialClaimed())
-            try:
-                with redirect_output(run_dir / "log.txt"):
-                    return self._train(request)
-            except Exception as error:  # A trial that fails must not take the worker with it.
-                if self.stopping:
-                    raise
-                record = failure_record(request, str(message_of(error)), started)
-                write_json(run_dir / "run.json", record.model_dump(mode="json"))
-                return record
-
-    def _train(self, request: RunTrial) -> RunRecord:
-        from involbench.training.callbacks import Stopped
-        from involbench.training.inference import save_sample_images
-        from involbench.training.trial import run_trial
-
-        self.training = True
-        try:
-            dataset = self.load(request.trial.data)
-            save_sample_images(request.run_dir.parent.parent, dataset)
-            return run_trial(
-                request.trial,
-                dataset,
-                request.run_dir,
-                request.argv,
-                on_epoch=self.connection.send,
-                stop=lambda: self.stopping,
-                environment=recorded(os.environ),
-            )
-        except Stopped:
-            sys.stderr.write("stopped before it was finished\n")  # Into the run's log.
-            raise
-        except Exception:
-            traceback.print_exc()  # The record gets the message.
-            raise
-        finally:
-            self.training = False
-
-    def parameters(self, trial: Any) -> Parameters:
-        from involbench.models.parameters import build_without_weights, count_parameters
-        from involbench.training.fit import build
-
-        shape, classes = self.described(trial.data)
-        with build_without_weights():
-            return count_parameters(build(trial, shape, classes))
-
-    def match(self, trial: Any, reference: Any) -> WidthMatch:
-        from involbench.training.match import match_width
-
-        try:
-            return match_width(trial, reference, *self.described(trial.data))
-        except DataError as error:
-            raise SettingError.of(source_key(trial.data), error) from error
-
-
 @cache
 def _import_heavy_half() -> None:
-    """Import what training needs, and keep the garbage collector away from it.
+    """Import what training needs, and exclude it from garbage collection.
 
-    The frameworks bring hundreds of thousands of objects that stay until the process ends. Looking
-    through them over and over takes a third of the time of their import, and a fifth of that of a
+    The frameworks create hundreds of thousands of objects that stay until the process ends. To scan
+    them again and again takes a third of the time of their import, and a fifth of the time of a
     small training.
     """
     with gc_paused(), hide_modules("sklearn", "matplotlib"):

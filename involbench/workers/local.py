@@ -1,4 +1,4 @@
-"""The runner's side of workers on this machine: processes, and the pool of them."""
+"""Workers on this machine, each a process, and the pool of them."""
 
 import multiprocessing
 import os
@@ -11,15 +11,21 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
 import psutil
 
 from involbench.errors import InvolbenchError, UsageError
 from involbench.workers.environment import worker_environment
+from involbench.workers.handlers import Session
 from involbench.workers.process import serve
 from involbench.workers.protocol import Done, Failure, Report, Request
 from involbench.workers.resources import ALL, WorkerResources
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Handler = Callable[Concatenate[Session, Arguments], Result]
+Show = Callable[[Report], None]
 
 
 @contextmanager
@@ -63,39 +69,60 @@ class WorkerDied(InvolbenchError):
 
 
 class WorkerLost(WorkerDied):
-    """The machine that it was on is gone, which is not the request's fault."""
+    """The machine of the worker is gone; the request is not the cause."""
 
 
 class NoRoom(Exception):
-    """There is no place to start a worker now; another one may do what it was to do."""
+    """No worker can start now; another worker may handle the request."""
 
 
 class WorkerStopped(Exception):
-    """The worker was told to stop and did; there is no result."""
+    """The worker was told to stop, and stopped without a result."""
 
 
-class Worker:
-    """A process that loads data and trains, one request at a time; a new one where one died.
+class WorkerProtocol(Protocol):
+    """What a pool needs of a worker."""
 
-    Args:
-        share: The part of the machine that it has.
-        environment: Variables that the process must have, whatever the user has set.
+    def call(
+        self,
+        handler: Handler[Arguments, Result],
+        show: Show,
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Result:
+        """Run a function of `involbench.workers.handlers` in the worker.
 
-    Raises:
-        UsageError: The working folder is gone, without which no process starts.
-    """
+        Args:
+            handler: The function.
+            show: Takes what it reports.
+            arguments: Its positional arguments, after the session.
+            options: Its keyword arguments.
 
-    def __init__(
-        self, share: WorkerResources = ALL, environment: Mapping[str, str] | None = None
-    ) -> None:
-        working_folder()
-        self._share = share
-        self._wanted = {**share.environment(), **(environment or {})}
-        self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
-        self._process: SpawnProcess | None = None
-        self._connection: Connection | None = None
-        self._stopped = False
-        self._usual = 0
+        Raises:
+            UsageError: The user can correct what is wrong.
+            InvolbenchError: The handler failed; the cause has the traceback of the worker.
+            WorkerDied: The worker ended.
+            WorkerStopped: It was told to stop.
+        """
+        ...
+
+    def recycle(self) -> None:
+        """Replace the process if it uses much more memory than after its first training.
+
+        Frameworks keep what they compiled for networks that are gone, training after training.
+        """
+
+    def shutdown(self) -> None:
+        """End the worker, which has nothing more to do."""
+
+    def stop(self) -> None:
+        """Tell the worker to end; in a training it saves its state first."""
+
+    def join(self) -> None:
+        """Wait until the worker has ended; if that is interrupted, end it at once."""
+
+    def kill(self) -> None:
+        """End the worker at once."""
 
     def __enter__(self) -> Self:
         return self
@@ -104,23 +131,42 @@ class Worker:
         self.stop()
         self.join()
 
-    def recycle(self) -> None:
-        """Replace a process that holds much more memory than it did after its first training.
 
-        Frameworks keep what they have compiled for networks that are gone, training after training.
-        """
+class Worker(WorkerProtocol):
+    """A process that handles one request at a time; if it dies, the next request starts a new one.
+
+    Args:
+        resources: The part of the machine that it uses.
+        environment: Variables that the process gets, whatever the user has set.
+
+    Raises:
+        UsageError: The working folder is gone; without it no process starts.
+    """
+
+    def __init__(
+        self, resources: WorkerResources = ALL, environment: Mapping[str, str] | None = None
+    ) -> None:
+        working_folder()
+        self._resources = resources
+        self._wanted = {**resources.environment(), **(environment or {})}
+        self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+        self._stopped = False
+        self._usual = 0
+
+    def recycle(self) -> None:
         if self._process is None or self._process.pid is None:
             return
         with suppress(psutil.Error):
             memory = psutil.Process(self._process.pid).memory_info()
-            # Without images that are mapped from disk, where the system tells them apart.
+            # Images that are mapped from disk do not count, where the system tells them apart.
             used = memory.rss - getattr(memory, "shared", 0)
             self._usual = self._usual or used
             if used - self._usual > _GROWTH:
                 self._end()
 
     def shutdown(self) -> None:
-        """End the process, which has nothing more to do."""
         self._end()
 
     def _end(self) -> None:
@@ -131,14 +177,12 @@ class Worker:
             process.join()
 
     def stop(self) -> None:
-        """Ask the process to end; in a training it saves its state first."""
         with _STARTING:
             self._stopped = True
             if self._process is not None:
                 self._process.terminate()
 
     def join(self) -> None:
-        """Wait until the process has ended; if that is interrupted, end it at once."""
         try:
             if self._process is not None:
                 self._process.join()
@@ -149,30 +193,27 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def kill(self) -> None:
-        """End the process at once."""
         if self._process is not None:
             self._process.kill()
 
-    def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any:
-        """Send a request, pass on what is reported, and return the result.
-
-        Raises:
-            UsageError: The user can mend what is wrong.
-            InvolbenchError: The request failed; the cause has the worker's traceback.
-            WorkerDied: The process ended.
-            WorkerStopped: It was told to.
-        """
+    def call(
+        self,
+        handler: Handler[Arguments, Result],
+        show: Show,
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Result:
         connection = self._connection or self._start()
         try:
-            connection.send(request)
+            connection.send(Request(handler, arguments, options))
             while True:
                 match connection.recv():
                     case Done(result):
-                        return result
+                        return cast(Result, result)
                     case Failure() as failure:
                         raise failure.error()
                     case report:
-                        on_report(report)
+                        show(report)
         except (EOFError, ConnectionError) as error:
             if self._stopped:
                 raise WorkerStopped from error
@@ -185,14 +226,14 @@ class Worker:
             if self._stopped:
                 raise WorkerStopped
             self._connection, theirs = context.Pipe()
-            arguments = (theirs, self._folder / "worker.log", self._share.cores)
+            arguments = (theirs, self._folder / "worker.log", self._resources.cores)
             self._process = context.Process(target=serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
         return self._connection
 
     def _reap(self) -> WorkerDied:
-        """Forget the dead process; how it ended."""
+        """Forget the dead process; returns how it ended."""
         process, self._process, self._connection = self._process, None, None
         self._usual = 0
         assert process is not None
@@ -202,6 +243,16 @@ class Worker:
             name = signal.Signals(-code).name
             return WorkerDied(f"the worker process was killed by {name}", name)
         return WorkerDied(f"the worker process ended with exit code {code}", None)
+
+
+def start_worker(
+    resources: WorkerResources = ALL, environment: Mapping[str, str] | None = None
+) -> WorkerProtocol:
+    """A Worker, or a worker in this process inside `involbench.workers.in_process.in_process`."""
+    return _worker_type(resources, environment)
+
+
+_worker_type: Callable[[WorkerResources, Mapping[str, str] | None], WorkerProtocol] = Worker
 
 
 def working_folder() -> Path:
@@ -236,19 +287,8 @@ def _replace(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-class WorkerProtocol(Protocol):
-    """What a crew needs of a worker; `involbench.workers.local.Worker` says what each does."""
-
-    def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any: ...
-    def recycle(self) -> None: ...
-    def shutdown(self) -> None: ...
-    def stop(self) -> None: ...
-    def join(self) -> None: ...
-    def kill(self) -> None: ...
-
-
 class WorkerPool:
-    """The workers of one run; at the end of a `with` all of them have ended.
+    """The workers of one run; when a `with` ends, all of them have ended.
 
     Args:
         workers: The first one also plans and checks.
@@ -271,37 +311,49 @@ class WorkerPool:
             raise
 
     def stop(self) -> None:
-        """Ask all of them to end; those in a training save its state first."""
+        """Tell all workers to end; those in a training save its state first."""
         for worker in self.workers:
             worker.stop()
 
-    def ask(self, first: Request, others: Request, on_report: Callable[[Report], None]) -> Any:
-        """Send one request to the first worker and, meanwhile, another to all others.
+    def call(
+        self,
+        handler: Callable[..., Result],
+        show: Show,
+        first: tuple[Any, ...],
+        others: tuple[Any, ...],
+    ) -> Result:
+        """Run a handler in all workers at once.
+
+        Args:
+            handler: A function of `involbench.workers.handlers`.
+            show: Takes what the first worker reports.
+            first: Arguments for the first worker.
+            others: Arguments for each of the others.
 
         Returns:
-            What the first answers.
+            The result of the first worker.
 
         Raises:
-            InvolbenchError: One of the requests failed.
+            InvolbenchError: The handler failed in one of them.
         """
         errors: list[InvolbenchError] = []
 
-        def ask_other(worker: WorkerProtocol) -> None:
+        def call_other(worker: WorkerProtocol) -> None:
             try:
                 with suppress(WorkerStopped, NoRoom):
-                    worker.ask(others, lambda report: None)
+                    worker.call(handler, lambda report: None, *others)
             except InvolbenchError as error:
                 errors.append(error)
 
         threads = [
-            threading.Thread(target=ask_other, args=(worker,), daemon=True)
+            threading.Thread(target=call_other, args=(worker,), daemon=True)
             for worker in self.workers[1:]
         ]
         for thread in threads:
             thread.start()
-        answer = self.workers[0].ask(first, on_report)
+        result = self.workers[0].call(handler, show, *first)
         for thread in threads:
             thread.join()
         if errors:
             raise errors[0]
-        return answer
+        return result

@@ -1,29 +1,15 @@
-"""What passes between the runner and a worker: requests, reports, results.
+"""The messages between the runner and a worker.
 
-Each request is answered by any number of reports and one result or Failure.
+The runner sends a Request. The worker answers with any number of reports, then Done or a Failure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
 from involbench.errors import InvolbenchError, Message, SettingError, UsageError
-from involbench.results.arrays import KernelMaps, Predictions
-from involbench.results.benchmarks import (
-    Exported,
-    ExportRecord,
-    ExportTimes,
-    Format,
-    Machine,
-    ModelsMemory,
-    ModelsTimes,
-    OperatorMemory,
-    OperatorShape,
-    OperatorTimes,
-    StepTimes,
-)
-from involbench.results.checks import Check
 from involbench.results.paths import ResultsPath
-from involbench.results.record import DataFacts, EpochReport, Parameters, RunRecord, WidthMatch
+from involbench.results.record import DataFacts, EpochReport, RunRecord
 from involbench.results.remark import Remark
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial
@@ -32,7 +18,7 @@ _DECISIVE = {"dataset", "path", "image_size", "resize", "test_fraction"}
 
 
 def dataset_key(data: DataSpec) -> DataSpec:
-    """What of a data spec decides which images are loaded."""
+    """The part of a data spec that decides which images are loaded."""
     return DataSpec(**data.model_dump(include=_DECISIVE))
 
 
@@ -42,15 +28,8 @@ def dataset_arguments(source: DataSpec) -> dict[str, Any]:
 
 
 def source_key(data: DataSpec) -> str:
-    """The key to blame where the images cannot be loaded."""
+    """The key that an error names when the images cannot be loaded."""
     return "data.path" if data.path else "data"
-
-
-@dataclass(frozen=True)
-class LoadData:
-    """Load a dataset; the result is a Loaded."""
-
-    data: DataSpec
 
 
 @dataclass(frozen=True)
@@ -65,21 +44,11 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class CheckTrials:
-    """Build the trials' models and optimizers; the result is a tuple of Faults, of all of them."""
-
-    trials: tuple[Trial, ...]
-    device: str
-    as_run: bool = True
-    """Also load the images and look for the devices, as a run does."""
-
-
-@dataclass(frozen=True)
 class Fault:
     """One thing that would end a trial before its first step."""
 
     trial: int
-    """Its place among the trials that were asked about."""
+    """Its index among the trials that were checked."""
     key: str
     """The setting, such as `training.optimizer`."""
     reason: str
@@ -88,104 +57,40 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class RunTrial:
-    """Train and test; the result is a RunRecord, or None while another process owns the run."""
+class TrialRequest:
+    """A trial to train and test."""
 
     trial: Trial
     run_dir: ResultsPath
-    """Named by the run's id."""
+    """Named by the run id."""
     argv: tuple[str, ...]
     since: float
-    """When the runner started, in seconds since 1970: what was begun later is another runner's,
-    which works on the same experiment, and is taken as it is."""
+    """When the runner started, in seconds since 1970. A run that began later belongs to another
+    runner of the same experiment, and its result is used as it is."""
     force: bool
-    """Nothing that is older than `since` counts."""
-
-
-@dataclass(frozen=True)
-class CountParameters:
-    """Build the trials' models; the result is a Parameters for each."""
-
-    trials: tuple[Trial, ...]
-
-
-@dataclass(frozen=True)
-class MatchWidth:
-    """Find the width that gives a model the size of another; the result is a Matched."""
-
-    trial: Trial
-    reference: Trial
-
-
-@dataclass(frozen=True)
-class ExamineBackend:
-    """Look at device and operator; the result is (a tuple of Findings, a Machine)."""
-
-
-@dataclass(frozen=True)
-class ExamineDatasets:
-    """See which of the built-in datasets are at hand; the result is a tuple of Findings."""
-
-
-@dataclass(frozen=True)
-class ExamineSource:
-    """Load a dataset, unless that would download it; the result is a tuple of Findings.
-
-    The first is about the dataset itself: it is there, where that finding is `ok`.
-    """
-
-    data: DataSpec
-
-
-Examine = ExamineBackend | ExamineDatasets | ExamineSource
-Examined = tuple[Check, ...] | tuple[tuple[Check, ...], Machine]
-
-
-@dataclass(frozen=True)
-class TimeOperator:
-    """Time the operator and other forms at one shape; the result is an OperatorTimes."""
-
-    shape: OperatorShape
-    repeats: int
-    device: str
-
-
-@dataclass(frozen=True)
-class MeasureMemory:
-    """Measure what the same forms hold; the result is an OperatorMemory."""
-
-    shape: OperatorShape
-    device: str
-
-
-@dataclass(frozen=True)
-class TimeSteps:
-    """Time training steps of networks; the result is a StepTimes."""
-
-    repeats: int
-    device: str
+    """Repeat what ended before `since`."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """One of the networks to be timed."""
+    """A network to time."""
 
     name: str
     trial: Trial
     facts: DataFacts | None = None
-    """By which its images are known; otherwise the trial's data are looked at."""
+    """The shape of its images and its classes; None: found out from the data of the trial."""
     run_dir: ResultsPath | None = None
-    """Of the run that it is of, where what is measured is kept."""
+    """The run it comes from; the measurements are stored there."""
 
 
 @dataclass(frozen=True)
-class TimeModels:
-    """Time networks side by side; the result is a ModelsTimes."""
+class ModelBenchmark:
+    """Networks to time side by side."""
 
     networks: tuple[Network, ...]
     """The first one is the baseline."""
     image_sizes: tuple[tuple[int, int], ...]
-    """Each network at each of them; none stands for that of its trial's data."""
+    """Each network is timed at each of them; empty: at the size of the images of its trial."""
     batches: tuple[int, ...]
     step_batch: int
     repeats: int
@@ -193,45 +98,8 @@ class TimeModels:
 
 
 @dataclass(frozen=True)
-class MeasureModels:
-    """Measure what the same networks hold; the result is a ModelsMemory."""
-
-    times: TimeModels
-
-
-@dataclass(frozen=True)
-class FitBatches:
-    """Halve the batches that do not fit into memory; the result is a TimeModels that does."""
-
-    times: TimeModels
-
-
-@dataclass(frozen=True)
-class TimeExports:
-    """Time exported networks side by side; the result is an ExportTimes."""
-
-    exports: tuple[Exported, ...]
-    threads: int
-    repeats: int
-    device: str = "cpu"
-
-
-ModelBenchmark = TimeModels | MeasureModels | FitBatches
-Benchmark = TimeOperator | MeasureMemory | TimeSteps | TimeExports | ModelBenchmark
-BenchmarkResult = (
-    OperatorTimes
-    | OperatorMemory
-    | StepTimes
-    | ExportTimes
-    | ModelsTimes
-    | ModelsMemory
-    | TimeModels
-)
-
-
-@dataclass(frozen=True)
 class TrainedRun:
-    """A finished run, whose network is wanted."""
+    """A finished run with its network."""
 
     record: RunRecord
     weights: ResultsPath
@@ -239,84 +107,25 @@ class TrainedRun:
 
     @property
     def facts(self) -> DataFacts:
-        """What the run saw of its dataset, which every finished run has recorded."""
+        """What the run recorded of its dataset; every finished run has it."""
         assert self.record.data is not None
         return self.record.data
 
 
 @dataclass(frozen=True)
-class PredictFiles:
-    """Classify image files; the result is Answers."""
+class Request:
+    """A call of a function of `handlers` or `benchmark_handlers`, pickled by its name."""
 
-    run: TrainedRun
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PredictTest:
-    """Classify some of the run's test images; the result is Answers."""
-
-    run: TrainedRun
-    count: int
-
-
-@dataclass(frozen=True)
-class MakeKernels:
-    """Make the involution kernels for some of the run's test images; the result is KernelMaps."""
-
-    run: TrainedRun
-    count: int
-    chosen: tuple[int, ...]
-    """Numbers of the images, in place of so many."""
-    pixel: tuple[int, int] | None
-    untrained: bool
-
-
-@dataclass(frozen=True)
-class ExportRun:
-    """Write the run's network in another format; the result is an ExportRecord."""
-
-    run: TrainedRun
-    form: Format
-    folder: ResultsPath
-    count: int
-    """Test images that Keras and the exported network are held against each other on."""
-
-
-InferenceRequest = PredictFiles | PredictTest | MakeKernels
-InferenceResult = Predictions | KernelMaps
-
-Request = (
-    LoadData
-    | CheckTrials
-    | RunTrial
-    | CountParameters
-    | MatchWidth
-    | InferenceRequest
-    | ExportRun
-    | Benchmark
-    | Examine
-)
-Result = (
-    Loaded
-    | RunRecord
-    | tuple[Parameters, ...]
-    | tuple[Fault, ...]
-    | WidthMatch
-    | InferenceResult
-    | ExportRecord
-    | BenchmarkResult
-    | Examined
-    | Check
-    | None
-)
+    handler: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Done:
-    """The request's result."""
+    """What the handler returned."""
 
-    result: Result
+    result: Any
 
 
 @dataclass(frozen=True)
@@ -325,20 +134,20 @@ class Failure:
 
     message: Message
     usage: bool
-    """The user can mend it: exit code 2, no traceback."""
+    """The user can correct it: exit code 2, no traceback."""
     traceback: str
     key: str = ""
     """The setting that is wrong, if it is one."""
 
     @classmethod
     def of(cls, error: Exception, message: Message, usage: bool, traceback: str) -> Self:
-        """What is sent of an error; `message` and `usage` are for all that is not a setting's."""
+        """A Failure from an error; `message` and `usage` are ignored for a SettingError."""
         if isinstance(error, SettingError):
             return cls(Message(error.reason), True, traceback, error.key)
         return cls(message, usage, traceback)
 
     def error(self) -> InvolbenchError:
-        """The same as an exception, with the worker's traceback as its cause."""
+        """The same as an exception; its cause has the traceback of the worker."""
         error: InvolbenchError
         if self.key:
             error = SettingError(self.key, str(self.message))
@@ -352,7 +161,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class TrialClaimed:
-    """The trial that was asked for is the worker's own now, and is being run."""
+    """The worker has locked the run folder and begins to train."""
 
 
 @dataclass(frozen=True)
@@ -361,7 +170,7 @@ class Notice:
 
     text: str
     in_full: str = ""
-    """What `-v` prints in its place: all names, where the line has the first few."""
+    """What `-v` prints instead: with all names, where the line has only the first few."""
 
     @classmethod
     def of(cls, message: Message, warning: bool = False) -> "Notice":
@@ -372,7 +181,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Progress:
-    """Something long has come so far."""
+    """How far a long operation has come."""
 
     what: str
     done: int

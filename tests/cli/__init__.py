@@ -16,6 +16,7 @@ from involbench import optional_dependencies as extras
 from involbench.cli import main
 
 COMMAND = [sys.executable, "-m", "involbench"]
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 TINY = """\
 name: tiny

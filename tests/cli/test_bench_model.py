@@ -22,7 +22,7 @@ from involbench.results.benchmarks import ModelsMemory, ModelsTimes, ModelTimes
 from involbench.runner.benchmarks import _measured
 from involbench.spec.expand import adhoc_trial
 from involbench.workers.local import WorkerDied
-from involbench.workers.protocol import TimeModels
+from involbench.workers.protocol import ModelBenchmark
 from tests.cli import called, involbench
 
 SPEC = """\
@@ -242,8 +242,8 @@ class Small:
     def __init__(self, most: int, error: Exception) -> None:
         self.most, self.error = most, error
 
-    def ask(self, request, show):
-        if max(*request.times.batches, request.times.step_batch) > self.most:
+    def call(self, handler, show, wanted):
+        if max(*wanted.batches, wanted.step_batch) > self.most:
             raise self.error
         return "measured"
 
@@ -258,7 +258,7 @@ class Small:
     ids=str,
 )
 def test_batches_are_halved_where_the_device_runs_out_of_memory(error):
-    wanted, said = TimeModels((), (), (1, 16, 64), 32, 2, "gpu"), []
+    wanted, said = ModelBenchmark((), (), (1, 16, 64), 32, 2, "gpu"), []
     fitting, memory = _measured(wanted, Small(20, error), said.append)
     assert (fitting.batches, fitting.step_batch, memory) == ((1, 16), 8, "measured")
     assert "out of memory; trying inferences of 1, 16 images, steps of 8" in said[-1].text

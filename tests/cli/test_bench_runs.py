@@ -12,10 +12,7 @@ from involbench.comparison.benchmark_models import ExportsBenchmark, ModelsBench
 from involbench.results.benchmarks import read_costs
 from involbench.results.paths import ResultsPath
 from tests.cli import called
-from tests.e2e.conftest import smoke
-from tests.here import eagerly, in_this_process
-
-__all__ = ["smoke"]
+from tests.in_process import eagerly, in_this_process
 
 pytest.importorskip("ai_edge_litert", reason="an extra of involbench that is not installed")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from involbench.results.record import DataFacts
 from tests.cli import called
 from tests.data.conftest import pixels, save
-from tests.here import eagerly, in_this_process
+from tests.in_process import eagerly, in_this_process
 
 SPEC = """\
 name: own

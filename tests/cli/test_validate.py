@@ -1,26 +1,18 @@
 """`involbench validate`, `schema` and `init`, as a user runs them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli import EXPERIMENTS, called
 from tests.spec.helpers import GOOD
-
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-
-
-def involbench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "involbench", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
 
 
 def test_validate_counts_the_trials(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD + "seeds: 3\nsweep: {models.inn.kernel_size: [3, 5]}\n")
-    done = involbench("validate", "a.yaml", "b.yaml", cwd=tmp_path)
+    done = called("validate", "a.yaml", "b.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "a.yaml: ok, 2 trials (2 models, 1 seed)",
@@ -31,7 +23,7 @@ def test_validate_counts_the_trials(tmp_path: Path) -> None:
 def test_validate_names_a_claim_that_could_never_be_judged(tmp_path: Path) -> None:
     claim = "{says: x, source: y, metric: test_acuracy, greater: cnn, lesser: inn}"
     (tmp_path / "a.yaml").write_text(f"{GOOD}claims: [{claim}]\n")
-    done = involbench("validate", "a.yaml", cwd=tmp_path)
+    done = called("validate", "a.yaml", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == (
         "warning: claims[0].metric: no run measures test_acuracy; did you mean 'test_accuracy'?\n"
@@ -40,7 +32,7 @@ def test_validate_names_a_claim_that_could_never_be_judged(tmp_path: Path) -> No
 
 def test_validate_accepts_the_experiments() -> None:
     paths = sorted(path.name for path in EXPERIMENTS.glob("*.yaml"))
-    done = involbench("validate", *paths, "-S", "training.epochs=1", cwd=EXPERIMENTS)
+    done = called("validate", *paths, "-S", "training.epochs=1", cwd=EXPERIMENTS)
     assert done.returncode == 0
     assert [line.partition(": ok, ")[0] for line in done.stdout.splitlines()] == paths
 
@@ -48,7 +40,7 @@ def test_validate_accepts_the_experiments() -> None:
 def test_validate_reports_every_problem_of_every_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD.replace("epochs: 2", "epoch: -1\n  epochs: x"))
-    done = involbench("validate", "b.yaml", "a.yaml", "a.yml", cwd=tmp_path)
+    done = called("validate", "b.yaml", "a.yaml", "a.yml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout.splitlines() == ["a.yaml: ok, 2 trials (2 models, 1 seed)"]
     for expected in (
@@ -63,20 +55,20 @@ def test_validate_reports_every_problem_of_every_file(tmp_path: Path) -> None:
 def test_a_wrong_override_is_said_once(tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text(GOOD)
-    done = involbench("validate", "a.yaml", "b.yaml", "-S", "foo", cwd=tmp_path)
+    done = called("validate", "a.yaml", "b.yaml", "-S", "foo", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("--set foo: expected KEY=VALUE") == 1
 
 
 def test_validate_needs_a_file(tmp_path: Path) -> None:
-    done = involbench("validate", cwd=tmp_path)
+    done = called("validate", cwd=tmp_path)
     assert done.returncode == 2
     assert "missing argument" in done.stderr
 
 
 def test_schema_prints_and_writes_the_same(tmp_path: Path) -> None:
-    printed = involbench("schema", cwd=tmp_path)
-    written = involbench("schema", "-o", "schema.json", cwd=tmp_path)
+    printed = called("schema", cwd=tmp_path)
+    written = called("schema", "-o", "schema.json", cwd=tmp_path)
     assert (printed.returncode, written.returncode, written.stdout) == (0, 0, "")
     assert (tmp_path / "schema.json").read_text(encoding="utf-8") == printed.stdout
     assert json.loads(printed.stdout)["title"] == "involbench experiment"
@@ -84,21 +76,21 @@ def test_schema_prints_and_writes_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["experiment", "my-test_2", "1e5", "007", "true", "null"])
 def test_init_writes_a_spec_that_is_valid(tmp_path: Path, name: str) -> None:
-    done = involbench("init", *([] if name == "experiment" else [name]), cwd=tmp_path)
+    done = called("init", *([] if name == "experiment" else [name]), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.yaml"]
-    checked = involbench("validate", f"{name}.yaml", cwd=tmp_path)
+    checked = called("validate", f"{name}.yaml", cwd=tmp_path)
     assert checked.stdout == f"{name}.yaml: ok, 18 trials (3 models, 6 seeds)\n"
 
 
 def test_init_overwrites_only_when_forced(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("precious\n")
-    done = involbench("init", "mine", cwd=tmp_path)
+    done = called("init", "mine", cwd=tmp_path)
     assert done.returncode == 2
     assert "mine.yaml: is there already; --force overwrites it" in done.stderr
     assert mine.read_text() == "precious\n"
-    assert involbench("init", "mine", "--force", cwd=tmp_path).returncode == 0
+    assert called("init", "mine", "--force", cwd=tmp_path).returncode == 0
     assert "name: mine " in mine.read_text()
 
 
@@ -114,7 +106,7 @@ def test_init_overwrites_only_when_forced(tmp_path: Path) -> None:
 def test_init_refuses_what_it_cannot_write(
     tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    done = involbench("init", *arguments, cwd=tmp_path)
+    done = called("init", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ from filelock import FileLock
 from involbench.results.record import RunRecord
 from involbench.workers.resources import partition
 from tests.cli import TINY, called, involbench, spawn, workers_of
-from tests.here import in_this_process
+from tests.in_process import in_this_process
 
 SPEC = TINY.replace("inn: ", "control: ")
 SPEC = SPEC.replace("keras_io_cnn", "keras_io_control").replace("keras_io_inn", "keras_io_control")

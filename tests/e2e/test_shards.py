@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from involbench.runner.plan import Shard
-from tests.cli import called
-from tests.e2e.conftest import EXPERIMENTS
+from tests.cli import EXPERIMENTS, called
 from tests.e2e.resumable import outcome
-from tests.here import in_this_process
+from tests.in_process import in_this_process
 
 SMOKE = EXPERIMENTS / "smoke.yaml"
 

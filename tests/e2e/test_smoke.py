@@ -10,8 +10,7 @@ import pytest
 from involbench.results.artifacts import items_below
 from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord
-from tests.cli import called, involbench
-from tests.e2e.conftest import EXPERIMENTS
+from tests.cli import EXPERIMENTS, called, involbench
 
 RUN_FILES = {
     "run.json",

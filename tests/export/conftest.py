@@ -4,10 +4,6 @@ import shutil
 
 import pytest
 
-from tests.e2e.conftest import smoke
-
-__all__ = ["smoke"]
-
 
 @pytest.fixture
 def tree(smoke, tmp_path):

@@ -18,7 +18,7 @@ from involbench.spec.load import load_spec
 from involbench.spec.schema import EvaluateSpec
 from involbench.spec.trial import Trial
 from involbench.training.trial import run_trial
-from tests.e2e.conftest import EXPERIMENTS
+from tests.cli import EXPERIMENTS
 from tests.effort import THOROUGH
 
 FILES = sorted(EXPERIMENTS.glob("*.yaml"))

@@ -32,7 +32,7 @@ SECONDS = 60
 
 def build(folder: Path) -> None:
     """Train both models, compare and report."""
-    from tests.here import eagerly, in_this_process
+    from tests.in_process import eagerly, in_this_process
 
     (folder / "tiny.yaml").write_text(SPEC)
     with in_this_process(), eagerly():

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.cli import called
-from tests.e2e.conftest import EXPERIMENTS
-from tests.here import in_this_process
+from tests.cli import EXPERIMENTS, called
+from tests.in_process import in_this_process
 
 CONDITIONS = {
     "noise": [0.1, 0.3],

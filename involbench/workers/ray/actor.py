@@ -11,8 +11,9 @@ from queue import Empty, SimpleQueue
 import ray
 
 from involbench.errors import InvolbenchError, Message, UsageError
+from involbench.workers.handlers import run_trial
 from involbench.workers.local import Worker, WorkerDied, WorkerStopped
-from involbench.workers.protocol import Done, Failure, Report, Request, RunTrial
+from involbench.workers.protocol import Done, Failure, Report, Request
 from involbench.workers.ray.file_sync import FileSync, Sender
 from involbench.workers.resources import WorkerResources
 
@@ -73,11 +74,11 @@ class WorkerActor:
         self._worker.stop()
 
     def _do(self, request: Request, parcel: FileSync | None) -> None:
-        if parcel is None or not isinstance(request, RunTrial):
+        if parcel is None:
             self._news.put(self._outcome(request))
             return
-        with Sender(request, parcel, self._news.put) as sender:
-            outcome = self._outcome(sender.request, sender)
+        with Sender(request.arguments[0], parcel, self._news.put) as sender:
+            outcome = self._outcome(Request(run_trial, (sender.request,), {}), sender)
         self._news.put(outcome)
 
     def _outcome(self, request: Request, sender: Sender | None = None) -> News:
@@ -87,7 +88,9 @@ class WorkerActor:
                 sender.send_checkpoints()
 
         try:
-            result = self._worker.ask(request, report)
+            result = self._worker.call(
+                request.handler, report, *request.arguments, **request.options
+            )
             self._worker.recycle()
             return Done(result)
         except WorkerStopped:

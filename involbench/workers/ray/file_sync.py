@@ -18,7 +18,7 @@ from involbench.results.files import (
 )
 from involbench.results.limits import CHECKPOINT
 from involbench.results.paths import ResultsPath
-from involbench.workers.protocol import RunTrial
+from involbench.workers.protocol import TrialRequest
 
 Stamps = dict[str, tuple[int, int]]
 """Size and time of change of each file."""
@@ -70,7 +70,7 @@ class Sender:
     """
 
     def __init__(
-        self, request: RunTrial, parcel: FileSync, send: Callable[[FileSync], None]
+        self, request: TrialRequest, parcel: FileSync, send: Callable[[FileSync], None]
     ) -> None:
         self._send = send
         self._experiment = ResultsPath(Path(tempfile.mkdtemp(prefix="involbench-run-")))

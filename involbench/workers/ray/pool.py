@@ -8,11 +8,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -25,15 +25,21 @@ from involbench.results.store import lock_run, reusable_record
 from involbench.spec.schema import ResourcesSpec
 from involbench.workers.backend import chosen_backend
 from involbench.workers.environment import USUAL, recorded
+from involbench.workers.handlers import run_trial
 from involbench.workers.local import (
+    Arguments,
+    Handler,
     NoRoom,
+    Result,
+    Show,
     WorkerDied,
     WorkerLost,
     WorkerPool,
+    WorkerProtocol,
     WorkerStopped,
     working_folder,
 )
-from involbench.workers.protocol import Done, Failure, Notice, Report, Request, RunTrial
+from involbench.workers.protocol import Done, Failure, Notice, Request, TrialRequest
 from involbench.workers.ray.actor import Died, News, Stopped, WorkerActor
 from involbench.workers.ray.file_sync import FileSync, pack_checkpoints
 
@@ -214,7 +220,7 @@ class WorkerConfig:
     send_back: bool
 
 
-class RemoteWorker:
+class RemoteWorker(WorkerProtocol):
     """A worker as `involbench.workers.local.Worker`, on whichever node has room for it.
 
     Args:
@@ -230,32 +236,38 @@ class RemoteWorker:
         self._node = ""
         self._stopped = False
 
-    def ask(self, request: Request, on_report: Callable[[Report], None]) -> Any:
-        """Send a request, pass on what is reported, and return the result.
+    def call(
+        self,
+        handler: Handler[Arguments, Result],
+        show: Show,
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> Result:
+        """See `WorkerProtocol`.
 
         Raises:
             NoRoom: No node had room for it for a while.
-            WorkerLost: Its node, or the actor's process, is gone.
-            UsageError, InvolbenchError, WorkerDied, WorkerStopped: As an ordinary worker.
+            WorkerLost: Its node, or the process of the actor, is gone.
         """
         with self._asking:
-            return self._ask(request, on_report)
+            station = self._station or self._hire(show)
+            first = arguments[0] if arguments else None
+            if isinstance(first, TrialRequest):
+                return cast(Result, self._run_trial(station, first, show))
+            return cast(Result, self._done(station, Request(handler, arguments, options), show))
 
-    def _ask(self, request: Request, on_report: Callable[[Report], None]) -> Any:
-        station = self._station or self._hire(on_report)
-        if not isinstance(request, RunTrial):
-            return self._done(station, request, None, on_report)
-        request = replace(request, run_dir=request.run_dir.absolute())
+    def _run_trial(self, station: Any, trial: TrialRequest, show: Show) -> Any:
+        trial = replace(trial, run_dir=trial.run_dir.absolute())
+        request = Request(run_trial, (trial,), {})
         if not self._terms.send_back:
-            return self._done(station, request, None, on_report)
-        with lock_run(request.run_dir) as owned:
+            return self._done(station, request, show)
+        with lock_run(trial.run_dir) as owned:
             if not owned:
                 return None
-            known = reusable_record(request.run_dir, request.trial, request.since, request.force)
+            known = reusable_record(trial.run_dir, trial.trial, trial.since, trial.force)
             if known is not None:
                 return known
-            parcel = pack_checkpoints(request.run_dir, {})
-            return self._done(station, request, parcel, on_report)
+            return self._done(station, request, show, pack_checkpoints(trial.run_dir, {}))
 
     def recycle(self) -> None:
         """Nothing: the node does that after each training."""
@@ -284,7 +296,7 @@ class RemoteWorker:
         """End it at once."""
         self.shutdown()
 
-    def _hire(self, on_report: Callable[[Report], None]) -> Any:
+    def _hire(self, show: Show) -> Any:
         needs, told, began = self._terms.needs, False, time.monotonic()
         station = (
             ray.remote(WorkerActor)
@@ -300,7 +312,7 @@ class RemoteWorker:
                 if waited > _PATIENCE and not self._waits:
                     raise NoRoom
                 if waited > _PATIENCE / 2 and self._waits and not told:
-                    on_report(Notice(f"waiting for a node with room for {_said(needs)}"))
+                    show(Notice(f"waiting for a node with room for {_said(needs)}"))
                     told = True
             self._node = ray.get(here)
         except RayActorError as error:
@@ -315,8 +327,8 @@ class RemoteWorker:
         self,
         station: Any,
         request: Request,
-        parcel: FileSync | None,
-        on_report: Callable[[Report], None],
+        show: Show,
+        parcel: FileSync | None = None,
     ) -> Any:
         try:
             ray.get(station.begin.remote(request, parcel))
@@ -324,7 +336,7 @@ class RemoteWorker:
                 for news in ray.get(station.news.remote()):
                     if isinstance(news, Done):
                         return news.result
-                    self._take(news, request, on_report)
+                    self._take(news, request, show)
         except RayActorError as error:
             self._station = None
             if self._stopped:
@@ -333,12 +345,11 @@ class RemoteWorker:
                 f"its node, {self._node}, or the Ray process there is gone", None
             ) from error
 
-    def _take(self, news: News, request: Request, on_report: Callable[[Report], None]) -> None:
+    def _take(self, news: News, request: Request, show: Show) -> None:
         match news:
             case FileSync():
-                assert isinstance(request, RunTrial)
                 try:
-                    news.unpack(request.run_dir.parent.parent)
+                    news.unpack(request.arguments[0].run_dir.parent.parent)
                 except InvolbenchError:
                     self.shutdown()  # It is still at it, and could take no other request.
                     raise
@@ -351,7 +362,7 @@ class RemoteWorker:
             case Done():
                 pass
             case report:
-                on_report(report)
+                show(report)
 
 
 def _said(needs: ResourcesSpec) -> str:
