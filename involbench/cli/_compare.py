@@ -27,6 +27,7 @@ from involbench.text import first_of
 
 if TYPE_CHECKING:
     from involbench.comparison.gates import Gate
+    from involbench.reporting.tables.table import Page
 
 Found = Sequence[tuple[ResultsTree, str]]
 Groups = Sequence[Comparison]
@@ -132,10 +133,13 @@ def document(asked: Options, found: Found, experiments: Sequence[Groups]) -> str
 
         return comparison_csv(comparisons)
     if asked.format == "md":
-        from involbench.reporting.tables.comparison import comparison_markdown
+        from involbench.reporting.tables.comparison import comparison_page
+        from involbench.reporting.tables.writers import markdown
 
-        pages = (comparison_markdown(c, asked.metrics, asked.only_changed) for c in comparisons)
-        return "\n".join(pages)
+        return "\n".join(
+            markdown(comparison_page(each, (), asked.metrics, asked.only_changed, full=True))
+            for each in comparisons
+        )
     return tables(experiments, found, asked.for_screen, asked.metrics, asked.only_changed)
 
 
@@ -147,14 +151,14 @@ def tables(
     only_changed: bool = False,
 ) -> str:
     """A page for each experiment: its groups of settings, and the plots of the first."""
-    from involbench.reporting.tables.comparison import comparison_view
+    from involbench.reporting.tables.comparison import comparison_page
 
-    parts = []
+    parts = list["Page | str"]()
     for groups, (tree, name) in zip(experiments, found, strict=True):
         plots = _plots_of(tree.folder(name))
         for comparison in groups:
             drawn = plots if comparison is groups[0] else []
-            parts += [*comparison_view(comparison, drawn, metrics, only_changed), ""]
+            parts += [comparison_page(comparison, drawn, metrics, only_changed), ""]
     return rendered(parts, for_screen)
 
 
@@ -211,7 +215,8 @@ def _check_metrics(asked: Options, comparisons: Sequence[Comparison]) -> None:
 def _against(asked: Options, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
     """Each experiment against itself in another results folder."""
     from involbench.comparison.diff import compare_trees
-    from involbench.reporting.tables.comparison import trees_json, trees_markdown, trees_view
+    from involbench.reporting.tables.comparison import trees_json, trees_page
+    from involbench.reporting.tables.writers import markdown
 
     if asked.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
@@ -230,9 +235,11 @@ def _against(asked: Options, other: Path, found: Found, comparisons: Sequence[Co
     if asked.format == "json":
         return trees_json(pairs)
     if asked.format == "md":
-        return "\n".join(trees_markdown(pair, asked.metrics) for pair in pairs)
-    pages = [[*trees_view(pair, asked.metrics), ""] for pair in pairs]
-    return rendered([part for page in pages for part in page], asked.for_screen)
+        return "\n".join(markdown(trees_page(pair, asked.metrics)) for pair in pairs)
+    parts = list["Page | str"]()
+    for pair in pairs:
+        parts += [trees_page(pair, asked.metrics), ""]
+    return rendered(parts, asked.for_screen)
 
 
 def _warn(experiment: str, warnings: Iterable[str]) -> None:

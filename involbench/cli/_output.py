@@ -1,8 +1,7 @@
-"""What every command does alike with its output: streams, warnings, JSON, tables."""
+"""The output of every command: streams, warnings, JSON, tables."""
 
 import errno
 import io
-import json
 import os
 import select
 import sys
@@ -13,7 +12,12 @@ import typer
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
+    from pydantic import BaseModel
     from rich.console import RenderableType
+
+    from involbench.reporting.tables.table import Page, Table
+
+    Part = RenderableType | Table | Page
 
 
 class _Output(io.FileIO):
@@ -84,10 +88,6 @@ def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
     )
 
 
-_NARROWEST = 20
-"""Columns; less is no width of a terminal."""
-
-
 class Rendered(str):
     """Text with the styles of a terminal in it, in which all other control characters are shown."""
 
@@ -106,28 +106,21 @@ def warn(text: str) -> None:
     echo(f"warning: {printable(text)}", err=True)
 
 
-def print_json(document: dict[str, Any]) -> None:
+def print_json(document: "dict[str, Any] | BaseModel") -> None:
     """Print one strict JSON document."""
-    echo(json.dumps(document, indent=2, allow_nan=False))
+    from involbench.reporting.tables.writers import json_text
+
+    echo(json_text(document), nl=False)
 
 
-def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> Rendered:
-    """Text as wide as the terminal, or as COLUMNS says; decorated only on a terminal."""
-    from rich.text import Text
+def print_page(*parts: "Part") -> None:
+    """Print tables and texts one below the other."""
+    echo(rendered(parts), nl=False)
 
-    from involbench.reporting.safe_console import SafeConsole
-    from involbench.reporting.tables import WholeWords
+
+def rendered(parts: "Iterable[Part]", for_screen: bool = True) -> Rendered:
+    """Text as wide as the terminal or COLUMNS; with styles only on a terminal."""
+    from involbench.reporting.tables.writers import terminal_text
 
     plain = not for_screen or "NO_COLOR" in os.environ
-    console = SafeConsole(
-        highlight=False,
-        color_system=None if plain else "auto",
-        width=None if for_screen else 80,
-    )
-    console.width = max(console.width, _NARROWEST)
-    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
-    with console.capture() as page:
-        for part in parts:
-            whole = WholeWords(part) if isinstance(part, Text) else part
-            console.print(whole, crop=False)
-    return Rendered(page.get())
+    return Rendered(terminal_text(parts, plain, None if for_screen else 80))

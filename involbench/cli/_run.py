@@ -132,8 +132,7 @@ def _board(folder: Path | None) -> "TensorBoard | None":
 
 def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
     """Draw the plots of a trial that is finished; say at the end which could not be drawn."""
-    from involbench.reporting.experiment import write_run_plots
-    from involbench.reporting.plot_warnings import or_warn
+    from involbench.reporting.experiment import or_warn, write_run_plots
 
     if event.record.status == "finished":
         with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
@@ -155,7 +154,7 @@ def _print_plan(planned: list[PlannedTrial], asked: Options) -> None:
 
 def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     """How long the trials will take, one after another, if earlier runs tell."""
-    from involbench.reporting.units import elapsed
+    from involbench.reporting.units import duration
     from involbench.results.tree import ResultsTree
     from involbench.runner.plan import estimate
 
@@ -163,8 +162,8 @@ def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     expected = estimate(todo, runs)
     if expected.unknown == len(todo):
         return "not known; no earlier run has these settings"
-    least = f"at least {elapsed(expected.seconds)}; {expected.unknown} of {len(todo)} trials have "
-    total = f"about {elapsed(expected.seconds)} for {len(todo)} trials, one after another"
+    least = f"at least {duration(expected.seconds)}; {expected.unknown} of {len(todo)} trials have "
+    total = f"about {duration(expected.seconds)} for {len(todo)} trials, one after another"
     where = f"earlier runs were on {' and on '.join(expected.machines)}"
     what = f"{least}settings that no earlier run has" if expected.unknown else total
     return f"{what}; {where}"
@@ -185,7 +184,7 @@ def _print_comparison(results: Path, experiment: str) -> None:
 
 def _screen(baseline: str, quiet: bool, verbose: bool) -> "ConsoleReporter":
     from involbench.reporting.console import ConsoleReporter, LiveReporter
-    from involbench.reporting.safe_console import SafeConsole
+    from involbench.reporting.tables.writers import SafeConsole
 
     console = SafeConsole(stderr=True, quiet=quiet)
     kind = LiveReporter if console.is_terminal and not console.is_dumb_terminal else ConsoleReporter

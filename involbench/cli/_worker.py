@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @contextmanager
 def waiting() -> "Iterator[Callable[[Report], None]]":
     """Takes reports; one line in place on a terminal, a line a notice elsewhere."""
-    from involbench.reporting.safe_console import SafeConsole
+    from involbench.reporting.tables.writers import SafeConsole
     from involbench.workers.protocol import Notice, Progress
 
     console = SafeConsole(stderr=True, highlight=False)

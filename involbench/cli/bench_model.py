@@ -17,10 +17,8 @@ from involbench.cli._options import (
     complete_experiment_or_run,
     parse_name_or_path,
 )
-from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.comparison.benchmark_models import ModelsBenchmark
     from involbench.results.benchmarks import ModelsMemory, ModelsTimes
     from involbench.workers.protocol import Network, TrainedRun
 
@@ -76,11 +74,11 @@ def model(
     all its models have finished. What is measured of runs is kept beside them, for `compare`,
     `report` and claims.
     """
-    from involbench.cli._runs import check_endings, write_picture
+    from involbench.cli._runs import check_endings, print_benchmark, write_picture
     from involbench.cli._worker import stoppable, waiting
     from involbench.comparison.benchmark_models import summarize_models
     from involbench.reporting.plots import FORMATS
-    from involbench.reporting.tables.benchmarks import models_figure
+    from involbench.reporting.tables.benchmarks import models_figure, models_page, models_rows
     from involbench.runner.benchmarks import bench_models
     from involbench.workers.protocol import TimeModels
 
@@ -95,7 +93,7 @@ def model(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
-    echo(_text(result, chosen), nl=False)
+    print_benchmark(chosen, result, models_page(result), models_rows(result))
     written = output is None or write_picture(output, partial(models_figure, result))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)
@@ -199,15 +197,3 @@ def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
         hint = f"; or did you mean the architecture {near}?" if near else ""
         raise UsageError(f"{error}{hint}") from None
     return [_network(without_hash(name), run)]
-
-
-def _text(result: "ModelsBenchmark", chosen: str) -> str:
-    from involbench.cli._output import rendered
-    from involbench.reporting.tables.benchmarks import models_markdown, models_rows, models_view
-    from involbench.reporting.tables.comparison import csv_text
-
-    if chosen == "json":
-        return result.model_dump_json(indent=2) + "\n"
-    if chosen == "csv":
-        return csv_text(models_rows(result))
-    return models_markdown(result) if chosen == "md" else rendered(models_view(result))

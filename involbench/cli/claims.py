@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import ChosenSettings, Results, complete_experiment, parse_name_or_path
-from involbench.cli._output import echo
 
 
 def claims(
@@ -32,7 +31,7 @@ def claims(
     counted.
     """
     from involbench.cli._compare import grouped
-    from involbench.cli._output import print_json, rendered, warn
+    from involbench.cli._output import print_json, print_page, warn
     from involbench.cli._runs import find_experiments
     from involbench.comparison.metrics import Wanted
     from involbench.reporting.prose import claims_document, claims_view
@@ -51,4 +50,4 @@ def claims(
     if as_json:
         print_json(claims_document(found))
     else:
-        echo(rendered(claims_view(found)), nl=False)
+        print_page(*claims_view(found))

@@ -27,15 +27,15 @@ def clean(
     A run that has a result is never removed, nor one that a process holds, nor any file that
     involbench did not write.
     """
-    from involbench.cli._output import rendered
+    from involbench.cli._output import print_page
     from involbench.errors import UsageError
-    from involbench.reporting.tables.runs import leftovers_view
+    from involbench.reporting.tables.runs import leftovers_page
 
     found = _find(results, experiment, failed)
     if not found:
         echo("nothing to clean")
         return
-    echo(rendered(leftovers_view(found, results)), nl=False)
+    print_page(leftovers_page(found, results))
     if dry_run:
         return
     if not yes and not sys.stdin.isatty():

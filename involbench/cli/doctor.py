@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import Overrides, Results, parse_path
-from involbench.cli._output import echo
 
 
 def doctor(
@@ -29,7 +28,7 @@ def doctor(
     import platform
 
     from involbench import __version__
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._worker import stoppable, waiting
     from involbench.reporting.tables.doctor import doctor_document, doctor_view
     from involbench.runner.doctor import examine
@@ -43,6 +42,6 @@ def doctor(
     else:
         system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
         heading = f"involbench {__version__}, {system}"
-        echo(rendered(doctor_view(examination, heading)), nl=False)
+        print_page(*doctor_view(examination, heading))
     if examination.status == "problem":
         raise typer.Exit(1)

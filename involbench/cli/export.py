@@ -49,11 +49,11 @@ def export(
     It is run there and held against Keras. It takes pixels from 0 to 255 and gives a probability a
     class.
     """
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._runs import check_test_images, trained_run
     from involbench.cli._worker import stoppable, waiting
     from involbench.errors import InvolbenchError
-    from involbench.reporting.tables.exports import EXPORTS_VERSION, exports_view
+    from involbench.reporting.tables.benchmarks import EXPORTS_VERSION, exports_page
     from involbench.results.paths import ResultsPath
     from involbench.runner.benchmarks import export_formats
 
@@ -74,7 +74,7 @@ def export(
         rows = [record.model_dump(mode="json") for record in made]
         print_json({"schema_version": EXPORTS_VERSION, "run": name, "exports": rows})
     elif made:
-        echo(rendered(exports_view(made)), nl=False)
+        print_page(exports_page(made))
     if failures:
         raise InvolbenchError("\nerror: ".join(failures))
 

@@ -14,13 +14,13 @@ from rich.text import Text
 from involbench.reporting.progress import (
     ProgressState,
     Running,
-    duration,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
     trial_name,
 )
+from involbench.reporting.units import duration
 from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded
 from involbench.workers.protocol import Notice, Progress
 

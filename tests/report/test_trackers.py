@@ -125,7 +125,7 @@ def test_mlflow_has_every_run_once(tree, monkeypatch):
     ("arguments", "said"),
     [
         (("--to", "cvs"), "did you mean 'csv'?"),
-        (("digit", "--to", "csv"), "did you mean digits?"),
+        (("digit", "--to", "csv"), "did you mean 'digits'?"),
         (("--to", "csv", "-o", "results/digits/spec.yaml"), "cannot make"),
         (("--to", "tensorboard", "-o", "results/digits/spec.yaml"), "cannot make"),
         (("--to", "mlflow", "-o", "nonsense://x"), "nonsense"),

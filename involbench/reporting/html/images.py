@@ -6,9 +6,18 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.reporting.html.components import Cell, Chart, Number, Section, Table, percent, plain
+from involbench.reporting.html.components import (
+    Cell,
+    Chart,
+    Number,
+    Section,
+    Table,
+    percent_cell,
+    plain,
+)
 from involbench.reporting.html.data import ReportData, SamplePredictions
 from involbench.reporting.plots import plot_images, plot_kernels
+from involbench.reporting.units import percent
 from involbench.results.arrays import KeptMaps
 
 _MOST = 10
@@ -114,7 +123,8 @@ def _chart(
 def _answers(shown: SamplePredictions, index: int, models: list[str]) -> Iterator[str]:
     for name in models:
         said = shown.said[name]
-        yield f"{name}: {_class(shown, said.predicted[index])} {100 * said.probability[index]:.0f}%"
+        probability = percent(float(said.probability[index]), 0)
+        yield f"{name}: {_class(shown, said.predicted[index])} {probability}"
 
 
 def _table(
@@ -129,7 +139,10 @@ def _table(
         cells: list[Cell] = [Number(number, int(number)), _class(shown, shown.labels[index])]
         for name in models:
             said = shown.said[name]
-            cells += [_class(shown, said.predicted[index]), percent(float(said.probability[index]))]
+            cells += [
+                _class(shown, said.predicted[index]),
+                percent_cell(float(said.probability[index])),
+            ]
         rows.append(tuple(cells))
     caption = f"{title}: images by their number in the test set, from 0"
     return Table(caption, tuple(titles), tuple(rows))

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from involbench import __version__
 from involbench.comparison.schema import ClaimResult, Comparison
+from involbench.reporting.experiment import or_warn
 from involbench.reporting.html.accuracy import accuracy
 from involbench.reporting.html.classes import classes
 from involbench.reporting.html.components import Cell, Chart, Number, Section, Table
@@ -23,7 +24,6 @@ from involbench.reporting.html.limits import drawn_part
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_rows
 from involbench.reporting.html.training import sizes, training
 from involbench.reporting.notes import notes, verdicts
-from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.plots import drawn
 from involbench.reporting.prose import claim_sentence
 from involbench.reporting.style import INK

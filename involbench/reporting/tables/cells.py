@@ -15,6 +15,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.comparison.settings import shown
+from involbench.reporting.tables.table import MISSING
 from involbench.reporting.units import size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates
@@ -67,7 +68,6 @@ def _last(key: str) -> str:
     return key.rsplit(".", 1)[-1]
 
 
-MISSING = "n/a"
 BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
 
 
