@@ -60,7 +60,7 @@ def make_patient() -> None:
 def lost_output() -> str | None:
     """Why something that was printed is lost; None if all was written or is not wanted.
 
-    A closed stderr means that messages are not wanted, a reader who left that the rest is not.
+    A closed stderr, or a reader that has left, is no loss: the user doesn't want the output.
     """
     for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         stream.flush()
@@ -77,7 +77,7 @@ def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
         buffer = getattr(stream, "buffer", None)
         raw = getattr(buffer, "raw", buffer)  # Without a buffer if PYTHONUNBUFFERED is set.
         if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.FileIO):
-            return stream  # Someone has put another in its place, who knows what it can do.
+            return stream  # Replaced by the caller, who is responsible for it.
         stream.flush()
         descriptor = stream.fileno()
     return io.TextIOWrapper(
@@ -89,18 +89,18 @@ def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
 
 
 class Rendered(str):
-    """Text with the styles of a terminal in it, in which all other control characters are shown."""
+    """Text with terminal styles, in which all other control characters are visible."""
 
 
 def echo(text: object, err: bool = False, nl: bool = True) -> None:
-    """Print text, on stderr if `err`. This is the one way out: it shows control characters."""
+    """Print text, on stderr if `err`. The only way out: it makes control characters visible."""
     from involbench.text import visible
 
     typer.echo(text if isinstance(text, Rendered) else visible(str(text)), err=err, nl=nl)
 
 
 def warn(text: str) -> None:
-    """Say something on stderr that does not end the command."""
+    """Print a warning on stderr."""
     from involbench.text import printable
 
     echo(f"warning: {printable(text)}", err=True)

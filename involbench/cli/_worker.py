@@ -1,4 +1,4 @@
-"""Asking a worker process: progress while it works, Ctrl-C and SIGTERM."""
+"""Requests to a worker process: progress, Ctrl-C and SIGTERM."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def waiting() -> "Iterator[Callable[[Report], None]]":
-    """Takes reports; one line in place on a terminal, a line a notice elsewhere."""
+    """A function that shows reports: one changing line on a terminal, else a line per notice."""
     from involbench.reporting.tables.writers import SafeConsole
     from involbench.workers.protocol import Notice, Progress
 
@@ -57,7 +57,7 @@ def _terminate(*_: object) -> None:
 
 
 def ask(request: "InferenceRequest") -> Any:
-    """The answer of a worker on the CPU, which is enough for a few images.
+    """Run a request in a worker on the CPU and return the result.
 
     Raises:
         UsageError: The network, the images or the dataset cannot be used.

@@ -1,4 +1,4 @@
-"""`involbench bench`: what networks, the operator, and a training step with it cost here."""
+"""`involbench bench`: time and memory of networks, the operator and a training step."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     name="bench",
-    help="What networks, the operator and a training step cost here.",
+    help="Measure networks, the operator and a training step on this machine.",
     no_args_is_help=True,
 )
 
@@ -90,7 +90,7 @@ def _shape(text: str) -> "OperatorShape":
     """Read one shape.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is not a shape.
     """
     from involbench.errors import UsageError
     from involbench.results.benchmarks import OperatorShape
@@ -109,7 +109,7 @@ def _shape(text: str) -> "OperatorShape":
 
 
 def _problem(shape: "OperatorShape") -> str | None:
-    """What no involution can have."""
+    """Why no involution has this shape; None if it is valid."""
     zeros = [name for name, value in shape.model_dump().items() if value < 1]
     if zeros:
         return f"{' and '.join(zeros)} must be at least 1"

@@ -1,4 +1,4 @@
-"""`involbench bench export`: what networks cost where they are taken."""
+"""`involbench bench export`: time exported networks in their runtimes."""
 
 from functools import partial
 from pathlib import Path
@@ -53,12 +53,14 @@ def export(
     results: Results = Path("results"),
     output: Plot = None,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A row a network and format.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="CSV, a row per network and format.")
+    ] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
     """Time exported networks, each in its own runtime, on the CPU.
 
-    On one image. All are timed in alternation. What is measured is kept beside the runs, for
+    Networks are timed on one image, in alternation. The results are saved beside the runs, for
     `compare`, `report` and claims, as metrics such as litert_int8_latency, litert_int8_size and
     litert_int8_accuracy.
     """
@@ -95,10 +97,10 @@ def export(
 
 
 def _formats_here() -> "list[Format]":
-    """Those whose packages are there; what is left out is said.
+    """The formats whose packages are installed; a warning names each of the others.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No format has its packages.
     """
     from involbench.cli._output import warn
     from involbench.errors import UsageError

@@ -1,4 +1,4 @@
-"""`involbench bench model`: what networks cost where they run."""
+"""`involbench bench model`: time, memory and size of networks."""
 
 import re
 from functools import partial
@@ -64,7 +64,7 @@ def model(
     device: Device = "auto",
     output: Plot = None,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A row a model and call.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, a row per model and call.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
     """Time networks side by side, and see their memory and sizes.
@@ -108,7 +108,7 @@ def _keep(
     repeats: int,
     results: Path,
 ) -> None:
-    """Keep what was measured of runs beside them."""
+    """Save the measurements of runs in their folders."""
     from involbench.cli._runs import save_benchmark
     from involbench.comparison.metrics import model_metrics
 
@@ -134,7 +134,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list[Network]]":
-    """What is named, to be measured side by side: of an experiment a block a seed."""
+    """The named networks in blocks to measure side by side; a block per seed of an experiment."""
     from involbench.cli._runs import is_experiment, runs_by_seed
     from involbench.errors import UsageError
     from involbench.spec.expand import is_architecture
@@ -150,7 +150,7 @@ def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list
             f"{experiments[0]}/MODEL-seed0"
         )
     if overrides:
-        raise UsageError("--set is for specs, and none is named")
+        raise UsageError("--set needs a spec, and none is named")
     blocks = runs_by_seed(results, named[0], needs_weights=False)
     return [[_network(name, run) for name, run in block] for block in blocks]
 
@@ -162,7 +162,7 @@ def _network(name: str, run: "TrainedRun") -> "Network":
 
 
 def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Network]":
-    """What is named, each under a name of its own."""
+    """The named networks, under different names."""
     from involbench.errors import UsageError
 
     found: dict[str, Network] = {}
@@ -172,7 +172,7 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
                 raise UsageError(f"{text}: {network.name} is there already; name it once")
             found[network.name] = network
     if overrides and not any(text.endswith((".yaml", ".yml")) for text in named):
-        raise UsageError("--set is for specs, and none is named")
+        raise UsageError("--set needs a spec, and none is named")
     return list(found.values())
 
 

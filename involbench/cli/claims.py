@@ -1,4 +1,4 @@
-"""`involbench claims`: what others say, and what the results say of it."""
+"""`involbench claims`: test published claims against your results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,11 +24,10 @@ def claims(
         bool, typer.Option("--json", help="Every number, as one JSON document.")
     ] = False,
 ) -> None:
-    """List what specs claim: source, verdict and numbers.
+    """Test the claims in specs against the results: verdict, source and numbers.
 
-    A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`. It is judged
-    on the settings that spec.yaml states; what other groups of runs say of it is listed, not
-    counted.
+    A claim is `supported`, `refuted`, or `undecided` if the results don't suffice. The verdict
+    uses the runs with the settings in spec.yaml. Other groups of runs are listed but not counted.
     """
     from involbench.cli._compare import grouped
     from involbench.cli._output import print_json, print_page, warn

@@ -1,4 +1,4 @@
-"""`involbench doctor`: whether a run would work here, and what to do where it would not."""
+"""`involbench doctor`: check whether a run would work here, and what to do if not."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,14 @@ def doctor(
         typer.Argument(
             metavar="SPEC",
             parser=parse_path,
-            help="An experiment's YAML file, to look at its data too.",
+            help="An experiment's YAML file, to check its data too.",
         ),
     ] = None,
     overrides: Overrides = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Look at packages, devices, folders and data.
+    """Check packages, devices, folders and data.
 
     Exit code 1 if a run would fail.
     """

@@ -1,4 +1,4 @@
-"""`involbench params`: what a spec's models consist of and compute, without training or data."""
+"""`involbench params`: the layers, parameters and MACs of models, without training or data."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

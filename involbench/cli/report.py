@@ -1,4 +1,4 @@
-"""`involbench report`: one experiment as a page to look at."""
+"""`involbench report`: one experiment as an HTML page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

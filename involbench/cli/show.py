@@ -37,7 +37,7 @@ def show(
 
 
 def _parameters(entry: "RunEntry") -> "Parameters | None":
-    """The counts; a warning where a finished run has none that can be read."""
+    """The parameter counts; warns if those of a finished run can't be read."""
     from involbench.cli._output import warn
     from involbench.errors import ResultsError
     from involbench.results.tree import read_parameters

@@ -137,7 +137,7 @@ def _confusions(material: ReportData) -> Iterator[Chart]:
 
 
 def _other(material: ReportData, result: ModelResult) -> tuple[str, AggregatedPredictions] | None:
-    """What the baseline said, where this is held against it."""
+    """Predictions of the baseline, if the two are compared."""
     baseline = baseline_of(material.drawn, result)
     if baseline is None:
         return None

@@ -52,7 +52,7 @@ def inline(figure: "Figure", name: str, says: str) -> Markup:
     Args:
         figure: The figure.
         name: Unique on the page, since an id inside an SVG is one of the whole page.
-        says: For who cannot see it.
+        says: Text for readers who can't see it.
     """
     svg = drawn(figure, "svg", _AS_TEXT)
     if len(svg) > _LARGEST_SVG:
@@ -232,13 +232,13 @@ def _visible(value: object) -> object:
 
 def _answers(comparison: Comparison) -> list[str]:
     """The verdicts, or why there are none."""
-    said = verdicts(comparison)
+    lines = verdicts(comparison)
     finished = sum(1 for each in comparison.models if each.n_finished)
-    if said or finished == 0:
-        return said or notes(comparison)[:1]
+    if lines or finished == 0:
+        return lines or notes(comparison)[:1]
     if finished == 1:
         return ["Only one model has finished runs: there is nothing to compare it with."]
-    return ["The models cannot be held against each other: the notes below the table say why."]
+    return ["The models cannot be compared: the notes below the table say why."]
 
 
 def _tables(comparison: Comparison) -> Iterator[Table]:

@@ -66,8 +66,8 @@ def failed_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
             error = entry.record.error if entry.record else None
             alike[ended, excerpt(error) if error else ""].append(printable(entry.run_id))
     for (ended, error), runs in alike.items():
-        said = f"{first_of(runs, _MOST_NAMES)}: {ended}"
-        yield f"{said}: {error}" if error else f"{said}."
+        lines = f"{first_of(runs, _MOST_NAMES)}: {ended}"
+        yield f"{lines}: {error}" if error else f"{lines}."
 
 
 def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:

@@ -212,7 +212,7 @@ def without_equal_columns(titles: Row, rows: Sequence[Row]) -> tuple[Row, list[R
 
 
 def baseline_of(comparison: Comparison, result: ModelResult) -> ModelResult | None:
-    """The result that this one is held against, as far as it has a difference."""
+    """The baseline result that this one is compared with; None without a difference."""
     if not result.differences:
         return None
     others = [other for other in comparison.models if other.model == comparison.baseline]
