@@ -10,12 +10,12 @@ from rich.console import Console
 from involbench.reporting.console import running_trials, sparkline
 from involbench.reporting.progress import (
     ProgressState,
-    duration,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
 )
+from involbench.reporting.units import duration
 from involbench.results.record import EpochReport, RunRecord
 from involbench.runner.runner import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.spec.architectures import KerasIoCnn, KerasIoInn
@@ -199,7 +199,7 @@ def test_time_left_knows_what_each_point_of_a_sweep_takes():
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(None, "-"), (0, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (7500, "2 h 05 min")],
+    [(None, "-"), (8.24, "8.2 s"), (59.97, "1 min 0 s"), (99, "1 min 39 s"), (7500, "2 h 5 min")],
 )
 def test_durations_are_said_as_people_do(seconds, said):
     assert duration(seconds) == said
