@@ -194,7 +194,7 @@ def test_the_figure_has_a_row_a_call_and_a_dot_a_network(result):
         (["{depth: 26}"], "expected a mapping such as"),
         (["{architecture: [rednet"], "no YAML"),
         (["keras_io_inn", "keras_io_inn"], "name it once"),
-        (["keras_io_inn", "-S", "seeds=1"], "--set is for specs"),
+        (["keras_io_inn", "-S", "seeds=1"], "--set needs a spec"),
         (["nowhere.yaml"], "no such file"),
         (["keras_io_inn", "--image-size", "0x3"], "--image-size 0x3"),
         (["keras_io_inn", "--json", "--md"], "exclude each other"),
