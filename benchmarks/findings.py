@@ -10,7 +10,9 @@ from involbench.comparison.compare import compare_experiment
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, metric
 from involbench.comparison.schema import ClaimResult, ClaimVerdict, Comparison
 from involbench.reporting.tables.cells import COSTS
-from involbench.reporting.tables.comparison import comparison_markdown, markdown_table
+from involbench.reporting.tables.comparison import comparison_page
+from involbench.reporting.tables.table import Table
+from involbench.reporting.tables.writers import markdown, markdown_table
 from involbench.results.tree import ResultsTree, read_question
 from involbench.text import coordinates, located
 
@@ -39,7 +41,8 @@ def document() -> str:
     comparisons = {name: _compared(tree, name) for name in tree.references()}
     parts = [HEAD, "## Claims", _claims(comparisons)]
     for name, comparison in comparisons.items():
-        _, _, body = comparison_markdown(comparison, _metrics(comparison)).partition("\n\n")
+        page = comparison_page(comparison, metrics=_metrics(comparison), full=True)
+        _, _, body = markdown(page).partition("\n\n")
         warned = "".join(f"\n- Warning: {warning}." for warning in comparison.warnings)
         parts += [f"## {_short(name)}", read_question(tree.folder(name)), body.strip() + warned]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -69,7 +72,7 @@ def _claims(comparisons: dict[str, Comparison]) -> str:
     if not rows:
         return "None of the experiments published so far states one."
     titles = ("verdict", "claim", "measured as", "source", "experiment")
-    return markdown_table(titles, rows, words=len(titles))
+    return markdown_table(Table(titles, rows, labels=len(titles)))
 
 
 def _measured(claim: ClaimResult) -> str:

@@ -44,15 +44,20 @@ def shown(value: Any) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that `name` was probably meant to be."""
+    return next(iter(nearest_names(name, names, 1)), None)
+
+
+def nearest_names(name: str, names: Iterable[str], most: int) -> list[str]:
+    """Up to `most` of `names` that `name` was probably meant to be, the nearest first."""
     by_lower = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.lower()[:200], by_lower, n=1)
-    return by_lower[found[0]] if found else None
+    found = difflib.get_close_matches(name.lower()[:200], by_lower, n=most)
+    return [by_lower[each] for each in found]
 
 
 def suggest(name: str, names: Sequence[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them."""
     near = nearest(name, names)
-    return f"did you mean {near!r}?" if near else f"expected one of {', '.join(names)}"
+    return f"did you mean {near!r}?" if near else f"expected one of {', '.join(names) or 'none'}"
 
 
 def _cropped(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What `involbench compare` does with its options."""
+"""The steps of `involbench compare`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ from involbench.text import first_of
 
 if TYPE_CHECKING:
     from involbench.comparison.gates import Gate
+    from involbench.reporting.tables.table import Page
 
 Found = Sequence[tuple[ResultsTree, str]]
 Groups = Sequence[Comparison]
-"""Of one experiment, a comparison for each group of settings, of the most runs first."""
+"""One experiment: a comparison for each group of settings, the group with most runs first."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class Options:
     format: str
     for_screen: bool
     gated: tuple[str, ...] = ()
-    """The metrics that gates are about."""
+    """The metrics in gates."""
     settings: tuple[str, ...] = ()
-    """`KEY=VALUE` of the runs that are wanted; none for all."""
+    """`KEY=VALUE` that the runs must have; empty for all runs."""
 
     @property
     def wanted(self) -> MetricSelection:
-        """What is to be read, and compared."""
+        """The metrics to read and to compare."""
         sorting = [self.sort_by] if self.sort_by else []
         named = frozenset([*self.metrics, *sorting, *self.gated])
         if self.format in ("json", "csv"):
@@ -61,22 +62,22 @@ class Options:
         return MetricSelection(compared.union(COSTS), compared, named)
 
 
-def compared(asked: Options, found: Found) -> tuple[Found, list[Groups]]:
-    """The comparisons, arranged as asked; what is unfair about them is said on stderr.
+def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
+    """The comparisons, sorted and filtered by the options. Prints their warnings on stderr.
 
     Returns:
-        The experiments that have runs as asked for, and the comparisons of each.
+        The experiments that have such runs, and the comparisons of each.
 
     Raises:
-        UsageError: No run is of the baseline, or has the metric or the settings.
+        UsageError: No run has the baseline, the metric or the settings.
     """
-    found, experiments = grouped(found, asked.settings, asked.baseline, asked.wanted)
-    _check_metrics(asked, list(chain.from_iterable(experiments)))
+    found, experiments = grouped(found, options.settings, options.baseline, options.wanted)
+    _check_metrics(options, list(chain.from_iterable(experiments)))
     for groups in experiments:
         _warn(groups[0].experiment, warnings_of(groups))
     arranged = list[Groups]()
     for groups in experiments:
-        arranged.append([_arranged(asked, comparison) for comparison in groups])
+        arranged.append([_arranged(options, comparison) for comparison in groups])
     return found, arranged
 
 
@@ -105,11 +106,11 @@ def grouped(
 
 
 def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
-    """Of each experiment the comparison on the settings that its spec states.
+    """For each experiment, the comparison on the settings in its spec.
 
     Args:
         experiments: The comparisons of each.
-        what: Is about those alone, and says so where there are others.
+        what: The option that uses only these; a warning says so if there are others.
     """
     chosen = [each for groups in experiments for each in groups if each.is_stated]
     for groups, one in zip(experiments, chosen, strict=True):
@@ -118,25 +119,28 @@ def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
     return chosen
 
 
-def document(asked: Options, found: Found, experiments: Sequence[Groups]) -> str:
-    """The whole text in the format asked for."""
-    if asked.against is not None:
-        return _against(asked, asked.against, found, stated(experiments, "--against"))
-    if asked.format == "json":
+def document(options: Options, found: Found, experiments: Sequence[Groups]) -> str:
+    """The whole text in the chosen format."""
+    if options.against is not None:
+        return _against(options, options.against, found, stated(experiments, "--against"))
+    if options.format == "json":
         from involbench.reporting.tables.comparison import comparison_json
 
         return comparison_json(experiments)
     comparisons = list(chain.from_iterable(experiments))
-    if asked.format == "csv":
+    if options.format == "csv":
         from involbench.reporting.tables.comparison import comparison_csv
 
         return comparison_csv(comparisons)
-    if asked.format == "md":
-        from involbench.reporting.tables.comparison import comparison_markdown
+    if options.format == "md":
+        from involbench.reporting.tables.comparison import comparison_page
+        from involbench.reporting.tables.writers import markdown
 
-        pages = (comparison_markdown(c, asked.metrics, asked.only_changed) for c in comparisons)
-        return "\n".join(pages)
-    return tables(experiments, found, asked.for_screen, asked.metrics, asked.only_changed)
+        return "\n".join(
+            markdown(comparison_page(each, (), options.metrics, options.only_changed, full=True))
+            for each in comparisons
+        )
+    return tables(experiments, found, options.for_screen, options.metrics, options.only_changed)
 
 
 def tables(
@@ -147,14 +151,14 @@ def tables(
     only_changed: bool = False,
 ) -> str:
     """A page for each experiment: its groups of settings, and the plots of the first."""
-    from involbench.reporting.tables.comparison import comparison_view
+    from involbench.reporting.tables.comparison import comparison_page
 
-    parts = []
+    parts = list["Page | str"]()
     for groups, (tree, name) in zip(experiments, found, strict=True):
         plots = _plots_of(tree.folder(name))
         for comparison in groups:
             drawn = plots if comparison is groups[0] else []
-            parts += [*comparison_view(comparison, drawn, metrics, only_changed), ""]
+            parts += [comparison_page(comparison, drawn, metrics, only_changed), ""]
     return rendered(parts, for_screen)
 
 
@@ -167,7 +171,7 @@ def _plots_of(experiment: ResultsPath) -> list[ResultsPath]:
 
 
 def write(output: Path, text: str) -> None:
-    """Write the text to a file, and say so.
+    """Write the text to a file, and print its name.
 
     Raises:
         UsageError: It cannot be written.
@@ -179,11 +183,11 @@ def write(output: Path, text: str) -> None:
     echo(f"written: {output}", err=True)
 
 
-def _arranged(asked: Options, comparison: Comparison) -> Comparison:
-    if asked.sort_by:
-        comparison = sort_models(comparison, asked.sort_by)
-    if asked.only_changed and asked.against is None:
-        comparison, left_out = only_changed(comparison, [*asked.metrics, SIZE])
+def _arranged(options: Options, comparison: Comparison) -> Comparison:
+    if options.sort_by:
+        comparison = sort_models(comparison, options.sort_by)
+    if options.only_changed and options.against is None:
+        comparison, left_out = only_changed(comparison, [*options.metrics, SIZE])
         for model in left_out:
             echo(
                 f"{comparison.experiment}: {model} left out: equal to {comparison.baseline}",
@@ -192,15 +196,15 @@ def _arranged(asked: Options, comparison: Comparison) -> Comparison:
     return comparison
 
 
-def _check_metrics(asked: Options, comparisons: Sequence[Comparison]) -> None:
-    """Refuse a metric that nothing has been measured of, where there is something."""
+def _check_metrics(options: Options, comparisons: Sequence[Comparison]) -> None:
+    """Raise UsageError for a metric that no run has, if any run is finished."""
     results = [result for comparison in comparisons for result in comparison.models]
     if not any(result.n_finished for result in results):
         return
     known = {name for r in results for name, summary in r.metrics.items() if summary.n}
     for flag, name in [
-        *(("--metric", name) for name in asked.metrics),
-        *([("--sort-by", asked.sort_by)] if asked.sort_by else []),
+        *(("--metric", name) for name in options.metrics),
+        *([("--sort-by", options.sort_by)] if options.sort_by else []),
     ]:
         if name in known:
             continue
@@ -208,12 +212,13 @@ def _check_metrics(asked: Options, comparisons: Sequence[Comparison]) -> None:
         raise UsageError(f"{flag} {name}: no run has that metric{'; ' if hint else ''}{hint}")
 
 
-def _against(asked: Options, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
+def _against(options: Options, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
     """Each experiment against itself in another results folder."""
     from involbench.comparison.diff import compare_trees
-    from involbench.reporting.tables.comparison import trees_json, trees_markdown, trees_view
+    from involbench.reporting.tables.comparison import trees_json, trees_page
+    from involbench.reporting.tables.writers import markdown
 
-    if asked.format == "csv":
+    if options.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
     tree, pairs = ResultsTree(other), []
     missing = [name for _, name in found if not (tree.folder(name) / "runs").is_folder()]
@@ -223,16 +228,18 @@ def _against(asked: Options, other: Path, found: Found, comparisons: Sequence[Co
         if name in missing:
             _warn(name, [f"not in {other}"])
             continue
-        then = compare_experiment(tree, name, None, asked.wanted, asked.settings)
+        then = compare_experiment(tree, name, None, options.wanted, options.settings)
         pair = compare_trees(now, then, str(other))
         _warn(name, pair.warnings[len(now.warnings) :])
-        pairs.append(pair.without_equals(asked.metrics) if asked.only_changed else pair)
-    if asked.format == "json":
+        pairs.append(pair.without_equals(options.metrics) if options.only_changed else pair)
+    if options.format == "json":
         return trees_json(pairs)
-    if asked.format == "md":
-        return "\n".join(trees_markdown(pair, asked.metrics) for pair in pairs)
-    pages = [[*trees_view(pair, asked.metrics), ""] for pair in pairs]
-    return rendered([part for page in pages for part in page], asked.for_screen)
+    if options.format == "md":
+        return "\n".join(markdown(trees_page(pair, options.metrics)) for pair in pairs)
+    parts = list["Page | str"]()
+    for pair in pairs:
+        parts += [trees_page(pair, options.metrics), ""]
+    return rendered(parts, options.for_screen)
 
 
 def _warn(experiment: str, warnings: Iterable[str]) -> None:
@@ -244,26 +251,26 @@ _FAILED = 3
 
 
 def gates_of(texts: Sequence[str], strict: bool) -> "list[Gate]":
-    """The gates, read before anything is printed.
+    """Parse the gates, before anything is printed.
 
     Raises:
-        UsageError: One of them does not parse, or there is none to be strict about.
+        UsageError: A gate is malformed, or --strict is given without one.
     """
     from involbench.comparison.gates import parse_gate
     from involbench.errors import UsageError
 
     if strict and not texts:
-        raise UsageError("--strict is for gates: give --fail-if too")
+        raise UsageError("--strict needs --fail-if")
     return [parse_gate(text) for text in texts]
 
 
 def end_on_failed_gate(
-    gates: "Sequence[Gate]", comparisons: Sequence[Comparison], asked: "Options", strict: bool
+    gates: "Sequence[Gate]", comparisons: Sequence[Comparison], options: "Options", strict: bool
 ) -> None:
-    """Say what came of each gate on stderr, and exit with 3 where one failed.
+    """Print the result of each gate on stderr, and exit with 3 if one failed.
 
     Raises:
-        UsageError: Of one of them nothing can be said.
+        UsageError: A gate names something that has no results.
     """
     from involbench.cli._runs import find_experiments
     from involbench.comparison.compare import compare_experiment
@@ -272,11 +279,11 @@ def end_on_failed_gate(
     from involbench.reporting.tables.cells import label
 
     def lookup(name: str) -> Comparison:
-        ((tree, found),) = find_experiments(asked.results, [name])
-        return compare_experiment(tree, found, None, asked.wanted)
+        ((tree, found),) = find_experiments(options.results, [name])
+        return compare_experiment(tree, found, None, options.wanted)
 
     outcomes, refused = list[Outcome](), list[UsageError]()
-    for gate in gates:  # What is wrong with one is no reason to keep silent of the others.
+    for gate in gates:  # An error in one gate must not hide the results of the others.
         try:
             outcomes += check_gate(gate, comparisons, lookup, strict)
         except UsageError as error:

@@ -40,7 +40,7 @@ def _experiments(tree: "ResultsTree") -> list[str]:
 
 
 def _tree(ctx: typer.Context) -> "ResultsTree":
-    """Of the folders that --results has named so far on the line."""
+    """The tree of the --results folders given so far on the command line."""
     from involbench.results.tree import ResultsTree
 
     given = ctx.params.get("results") or "results"
@@ -102,7 +102,7 @@ Run = Annotated[
         metavar="RUN",
         parser=parse_name_or_path,
         autocompletion=complete_run,
-        help="Its id or the beginning of it, EXPERIMENT/ID, or the path of its folder.",
+        help="Run id or its beginning, EXPERIMENT/ID, or the path of the run folder.",
     ),
 ]
 Experiment = Annotated[
@@ -138,24 +138,28 @@ ResultsFolders = Annotated[
 Plot = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", metavar="FILE", parser=parse_path, help="Draw it too: a png, svg or pdf."
+        "-o",
+        "--output",
+        metavar="FILE",
+        parser=parse_path,
+        help="Draw it too: png, svg or pdf.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 
 
-def chosen_format(**asked: bool) -> str:
-    """The one format that was asked for, or `text`.
+def chosen_format(**options: bool) -> str:
+    """The format that the options choose, or `text`.
 
     Args:
-        asked: Whether each was, by the name of its option.
+        options: Format -> whether its option is given.
 
     Raises:
-        UsageError: More than one was.
+        UsageError: More than one is given.
     """
     from involbench.errors import UsageError
 
-    wanted = [name for name, on in asked.items() if on]
+    wanted = [name for name, on in options.items() if on]
     if len(wanted) > 1:
         flags = " and ".join(f"--{name}" for name in wanted)
         raise UsageError(f"{flags} exclude each other: choose one")

@@ -1,8 +1,7 @@
-"""What every command does alike with its output: streams, warnings, JSON, tables."""
+"""The output of every command: streams, warnings, JSON, tables."""
 
 import errno
 import io
-import json
 import os
 import select
 import sys
@@ -13,7 +12,12 @@ import typer
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
+    from pydantic import BaseModel
     from rich.console import RenderableType
+
+    from involbench.reporting.tables.table import Page, Table
+
+    Part = RenderableType | Table | Page
 
 
 class _Output(io.FileIO):
@@ -56,7 +60,7 @@ def make_patient() -> None:
 def lost_output() -> str | None:
     """Why something that was printed is lost; None if all was written or is not wanted.
 
-    A closed stderr means that messages are not wanted, a reader who left that the rest is not.
+    A closed stderr, or a reader that has left, is no loss: the user doesn't want the output.
     """
     for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         stream.flush()
@@ -73,7 +77,7 @@ def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
         buffer = getattr(stream, "buffer", None)
         raw = getattr(buffer, "raw", buffer)  # Without a buffer if PYTHONUNBUFFERED is set.
         if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw, io.FileIO):
-            return stream  # Someone has put another in its place, who knows what it can do.
+            return stream  # Replaced by the caller, who is responsible for it.
         stream.flush()
         descriptor = stream.fileno()
     return io.TextIOWrapper(
@@ -84,50 +88,39 @@ def _patient(stream: TextIO | None, descriptor: int) -> TextIO:
     )
 
 
-_NARROWEST = 20
-"""Columns; less is no width of a terminal."""
-
-
 class Rendered(str):
-    """Text with the styles of a terminal in it, in which all other control characters are shown."""
+    """Text with terminal styles, in which all other control characters are visible."""
 
 
 def echo(text: object, err: bool = False, nl: bool = True) -> None:
-    """Print text, on stderr if `err`. This is the one way out: it shows control characters."""
+    """Print text, on stderr if `err`. The only way out: it makes control characters visible."""
     from involbench.text import visible
 
     typer.echo(text if isinstance(text, Rendered) else visible(str(text)), err=err, nl=nl)
 
 
 def warn(text: str) -> None:
-    """Say something on stderr that does not end the command."""
+    """Print a warning on stderr."""
     from involbench.text import printable
 
     echo(f"warning: {printable(text)}", err=True)
 
 
-def print_json(document: dict[str, Any]) -> None:
+def print_json(document: "dict[str, Any] | BaseModel") -> None:
     """Print one strict JSON document."""
-    echo(json.dumps(document, indent=2, allow_nan=False))
+    from involbench.reporting.tables.writers import json_text
+
+    echo(json_text(document), nl=False)
 
 
-def rendered(parts: "Iterable[RenderableType]", for_screen: bool = True) -> Rendered:
-    """Text as wide as the terminal, or as COLUMNS says; decorated only on a terminal."""
-    from rich.text import Text
+def print_page(*parts: "Part") -> None:
+    """Print tables and texts one below the other."""
+    echo(rendered(parts), nl=False)
 
-    from involbench.reporting.safe_console import SafeConsole
-    from involbench.reporting.tables import WholeWords
+
+def rendered(parts: "Iterable[Part]", for_screen: bool = True) -> Rendered:
+    """Text as wide as the terminal or COLUMNS; with styles only on a terminal."""
+    from involbench.reporting.tables.writers import terminal_text
 
     plain = not for_screen or "NO_COLOR" in os.environ
-    console = SafeConsole(
-        highlight=False,
-        color_system=None if plain else "auto",
-        width=None if for_screen else 80,
-    )
-    console.width = max(console.width, _NARROWEST)
-    # Captured, since rich would end the process with 1 where a pipe's reader is gone.
-    with console.capture() as page:
-        for part in parts:
-            whole = WholeWords(part) if isinstance(part, Text) else part
-            console.print(whole, crop=False)
-    return Rendered(page.get())
+    return Rendered(terminal_text(parts, plain, None if for_screen else 80))

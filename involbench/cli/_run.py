@@ -1,4 +1,4 @@
-"""What `involbench run` does with its options."""
+"""The steps of `involbench run`."""
 
 import sys
 import time
@@ -39,11 +39,11 @@ class Options:
     gpus: tuple[int, ...]
     executor: Literal["local", "ray"]
     address: str | None
-    """Of a cluster."""
+    """Address of a Ray cluster."""
     send_back: bool
-    """The cluster's nodes do not see the results folder."""
+    """Whether the nodes of the cluster send results back, since they share no folder."""
     part: tuple[int, int] | None
-    """Which part of the trials, counted from 1, of how many."""
+    """(part, number of parts): which part of the trials to run, counted from 1."""
     dry_run: bool
     force: bool
     fail_fast: bool
@@ -53,42 +53,49 @@ class Options:
 
     @property
     def shard(self) -> Shard | None:
-        """The part, where one is asked for."""
+        """The part, or None for all trials."""
         return Shard(*self.part) if self.part else None
 
 
-def run_experiment(loaded: LoadedSpec, asked: Options) -> int:
-    """Do it, print what came of it, and return how many trials failed."""
+def run_experiment(loaded: LoadedSpec, options: Options) -> int:
+    """Run the trials, print the comparison, and return the number of failed trials."""
     since = time.time()
     warn_of_claims(loaded.spec.claims)
-    board = _board(asked.tensorboard)
-    store, trials = Store(asked.results, loaded.spec.name), expand(loaded)
+    board = _board(options.tensorboard)
+    store, trials = Store(options.results, loaded.spec.name), expand(loaded)
     undrawn = list[str]()
-    screen = _screen(loaded.spec.baseline, asked.quiet, asked.verbose)
+    screen = _screen(loaded.spec.baseline, options.quiet, options.verbose)
 
     def show(event: Event) -> None:
         screen.show(event)
         if board is not None:
             board.show(event)
         if isinstance(event, TrialEnded) and not event.elsewhere:
-            _after_trial(event, asked.verbose, undrawn)
+            _after_trial(event, options.verbose, undrawn)
 
-    with screen, _crew(asked, loaded.spec.resources, len(trials), show) as crew:
-        device = "gpu" if asked.gpus else asked.device
+    with screen, _worker_pool(options, loaded.spec.resources, len(trials), show) as pool:
+        device = "gpu" if options.gpus else options.device
         planned = plan(
-            loaded, crew, store, device, show, asked.shard, asked.force, dry_run=asked.dry_run
+            loaded,
+            pool,
+            store,
+            device,
+            show,
+            options.shard,
+            options.force,
+            dry_run=options.dry_run,
         )
-        if not asked.dry_run:
+        if not options.dry_run:
             store.prepare(loaded.source)
             argv = tuple(sys.argv[1:])
-            runner = Runner(crew, store, argv, show, since, asked.force, asked.fail_fast)
+            runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
             failed = _train(runner, planned)
-    if asked.dry_run:
-        _print_plan(planned, asked)
+    if options.dry_run:
+        _print_plan(planned, options)
         return 0
     for warning in undrawn:
         warn(warning)
-    _print_comparison(asked.results, loaded.spec.name)
+    _print_comparison(options.results, loaded.spec.name)
     return failed
 
 
@@ -101,23 +108,23 @@ def _train(runner: Runner, planned: list[PlannedTrial]) -> int:
         raise
 
 
-def _crew(
-    asked: Options, needs: ResourcesSpec, trials: int, show: Callable[[Event], None]
+def _worker_pool(
+    options: Options, needs: ResourcesSpec, trials: int, show: Callable[[Event], None]
 ) -> AbstractContextManager[WorkerPool]:
-    if asked.executor == "local":
-        jobs = min(asked.jobs or len(asked.gpus) or 1, trials)
-        return WorkerPool([*map(start_worker, partition(asked.device, jobs, asked.gpus))])
+    if options.executor == "local":
+        jobs = min(options.jobs or len(options.gpus) or 1, trials)
+        return WorkerPool([*map(start_worker, partition(options.device, jobs, options.gpus))])
     require("--executor ray", "ray")
     show(Notice("connecting to Ray"))
     from involbench.workers.ray.pool import on_cluster
 
     return on_cluster(
-        asked.address,
+        options.address,
         needs,
-        asked.device,
-        min(asked.jobs or trials, trials),
-        asked.results,
-        asked.send_back,
+        options.device,
+        min(options.jobs or trials, trials),
+        options.results,
+        options.send_back,
     )
 
 
@@ -131,9 +138,8 @@ def _board(folder: Path | None) -> "TensorBoard | None":
 
 
 def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
-    """Draw the plots of a trial that is finished; say at the end which could not be drawn."""
-    from involbench.reporting.experiment import write_run_plots
-    from involbench.reporting.plot_warnings import or_warn
+    """Draw the plots of a finished trial; collect those that can't be drawn."""
+    from involbench.reporting.experiment import or_warn, write_run_plots
 
     if event.record.status == "finished":
         with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
@@ -145,17 +151,17 @@ def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
             warn(str(error))
 
 
-def _print_plan(planned: list[PlannedTrial], asked: Options) -> None:
+def _print_plan(planned: list[PlannedTrial], options: Options) -> None:
     for item in planned:
         echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
-    todo = [item for item in planned if asked.force or not item.finished]
+    todo = [item for item in planned if options.force or not item.finished]
     if todo:
-        echo(f"time: {_expected_time(todo, asked.results)}", err=True)
+        echo(f"time: {_expected_time(todo, options.results)}", err=True)
 
 
 def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
-    """How long the trials will take, one after another, if earlier runs tell."""
-    from involbench.reporting.units import elapsed
+    """How long the trials will take one after another, estimated from earlier runs."""
+    from involbench.reporting.units import duration
     from involbench.results.tree import ResultsTree
     from involbench.runner.plan import estimate
 
@@ -163,8 +169,8 @@ def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     expected = estimate(todo, runs)
     if expected.unknown == len(todo):
         return "not known; no earlier run has these settings"
-    least = f"at least {elapsed(expected.seconds)}; {expected.unknown} of {len(todo)} trials have "
-    total = f"about {elapsed(expected.seconds)} for {len(todo)} trials, one after another"
+    least = f"at least {duration(expected.seconds)}; {expected.unknown} of {len(todo)} trials have "
+    total = f"about {duration(expected.seconds)} for {len(todo)} trials, one after another"
     where = f"earlier runs were on {' and on '.join(expected.machines)}"
     what = f"{least}settings that no earlier run has" if expected.unknown else total
     return f"{what}; {where}"
@@ -185,7 +191,7 @@ def _print_comparison(results: Path, experiment: str) -> None:
 
 def _screen(baseline: str, quiet: bool, verbose: bool) -> "ConsoleReporter":
     from involbench.reporting.console import ConsoleReporter, LiveReporter
-    from involbench.reporting.safe_console import SafeConsole
+    from involbench.reporting.tables.writers import SafeConsole
 
     console = SafeConsole(stderr=True, quiet=quiet)
     kind = LiveReporter if console.is_terminal and not console.is_dumb_terminal else ConsoleReporter

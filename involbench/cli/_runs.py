@@ -1,7 +1,6 @@
 """Finding the experiments and runs that the user names."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,16 @@ from involbench.errors import ResultsError, UsageError
 from involbench.results.files import is_folder
 from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.tree import ResultsTree
-from involbench.text import excerpt, first_of
+from involbench.text import excerpt, first_of, nearest_names, suggest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from involbench.reporting.tables.benchmarks import Rows
+    from involbench.reporting.tables.table import Page
     from involbench.results.benchmarks import Kind, Machine
     from involbench.results.paths import AnyPath
-    from involbench.results.record import RunRecord
+    from involbench.results.record import Record, RunRecord
     from involbench.workers.protocol import TrainedRun
 
 
@@ -63,8 +64,7 @@ def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
         named = place.resolve()
         return ResultsTree(named.parent), named.name
     known = [*tree.experiments(), *tree.references()]
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    hint = suggest(name, known)
     raise UsageError(f"no experiment {name!r} under {_listed(tree)}; {hint}")
 
 
@@ -168,7 +168,7 @@ def _runs_of(results: Path, name: str) -> list[Found]:
 def _hint(known: list[Found], start: str) -> str:
     names = {folder.name.rpartition("-")[0]: (name, folder) for name, folder in known}
     names |= {folder.name: (name, folder) for name, folder in known}
-    close = get_close_matches(start[:200], names, n=_SHOWN)
+    close = nearest_names(start, names, _SHOWN)
     near = list(dict.fromkeys(names[name] for name in close))
     if near:
         return f"did you mean {_some(near)}?"
@@ -272,7 +272,7 @@ def write_picture(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
         UsageError: It cannot be written.
     """
     from involbench.cli._output import warn
-    from involbench.reporting.plot_warnings import or_warn
+    from involbench.reporting.experiment import or_warn
 
     content = b""
     with or_warn(str(path), warn):
@@ -333,6 +333,24 @@ def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[li
         ]
         for block in blocks
     ]
+
+
+def print_benchmark(
+    chosen: str, result: "Record", page: "Page", rows: "tuple[Sequence[str], Rows]"
+) -> None:
+    """Print a benchmark as text, `json`, `csv` or `md`."""
+    from involbench.cli._output import print_json, print_page
+    from involbench.reporting.tables.writers import csv_text, markdown
+
+    match chosen:
+        case "json":
+            print_json(result)
+        case "csv":
+            echo(csv_text(*rows), nl=False)
+        case "md":
+            echo(markdown(page), nl=False)
+        case _:
+            print_page(page)
 
 
 def save_benchmark(

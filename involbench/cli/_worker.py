@@ -1,4 +1,4 @@
-"""Asking a worker process: progress while it works, Ctrl-C and SIGTERM."""
+"""Requests to a worker process: progress, Ctrl-C and SIGTERM."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def waiting() -> "Iterator[Callable[[Report], None]]":
-    """Takes reports; one line in place on a terminal, a line a notice elsewhere."""
-    from involbench.reporting.safe_console import SafeConsole
+    """A function that shows reports: one changing line on a terminal, else a line per notice."""
+    from involbench.reporting.tables.writers import SafeConsole
     from involbench.workers.protocol import Notice, Progress
 
     console = SafeConsole(stderr=True, highlight=False)

@@ -1,4 +1,4 @@
-"""`involbench bench`: what networks, the operator, and a training step with it cost here."""
+"""`involbench bench`: time and memory of networks, the operator and a training step."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Device, Json
-from involbench.cli._output import echo
 from involbench.cli.bench_export import export
 from involbench.cli.bench_model import model
 
 if TYPE_CHECKING:
     from involbench.results.benchmarks import OperatorShape
-    from involbench.results.record import Record
 
 bench = typer.Typer(
     name="bench",
-    help="What networks, the operator and a training step cost here.",
+    help="Measure networks, the operator and a training step on this machine.",
     no_args_is_help=True,
 )
 
@@ -53,16 +51,16 @@ def operator(
     All of the same shape. Time, peak memory and first call, forward and with gradients, with the
     Keras backend in use.
     """
-    from involbench.cli._output import rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._worker import stoppable, waiting
     from involbench.comparison.benchmark_operator import summarize_operator
-    from involbench.reporting.tables.benchmarks import operator_view
+    from involbench.reporting.tables.operator import operator_page
     from involbench.runner.benchmarks import bench_operator
 
     wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_operator(bench_operator(wanted, repeats, device, show))
-    echo(_json(result) if as_json else rendered(operator_view(result)), nl=False)
+    print_json(result) if as_json else print_page(operator_page(result))
 
 
 @bench.command()
@@ -77,22 +75,22 @@ def step(
 
     Both start from the same weights, and their losses are compared step by step.
     """
-    from involbench.cli._output import rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._worker import stoppable, waiting
     from involbench.comparison.benchmark_operator import summarize_steps
-    from involbench.reporting.tables.benchmarks import step_view
+    from involbench.reporting.tables.operator import step_page
     from involbench.runner.benchmarks import bench_step
 
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         result = summarize_steps(bench_step(repeats, device, show))
-    echo(_json(result) if as_json else rendered(step_view(result)), nl=False)
+    print_json(result) if as_json else print_page(step_page(result))
 
 
 def _shape(text: str) -> "OperatorShape":
     """Read one shape.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is not a shape.
     """
     from involbench.errors import UsageError
     from involbench.results.benchmarks import OperatorShape
@@ -111,7 +109,7 @@ def _shape(text: str) -> "OperatorShape":
 
 
 def _problem(shape: "OperatorShape") -> str | None:
-    """What no involution can have."""
+    """Why no involution has this shape; None if it is valid."""
     zeros = [name for name, value in shape.model_dump().items() if value < 1]
     if zeros:
         return f"{' and '.join(zeros)} must be at least 1"
@@ -121,7 +119,3 @@ def _problem(shape: "OperatorShape") -> str | None:
     if shape.channels % shape.groups:
         return f"the groups must divide the {shape.channels} channels; {shape.groups} do not"
     return None
-
-
-def _json(result: "Record") -> str:
-    return result.model_dump_json(indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""`involbench bench export`: what networks cost where they are taken."""
+"""`involbench bench export`: time exported networks in their runtimes."""
 
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,9 @@ from involbench.cli._options import (
     complete_experiment_or_run,
     parse_name_or_path,
 )
-from involbench.cli._output import echo
 
 if TYPE_CHECKING:
     from involbench.cli._runs import Named
-    from involbench.comparison.benchmark_models import ExportsBenchmark
     from involbench.results.benchmarks import Format, MeasuredExports
 
 
@@ -55,22 +53,28 @@ def export(
     results: Results = Path("results"),
     output: Plot = None,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A row a network and format.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="CSV, a row per network and format.")
+    ] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
     """Time exported networks, each in its own runtime, on the CPU.
 
-    On one image. All are timed in alternation. What is measured is kept beside the runs, for
+    Networks are timed on one image, in alternation. The results are saved beside the runs, for
     `compare`, `report` and claims, as metrics such as litert_int8_latency, litert_int8_size and
     litert_int8_accuracy.
     """
-    from involbench.cli._runs import check_endings, write_picture
+    from involbench.cli._runs import check_endings, print_benchmark, write_picture
     from involbench.cli._worker import stoppable, waiting
     from involbench.cli.export import formats_named
     from involbench.comparison.benchmark_models import summarize_exports
     from involbench.errors import UsageError
     from involbench.reporting.plots import FORMATS
-    from involbench.reporting.tables.exports import exports_figure
+    from involbench.reporting.tables.benchmarks import (
+        exports_benchmark_page,
+        exports_figure,
+        exports_rows,
+    )
     from involbench.runner.benchmarks import bench_exports
     from involbench.workers.resources import CORES
 
@@ -85,7 +89,7 @@ def export(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
-    echo(_text(result, chosen), nl=False)
+    print_benchmark(chosen, result, exports_benchmark_page(result), exports_rows(result))
     written = output is None or write_picture(output, partial(exports_figure, result))
     _keep(blocks, measured, repeats, results)
     if not written:
@@ -93,10 +97,10 @@ def export(
 
 
 def _formats_here() -> "list[Format]":
-    """Those whose packages are there; what is left out is said.
+    """The formats whose packages are installed; a warning names each of the others.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No format has its packages.
     """
     from involbench.cli._output import warn
     from involbench.errors import UsageError
@@ -141,19 +145,3 @@ def _keep(
     machines = [made.machine for made in measured]
     example = f"{measured[0].exports[0].record.format}_latency"
     save_benchmark("export", list(zip(machines, metrics, strict=True)), repeats, example, results)
-
-
-def _text(result: "ExportsBenchmark", chosen: str) -> str:
-    from involbench.cli._output import rendered
-    from involbench.reporting.tables.comparison import csv_text
-    from involbench.reporting.tables.exports import (
-        exports_benchmark_view,
-        exports_markdown,
-        exports_rows,
-    )
-
-    if chosen == "json":
-        return result.model_dump_json(indent=2) + "\n"
-    if chosen == "csv":
-        return csv_text(exports_rows(result))
-    return exports_markdown(result) if chosen == "md" else rendered(exports_benchmark_view(result))

@@ -1,4 +1,4 @@
-"""`involbench bench model`: what networks cost where they run."""
+"""`involbench bench model`: time, memory and size of networks."""
 
 import re
 from functools import partial
@@ -17,10 +17,8 @@ from involbench.cli._options import (
     complete_experiment_or_run,
     parse_name_or_path,
 )
-from involbench.cli._output import echo
 
 if TYPE_CHECKING:
-    from involbench.comparison.benchmark_models import ModelsBenchmark
     from involbench.results.benchmarks import ModelsMemory, ModelsTimes
     from involbench.workers.protocol import Network, TrainedRun
 
@@ -66,7 +64,7 @@ def model(
     device: Device = "auto",
     output: Plot = None,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A row a model and call.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, a row per model and call.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
 ) -> None:
     """Time networks side by side, and see their memory and sizes.
@@ -76,11 +74,11 @@ def model(
     all its models have finished. What is measured of runs is kept beside them, for `compare`,
     `report` and claims.
     """
-    from involbench.cli._runs import check_endings, write_picture
+    from involbench.cli._runs import check_endings, print_benchmark, write_picture
     from involbench.cli._worker import stoppable, waiting
     from involbench.comparison.benchmark_models import summarize_models
     from involbench.reporting.plots import FORMATS
-    from involbench.reporting.tables.benchmarks import models_figure
+    from involbench.reporting.tables.benchmarks import models_figure, models_page, models_rows
     from involbench.runner.benchmarks import bench_models
     from involbench.workers.protocol import ModelBenchmark
 
@@ -95,7 +93,7 @@ def model(
     with stoppable("interrupted; nothing is kept"), waiting() as show:
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
-    echo(_text(result, chosen), nl=False)
+    print_benchmark(chosen, result, models_page(result), models_rows(result))
     written = output is None or write_picture(output, partial(models_figure, result))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)
@@ -110,7 +108,7 @@ def _keep(
     repeats: int,
     results: Path,
 ) -> None:
-    """Keep what was measured of runs beside them."""
+    """Save the measurements of runs in their folders."""
     from involbench.cli._runs import save_benchmark
     from involbench.comparison.metrics import model_metrics
 
@@ -136,7 +134,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list[Network]]":
-    """What is named, to be measured side by side: of an experiment a block a seed."""
+    """The named networks in blocks to measure side by side; a block per seed of an experiment."""
     from involbench.cli._runs import is_experiment, runs_by_seed
     from involbench.errors import UsageError
     from involbench.spec.expand import is_architecture
@@ -152,7 +150,7 @@ def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list
             f"{experiments[0]}/MODEL-seed0"
         )
     if overrides:
-        raise UsageError("--set is for specs, and none is named")
+        raise UsageError("--set needs a spec, and none is named")
     blocks = runs_by_seed(results, named[0], needs_weights=False)
     return [[_network(name, run) for name, run in block] for block in blocks]
 
@@ -164,7 +162,7 @@ def _network(name: str, run: "TrainedRun") -> "Network":
 
 
 def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Network]":
-    """What is named, each under a name of its own."""
+    """The named networks, under different names."""
     from involbench.errors import UsageError
 
     found: dict[str, Network] = {}
@@ -174,7 +172,7 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
                 raise UsageError(f"{text}: {network.name} is there already; name it once")
             found[network.name] = network
     if overrides and not any(text.endswith((".yaml", ".yml")) for text in named):
-        raise UsageError("--set is for specs, and none is named")
+        raise UsageError("--set needs a spec, and none is named")
     return list(found.values())
 
 
@@ -199,15 +197,3 @@ def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
         hint = f"; or did you mean the architecture {near}?" if near else ""
         raise UsageError(f"{error}{hint}") from None
     return [_network(without_hash(name), run)]
-
-
-def _text(result: "ModelsBenchmark", chosen: str) -> str:
-    from involbench.cli._output import rendered
-    from involbench.reporting.tables.benchmarks import models_markdown, models_rows, models_view
-    from involbench.reporting.tables.comparison import csv_text
-
-    if chosen == "json":
-        return result.model_dump_json(indent=2) + "\n"
-    if chosen == "csv":
-        return csv_text(models_rows(result))
-    return models_markdown(result) if chosen == "md" else rendered(models_view(result))

@@ -1,4 +1,4 @@
-"""`involbench claims`: what others say, and what the results say of it."""
+"""`involbench claims`: test published claims against your results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import ChosenSettings, Results, complete_experiment, parse_name_or_path
-from involbench.cli._output import echo
 
 
 def claims(
@@ -25,14 +24,13 @@ def claims(
         bool, typer.Option("--json", help="Every number, as one JSON document.")
     ] = False,
 ) -> None:
-    """List what specs claim: source, verdict and numbers.
+    """Test the claims in specs against the results: verdict, source and numbers.
 
-    A claim is `supported`, `refuted`, or, where the results cannot tell, `undecided`. It is judged
-    on the settings that spec.yaml states; what other groups of runs say of it is listed, not
-    counted.
+    A claim is `supported`, `refuted`, or `undecided` if the results don't suffice. The verdict
+    uses the runs with the settings in spec.yaml. Other groups of runs are listed but not counted.
     """
     from involbench.cli._compare import grouped
-    from involbench.cli._output import print_json, rendered, warn
+    from involbench.cli._output import print_json, print_page, warn
     from involbench.cli._runs import find_experiments
     from involbench.comparison.metrics import MetricSelection
     from involbench.reporting.prose import claims_document, claims_view
@@ -53,4 +51,4 @@ def claims(
     if as_json:
         print_json(claims_document(found))
     else:
-        echo(rendered(claims_view(found)), nl=False)
+        print_page(*claims_view(found))

@@ -18,24 +18,24 @@ def clean(
     results: Results = Path("results"),
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="List what would go and do nothing.")
+        bool, typer.Option("-n", "--dry-run", help="List what would be removed; remove nothing.")
     ] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="Runs that failed can go too.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Also remove failed runs.")] = False,
 ) -> None:
     """Remove what interrupted runs left behind, after asking.
 
-    A run that has a result is never removed, nor one that a process holds, nor any file that
-    involbench did not write.
+    Never removes a finished run, a run that a process is training, or a file that involbench did
+    not write.
     """
-    from involbench.cli._output import rendered
+    from involbench.cli._output import print_page
     from involbench.errors import UsageError
-    from involbench.reporting.tables.runs import leftovers_view
+    from involbench.reporting.tables.runs import leftovers_page
 
     found = _find(results, experiment, failed)
     if not found:
         echo("nothing to clean")
         return
-    echo(rendered(leftovers_view(found, results)), nl=False)
+    print_page(leftovers_page(found, results))
     if dry_run:
         return
     if not yes and not sys.stdin.isatty():
@@ -69,7 +69,7 @@ def _agreed() -> bool:
 
 
 def _remove(found: "list[Leftover]", failed: bool) -> None:
-    """Remove what can be, say what cannot, and end with 1 if there is such."""
+    """Remove the files; exit with 1 if some can't be removed."""
     from involbench.cli._output import warn
     from involbench.errors import ResultsError
     from involbench.reporting.tables.runs import counted

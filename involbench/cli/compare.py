@@ -52,11 +52,9 @@ def compare(
             "'inn.test_loss > cnn.test_loss', 'inn.test_accuracy drops 0.02 from EXPERIMENT'.",
         ),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Gates fail on what is undecided too.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="An undecided gate fails too.")] = False,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A line a model and metric.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, a row per model and metric.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
     output: Annotated[
         Path | None,
@@ -65,9 +63,9 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Compare models, paired by seed, and say how sure it is.
+    """Compare models, paired by seed, with confidence intervals and p-values.
 
-    A run whose accuracy never left chance is counted and named. Fewer than six seeds give an
+    Runs whose accuracy never left chance are counted and named. Fewer than six seeds give an
     estimate but no verdict. Runs with different settings are compared in groups, the largest
     first; --set chooses one. Gates are checked for the settings that spec.yaml states.
     """
@@ -84,7 +82,7 @@ def compare(
 
     gates = gates_of(fail_if or [], strict)
     folders = tuple(results or [Path("results")])
-    asked = Options(
+    options = Options(
         folders,
         baseline,
         tuple(dict.fromkeys(metrics or ["test_accuracy"])),
@@ -97,11 +95,11 @@ def compare(
         settings=tuple(settings or []),
     )
     found = find_experiments(folders, experiments or [])
-    chosen, comparisons = compared(asked, found)
-    text = document(asked, chosen, comparisons)
+    chosen, comparisons = compared(options, found)
+    text = document(options, chosen, comparisons)
     if output is not None:
         write(output, text)
     else:
         echo(text, nl=False)
     if gates:
-        end_on_failed_gate(gates, stated(comparisons, "--fail-if"), asked, strict)
+        end_on_failed_gate(gates, stated(comparisons, "--fail-if"), options, strict)

@@ -1,4 +1,4 @@
-"""`involbench doctor`: whether a run would work here, and what to do where it would not."""
+"""`involbench doctor`: check whether a run would work here, and what to do if not."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import Overrides, Results, parse_path
-from involbench.cli._output import echo
 
 
 def doctor(
@@ -15,21 +14,21 @@ def doctor(
         typer.Argument(
             metavar="SPEC",
             parser=parse_path,
-            help="An experiment's YAML file, to look at its data too.",
+            help="An experiment's YAML file, to check its data too.",
         ),
     ] = None,
     overrides: Overrides = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Look at packages, devices, folders and data.
+    """Check packages, devices, folders and data.
 
     Exit code 1 if a run would fail.
     """
     import platform
 
     from involbench import __version__
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._worker import stoppable, waiting
     from involbench.reporting.tables.doctor import doctor_document, doctor_view
     from involbench.runner.doctor import examine
@@ -43,6 +42,6 @@ def doctor(
     else:
         system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
         heading = f"involbench {__version__}, {system}"
-        echo(rendered(doctor_view(examination, heading)), nl=False)
+        print_page(*doctor_view(examination, heading))
     if examination.status == "problem":
         raise typer.Exit(1)

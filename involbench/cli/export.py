@@ -1,4 +1,4 @@
-"""`involbench export`: a trained network, taken to where it will run."""
+"""`involbench export`: convert a trained network for another runtime."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,9 +27,7 @@ def export(
     ],
     test: Annotated[
         int,
-        typer.Option(
-            "--test", metavar="N", min=1, help="Test images on which it is held against Keras."
-        ),
+        typer.Option("--test", metavar="N", min=1, help="Test images to compare with Keras."),
     ] = _TEST,
     results: Results = Path("results"),
     output: Annotated[
@@ -46,14 +44,14 @@ def export(
 ) -> None:
     """Write a network for another runtime, and check it there.
 
-    It is run there and held against Keras. It takes pixels from 0 to 255 and gives a probability a
-    class.
+    The exported network runs in that runtime and is compared with Keras. Its input is pixels from
+    0 to 255, its output a probability for each class.
     """
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._runs import check_test_images, trained_run
     from involbench.cli._worker import stoppable, waiting
     from involbench.errors import InvolbenchError
-    from involbench.reporting.tables.exports import EXPORTS_VERSION, exports_view
+    from involbench.reporting.tables.benchmarks import EXPORTS_VERSION, exports_page
     from involbench.results.paths import ResultsPath
     from involbench.runner.benchmarks import export_formats
 
@@ -74,16 +72,16 @@ def export(
         rows = [record.model_dump(mode="json") for record in made]
         print_json({"schema_version": EXPORTS_VERSION, "run": name, "exports": rows})
     elif made:
-        echo(rendered(exports_view(made)), nl=False)
+        print_page(exports_page(made))
     if failures:
         raise InvolbenchError("\nerror: ".join(failures))
 
 
 def formats_named(named: list[str]) -> "list[Format]":
-    """The formats named, whose packages are there.
+    """The named formats; their packages are installed.
 
     Raises:
-        UsageError: One is none, or has not.
+        UsageError: A format is unknown, or its packages are missing.
     """
     from involbench.errors import UsageError
     from involbench.results.benchmarks import FORMATS

@@ -1,4 +1,4 @@
-"""`involbench export-results`: runs, as other tools take them."""
+"""`involbench export-results`: export runs to other tools."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +38,7 @@ def export_results(
     ] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Give every run to a lab's own tables and dashboards."""
+    """Export every run as CSV or Parquet tables, or to MLflow or TensorBoard."""
     from involbench.cli._output import warn
     from involbench.cli._runs import find_experiments
     from involbench.errors import UsageError
@@ -56,7 +56,7 @@ def export_results(
 
 
 def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
-    """Do it, and what to tell of it."""
+    """Export the runs; the line to print."""
     from involbench.cli._output import warn
     from involbench.reporting.integrations.mlflow import write_mlflow
     from involbench.reporting.integrations.tables import write_csv, write_parquet

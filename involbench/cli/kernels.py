@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Results, Run, parse_path
-from involbench.cli._output import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +68,11 @@ def kernels(
     What is drawn is the sum of a kernel's values. One column a layer and group; where there are
     more than twelve, the mean of a layer's groups.
     """
-    from involbench.cli._output import rendered
+    from involbench.cli._output import print_page
     from involbench.cli._runs import check_endings, check_test_images, trained_run
     from involbench.cli._worker import call_worker
     from involbench.errors import UsageError
-    from involbench.reporting.inference import kernels_view
+    from involbench.reporting.inference import kernels_page
     from involbench.reporting.plots import FORMATS
     from involbench.workers.handlers import make_kernels
 
@@ -90,7 +89,7 @@ def kernels(
     plain = found.weights.parent / "plots" / f"kernels{'-untrained' if untrained else ''}.png"
     title = f"{name}{', untrained' if untrained else ''}"
     all_written = _write(outputs or [plain], maps, found, pixel, title)
-    echo(rendered(kernels_view(maps)), nl=False)
+    print_page(kernels_page(maps))
     if not all_written:
         raise typer.Exit(1)
 

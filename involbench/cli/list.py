@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import Experiment, Results
-from involbench.cli._output import echo
 
 
 def list_runs(
@@ -18,14 +17,14 @@ def list_runs(
 ) -> None:
     """List the experiments, or the runs of one.
 
-    With status, epochs done, age and size on disk. `running` is a run whose lock a process holds;
-    `unfinished` goes on when it is run again.
+    With status, finished epochs, age and size on disk. A process is training a `running` run. An
+    `unfinished` run resumes when you run the experiment again.
     """
     from datetime import UTC, datetime
 
-    from involbench.cli._output import print_json, rendered, warn
+    from involbench.cli._output import print_json, print_page, warn
     from involbench.cli._runs import find_experiments
-    from involbench.reporting.tables.runs import experiments_view, list_json, runs_view
+    from involbench.reporting.tables.runs import experiments_table, list_json, runs_table
     from involbench.results.run_index import read_entries
 
     found = {}
@@ -37,6 +36,6 @@ def list_runs(
     if as_json:
         print_json(list_json(found))
     elif experiment:
-        echo(rendered(runs_view(next(iter(found.values())), now)), nl=False)
+        print_page(runs_table(next(iter(found.values())), now))
     else:
-        echo(rendered(experiments_view(found, now)), nl=False)
+        print_page(experiments_table(found, now))

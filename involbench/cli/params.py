@@ -1,4 +1,4 @@
-"""`involbench params`: what a spec's models consist of and compute, without training or data."""
+"""`involbench params`: the layers, parameters and MACs of models, without training or data."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +20,10 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs by layer and by role."""
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.reporting.progress import trial_name
-    from involbench.reporting.safe_console import SafeConsole
-    from involbench.reporting.tables.parameters import params_view
+    from involbench.reporting.tables.parameters import params_page
+    from involbench.reporting.tables.writers import SafeConsole
     from involbench.runner.plan import resolve_width_matches
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec
@@ -44,7 +44,7 @@ def params(
     if as_json:
         print_json({name: _document(parameters) for name, parameters in counted.items()})
     else:
-        echo(rendered(params_view(counted)), nl=False)
+        print_page(params_page(counted))
 
 
 def _document(parameters: "Parameters") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`involbench predict`: what a trained network says of images."""
+"""`involbench predict`: classify images with a trained network."""
 
 from functools import partial
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Results, Run, parse_name_or_path, parse_path
-from involbench.cli._output import echo
 
 if TYPE_CHECKING:
     from involbench.results.arrays import Predictions
@@ -26,7 +25,7 @@ def predict(
     ] = None,
     test: Annotated[
         int | None,
-        typer.Option("--test", metavar="N", min=1, help="So many of its test images instead."),
+        typer.Option("--test", metavar="N", min=1, help="Classify N test images instead."),
     ] = None,
     results: Results = Path("results"),
     as_json: Annotated[
@@ -43,32 +42,34 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Say which class each image is of, by a trained network.
+    """Classify images with a trained network.
 
-    With how probable that is. An image of any shape is resized as those that the network was
-    trained on were (data.resize). Test images are taken of all classes in turn, the same ones for
-    every run on the same data.
+    Prints the most probable classes and their probabilities. Images of any shape are resized as
+    the training images were (data.resize). Test images are taken from all classes in turn, the
+    same ones for every run on the same data.
     """
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._runs import check_endings, trained_run, write_picture
     from involbench.errors import UsageError
-    from involbench.reporting import inference as told
+    from involbench.reporting import inference
     from involbench.reporting.plots import FORMATS, MOST_IMAGES, plot_images
 
     outputs = [output] if output else []
     check_endings(outputs, FORMATS)
     if output and (test or len(images or [])) > MOST_IMAGES:
-        raise UsageError(f"--output draws {MOST_IMAGES} images at most; ask for fewer")
+        raise UsageError(f"--output draws at most {MOST_IMAGES} images; request fewer")
     name, found = trained_run(results, run)
-    answers, classes = _predictions(found, images or [], test), found.facts.class_names
-    captions = told.answer_captions(answers, classes)
-    draw = partial(plot_images, answers.pictures.pixels, captions, told.wrong(answers), name)
+    predictions, classes = _predictions(found, images or [], test), found.facts.class_names
+    captions = inference.prediction_captions(predictions, classes)
+    draw = partial(
+        plot_images, predictions.pictures.pixels, captions, inference.wrong(predictions), name
+    )
     written = output is None or write_picture(output, draw)
     if as_json:
-        rows = told.answers_document(answers, classes)
-        print_json({"schema_version": told.PREDICT_VERSION, "run": name, "images": rows})
+        rows = inference.predictions_document(predictions, classes)
+        print_json({"schema_version": inference.PREDICT_VERSION, "run": name, "images": rows})
     else:
-        echo(rendered(told.answers_view(answers, classes)), nl=False)
+        print_page(inference.predictions_page(predictions, classes))
     if not written:
         raise typer.Exit(1)
 

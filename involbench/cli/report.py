@@ -1,4 +1,4 @@
-"""`involbench report`: one experiment as a page to look at."""
+"""`involbench report`: one experiment as an HTML page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,7 +116,7 @@ def _write(path: "AnyPath", page: str) -> None:
 def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> "AnyPath":
     from involbench.cli._output import warn
     from involbench.errors import ResultsError, UsageError
-    from involbench.reporting.plot_warnings import or_warn
+    from involbench.reporting.experiment import or_warn
     from involbench.reporting.plots import save_figure
     from involbench.results.files import make_folder
 

@@ -58,7 +58,7 @@ def run(
             "-k/",
             "--keep-going/--fail-fast",
             show_default=False,
-            help="When a trial fails: do the others, as is usual, or stop.",
+            help="After a failed trial: run the others (the default), or stop.",
         ),
     ] = True,
     tensorboard: Annotated[
@@ -71,10 +71,10 @@ def run(
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Print the libraries' output, and tracebacks.")
+        bool, typer.Option("-v", "--verbose", help="Print library output and tracebacks.")
     ] = False,
 ) -> None:
-    """Train what a spec asks for, and compare the models.
+    """Train the models of a spec, and compare them.
 
     Finished trials are skipped, interrupted ones go on where they were.
     """
@@ -86,7 +86,7 @@ def run(
         raise typer.BadParameter("is for --executor ray", param_hint=flag)
     if executor == "ray" and gpus:
         raise typer.BadParameter("Ray gives out GPUs; see resources.gpus", param_hint="--gpus")
-    asked = Options(
+    options = Options(
         results,
         device,
         jobs,
@@ -104,7 +104,7 @@ def run(
     )
     loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
     with stoppable("interrupted; what is finished stays, run again to go on"):
-        failed = run_experiment(loaded, asked)
+        failed = run_experiment(loaded, options)
     if failed:
         raise typer.Exit(1)
 

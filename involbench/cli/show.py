@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Results, Run
-from involbench.cli._output import echo
 
 if TYPE_CHECKING:
     from involbench.results.record import Parameters
@@ -23,7 +22,7 @@ def show(
     """Show one run: how it ended, metrics, log and provenance."""
     from datetime import UTC, datetime
 
-    from involbench.cli._output import print_json, rendered
+    from involbench.cli._output import print_json, print_page
     from involbench.cli._runs import find_run
     from involbench.reporting.tables.runs import run_document, run_view
     from involbench.results.run_index import read_entry
@@ -34,11 +33,11 @@ def show(
     if as_json:
         print_json(run_document(entry, parameters))
     else:
-        echo(rendered(run_view(entry, parameters, datetime.now(UTC))), nl=False)
+        print_page(*run_view(entry, parameters, datetime.now(UTC)))
 
 
 def _parameters(entry: "RunEntry") -> "Parameters | None":
-    """The counts; a warning where a finished run has none that can be read."""
+    """The parameter counts; warns if those of a finished run can't be read."""
     from involbench.cli._output import warn
     from involbench.errors import ResultsError
     from involbench.results.tree import read_parameters

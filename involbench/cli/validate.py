@@ -49,7 +49,7 @@ def validate(
 
 @contextmanager
 def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
-    """Takes specs whose models are to be built by a worker, which needs no GPU for it."""
+    """A function that builds the models of a spec in a worker on the CPU."""
     from involbench.cli._worker import stoppable, waiting
     from involbench.runner.plan import check_builds
     from involbench.workers.local import start_worker
@@ -66,7 +66,7 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
 
 
 def warn_of_claims(claims: "Sequence[Claim]") -> None:
-    """Name claims about what no run measures: they would be undecided for good."""
+    """Warn about claims on metrics that no run measures: they can never be decided."""
     from involbench.comparison.metrics import METRICS, suggestion
 
     for index, claim in enumerate(claims):

@@ -14,13 +14,13 @@ from rich.text import Text
 from involbench.reporting.progress import (
     ProgressState,
     Running,
-    duration,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
     trial_name,
 )
+from involbench.reporting.units import duration
 from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded
 from involbench.workers.protocol import Notice, Progress
 
@@ -30,11 +30,11 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class _Column:
-    """One column: its title, how much it is wanted, and its cells."""
+    """One column: title, rank and cells."""
 
     title: str
     rank: int
-    """The smaller, the narrower a terminal that still shows it."""
+    """Columns of a low rank stay in narrow terminals."""
     cell: Callable[[Running], str | ProgressBar]
     justify: JustifyMethod = "right"
 
@@ -43,41 +43,41 @@ class _Column:
         return max(_BAR if isinstance(cell, ProgressBar) else cell_len(cell) for cell in cells)
 
 
-def running_trials(standing: ProgressState, width: int) -> RenderableType:
-    """How far the experiment is, and a line for each trial that runs.
+def running_trials(state: ProgressState, width: int) -> RenderableType:
+    """The progress of the experiment, and a row for each running trial.
 
     Args:
-        standing: With at least one running trial.
+        state: With at least one running trial.
         width: Of the terminal, in cells. Columns that do not fit are left out.
     """
-    rows = list(standing.running.values())
+    rows = list(state.running.values())
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     columns = _fitting(rows, width)
     for column in columns:
         table.add_column(column.title, justify=column.justify, no_wrap=True)
     for row in rows:
         table.add_row(*(column.cell(row) for column in columns))
-    return Group(Text(_standing_line(standing), no_wrap=True, overflow="ellipsis"), table)
+    return Group(Text(_state_line(state), no_wrap=True, overflow="ellipsis"), table)
 
 
 def sparkline(values: list[float], width: int = _SPARKS) -> str:
     """The last values as bars of eight heights, from the least of them to the largest."""
-    shown = values[-width:]
-    least, span = min(shown, default=0.0), max(shown, default=0.0) - min(shown, default=0.0)
+    last = values[-width:]
+    least, span = min(last, default=0.0), max(last, default=0.0) - min(last, default=0.0)
     top = len(_LEVELS) - 1
-    return "".join(_LEVELS[round(top * (v - least) / span) if span else 0] for v in shown)
+    return "".join(_LEVELS[round(top * (v - least) / span) if span else 0] for v in last)
 
 
-def _standing_line(standing: ProgressState) -> str:
-    total = next(iter(standing.running.values())).started.total
-    done, running = total - len(standing.todo), len(standing.running)
-    left = standing.seconds_left()
+def _state_line(state: ProgressState) -> str:
+    total = next(iter(state.running.values())).started.total
+    done, running = total - len(state.todo), len(state.running)
+    left = state.seconds_left()
     time = "" if left is None else f", {duration(left)} left"
     return f"{done} of {total} trials done, {running} running{time}"
 
 
 def _fitting(rows: list[Running], width: int) -> list[_Column]:
-    """The columns wanted most that fit side by side, in their order."""
+    """The columns of the lowest rank that fit side by side, in their order."""
     chosen = list[_Column]()
     for column in sorted(_COLUMNS, key=lambda column: column.rank):
         if sum(c.width(rows) + _GAP for c in [*chosen, column]) <= width + _GAP:
@@ -132,13 +132,13 @@ class ConsoleReporter:
 
     Args:
         console: Where the lines go.
-        baseline: The model that the others are held against.
+        baseline: The model that the others are compared with.
         verbose: Name all that a notice is about.
     """
 
     def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
         self._console, self._verbose = console, verbose
-        self._standing = ProgressState()
+        self._state = ProgressState()
         self._baseline = baseline
         self._decile: tuple[str, int] = ("", -1)
 
@@ -150,7 +150,7 @@ class ConsoleReporter:
 
     def show(self, event: Event) -> None:
         """Take in one event, and show what it changes."""
-        self._standing.update(event)
+        self._state.update(event)
         match event:
             case EpochEnded():
                 self._epoch(event)
@@ -169,7 +169,7 @@ class ConsoleReporter:
         self._console.print(Text(text, style), soft_wrap=True)
 
     def _epoch(self, event: EpochEnded) -> None:
-        self._line(epoch_line(event.started, event.report, self._standing.seconds_left()))
+        self._line(epoch_line(event.started, event.report, self._state.seconds_left()))
 
     def _progress(self, progress: Progress) -> None:
         decile = (progress.what, 10 * progress.done // max(progress.total, 1))
@@ -205,6 +205,6 @@ class LiveReporter(ConsoleReporter):
         if self._loading is not None:
             bar = ProgressBar(self._loading.total, self._loading.done, width=30)
             return Group(Text(f"{self._loading.what}: {self._loading.done} images"), bar)
-        if not self._standing.running:
-            return Text("drawing plots ..." if self._standing.is_over else "preparing ...", "dim")
-        return running_trials(self._standing, self._console.width)
+        if not self._state.running:
+            return Text("drawing plots ..." if self._state.is_over else "preparing ...", "dim")
+        return running_trials(self._state, self._console.width)

@@ -1,13 +1,13 @@
-"""The files that stand beside the runs: comparison.json, comparison.csv and the plots."""
+"""The files beside the runs: comparison.json, comparison.csv and the plots."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 from involbench.comparison.compare import compare
 from involbench.comparison.schema import Comparison, ModelResult
-from involbench.errors import ResultsError
+from involbench.errors import InvolbenchError, ResultsError
 from involbench.reporting.notes import collapses
-from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.style import styles_of
 from involbench.reporting.tables.cells import heading, label
 from involbench.reporting.tables.comparison import comparison_csv, comparison_document
@@ -16,9 +16,28 @@ from involbench.results.paths import ResultsPath
 from involbench.results.record import History
 from involbench.results.store import locked
 from involbench.results.tree import ResultsTree, StoredRun, read_history, read_spec_summary
+from involbench.text import excerpt
 
 Histories = dict[str, dict[int, History]]
 """Model with its coordinates -> seed -> history."""
+
+
+@contextmanager
+def or_warn(what: str, warn: Callable[[str], object]) -> Iterator[None]:
+    """Turn any error in drawing or writing plots into a warning, so that the command goes on.
+
+    Import `involbench.reporting.plots` inside the `with`: the import of matplotlib can fail too.
+
+    Args:
+        what: The plots that are drawn inside the `with`.
+        warn: Receives the warning.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, InvolbenchError)
+        cause = str(error) if known else f"{type(error).__name__}: {error}"
+        warn(f"{what} cannot be drawn: {excerpt(cause)}")
 
 
 def histories_of(

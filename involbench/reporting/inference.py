@@ -1,15 +1,14 @@
-"""What a network answers and the kernels it makes: tables, JSON and figures."""
+"""What a network predictions and the kernels it makes: tables, JSON and figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import RenderableType
-from rich.text import Text
 
 from involbench.reporting.plots import plot_kernels
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.tables.table import Page, Table
+from involbench.reporting.units import percent
 from involbench.results.arrays import KernelMaps, Predictions
 from involbench.text import excerpt
 
@@ -21,82 +20,84 @@ PREDICT_VERSION = 1
 _LONGEST = 20
 
 
-def answers_view(answers: Predictions, class_names: Sequence[str]) -> Iterator[RenderableType]:
-    """A row an image: the most probable class, the next one, and the true one where it is known."""
-    labels = answers.pictures.labels
+def predictions_page(predictions: Predictions, class_names: Sequence[str]) -> Page:
+    """A row for each image: the most probable class, the next one, and the true class if known."""
+    labels, missed = predictions.pictures.labels, wrong(predictions)
     columns = ["image", "class", "probability %", "next", "probability %"]
-    missed = wrong(answers)
     rows = []
-    for index, name in enumerate(answers.pictures.names):
+    for index, name in enumerate(predictions.pictures.names):
         row = [excerpt(name)]
-        for place in _best(answers, index)[:2]:
-            row += [excerpt(class_names[place], _LONGEST), _percent(answers, index, place)]
+        for place in _best(predictions, index)[:2]:
+            row += [excerpt(class_names[place], _LONGEST), _percent(predictions, index, place)]
         if labels is not None:
             verdict = "wrong" if missed[index] else "right"
             row += [excerpt(class_names[labels[index]], _LONGEST), verdict]
         rows.append(row)
-    yield NumbersTable(columns if labels is None else [*columns, "true class", ""], rows)
-    if labels is not None:
-        right = len(missed) - sum(missed)
-        yield Text(f"\n{right} of {len(labels)} right; an image is named by its number, from 0")
+    if labels is None:
+        return Page([Table(columns, rows)])
+    right = len(missed) - sum(missed)
+    note = f"{right} of {len(labels)} right. Images are numbered from 0."
+    return Page([Table([*columns, "true class", ""], rows)], [[note]])
 
 
-def answers_document(answers: Predictions, class_names: Sequence[str]) -> list[dict[str, Any]]:
+def predictions_document(
+    predictions: Predictions, class_names: Sequence[str]
+) -> list[dict[str, Any]]:
     """The same for `--json`, with the probability of every class; null where it is no number."""
-    labels = answers.pictures.labels
+    labels = predictions.pictures.labels
     return [
         {
             "image": name,
-            "class": class_names[_best(answers, index)[0]],
+            "class": class_names[_best(predictions, index)[0]],
             "true_class": None if labels is None else class_names[labels[index]],
             "probabilities": {
                 known: value if np.isfinite(value) else None
                 for known, value in zip(
-                    class_names, answers.probabilities[index].tolist(), strict=True
+                    class_names, predictions.probabilities[index].tolist(), strict=True
                 )
             },
         }
-        for index, name in enumerate(answers.pictures.names)
+        for index, name in enumerate(predictions.pictures.names)
     ]
 
 
-def answer_captions(answers: Predictions, class_names: Sequence[str]) -> list[list[str]]:
+def prediction_captions(predictions: Predictions, class_names: Sequence[str]) -> list[list[str]]:
     """Below each picture: its name, the predicted class, and the true one where it is known."""
     captions = []
-    for index, name in enumerate(answers.pictures.names):
-        best = _best(answers, index)[0]
-        said = f"{class_names[best]} ({_percent(answers, index, best)}%)"
-        labels = answers.pictures.labels
+    for index, name in enumerate(predictions.pictures.names):
+        best = _best(predictions, index)[0]
+        guess = f"{class_names[best]} ({_percent(predictions, index, best)}%)"
+        labels = predictions.pictures.labels
         if labels is None:
-            captions.append([name.rpartition("/")[2], said])
+            captions.append([name.rpartition("/")[2], guess])
         else:
-            captions.append([f"test image {name}", said, f"true: {class_names[labels[index]]}"])
+            captions.append([f"test image {name}", guess, f"true: {class_names[labels[index]]}"])
     return captions
 
 
-def wrong(answers: Predictions) -> list[bool]:
+def wrong(predictions: Predictions) -> list[bool]:
     """Which predicted classes are known to be wrong."""
-    labels = answers.pictures.labels
+    labels = predictions.pictures.labels
     if labels is None:
-        return [False] * len(answers.probabilities)
-    return [bool(label != _best(answers, index)[0]) for index, label in enumerate(labels)]
+        return [False] * len(predictions.probabilities)
+    return [bool(label != _best(predictions, index)[0]) for index, label in enumerate(labels)]
 
 
-def _best(answers: Predictions, index: int) -> list[int]:
+def _best(predictions: Predictions, index: int) -> list[int]:
     """Classes, the most probable first."""
-    order: list[int] = np.argsort(-answers.probabilities[index], kind="stable").tolist()
+    order: list[int] = np.argsort(-predictions.probabilities[index], kind="stable").tolist()
     return order
 
 
-def _percent(answers: Predictions, index: int, place: int) -> str:
-    return f"{100 * answers.probabilities[index, place]:.1f}"
+def _percent(predictions: Predictions, index: int, place: int) -> str:
+    return percent(float(predictions.probabilities[index, place]), 1, unit="")
 
 
 _COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread")
 
 
-def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
-    """A row a layer: the sums of its kernels' values, over all images, pixels and groups."""
+def kernels_page(maps: KernelMaps) -> Page:
+    """A row for each layer: the sums of its kernels' values, over all images, pixels and groups."""
     rows, alike = [], []
     for layer in maps.layers:
         _, height, width, groups = layer.sums.shape
@@ -107,13 +108,13 @@ def kernels_view(maps: KernelMaps) -> Iterator[RenderableType]:
             alike.append(layer.name)
         numbers = [f"{value:.3g}" for value in (*values, spread)]
         rows.append([layer.name, size, str(groups), f"{height}x{width}", *numbers])
-    yield NumbersTable(_COLUMNS, rows)
-    yield Text(
-        "\nSums of the values of a kernel, over all images, pixels and groups; spread: "
+    notes = [
+        "Sums of the values of a kernel, over all images, pixels and groups; spread: "
         "their standard deviation over the pixels of one map, on average."
-    )
+    ]
     if alike:
-        yield Text(f"The same sum everywhere: {', '.join(alike)}")
+        notes.append(f"The same sum everywhere: {', '.join(alike)}")
+    return Page([Table(_COLUMNS, rows)], [notes])
 
 
 def kernels_figure(

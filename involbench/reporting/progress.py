@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import mean
 
+from involbench.reporting.units import duration, percent
 from involbench.results.record import EpochReport, RunRecord, too_much
 from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.spec.trial import Trial, shared_coordinates
@@ -100,16 +101,6 @@ class ProgressState:
         return total / len(self.running) * share
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: `8 s`, `3 min`, `2 h 05 min`; `-` for None."""
-    if seconds is None:
-        return "-"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def epoch_line(started: TrialStarted, report: EpochReport, left: float | None) -> str:
     """One epoch on one line, for logs."""
     trial, metrics = started.trial, report.metrics
@@ -150,11 +141,6 @@ def trial_line(event: TrialEnded) -> str:
     return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}{starved}"
 
 
-def percent(fraction: float | None) -> str:
-    """A fraction in percent, `n/a` for None."""
-    return "n/a" if fraction is None else f"{100 * fraction:.2f}%"
-
-
 def seed_line(event: SeedEnded, baseline: str) -> str:
     """How the models stand on one seed, with each one's difference from the baseline."""
     references = [record for record in event.records if record.trial.model == baseline]
@@ -171,5 +157,5 @@ def _standing(record: RunRecord, references: list[RunRecord]) -> str:
     if accuracy is not None and len(others) == 1 and record not in others:
         reference = others[0].metrics["test_accuracy"]
         if reference is not None:
-            text += f" ({100 * (accuracy - reference):+.2f})"
+            text += f" ({percent(accuracy - reference, plus=True, unit='')})"
     return text + (" collapsed" if record.collapsed else "")

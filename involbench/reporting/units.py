@@ -1,4 +1,4 @@
-"""Sizes and ages as a person reads them."""
+"""Sizes, durations and shares as people read them."""
 
 from datetime import timedelta
 
@@ -40,11 +40,20 @@ def age(since: timedelta) -> str:
     return f"{seconds // length} {unit}"
 
 
-def elapsed(seconds: float) -> str:
-    """`8.2 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 60:
+def duration(seconds: float | None) -> str:
+    """`8.2 s`, `3 min 20 s`, `2 h 5 min`; `-` for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes = round(seconds) // 60
+    minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {round(seconds) % 60} s"
+        return f"{minutes} min {rest} s"
     return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def percent(fraction: float | None, digits: int = 2, plus: bool = False, unit: str = "%") -> str:
+    """A fraction in percent; `n/a` for None."""
+    if fraction is None:
+        return "n/a"
+    return f"{100 * fraction:{'+' if plus else ''}.{digits}f}{unit}"

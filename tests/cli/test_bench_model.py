@@ -13,11 +13,10 @@ from involbench.comparison.benchmark_models import ModelsBenchmark, summarize_mo
 from involbench.errors import InvolbenchError
 from involbench.reporting.tables.benchmarks import (
     models_figure,
-    models_markdown,
+    models_page,
     models_rows,
-    models_view,
 )
-from involbench.reporting.tables.comparison import csv_text
+from involbench.reporting.tables.writers import csv_text, markdown
 from involbench.results.benchmarks import ModelsMemory, ModelsTimes, ModelTimes
 from involbench.runner.benchmarks import _measured
 from involbench.spec.expand import adhoc_trial
@@ -113,12 +112,11 @@ def test_peak_memory_is_what_is_computed_by_hand(result):
 
 
 def test_tables_are_80_columns_wide_and_say_the_same(result):
-    lines = rendered(models_view(result), for_screen=False).splitlines()
+    lines = rendered([models_page(result)], for_screen=False).splitlines()
     assert max(map(len, lines)) <= 80
     assert len([line for line in lines if line.split()[:1] == ["conv"]]) == 4
-    markdown = models_markdown(result)
-    assert markdown.count("| conv |") == 4
-    heading, *rows = csv.reader(io.StringIO(csv_text(models_rows(result))))
+    assert markdown(models_page(result)).count("| conv |") == 4
+    heading, *rows = csv.reader(io.StringIO(csv_text(*models_rows(result))))
     assert len(rows) == 9
     (row,) = (
         dict(zip(heading, r, strict=True)) for r in rows if r[:3] == ["conv", "inference", "1"]
@@ -152,7 +150,7 @@ def test_the_exponent_is_that_of_made_up_times(result):
     assert exponent.interval == pytest.approx((1.5, 1.5))
     assert (exponent.over, exponent.at, exponent.numbers) == ("pixels", "1 image", (64, 256, 4096))
     assert {model.inference[1].ratio for model in made.models} == {1}
-    assert "1.50 [1.50, 1.50]" in rendered(models_view(made), for_screen=False)
+    assert "1.50 [1.50, 1.50]" in rendered([models_page(made)], for_screen=False)
     assert result.exponents == ()
 
 
@@ -196,7 +194,7 @@ def test_the_figure_has_a_row_a_call_and_a_dot_a_network(result):
         (["{depth: 26}"], "expected a mapping such as"),
         (["{architecture: [rednet"], "no YAML"),
         (["keras_io_inn", "keras_io_inn"], "name it once"),
-        (["keras_io_inn", "-S", "seeds=1"], "--set is for specs"),
+        (["keras_io_inn", "-S", "seeds=1"], "--set needs a spec"),
         (["nowhere.yaml"], "no such file"),
         (["keras_io_inn", "--image-size", "0x3"], "--image-size 0x3"),
         (["keras_io_inn", "--json", "--md"], "exclude each other"),

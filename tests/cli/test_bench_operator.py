@@ -7,7 +7,7 @@ import pytest
 
 from involbench.cli._output import rendered
 from involbench.comparison.benchmark_operator import OperatorBenchmark
-from involbench.reporting.tables.benchmarks import operator_view
+from involbench.reporting.tables.operator import operator_page
 from involbench.results.benchmarks import PARTS
 from tests.cli import called, involbench
 
@@ -135,7 +135,9 @@ def test_training_on_colour_images_needs_an_eighth_of_the_patches_memory(tmp_pat
 
 @pytest.mark.thorough
 def test_the_tables_are_plain_and_80_columns_wide(printed):
-    text = rendered(operator_view(OperatorBenchmark.model_validate_json(printed)), for_screen=False)
+    text = rendered(
+        [operator_page(OperatorBenchmark.model_validate_json(printed))], for_screen=False
+    )
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in text
@@ -152,7 +154,7 @@ def test_a_wide_shape_stays_on_its_line(benchmark):
     shown = OperatorBenchmark.model_validate_json(
         json.dumps({**benchmark, "shapes": [{**first, "shape": shape}]})
     )
-    lines = rendered(operator_view(shown), for_screen=False).splitlines()
+    lines = rendered([operator_page(shown)], for_screen=False).splitlines()
     assert max(map(len, lines)) <= 80
     assert len([line for line in lines if line.split()[:1] == [wide]]) == 3
 

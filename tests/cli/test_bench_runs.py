@@ -137,7 +137,7 @@ def test_runs_that_were_not_timed_together_are_said(tree, tmp_path):
         (("export", "smoke", "--format", "onxx"), "did you mean 'onnx'?"),
         (("export", "nothing"), "no run 'nothing'"),
         (("model", "smoke", "keras_io_cnn"), "smoke is an experiment: name it alone"),
-        (("model", "smoke", "-S", "seeds=1"), "--set is for specs"),
+        (("model", "smoke", "-S", "seeds=1"), "--set needs a spec"),
     ],
     ids=str,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from involbench.cli._output import rendered
 from involbench.comparison.benchmark_operator import StepBenchmark
-from involbench.reporting.tables.benchmarks import step_view
+from involbench.reporting.tables.operator import step_page
 from involbench.results.benchmarks import NETWORKS
 from tests.cli import involbench, spawn
 
@@ -42,7 +42,7 @@ def test_steps_of_the_same_network_on_both_layers(printed):
 
 @pytest.mark.thorough
 def test_its_table_has_every_network_and_fits_80_columns(printed):
-    shown = rendered(step_view(StepBenchmark.model_validate_json(printed)), for_screen=False)
+    shown = rendered([step_page(StepBenchmark.model_validate_json(printed))], for_screen=False)
     assert max(map(len, shown.splitlines())) <= 80
     for name in ("published layer", "our layer", "no involution"):
         assert f"\n {name} " in shown

@@ -144,7 +144,7 @@ def test_csv_has_a_line_a_model_and_metric(collapsed: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["digit"], "no experiment 'digit' under results; did you mean digits?"),
+        (["digit"], "no experiment 'digit' under results; did you mean 'digits'?"),
         (["--json", "--csv"], "--json and --csv exclude each other: choose one"),
         (["--baseline", "cn"], "digits has no run of that model; did you mean 'cnn'?"),
         (["--results", "nowhere"], "no results under nowhere, which does not exist"),
@@ -522,4 +522,4 @@ def test_several_folders_are_read_as_one(collapsed: Path) -> None:
         assert json.loads(done.stdout) == json.loads(whole)
     missing = run_compare(collapsed, "x", "--results", "b", "--results", "c")
     assert missing.returncode == 2
-    assert "no experiment 'x' under b and c; there are: digits" in missing.stderr
+    assert "no experiment 'x' under b and c; expected one of digits" in missing.stderr

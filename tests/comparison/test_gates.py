@@ -147,9 +147,9 @@ def test_a_gate_that_does_not_parse_gets_a_caret_under_the_place(
     [
         (["--fail-if", "in.test_loss < 1"], "no experiment has a model 'in'; did you mean 'inn'?"),
         (["--fail-if", "inn.test_los < 1"], "has no inn.test_los; did you mean 'test_loss'?"),
-        (["--fail-if", "inn.test_loss drops 1 from bettr"], "did you mean better?"),
+        (["--fail-if", "inn.test_loss drops 1 from bettr"], "did you mean 'better'?"),
         (["--fail-if", "cnn.test_loss drops 1 from better"], "no experiment has a model 'cnn'"),
-        (["--strict"], "--strict is for gates: give --fail-if too"),
+        (["--strict"], "--strict needs --fail-if"),
     ],
 )
 def test_a_gate_about_nothing_is_bad_usage(

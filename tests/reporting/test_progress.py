@@ -10,12 +10,12 @@ from rich.console import Console
 from involbench.reporting.console import running_trials, sparkline
 from involbench.reporting.progress import (
     ProgressState,
-    duration,
     epoch_line,
     plan_line,
     seed_line,
     trial_line,
 )
+from involbench.reporting.units import duration
 from involbench.results.record import EpochReport, RunRecord
 from involbench.runner.runner import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.spec.architectures import KerasIoCnn, KerasIoInn
@@ -95,7 +95,7 @@ def running():
 
 def test_the_live_table_at_200_columns(running):
     lines = pictured(running, 200)
-    assert lines[0] == "0 of 3 trials done, 2 running, 0 s left"
+    assert lines[0] == "0 of 3 trials done, 2 running, 0.0 s left"
     assert lines[1].split() == ["trial", "epoch", "loss", "accuracy", "validation", "images/s"]
     assert lines[2].split()[:4] == ["cnn", "seed", "0", "3/10"]
     assert lines[2].split()[-5:] == ["1.5000", "0.4000", "0.5000", "▁▄█", "500"]
@@ -199,7 +199,7 @@ def test_time_left_knows_what_each_point_of_a_sweep_takes():
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(None, "-"), (0, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (7500, "2 h 05 min")],
+    [(None, "-"), (8.24, "8.2 s"), (59.97, "1 min 0 s"), (99, "1 min 39 s"), (7500, "2 h 5 min")],
 )
 def test_durations_are_said_as_people_do(seconds, said):
     assert duration(seconds) == said
@@ -209,7 +209,7 @@ def test_lines():
     started = TrialStarted(trial("inn", 2, models__inn__kernel_size=5), 3, 9)
     assert epoch_line(started, report(1), 75.0) == (
         "[3/9] inn kernel_size=5 seed 2 epoch 1/10  loss 1.5000  accuracy 0.4000  val 0.3500  "
-        "75 s left"
+        "1 min 15 s left"
     )
     assert plan_line(Planned((trial("cnn"),), 2)) == "1 trial to run, 2 finished before"
     assert plan_line(Planned((), 0)) == "0 trials to run"
@@ -219,7 +219,7 @@ def test_the_end_of_a_trial():
     inn = trial("inn")
     started = TrialStarted(inn, 1, 1)
     ended = TrialEnded(started, record(inn, 0.1, collapsed=True), Path("runs/x"))
-    said = "inn seed 0 test accuracy 10.00% in 60 s, collapsed: it never left chance"
+    said = "inn seed 0 test accuracy 10.00% in 1 min 0 s, collapsed: it never left chance"
     assert trial_line(ended) == said
     failed = TrialEnded(started, record(inn, None, status="failed", error="no"), Path("runs/x"))
     assert trial_line(failed) == "inn seed 0 failed: no; see runs/x/log.txt"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import involbench
 from involbench.reporting.plots import plot_seeds, save_figure
-from involbench.reporting.tables.comparison import csv_text
+from involbench.reporting.tables.writers import csv_text
 from involbench.results.record import RunRecord
 from involbench.text import printable, visible
 from tests.cli import called
@@ -181,7 +181,7 @@ def test_a_chart_with_hostile_names_is_whole_xml(tmp_path):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(start):
-    text = csv_text([["name", 1], [f"{start}HYPERLINK(1)", -0.5]])
+    text = csv_text(["name", "1"], [[f"{start}HYPERLINK(1)", -0.5]])
     name, number = list(csv.reader(text.splitlines()))[1]
     assert name[0] in ("'", "\\")
     assert number == "-0.5"

@@ -13,7 +13,7 @@ from involbench.reporting.html.components import (
     Table,
     amount,
     count,
-    percent,
+    percent_cell,
 )
 from involbench.reporting.html.data import ReportData
 from involbench.reporting.plots import MOST_DOTS, Point, plot_front, plot_seeds, plot_sweep
@@ -69,13 +69,19 @@ def _means_table(
     for name, each in measured.items():
         summary, ends = each.metrics[ACCURACY], intervals[name] or (None, None)
         shares = (summary.mean, summary.sd, *ends)
-        rows.append((name, count(summary.n), *map(percent, shares)))
+        rows.append((name, count(summary.n), *map(percent_cell, shares)))
     return Table("Test accuracy, %, over seeds", titles, tuple(rows))
 
 
 def _seeds_table(measured: dict[str, ModelResult]) -> Table:
     rows = tuple(
-        (name, Number(str(seed), seed), percent(value), each.runs.get(seed, ""), _note(each, seed))
+        (
+            name,
+            Number(str(seed), seed),
+            percent_cell(value),
+            each.runs.get(seed, ""),
+            _note(each, seed),
+        )
         for name, each in measured.items()
         for seed, value in each.metrics[ACCURACY].by_seed.items()
     )
@@ -121,11 +127,11 @@ def _levels(material: ReportData, key: str) -> dict[str, float]:
 
 def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
     rows = tuple(
-        (name, amount(p.x), count(p.n), *map(percent, (p.mean, *(p.interval or (None, None)))))
+        (name, amount(p.x), count(p.n), *map(percent_cell, (p.mean, *(p.interval or (None, None)))))
         for name, each in curves.items()
         for p in each.points
     )
-    flat = tuple((name, "any", "", percent(mean), "", "") for name, mean in levels.items())
+    flat = tuple((name, "any", "", percent_cell(mean), "", "") for name, mean in levels.items())
     titles = ("model", key, "seeds", "mean", "interval from", "to")
     return Table(f"Test accuracy, %, over {key}", titles, (*rows, *flat))
 
@@ -169,7 +175,7 @@ def _point(result: ModelResult, front: Front) -> Point:
 
 def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[str]) -> Table:
     rows = tuple(
-        (name, amount(point.x), percent(point.y), "yes" if name in best else "no")
+        (name, amount(point.x), percent_cell(point.y), "yes" if name in best else "no")
         for name, point in points.items()
     )
     caption = f"Test accuracy, %, against {cost}"

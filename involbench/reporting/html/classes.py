@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.schema import ModelResult
-from involbench.reporting.html.components import Cell, Chart, Number, Section, Table, count, percent
+from involbench.reporting.html.components import (
+    Cell,
+    Chart,
+    Number,
+    Section,
+    Table,
+    count,
+    percent_cell,
+)
 from involbench.reporting.html.data import AggregatedPredictions, ReportData
 from involbench.reporting.plots import (
     Bin,
@@ -76,7 +84,7 @@ def _bins(judged: AggregatedPredictions) -> list[Bin]:
 
 def _calibration_table(models: dict[str, list[Bin]]) -> Table:
     rows = tuple(
-        (name, percent(each.confidence), percent(each.accuracy), count(each.images))
+        (name, percent_cell(each.confidence), percent_cell(each.accuracy), count(each.images))
         for name, bins in models.items()
         for each in bins
     )
@@ -129,7 +137,7 @@ def _confusions(material: ReportData) -> Iterator[Chart]:
 
 
 def _other(material: ReportData, result: ModelResult) -> tuple[str, AggregatedPredictions] | None:
-    """What the baseline said, where this is held against it."""
+    """Predictions of the baseline, if the two are compared."""
     baseline = baseline_of(material.drawn, result)
     if baseline is None:
         return None
@@ -160,4 +168,4 @@ def _table(caption: str, judged: AggregatedPredictions, shares: NDArray[np.float
 
 
 def _cell(share: float) -> Cell:
-    return percent(float(share)) if np.isfinite(share) else "no image"
+    return percent_cell(float(share)) if np.isfinite(share) else "no image"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from involbench.reporting.units import percent
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -71,9 +73,9 @@ class Section:
     """Folded below the charts."""
 
 
-def percent(value: float | None) -> Cell:
+def percent_cell(value: float | None) -> Cell:
     """A fraction in percent, with two decimals."""
-    return "n/a" if value is None else Number(f"{100 * value:.2f}", value)
+    return "n/a" if value is None else Number(percent(value, unit=""), value)
 
 
 def plain(value: float | None) -> Cell:

@@ -40,7 +40,7 @@ _LEFT_OUT = "left out of confusion and calibration"
 
 @dataclass(frozen=True)
 class AggregatedPredictions:
-    """What the networks of one model said of the test images."""
+    """The predictions of one model for the test images."""
 
     class_names: tuple[str, ...]
     confusion: NDArray[np.int64]
@@ -125,7 +125,7 @@ _MOST_PLACES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class ModelPredictions:
     """What one network says of N images."""
 
     predicted: NDArray[np.int64]
@@ -142,12 +142,12 @@ class SamplePredictions:
     seed: int
     pictures: ImageBatch
     class_names: tuple[str, ...]
-    said: Mapping[str, Said]
+    predictions: Mapping[str, ModelPredictions]
     """By model."""
     maps: Mapping[str, KeptMaps]
     """Of the models with involutions."""
     baseline: str | None
-    """The model that the others are held against, where it is among them."""
+    """The model that the others are compared with, where it is among them."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -192,9 +192,9 @@ def _shown(
     path = pictures_path(experiment, next(iter(facts), ""))
     if len(facts) != 1 or not path.exists():
         return None
-    pictures, said, maps, first = (
+    pictures, predictions, maps, first = (
         read_pictures(path),
-        dict[str, Said](),
+        dict[str, ModelPredictions](),
         dict[str, KeptMaps](),
         None,
     )
@@ -203,20 +203,26 @@ def _shown(
         if (run.path / NAME).exists():
             maps[name] = read_kernel_maps(run.path)
         if (run.path / "predictions.npz").exists():
-            said[name] = _said(read_predictions(run), pictures, path)
+            predictions[name] = _model_predictions(read_predictions(run), pictures, path)
             first = first or (name if result.model == baseline else None)
     ((_, data),) = facts.items()
     names = tuple(excerpt(name, 24) for name in data.class_names)
-    return SamplePredictions(heading, seed, pictures, names, said, maps, first) if said else None
+    return (
+        SamplePredictions(heading, seed, pictures, names, predictions, maps, first)
+        if predictions
+        else None
+    )
 
 
-def _said(predictions: Predicted, pictures: ImageBatch, path: ResultsPath) -> Said:
+def _model_predictions(
+    predictions: Predicted, pictures: ImageBatch, path: ResultsPath
+) -> ModelPredictions:
     indices = np.array(list(map(int, pictures.names)))
     inside = indices.max() < len(predictions.labels)
     if not inside or (predictions.labels[indices] != pictures.labels).any():
         raise ResultsError(f"{path}: damaged: not the images that the runs were tested on")
     probabilities = predictions.probabilities[indices]
-    return Said(predictions.predicted[indices], probabilities.max(axis=1))
+    return ModelPredictions(predictions.predicted[indices], probabilities.max(axis=1))
 
 
 @dataclass(frozen=True)
@@ -238,9 +244,9 @@ class ReportData:
     """Those of the other groups."""
     histories: Histories
     judged: dict[str, AggregatedPredictions]
-    """Model with its coordinates -> what its networks said of the test images."""
+    """Model with its coordinates -> what its networks predict for the test images."""
     shown: list[SamplePredictions]
-    """What the networks said of the images kept, at the first sweep points."""
+    """What the networks predict for the images kept, at the first sweep points."""
     entries: list[RunEntry]
     warnings: tuple[str, ...]
     """What could not be read, and what makes the comparison less fair than it looks."""

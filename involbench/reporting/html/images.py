@@ -6,9 +6,18 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.reporting.html.components import Cell, Chart, Number, Section, Table, percent, plain
+from involbench.reporting.html.components import (
+    Cell,
+    Chart,
+    Number,
+    Section,
+    Table,
+    percent_cell,
+    plain,
+)
 from involbench.reporting.html.data import ReportData, SamplePredictions
 from involbench.reporting.plots import plot_images, plot_kernels
+from involbench.reporting.units import percent
 from involbench.results.arrays import KeptMaps
 
 _MOST = 10
@@ -36,11 +45,11 @@ def images(material: ReportData) -> Section | None:
 
 def _charts(shown: SamplePredictions, place: int) -> Iterator[Chart]:
     if place == 0:
-        models = [*shown.said][:_MOST_MODELS]
+        models = [*shown.predictions][:_MOST_MODELS]
         yield _chart(shown, f"samples-{place}", "Test images", _samples(shown), models)
     if shown.baseline is None:
         return
-    others = [name for name in shown.said if name != shown.baseline][:_MOST_PAIRS]
+    others = [name for name in shown.predictions if name != shown.baseline][:_MOST_PAIRS]
     for number, name in enumerate(others):
         for right, wrong in ((name, shown.baseline), (shown.baseline, name)):
             chosen = np.flatnonzero(_right(shown, right) & ~_right(shown, wrong))[:_MOST]
@@ -92,7 +101,7 @@ def _samples(shown: SamplePredictions) -> NDArray[np.intp]:
 
 
 def _right(shown: SamplePredictions, name: str) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = shown.said[name].predicted == shown.labels
+    right: NDArray[np.bool_] = shown.predictions[name].predicted == shown.labels
     return right
 
 
@@ -113,8 +122,9 @@ def _chart(
 
 def _answers(shown: SamplePredictions, index: int, models: list[str]) -> Iterator[str]:
     for name in models:
-        said = shown.said[name]
-        yield f"{name}: {_class(shown, said.predicted[index])} {100 * said.probability[index]:.0f}%"
+        predictions = shown.predictions[name]
+        probability = percent(float(predictions.probability[index]), 0)
+        yield f"{name}: {_class(shown, predictions.predicted[index])} {probability}"
 
 
 def _table(
@@ -128,8 +138,11 @@ def _table(
         number = shown.pictures.names[index]
         cells: list[Cell] = [Number(number, int(number)), _class(shown, shown.labels[index])]
         for name in models:
-            said = shown.said[name]
-            cells += [_class(shown, said.predicted[index]), percent(float(said.probability[index]))]
+            predictions = shown.predictions[name]
+            cells += [
+                _class(shown, predictions.predicted[index]),
+                percent_cell(float(predictions.probability[index])),
+            ]
         rows.append(tuple(cells))
     caption = f"{title}: images by their number in the test set, from 0"
     return Table(caption, tuple(titles), tuple(rows))

@@ -28,11 +28,11 @@ def drawn_part(comparison: Comparison) -> tuple[Comparison, list[str]]:
         [each for each in results if each.model in kept] for _, results in side_by_side(comparison)
     ]
     drawn = [each for results in places[:MOST_PLACES] for each in results[:MOST_RESULTS]]
-    said = list(_left_out(comparison, models, kept, places))
-    if not said:
+    notes = list(_left_out(comparison, models, kept, places))
+    if not notes:
         return comparison, []
     curves = tuple(curve for curve in comparison.curves if curve.model in kept)
-    return comparison.model_copy(update={"models": tuple(drawn), "curves": curves}), said
+    return comparison.model_copy(update={"models": tuple(drawn), "curves": curves}), notes
 
 
 def _first_models(comparison: Comparison, models: list[str]) -> set[str]:
@@ -50,27 +50,27 @@ def _left_out(
     kept: list[str] | set[str],
     places: list[list[ModelResult]],
 ) -> list[str]:
-    said = []
+    notes = []
     if len(kept) < len(models):
-        said.append(
+        notes.append(
             f"Charts are of {len(kept)} of {len(models):,} models: the baseline "
             f"{comparison.baseline} and those with the best test accuracy."
         )
     if len(places) > MOST_PLACES:
-        said.append(
+        notes.append(
             f"Charts of one sweep point are of the first {MOST_PLACES} of {len(places):,} points."
         )
     if (most := max(map(len, places), default=0)) > MOST_RESULTS:
-        said.append(
+        notes.append(
             f"Charts of one sweep point are of the first {MOST_RESULTS} of up to {most:,} rows."
         )
     seeds = max((each.n_finished for each in comparison.models), default=0)
     if seeds > MOST_SEEDS:
-        said.append(
+        notes.append(
             f"Curves, confusion and calibration are of the first {MOST_SEEDS} of up to {seeds:,} "
             "seeds of each model; means and verdicts are of all."
         )
-    if said:
+    if notes:
         command = f"involbench compare {comparison.experiment} --csv"
-        said.append(f"comparison.csv, or `{command}`, has the numbers of all.")
-    return said
+        notes.append(f"comparison.csv, or `{command}`, has the numbers of all.")
+    return notes

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from involbench import __version__
 from involbench.comparison.schema import ClaimResult, Comparison
+from involbench.reporting.experiment import or_warn
 from involbench.reporting.html.accuracy import accuracy
 from involbench.reporting.html.classes import classes
 from involbench.reporting.html.components import Cell, Chart, Number, Section, Table
@@ -23,7 +24,6 @@ from involbench.reporting.html.limits import drawn_part
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_rows
 from involbench.reporting.html.training import sizes, training
 from involbench.reporting.notes import notes, verdicts
-from involbench.reporting.plot_warnings import or_warn
 from involbench.reporting.plots import drawn
 from involbench.reporting.prose import claim_sentence
 from involbench.reporting.style import INK
@@ -52,7 +52,7 @@ def inline(figure: "Figure", name: str, says: str) -> Markup:
     Args:
         figure: The figure.
         name: Unique on the page, since an id inside an SVG is one of the whole page.
-        says: For who cannot see it.
+        says: Text for readers who can't see it.
     """
     svg = drawn(figure, "svg", _AS_TEXT)
     if len(svg) > _LARGEST_SVG:
@@ -232,13 +232,13 @@ def _visible(value: object) -> object:
 
 def _answers(comparison: Comparison) -> list[str]:
     """The verdicts, or why there are none."""
-    said = verdicts(comparison)
+    lines = verdicts(comparison)
     finished = sum(1 for each in comparison.models if each.n_finished)
-    if said or finished == 0:
-        return said or notes(comparison)[:1]
+    if lines or finished == 0:
+        return lines or notes(comparison)[:1]
     if finished == 1:
         return ["Only one model has finished runs: there is nothing to compare it with."]
-    return ["The models cannot be held against each other: the notes below the table say why."]
+    return ["The models cannot be compared: the notes below the table say why."]
 
 
 def _tables(comparison: Comparison) -> Iterator[Table]:

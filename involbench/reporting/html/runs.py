@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from involbench.comparison.metrics import ACCURACY
-from involbench.reporting.html.components import Cell, percent
+from involbench.reporting.html.components import Cell, percent_cell
 from involbench.reporting.tables.runs import log_lines, record_sections, status
-from involbench.reporting.units import elapsed, size
+from involbench.reporting.units import duration, size
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry
 from involbench.text import excerpt, first_of, printable
@@ -66,8 +66,8 @@ def failed_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
             error = entry.record.error if entry.record else None
             alike[ended, excerpt(error) if error else ""].append(printable(entry.run_id))
     for (ended, error), runs in alike.items():
-        said = f"{first_of(runs, _MOST_NAMES)}: {ended}"
-        yield f"{said}: {error}" if error else f"{said}."
+        lines = f"{first_of(runs, _MOST_NAMES)}: {ended}"
+        yield f"{lines}: {error}" if error else f"{lines}."
 
 
 def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
@@ -81,7 +81,7 @@ def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
 def _row(entry: RunEntry, link: Link) -> RunRow:
     record = entry.record
     total = "?" if entry.epochs is None else entry.epochs
-    accuracy = percent(record.metrics.get(ACCURACY)) if record else ""
+    accuracy = percent_cell(record.metrics.get(ACCURACY)) if record else ""
     sections = record_sections(record) if record else {}
     files = [item for item in entry.items if item.kind == "file" and item.is_known]
     return RunRow(
@@ -89,7 +89,7 @@ def _row(entry: RunEntry, link: Link) -> RunRow:
         status=status(entry),
         epochs=f"{entry.epochs_done} of {total}",
         accuracy=accuracy,
-        took=elapsed(record.seconds) if record else "",
+        took=duration(record.seconds) if record else "",
         error=printable(record.error or "") if record else "",
         log=tuple(map(printable, log_lines(entry))),
         sections={title: rows for title, given in sections.items() if (rows := list(given))},

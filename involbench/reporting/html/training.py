@@ -3,7 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from involbench.comparison.schema import ParameterCounts
-from involbench.reporting.html.components import Cell, Chart, Section, Table, count, percent, plain
+from involbench.reporting.html.components import (
+    Cell,
+    Chart,
+    Section,
+    Table,
+    count,
+    percent_cell,
+    plain,
+)
 from involbench.reporting.html.data import ReportData
 from involbench.reporting.plots import plot_parameters
 from involbench.reporting.plots.history import METRICS, PANELS, plot_experiment
@@ -74,7 +82,7 @@ def _means(
 def _cell(metric: str, values: list[float | None], epoch: int) -> Cell:
     if epoch >= len(values):
         return ""
-    return percent(values[epoch]) if metric == METRICS[0] else plain(values[epoch])
+    return percent_cell(values[epoch]) if metric == METRICS[0] else plain(values[epoch])
 
 
 def sizes(material: ReportData) -> Section | None:

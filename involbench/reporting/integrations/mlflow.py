@@ -2,8 +2,10 @@
 
 import os
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from http.client import HTTPException
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
@@ -32,8 +34,10 @@ _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
-"""Of MLflow, where the user has set no other. It waits ten seconds for a server and asks once
-more; by its own defaults it gives up after minutes."""
+"""Settings of MLflow that apply unless the user has set others: wait ten seconds for each answer,
+and retry once. By default, MLflow gives up after minutes."""
+_FIRST_ANSWER = 5.0
+"""Seconds to wait for the first answer of a server, before MLflow is imported."""
 
 
 def write_mlflow(
@@ -42,7 +46,7 @@ def write_mlflow(
     warn: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> tuple[int, str]:
-    """Log every run that a tracking server has not got yet.
+    """Log every run that a tracking server doesn't have yet.
 
     Args:
         rows: The runs.
@@ -57,16 +61,17 @@ def write_mlflow(
     Raises:
         UsageError: The server refuses, or cannot be reached.
     """
-    from google.protobuf.json_format import ParseError
-    from mlflow.exceptions import MlflowException
-
-    # A folder needs no server and no database; MLflow wants to be told that one is meant.
+    # A folder needs no server and no database, but MLflow requires this permission.
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     place = uri or os.environ.get("MLFLOW_TRACKING_URI") or Path("mlruns").absolute().as_uri()
     if place.startswith(("http://", "https://")):
         progress(f"waiting for the MLflow server at {place}")
+        _check_answers(place)
+    from google.protobuf.json_format import ParseError
+    from mlflow.exceptions import MlflowException
+
     try:
         return _write(rows, place, warn), place
     except (MlflowException, OSError, ParseError, *_MALFORMED) as error:
@@ -74,6 +79,16 @@ def write_mlflow(
         if isinstance(error, (ParseError, *_MALFORMED)):
             reason = f"this is not the answer of an MLflow server: {reason}"
         raise UsageError(f"--to mlflow: {place}: {excerpt(reason)}") from error
+
+
+def _check_answers(uri: str) -> None:
+    """Raise UsageError if the server gives no answer in time. MLflow reports all other errors."""
+    try:
+        urllib.request.urlopen(uri, timeout=_FIRST_ANSWER).close()
+    except (OSError, ValueError, HTTPException) as error:
+        if isinstance(getattr(error, "reason", error), TimeoutError):
+            text = f"--to mlflow: {uri}: no answer within {_FIRST_ANSWER:g} s"
+            raise UsageError(text) from error
 
 
 def _write(rows: Sequence[RunRow], uri: str, warn: Callable[[str], None]) -> int:

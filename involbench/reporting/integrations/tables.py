@@ -10,7 +10,7 @@ from typing import Any
 from involbench.comparison.compare import parameter_counts
 from involbench.comparison.metrics import MetricSelection, measure
 from involbench.errors import ResultsError
-from involbench.reporting.tables.comparison import csv_text
+from involbench.reporting.tables.writers import csv_text
 from involbench.results.files import make_folder, write_atomic
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree, StoredRun
@@ -143,7 +143,7 @@ def _epoch_rows(rows: Sequence[RunRow]) -> list[Row]:
 
 def _csv(rows: Sequence[Row]) -> bytes:
     columns = _columns(rows)
-    return csv_text([columns, *([row.get(name) for name in columns] for row in rows)]).encode()
+    return csv_text(columns, ([row.get(name) for name in columns] for row in rows)).encode()
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:

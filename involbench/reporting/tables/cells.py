@@ -15,6 +15,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.comparison.settings import format_setting
+from involbench.reporting.tables.table import MISSING
 from involbench.reporting.units import size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates
@@ -69,7 +70,6 @@ def _last(key: str) -> str:
     return key.rsplit(".", 1)[-1]
 
 
-MISSING = "n/a"
 BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
 
 
@@ -214,7 +214,7 @@ def without_equal_columns(titles: Row, rows: Sequence[Row]) -> tuple[Row, list[R
 
 
 def baseline_of(comparison: Comparison, result: ModelResult) -> ModelResult | None:
-    """The result that this one is held against, as far as it has a difference."""
+    """The baseline result that this one is compared with; None without a difference."""
     if not result.differences:
         return None
     others = [other for other in comparison.models if other.model == comparison.baseline]

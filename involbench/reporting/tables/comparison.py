@@ -1,14 +1,8 @@
-"""A comparison as tables: terminal, Markdown, CSV and JSON."""
+"""A comparison as pages of tables, as rows for CSV and as a JSON document."""
 
-import csv
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from typing import Any
-
-from rich.console import RenderableType
-from rich.text import Text
 
 from involbench.comparison.diff import Change, TreeComparison
 from involbench.comparison.metrics import ACCURACY
@@ -16,10 +10,8 @@ from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import COMPARISON_VERSION, Comparison, Difference, ModelResult
 from involbench.reporting.notes import lost_then_and_now, notes, verdicts
 from involbench.reporting.prose import change_sentence, claim_sentence
-from involbench.reporting.tables import NumbersTable
 from involbench.reporting.tables.cells import (
     BETTER,
-    MISSING,
     UNDECIDED,
     WORSE,
     difference_cell,
@@ -31,8 +23,9 @@ from involbench.reporting.tables.cells import (
     side_by_side,
     without_equal_columns,
 )
+from involbench.reporting.tables.table import MISSING, Page, Table
+from involbench.reporting.tables.writers import csv_text, json_text
 from involbench.results.paths import ResultsPath
-from involbench.text import visible
 
 COLUMNS = (
     "experiment",
@@ -56,38 +49,21 @@ COLUMNS = (
     "superiority",
     "verdict",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\n")
-"""What a cell begins with that a spreadsheet takes for a formula."""
 _NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
 
 def comparison_csv(comparisons: Iterable[Comparison]) -> str:
-    """The text of the file; what was not measured is empty. Fractions and seconds, not percent.
+    """The text of the file. Fractions and seconds, not percent; empty where nothing was measured.
 
-    Where an experiment has several groups of settings, a last column tells them apart.
+    If an experiment has several groups of settings, a last column names the group.
     """
     listed = list(comparisons)
-    rows = [row for each in listed for row in comparison_rows(each)]
+    rows = [(each, row) for each in listed for row in comparison_rows(each)]
     if not any(each.settings for each in listed):
-        return csv_text([COLUMNS, *rows])
-    settings = [json.dumps(each.settings) for each in listed for _ in comparison_rows(each)]
-    apart = [[*row, text] for row, text in zip(rows, settings, strict=True)]
-    return csv_text([(*COLUMNS, "settings"), *apart])
-
-
-def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """The text of a file. None is empty; text that a spreadsheet would compute begins with `'`."""
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Numbers stay; text is made visible, and no formula (OWASP: CSV injection)."""
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        return csv_text(COLUMNS, (row for _, row in rows))
+    return csv_text(
+        (*COLUMNS, "settings"), ([*row, json.dumps(each.settings)] for each, row in rows)
+    )
 
 
 def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:
@@ -156,67 +132,62 @@ def _settings(comparison: Comparison) -> dict[str, Any]:
 
 
 def _document(name: str, documents: Iterable[dict[str, Any]]) -> str:
-    document = {"schema_version": COMPARISON_VERSION, name: list(documents)}
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return json_text({"schema_version": COMPARISON_VERSION, name: list(documents)})
 
 
-def comparison_markdown(
-    comparison: Comparison, metrics: Sequence[str] = (ACCURACY,), only_changed: bool = False
-) -> str:
-    """A heading, one table a sweep point, the verdicts and the notes as a list."""
-    parts = [f"### {_escape(heading(comparison))}"]
-    for point, results in side_by_side(comparison):
-        titles, rows = full_table(comparison, results, metrics)
-        if only_changed:
-            titles, rows = without_equal_columns(titles, rows)
-        table = markdown_table(titles, rows)
-        parts.append(f"**{_escape(point)}**\n\n{table}" if point else table)
-    claims = map(claim_sentence, comparison.claims)
-    said = [*verdicts(comparison, metrics), *claims, *notes(comparison, metrics)]
-    parts.append("\n".join(f"- {_escape(line)}" for line in said))
-    return "\n\n".join(parts) + "\n"
+_MOST_POINTS = 100
+"""Sweep points printed on a terminal."""
 
 
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """Words to the left, numbers to the right.
+def comparison_page(
+    comparison: Comparison,
+    plots: Sequence[ResultsPath] = (),
+    metrics: Sequence[str] = (ACCURACY,),
+    only_changed: bool = False,
+    full: bool = False,
+) -> Page:
+    """One group of settings: tables, verdicts, claims, notes and plots.
 
     Args:
-        columns: Titles.
-        rows: As many cells each.
-        words: How many of the first columns hold words.
+        comparison: The models of the group.
+        plots: The files to name at the end.
+        metrics: The metrics to compare.
+        only_changed: Leave out the columns in which no two models differ.
+        full: One wide table for each sweep point, with the parameters by role, for Markdown.
+            Otherwise a narrow table for each metric, of the first sweep points.
     """
-    lines = [columns, ["---"] * words + ["---:"] * (len(columns) - words), *rows]
-    return "\n".join(f"| {' | '.join(map(_escape, cells))} |" for cells in lines)
+    tables, points = list[Table](), side_by_side(comparison)
+    for point, results in points if full else points[:_MOST_POINTS]:
+        for each in [metrics] if full else [[metric] for metric in metrics]:
+            make = full_table if full else result_table
+            columns, rows = make(comparison, results, each)
+            if only_changed:
+                columns, rows = without_equal_columns(columns, rows)
+            tables.append(Table(columns, rows, point if each[0] == metrics[0] else ""))
+    ending = [*notes(comparison, metrics), *(f"Plot: {path}" for path in plots)]
+    claims = list(map(claim_sentence, comparison.claims))
+    more = [] if full else _left_out(len(points) - _MOST_POINTS)
+    paragraphs = [more, verdicts(comparison, metrics), claims, ending]
+    return Page(tables, paragraphs, heading(comparison))
 
 
-def _escape(text: str) -> str:
-    return re.sub(r"[|~*<]", r"\\\g<0>", text)
+def _left_out(points: int) -> list[str]:
+    if points < 1:
+        return []
+    return [f"{points} more sweep points: --md, --csv and --json have their tables."]
 
 
-def trees_view(compared: TreeComparison, metrics: Sequence[str]) -> Iterator[RenderableType]:
-    """A table a metric: then, now, the change; a sentence for each change."""
-    yield Text(_title(compared), style="bold")
-    for metric in metrics:
-        yield NumbersTable(*_table(compared, metric))
-        yield Text()
-    for line in _lines(compared, metrics):
-        yield Text(line)
+def trees_page(compared: TreeComparison, metrics: Sequence[str]) -> Page:
+    """A table for each metric with the values then and now, and a sentence for each change."""
+    title = f"{compared.experiment}, against {compared.then}"
+    return Page(
+        [_table(compared, metric) for metric in metrics], [_lines(compared, metrics)], title
+    )
 
 
-def trees_markdown(compared: TreeComparison, metrics: Sequence[str]) -> str:
-    """The same for a pull request."""
-    tables = [markdown_table(*_table(compared, metric)) for metric in metrics]
-    lines = "\n".join(f"- {line}" for line in _lines(compared, metrics))
-    return "\n\n".join([f"### {_title(compared)}", *tables, lines]) + "\n"
-
-
-def _title(compared: TreeComparison) -> str:
-    return f"{compared.experiment}, against {compared.then}"
-
-
-def _table(compared: TreeComparison, name: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    titles = ("model", "seeds", f"{metric_called(name).header} then", "now", "change [95%]")
-    return titles, [_row(change, name) for change in compared.models]
+def _table(compared: TreeComparison, name: str) -> Table:
+    columns = ("model", "seeds", f"{metric_called(name).header} then", "now", "change [95%]")
+    return Table(columns, [_row(change, name) for change in compared.models])
 
 
 def _row(change: Change, name: str) -> tuple[str, ...]:
@@ -228,43 +199,12 @@ def _row(change: Change, name: str) -> tuple[str, ...]:
 
 
 def _lines(compared: TreeComparison, metrics: Sequence[str]) -> list[str]:
-    said = [
+    lines = [
         change_sentence(label(change.model, change.point), change.changes[name], name)
         for name in metrics
         for change in compared.models
         if name in change.changes and change.changes[name].n
     ]
-    said += [line for change in compared.models for line in lost_then_and_now(change)]
+    lines += [line for change in compared.models for line in lost_then_and_now(change)]
     legend = f"change = now minus then, paired by seed: {BETTER} better, {WORSE} worse, "
-    return [*said, f"{legend}{UNDECIDED} no verdict."]
-
-
-_MOST_POINTS = 100
-"""Of a sweep on one page: thousands of lines are read by nobody."""
-
-
-def comparison_view(
-    comparison: Comparison,
-    plots: Sequence[ResultsPath] = (),
-    metrics: Sequence[str] = (ACCURACY,),
-    only_changed: bool = False,
-) -> Iterator[RenderableType]:
-    """What `compare` prints of a group of settings: a table a metric, verdicts, notes, plots."""
-    yield Text(heading(comparison), style="bold")
-    points = side_by_side(comparison)
-    for point, results in points[:_MOST_POINTS]:
-        if point:
-            yield Text(point, style="italic")
-        for metric in metrics:
-            titles, rows = result_table(comparison, results, [metric])
-            if only_changed:
-                titles, rows = without_equal_columns(titles, rows)
-            yield NumbersTable(titles, rows)
-            yield Text()
-    if more := len(points[_MOST_POINTS:]):
-        yield Text(f"{more} more sweep points: --md, --csv and --json have their tables.\n")
-    for said in (verdicts(comparison, metrics), map(claim_sentence, comparison.claims)):
-        lines = list(map(Text, said))
-        yield from [*lines, Text()] if lines else []
-    yield from map(Text, notes(comparison, metrics))
-    yield from (Text(f"Plot: {path}") for path in plots)
+    return [*lines, f"{legend}{UNDECIDED} no verdict."]

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from involbench.reporting.tables import Fields
+from involbench.reporting.tables.terminal import Fields
 from involbench.results.checks import Check, Examination
 from involbench.text import printable
 

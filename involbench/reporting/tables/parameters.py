@@ -1,58 +1,52 @@
-"""`params` as tables for the terminal."""
+"""`params` as tables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from rich.console import RenderableType
-from rich.text import Text
-
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.tables.table import Cell, Page, Table
 from involbench.results.record import ROLES, LayerParameters, Parameters
 
-_LAYER_COLUMNS = ("layer", "output", "role", "parameters", "MACs")
 _CONVENTION = (
-    "MACs: multiply-accumulates for one image, of convolutions, dense layers and operators with "
-    "all that makes their kernels; nothing for biases, normalization, activations and pooling."
+    "MACs: multiply-accumulates for one image in convolutions, dense layers and operators, with "
+    "the generation of their kernels. Biases, normalization, activations and pooling are not "
+    "counted."
 )
 
 
-def params_view(counted: Mapping[str, Parameters]) -> Iterator[RenderableType]:
-    """What `params` prints: the layers of each model, then all models by role."""
-    for name, parameters in counted.items():
-        yield Text(name, style="bold")
-        yield NumbersTable(_LAYER_COLUMNS, [layer_cells(layer) for layer in parameters.layers])
-        yield Text()
-    rows = [(name, *role_cells(parameters)) for name, parameters in counted.items()]
-    yield NumbersTable(("model", "trainable", *ROLES, "non-trainable"), rows)
-    yield Text()
-    rows = [(name, *mac_cells(parameters)) for name, parameters in counted.items()]
-    yield NumbersTable(("model", "MACs", *ROLES), rows)
-    yield Text()
-    for name, parameters in counted.items():
-        if parameters.not_counted:
-            yield Text(f"{name}: MACs not counted: {', '.join(parameters.not_counted)}")
-    yield Text(_CONVENTION)
+def params_page(counted: Mapping[str, Parameters]) -> Page:
+    """The layers of each model, then the parameters and the MACs of all models by role."""
+    layers = ("layer", "output", "role", "parameters", "MACs")
+    tables = [
+        Table(layers, [_layer(layer) for layer in parameters.layers], name)
+        for name, parameters in counted.items()
+    ]
+    rows: list[tuple[Cell, ...]] = [
+        (name, p.trainable, *(p.by_role[role] for role in ROLES), p.non_trainable)
+        for name, p in counted.items()
+    ]
+    tables.append(Table(("model", "trainable", *ROLES, "non-trainable"), rows))
+    macs: list[tuple[Cell, ...]] = [
+        (name, _macs(p), *(p.macs_by_role[role] for role in ROLES)) for name, p in counted.items()
+    ]
+    tables.append(Table(("model", "MACs", *ROLES), macs))
+    missing = [
+        f"{name}: MACs not counted: {', '.join(parameters.not_counted)}"
+        for name, parameters in counted.items()
+        if parameters.not_counted
+    ]
+    return Page(tables, [[*missing, _CONVENTION]])
 
 
-def layer_cells(layer: LayerParameters) -> tuple[str, ...]:
-    """Name and class, output without the batch, role, all its weights, and what it computes."""
+def _layer(layer: LayerParameters) -> tuple[str | int, ...]:
     output = "x".join("?" if size is None else str(size) for size in layer.output_shape[1:])
     return (
         f"{layer.name} ({layer.layer})",
         output,
         layer.role,
-        f"{layer.trainable + layer.non_trainable:,}",
-        "not counted" if layer.macs is None else f"{layer.macs:,}",
+        layer.trainable + layer.non_trainable,
+        "not counted" if layer.macs is None else layer.macs,
     )
 
 
-def role_cells(parameters: Parameters) -> tuple[str, ...]:
-    """Trainable parameters, in all and by role, and those that are not trainable."""
-    by_role = [f"{parameters.by_role[role]:,}" for role in ROLES]
-    return f"{parameters.trainable:,}", *by_role, f"{parameters.non_trainable:,}"
-
-
-def mac_cells(parameters: Parameters) -> tuple[str, ...]:
-    """Multiply-accumulates, in all and by role; `at least` what is counted."""
-    at_least = "> " if parameters.not_counted else ""
-    by_role = [f"{parameters.macs_by_role[role]:,}" for role in ROLES]
-    return f"{at_least}{parameters.macs:,}", *by_role
+def _macs(parameters: Parameters) -> str | int:
+    """The total; `>` where a layer isn't counted."""
+    return f"> {parameters.macs:,}" if parameters.not_counted else parameters.macs

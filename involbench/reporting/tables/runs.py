@@ -12,8 +12,9 @@ from rich.text import Text
 
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.settings import format_setting, trial_settings
-from involbench.reporting.tables import Fields, NumbersTable
-from involbench.reporting.units import age, elapsed, size
+from involbench.reporting.tables.table import Column, Page, Table
+from involbench.reporting.tables.terminal import Fields
+from involbench.reporting.units import age, duration, percent, size
 from involbench.results.cleanup import Leftover
 from involbench.results.record import Parameters, RunRecord
 from involbench.results.run_index import RunEntry
@@ -24,26 +25,28 @@ LIST_VERSION = 1
 """Of the JSON document."""
 
 
-def experiments_view(
-    experiments: Mapping[str, Sequence[RunEntry]], now: datetime
-) -> Iterator[RenderableType]:
-    """A row an experiment: its runs by status, epochs done of all, age of the newest, size."""
-    rows = []
-    for name, entries in experiments.items():
-        newest = [age(now - max(entry.updated for entry in entries))] if entries else ["-"]
-        total = size(sum(entry.size for entry in entries))
-        cells = [name, str(len(entries)), _epochs(entries), *newest, total, statuses(entries)]
-        rows.append(cells)
-    yield NumbersTable(("experiment", "runs", "epochs", "age", "size", "status"), rows, prose=True)
-
-
-def runs_view(entries: Sequence[RunEntry], now: datetime) -> Iterator[RenderableType]:
-    """A row a run: status, epochs done of all, age, size on disk."""
+def experiments_table(experiments: Mapping[str, Sequence[RunEntry]], now: datetime) -> Table:
+    """A row for each experiment: runs, epochs, age of the newest run, size, runs by status."""
     rows = [
-        (entry.run_id, _epochs([entry]), age(now - entry.updated), size(entry.size), status(entry))
+        (
+            *(name, str(len(entries)), _epochs(entries)),
+            age(now - max(entry.updated for entry in entries)) if entries else "-",
+            *(sum(entry.size for entry in entries), statuses(entries)),
+        )
+        for name, entries in experiments.items()
+    ]
+    last = (Column("size", "bytes"), Column("status", align="left"))
+    return Table(("experiment", "runs", "epochs", "age", *last), rows)
+
+
+def runs_table(entries: Sequence[RunEntry], now: datetime) -> Table:
+    """A row for each run."""
+    rows = [
+        (entry.run_id, _epochs([entry]), age(now - entry.updated), entry.size, status(entry))
         for entry in entries
     ]
-    yield NumbersTable(("run", "epochs", "age", "size", "status"), rows, prose=True)
+    columns = ("run", "epochs", "age", Column("size", "bytes"), Column("status", align="left"))
+    return Table(columns, rows)
 
 
 def list_json(experiments: Mapping[str, Sequence[RunEntry]]) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def _ending(entry: RunEntry, now: datetime) -> Iterator[tuple[str, str]]:
     if record is None:
         yield "last changed", f"{age(now - entry.updated)} ago"
     else:
-        yield "ended", f"{age(now - entry.updated)} ago, after {elapsed(record.seconds)}"
+        yield "ended", f"{age(now - entry.updated)} ago, after {duration(record.seconds)}"
         if record.error:
             yield "error", printable(record.error)
         if record.exit_signal:
@@ -170,7 +173,7 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
         if value is None:
             text = "n/a"
         elif metric_called(name).unit == "percent":
-            text = f"{100 * value:.2f}%"
+            text = percent(value)
         else:
             text = f"{value:.4g}"
         yield excerpt(name, 40).replace("_", " "), text
@@ -226,15 +229,15 @@ def _grid(rows: Rows) -> Fields:
     return Fields([(Text(f"  {name}", style="dim"), Text(value)) for name, value in rows], [14])
 
 
-def leftovers_view(leftovers: Sequence[Leftover], root: Path) -> Iterator[RenderableType]:
-    """A row a leftover, with its path below `root` where it is there, and the sum."""
+def leftovers_page(leftovers: Sequence[Leftover], root: Path) -> Page:
+    """A row for each leftover, with its path below `root`, and the total."""
     rows = []
     for leftover in leftovers:
         path = leftover.path.path
         name = path.relative_to(root) if path.is_relative_to(root) else path
-        rows.append((str(name), size(leftover.size), leftover.why))
-    yield NumbersTable(("left over", "size", "what it is"), rows, prose=True)
-    yield Text(f"\n{counted(leftovers)} in {root}")
+        rows.append((str(name), leftover.size, leftover.why))
+    columns = ("left over", Column("size", "bytes"), Column("what it is", align="left"))
+    return Page([Table(columns, rows)], [[f"{counted(leftovers)} in {root}"]])
 
 
 def counted(leftovers: Sequence[Leftover]) -> str:

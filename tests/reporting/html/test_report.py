@@ -379,7 +379,7 @@ def test_nothing_to_show_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["digit"], "no experiment 'digit' under results; did you mean digits?"),
+        (["digit"], "no experiment 'digit' under results; did you mean 'digits'?"),
         ([], "say which experiment: digits, more"),
         (["digits", "more"], "a report is of one experiment: digits, more"),
         (["digits", "--format", "gif"], "--format gif: expected one of png, svg, pdf"),

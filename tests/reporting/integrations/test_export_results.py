@@ -2,6 +2,8 @@
 
 import csv
 import json
+import socket
+import time
 
 import pytest
 
@@ -125,7 +127,7 @@ def test_mlflow_has_every_run_once(tree, monkeypatch):
     ("arguments", "said"),
     [
         (("--to", "cvs"), "did you mean 'csv'?"),
-        (("digit", "--to", "csv"), "did you mean digits?"),
+        (("digit", "--to", "csv"), "did you mean 'digits'?"),
         (("--to", "csv", "-o", "results/digits/spec.yaml"), "cannot make"),
         (("--to", "tensorboard", "-o", "results/digits/spec.yaml"), "cannot make"),
         (("--to", "mlflow", "-o", "nonsense://x"), "nonsense"),
@@ -138,6 +140,16 @@ def test_bad_input_is_one_clear_line(tree, arguments, said):
     assert done.stdout == ""
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_server_that_hangs_is_named_soon(tree):
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as server:  # It listens, and never answers.
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+        done = called("export-results", "--to", "mlflow", "-o", uri, cwd=tree)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[1:] == [f"error: --to mlflow: {uri}: no answer within 5 s"]
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

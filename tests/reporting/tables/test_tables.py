@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from involbench.reporting.tables import NumbersTable
+from involbench.reporting.tables.terminal import TerminalTable
 
 COLUMNS = ("model", "n", "litert size", "difference [95%]", "trainable", "operator", "s/epoch")
 ROWS = (
@@ -28,7 +28,7 @@ ROWS = (
 )
 def test_numbers_are_never_broken(width: int, left_out: int) -> None:
     console = Console(width=width, file=StringIO(), color_system=None)
-    console.print(NumbersTable(COLUMNS, ROWS))
+    console.print(TerminalTable(COLUMNS, ROWS))
     text = console.file.getvalue()
     assert max(map(cell_len, text.splitlines())) <= width
     kept = len(COLUMNS) - left_out
