@@ -191,7 +191,7 @@ def test_one_cpu_is_refused_before_anything_is_written_and_enough_for_auto():
             "seed": 0,
         }
     )
-    why = "needs tensorflow or jax" if BACKEND == "torch" else "needs several devices, and .* one"
+    why = "needs tensorflow or jax" if BACKEND == "torch" else "needs several devices, but .* one"
     (fault,) = faults_of_run(trial, make_dataset("made", *split, *split, ("a", "b")))
     assert fault.key == "training.distribution"
     assert re.match(f"data_parallel {why}", fault.reason)
