@@ -161,7 +161,7 @@ def test_images_that_are_others_by_now_are_not_taken_for_the_run_s(tree):
     (run / "run.json").write_text(json.dumps(record))
     line = refused(tree, "predict", "smoke/inn-seed0", "--test", 3)
     assert (
-        "the run's images are not at hand: digits is no longer what the run was tested on" in line
+        "cannot load the images of the run: digits is no longer what the run was tested on" in line
     )
 
 
