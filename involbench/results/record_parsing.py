@@ -100,9 +100,7 @@ def _shared_record(dumped: bytes) -> RunRecord:
 def _validated(dumped: bytes) -> RunRecord:
     """The record of a document, which `marshal` dumps much faster than a JSON writer."""
     text = to_json(marshal.loads(dumped), inf_nan_mode="constants")
-    record = RunRecord.model_validate_json(text)
-    record.trial.settings("")  # Kept by the trial, and so by its copies.
-    return record
+    return RunRecord.model_validate_json(text)
 
 
 _kept_record = lru_cache(maxsize=1024)(_validated)

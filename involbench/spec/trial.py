@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from pydantic import Field
@@ -49,14 +48,11 @@ class Trial(StrictModel):
         Args:
             fingerprint: SHA-256 of the dataset, which stands for `data.path`.
         """
-        return {"result_version": RESULT_VERSION, "fingerprint": fingerprint, **self._decisive}
-
-    @cached_property
-    def _decisive(self) -> dict[str, Any]:
-        """What of the spec's sections decides the result; not to be changed."""
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
         conditions = self.evaluate.model_dump(**given)
         return {
+            "result_version": RESULT_VERSION,
+            "fingerprint": fingerprint,
             "architecture": self.architecture.model_dump(**given),
             "data": self.data.model_dump(**given, exclude={"path"}),
             "training": self.training.model_dump(**given, exclude=NON_RESULT_FIELDS),

@@ -173,7 +173,7 @@ def _of_the_run() -> Iterator[None]:
         yield
     except DataError as error:
         message = error.message
-        text = f"the run's images are not at hand: {message.text}"
+        text = f"cannot load the images of the run: {message.text}"
         raise DataError(text, names=message.names, remedy=message.remedy) from error
 
 

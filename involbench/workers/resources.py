@@ -49,7 +49,7 @@ def partition(device: str, jobs: int, gpus: tuple[int, ...]) -> list[WorkerResou
         gpus: The GPUs to give out in turn.
 
     Raises:
-        UsageError: Both a device and GPUs are asked for.
+        UsageError: Both a device and GPUs are given.
     """
     if gpus and device not in ("auto", "gpu"):
         raise UsageError(f"--gpus and --device {device} contradict each other; leave one out")

@@ -132,7 +132,7 @@ def test_untrained_kernels_need_no_weights_and_the_picture_lies_with_the_run(tre
         (("kernels", "smoke/inn-seed0", "--image", 359), "the run has 359 test images"),
         (("kernels", "smoke/inn-seed0", "-o", "k.jpg"), "ends in .png, .svg, .pdf, .npz"),
         (("predict", "smoke/inn-seed0", "--test", 360), "the run has 359 test images"),
-        (("predict", "smoke/inn-seed0", "--test", 201, "-o", "g.png"), "draws 200 images at most"),
+        (("predict", "smoke/inn-seed0", "--test", 201, "-o", "g.png"), "draws at most 200 images"),
         (("predict", "smoke/inn-seed0"), "name image files, or take test images"),
         (("predict", "smoke/inn-seed0", "results"), "results: a folder, not a regular file"),
         (("predict", "smoke/inn-seed0", "x", "-o", "none/x"), "expected a name that ends in .png"),
@@ -161,7 +161,7 @@ def test_images_that_are_others_by_now_are_not_taken_for_the_run_s(tree):
     (run / "run.json").write_text(json.dumps(record))
     line = refused(tree, "predict", "smoke/inn-seed0", "--test", 3)
     assert (
-        "the run's images are not at hand: digits has changed since the run was tested on it"
+        "cannot load the images of the run: digits has changed since the run was tested on it"
         in line
     )
 

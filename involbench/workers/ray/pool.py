@@ -285,7 +285,7 @@ class RemoteWorker(WorkerProtocol):
             ray.kill(station)
 
     def join(self) -> None:
-        """Wait until what it was asked has ended, and give its place back."""
+        """Wait until its request has ended, and release its place."""
         try:
             with self._asking:
                 pass
@@ -401,8 +401,8 @@ def on_cluster(
     with connected(address):
         count = min(jobs, capacity(needs))
         require_shared(results, needs, send_back)
-        with WorkerPool([RemoteWorker(terms, waits=not index) for index in range(count)]) as crew:
-            yield crew
+        with WorkerPool([RemoteWorker(terms, waits=not index) for index in range(count)]) as pool:
+            yield pool
 
 
 def _passed_on() -> dict[str, str]:
