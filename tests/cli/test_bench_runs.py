@@ -155,4 +155,4 @@ def test_an_experiment_that_no_seed_has_finished_is_refused(tree, tmp_path):
         path.write_text(path.read_text().replace('"status": "finished"', '"status": "timeout"'))
     done = called("bench", "export", "smoke", cwd=tmp_path)
     assert done.returncode == 2
-    assert "no seed that all its models have finished" in done.stderr
+    assert "no seed has a finished run of every model" in done.stderr

@@ -57,7 +57,7 @@ def test_where_all_is_well_it_says_so_on_one_screen_and_leaves_nothing_behind(he
     assert [line for line in lines[1:] if line and line[0].islower()] == [
         *("software", "backend", "environment", "folders", "data", "experiment")
     ]
-    for said in ("tensorflow 2", "numba has compiled", "file locks       hold"):
+    for said in ("tensorflow 2", "loops compiled by numba", "file locks       hold"):
         assert said in done.stdout
     assert "digits: 1,438 images to train on, 359 to test" in " ".join(done.stdout.split())
     assert "cnn, inn can be built; 4 trials" in done.stdout

@@ -15,7 +15,7 @@ import pytest
 
 from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath
-from involbench.workers.protocol import TrialRequest
+from involbench.workers.protocol import Request, TrialRequest
 from involbench.workers.ray.file_sync import FileSync
 from tests.cli import involbench, spawn, title
 from tests.e2e.resumable import ONE, of_one, outcome, prepared
@@ -137,7 +137,8 @@ def test_a_worker_whose_results_cannot_be_written_is_given_up(tmp_path, monkeypa
     worker = remote.RemoteWorker(None, waits=True)
     worker._station = "station"
     (tmp_path / "runs").write_text("no folder")
-    request = TrialRequest(None, ResultsPath(tmp_path) / "runs/inn-seed0-00000000", (), 0.0, False)
+    run_dir = ResultsPath(tmp_path) / "runs/inn-seed0-00000000"
+    request = Request(print, (TrialRequest(None, run_dir, (), 0.0, False),), {})
     parcel = FileSync("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
     with pytest.raises(ResultsError, match="inn-seed0-00000000"):
         worker._take(parcel, request, print)
