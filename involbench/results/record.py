@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from involbench.errors import ResultsError
 from involbench.results import limits
+from involbench.schema_types import JsonObject, problem
 from involbench.spec.trial import Trial
-from involbench.spec.types import JsonObject, problem
 from involbench.text import excerpt
 
 INPUT_WAIT = "input_wait"
