@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from involbench.errors import UsageError
 from involbench.schema_types import StrictModel
@@ -24,6 +24,7 @@ Check = Callable[[Mapping[str, Any], Sequence[int]], Faults]
 
 Role = Literal["operator", "normalization", "head", "other"]
 
+_STRICT = ConfigDict(strict=True)
 POSITIONAL = ("channels", "kernel_size", "strides")
 
 
@@ -132,6 +133,15 @@ def arguments_model(
                 f"{where}: {function.__name__}: the keyword {parameter.name!r} needs a type"
             )
         default = ... if parameter.default is parameter.empty else parameter.default
+        if default not in (..., None):  # None: the layer or the architecture decides.
+            try:
+                TypeAdapter(types[parameter.name], config=_STRICT).validate_python(default)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"]
+                raise RegistryError(
+                    f"{where}: {function.__name__}: the keyword {parameter.name!r} has the default "
+                    f"{default!r}: {reason}"
+                ) from error
         text = described.get(parameter.name)
         fields[parameter.name] = (types[parameter.name], Field(default, description=text))
     return create_model(function.__name__, __base__=StrictModel, **fields)
