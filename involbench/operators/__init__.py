@@ -30,7 +30,19 @@ def make_operator(
         raise ValueError(
             f"`operator` must be one of {tuple(known)}. Received: operator={operator!r}"
         )
-    layer = known[operator].build(filters, kernel_size, strides, **arguments)
+    # Initial weights that the network sets, where the operator offers no key for them.
+    fields = known[operator].arguments.model_fields
+    initial = {
+        key: value
+        for key, value in arguments.items()
+        if key not in fields and key.endswith("_initializer")
+    }
+    own = {key: value for key, value in arguments.items() if key not in initial}
+    layer = known[operator].build(filters, kernel_size, strides, **own)
+    for key, value in initial.items():
+        if not hasattr(layer, key):
+            raise ValueError(f"`operator` {operator} has no {key}. Received: {key}={value}")
+        setattr(layer, key, value)
     layer.name = name
     layer.registered_operator = operator
     return layer
