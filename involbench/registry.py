@@ -126,7 +126,7 @@ def arguments_model(
     described = _descriptions(inspect.getdoc(function) or "")
     fields: dict[str, Any] = {}
     for parameter in parameters:
-        if parameter.kind is not parameter.KEYWORD_ONLY:
+        if parameter.kind is not parameter.KEYWORD_ONLY or parameter.name.startswith("_"):
             continue
         if parameter.name not in types:
             raise RegistryError(

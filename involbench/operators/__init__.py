@@ -30,19 +30,10 @@ def make_operator(
         raise ValueError(
             f"`operator` must be one of {tuple(known)}. Received: operator={operator!r}"
         )
-    # Initial weights that the network sets, where the operator offers no key for them.
     fields = known[operator].arguments.model_fields
-    initial = {
-        key: value
-        for key, value in arguments.items()
-        if key not in fields and key.endswith("_initializer")
-    }
-    own = {key: value for key, value in arguments.items() if key not in initial}
+    # What the network sets and a spec can't begins with an underscore in the signature.
+    own = {key if key in fields else f"_{key}": value for key, value in arguments.items()}
     layer = known[operator].build(filters, kernel_size, strides, **own)
-    for key, value in initial.items():
-        if not hasattr(layer, key):
-            raise ValueError(f"`operator` {operator} has no {key}. Received: {key}={value}")
-        setattr(layer, key, value)
     layer.name = name
     layer.registered_operator = operator
     return layer

@@ -16,6 +16,7 @@ def convolution(
     dilation_rate: Whole = 1,
     groups: Whole = 1,
     use_bias: Switch = True,
+    _kernel_initializer: Any = "glorot_uniform",
 ) -> Any:
     """`keras.layers.Conv2D`; padded symmetrically where it has strides."""
     from keras import layers
@@ -25,6 +26,7 @@ def convolution(
     check_odd(kernel_size)
     own: dict[str, Any] = {
         "dilation_rate": dilation_rate, "groups": groups, "use_bias": use_bias,
+        "kernel_initializer": _kernel_initializer,
     }  # fmt: skip
     if strides > 1:
         return SymmetricConv2D(channels, kernel_size, strides=strides, **own)
