@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from involbench.registry import operators
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
 _BEGIN, _END = "<!-- made by `make models-doc`: {} -->", "<!-- end -->"
 
@@ -23,14 +25,6 @@ SMALL: tuple[Model, ...] = (
     ("pythonguides_inn", {}),
     ("residual_involution", {}),
     ("residual_involution", {"operator": "convolution"}),
-)
-OPERATORS = (
-    "convolution",
-    "involution",
-    "depthwise",
-    "local_self_attention",
-    "outlook_attention",
-    "none",
 )
 _REDNET = {26: (9.23, 1.73), 38: (12.39, 2.22), 50: (15.54, 2.71), 101: (25.65, 4.74)}
 _REDNET |= {152: (33.99, 6.79)}
@@ -73,7 +67,7 @@ def _small() -> Iterator[str]:
 def _operators() -> Iterator[str]:
     columns = ("operator", "parameters", "trainable", "operator", "norm.", "head", "other", "MACs")
     yield from _head(columns)
-    for operator in OPERATORS:
+    for operator in operators():
         arguments = {"depth": 26, "stem": "cifar", "operator": operator}
         yield _row(f"`{operator}`", *_sizes("resnet", (32, 32, 3), 10, arguments))
 

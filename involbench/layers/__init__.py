@@ -3,12 +3,10 @@
 from involbench.layers.attention import LocalSelfAttention2D, OutlookAttention2D
 from involbench.layers.involution2d import Involution2D
 from involbench.layers.official_weights import load_official_weights
-from involbench.layers.operators import make_operator
 
 __all__ = [
     "Involution2D",
     "LocalSelfAttention2D",
     "OutlookAttention2D",
     "load_official_weights",
-    "make_operator",
 ]

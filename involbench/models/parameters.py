@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
+from involbench.registry import Operator, operators
 from involbench.results.record import ROLES, LayerParameters, Parameters, Role
 
 
@@ -64,10 +65,21 @@ def count_macs(layer: layers.Layer) -> int | None:
     if isinstance(layer, UNCOUNTED_BY_CONVENTION):
         return 0
     count = next((COUNTED[kind] for kind in COUNTED if isinstance(layer, kind)), None)
+    declared = _registered(layer)
+    if declared and declared.macs:
+        count = declared.macs
+    if count is None and isinstance(layer, keras.Model):
+        inner = [count_macs(each) for each in layer.layers]
+        return None if None in inner else sum(each or 0 for each in inner)
     if count is None:
         return None
     inputs, outputs = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
     return None if None in inputs + outputs else count(layer, inputs, outputs)
+
+
+def _registered(layer: layers.Layer) -> Operator | None:
+    """The registered operator that made the layer, if one did."""
+    return operators().get(getattr(layer, "registered_operator", ""))
 
 
 def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:
@@ -170,4 +182,10 @@ def role_of(layer: layers.Layer) -> Role:
         return "operator"
     if isinstance(layer, CONVOLUTIONS) and max(layer.kernel_size) > 1:
         return "other" if layer.name.startswith("stem") else "operator"
-    return "normalization" if isinstance(layer, NORMALIZATIONS) else "other"
+    if isinstance(layer, NORMALIZATIONS):
+        return "normalization"
+    declared = _registered(layer)
+    # A 1x1 convolution mixes no neighbourhood, whatever slot it stands in.
+    if declared is None or isinstance(layer, CONVOLUTIONS):
+        return "other"
+    return declared.role

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from involbench.layers.operators import KEEPS_CHANNELS, make_operator
+from involbench.operators import make_operator
+from involbench.registry import operators
 
 Operator = str | Mapping[str, Any]
 """An operator's name, or a mapping with its `name` and its own arguments."""
@@ -53,7 +54,8 @@ def apply_operator(
     """
     kind, arguments = named(operator)
     settings = {**presets.get(kind, {}), **{key: _of_keras(arguments[key]) for key in arguments}}
-    if kind in KEEPS_CHANNELS and x.shape[-1] != filters:
+    known = operators().get(kind)
+    if known and known.keeps_channels and x.shape[-1] != filters:
         x = layers.Conv2D(filters, 1, name=f"{name}_widen")(x)
     try:
         layer = make_operator(kind, filters, kernel_size, strides, name, **settings)

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from involbench.errors import ResultsError
+from involbench.registry import Role as Role
 from involbench.results import limits
+from involbench.schema_types import JsonObject, problem
 from involbench.spec.trial import Trial
-from involbench.spec.types import JsonObject, problem
 from involbench.text import excerpt
 
 INPUT_WAIT = "input_wait"
@@ -55,7 +56,6 @@ class EpochReport:
 
 SCHEMA_VERSION: Literal[1] = 1
 
-Role = Literal["operator", "normalization", "head", "other"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 MOST_SHARED = 0.01

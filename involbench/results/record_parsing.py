@@ -16,7 +16,7 @@ from involbench import __version__
 from involbench.errors import ResultsError
 from involbench.results.migrations import migrate, writer
 from involbench.results.record import Record, RunRecord
-from involbench.spec.types import Seed
+from involbench.schema_types import Seed
 from involbench.text import excerpt
 
 _OWN: dict[str, Any] = {

@@ -32,11 +32,11 @@ from involbench.results.record import (
     check_record,
 )
 from involbench.results.record_parsing import fault, parse_record
+from involbench.schema_types import StrictModel
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.messages import problems_of
 from involbench.spec.schema import EvaluateSpec
 from involbench.spec.sweep import MAX_TRIALS
-from involbench.spec.types import StrictModel
 from involbench.spec.yaml import NotYaml, parse
 from involbench.text import KeyPath, dotted, first_of
 

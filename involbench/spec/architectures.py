@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from involbench.spec.operators import OperatorSpec, channel_faults
-from involbench.spec.types import (
+from involbench.schema_types import (
     KernelSize,
     Name,
     PositiveInt,
@@ -17,6 +16,7 @@ from involbench.spec.types import (
     problem,
     problems_below,
 )
+from involbench.spec.operators import OperatorSpec, channel_faults
 from involbench.text import KeyPath
 
 _ONE = {"minProperties": 1, "maxProperties": 1}

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from involbench.spec.types import Name, PositiveFloat, StrictModel, problem
+from involbench.schema_types import Name, PositiveFloat, StrictModel, problem
 from involbench.text import KeyPath, describe, suggest
 
 _TO_TARGET = ("epochs_to", "seconds_to")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from involbench.spec.types import StrictModel, problems_below, unknown_key
+from involbench.schema_types import StrictModel, problems_below, unknown_key
 from involbench.text import describe, suggest
 
 _EVERY = (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from involbench.spec.types import spelled_out
+from involbench.schema_types import spelled_out
 from involbench.spec.yaml import Document, NotYaml, Problem, parse_value
 from involbench.text import KeyPath, describe, dotted
 

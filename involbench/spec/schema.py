@@ -13,10 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.spec.architectures import ARCHITECTURES, ModelSpec, match_fault
-from involbench.spec.claims import Claim, claim_faults
-from involbench.spec.optimizers import OptimizerName, OptimizerSpec
-from involbench.spec.types import (
+from involbench.schema_types import (
     Fraction,
     Name,
     PositiveFloat,
@@ -28,6 +25,9 @@ from involbench.spec.types import (
     problem,
     problems_below,
 )
+from involbench.spec.architectures import ARCHITECTURES, ModelSpec, match_fault
+from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.optimizers import OptimizerName, OptimizerSpec
 from involbench.text import KeyPath, describe, suggest
 
 Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]

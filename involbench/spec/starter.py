@@ -7,7 +7,7 @@ from shlex import quote
 from pydantic import TypeAdapter, ValidationError
 
 from involbench.errors import UsageError
-from involbench.spec.types import Name
+from involbench.schema_types import Name
 from involbench.spec.yaml import parse
 
 

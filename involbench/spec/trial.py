@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
+from involbench.schema_types import JsonObject, Name, Seed, StrictModel
 from involbench.spec.architectures import ModelSpec
 from involbench.spec.overrides import EVERY
 from involbench.spec.schema import DataSpec, EvaluateSpec, TrainingSpec
-from involbench.spec.types import JsonObject, Name, Seed, StrictModel
 
 RESULT_VERSION = 7
 """Raised whenever the same trial would give another result than the version before."""

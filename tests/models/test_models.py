@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from involbench import registry
 from involbench.layers import Involution2D
-from involbench.layers.operators import OPERATORS, make_operator
 from involbench.models import build_model, resnet
 from involbench.models.parameters import build_without_weights, count_parameters
 from involbench.models.registry import ARCHITECTURES
-from involbench.spec import architectures, operators
+from involbench.spec import architectures
 from tests.effort import THOROUGH
 
 PUBLISHED = {
@@ -55,7 +55,7 @@ TRAINED = [
             marks=pytest.mark.thorough if "attention" in operator else (),
         )
         for skeleton in _SMALL
-        for operator in OPERATORS
+        for operator in registry.operators()
         if operator not in ("convolution", "involution", "none")
         or (COMPILES_EACH_OPERATION and operator == "involution")
     ),
@@ -138,20 +138,6 @@ def test_the_spec_knows_whose_weights_fit_images_of_any_size(name):
 def test_unknown_architecture_is_named():
     with pytest.raises(ValueError, match="Received: name='keras_io_rnn'"):
         build_model("keras_io_rnn", (32, 32, 3), 10)
-
-
-def test_the_spec_offers_exactly_the_operators_and_the_arguments_of_their_layers():
-    assert operators.OPERATORS.keys() == OPERATORS.keys()
-    of_the_skeleton = {"kernel_size", "strides", "data_format", "return_kernels", "kwargs"}
-    signature = inspect.signature(Involution2D).parameters
-    assert set(operators.OPERATORS["involution"]) == set(signature) - of_the_skeleton
-    values = {"whole": 1, "number": 0.5, "fraction": 0.5, "switch": True, "text": None}
-    values["object"] = None
-    for operator, taken in operators.OPERATORS.items():
-        for key, kind in taken.items():
-            value = values[kind] if isinstance(kind, str) else kind[0]
-            value = "zeros" if key.endswith("initializer") else value
-            assert make_operator(operator, 16, 3, 1, "slot", **{key: value}), key
 
 
 def test_an_operator_takes_objects_of_keras_with_their_arguments():

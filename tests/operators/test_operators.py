@@ -4,12 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from involbench.layers.operators import OPERATORS, make_operator
+from involbench.operators import make_operator
+from involbench.registry import operators
 from tests.ops.backends import BACKEND
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", operators())
 def test_every_operator_fits_the_slot(operator, strides, tmp_path):
     inputs = keras.Input((7, 6, 16))
     outputs = make_operator(operator, 16, 3, strides, "slot")(inputs)
@@ -50,7 +51,7 @@ def test_involution_takes_every_option_and_groups_in_place_of_the_published_ones
     assert (config["kernel_size"], config["dilation_rate"]) == ((5, 5), (2, 2))
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", operators())
 def test_a_wrong_name_or_size_is_named(operator):
     with pytest.raises(ValueError, match=r"Received: operator='convolutoin'"):
         make_operator("convolutoin", 16, 3, 1, "slot")
