@@ -63,11 +63,11 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Compare models, paired by seed, with confidence intervals and p-values.
+    """Compare models: differences, intervals and p-values.
 
-    Runs whose accuracy never left chance are counted and named. Fewer than six seeds give an
-    estimate but no verdict. Runs with different settings are compared in groups, the largest
-    first; --set chooses one. Gates are checked for the settings that spec.yaml states.
+    Runs are paired by seed. Runs whose accuracy never left chance are counted and named. Fewer than
+    six seeds give an estimate but no verdict. Runs with different settings are compared in groups,
+    the largest first; --set chooses one. Gates are checked for the settings that spec.yaml states.
     """
     from involbench.cli._compare import (
         Options,

@@ -127,7 +127,7 @@ def test_a_converter_that_fails_is_named_with_one_that_does_not(tree, monkeypatc
     )
     assert done.returncode == 1
     assert "the converter cannot convert keras_io_cnn: no such operator" in done.stderr
-    assert "--format saved_model can" in done.stderr
+    assert "use --format saved_model" in done.stderr
     left = {path.name for path in (folder_of(tree, "cnn-seed0") / "export").iterdir()}
     assert left == {"saved_model", "saved_model.json"}
 

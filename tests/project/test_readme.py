@@ -153,7 +153,7 @@ def test_files_that_it_shows_and_names_exist():
     modules = re.findall(r"python -m\sbenchmarks\.(\w+)", README)
     scripts = [f"benchmarks/{name}.py" for name in modules]
     assert len(links) >= 4
-    assert len(scripts) == 3
+    assert len(scripts) == 2
     files = [link.partition("#")[0] for link in links] + scripts
     assert [name for name in files if not (ROOT / name).is_file()] == []
     for name, _, heading in (link.partition("#") for link in links if "#" in link):

@@ -202,6 +202,6 @@ def test_a_process_of_its_own_does_the_same(tmp_path: Path, content: bytes, comm
     before = snapshot(tmp_path)
     done = involbench(*COMMANDS[command][0], cwd=tmp_path)
     assert done.returncode == (1 if command == "show" else 0)
-    (line,) = (line for line in done.stderr.splitlines() if "was cut off" not in line)
+    (line,) = (line for line in done.stderr.splitlines() if "unfinished runs" not in line)
     assert "/run.json: damaged: not a whole JSON document" in line
     assert snapshot(tmp_path) == before
