@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 bench = typer.Typer(
     name="bench",
-    help="Measure networks, the operator and a training step on this machine.",
+    help="Time networks, the operator and a training step.",
     no_args_is_help=True,
 )
 

@@ -24,7 +24,7 @@ def claims(
         bool, typer.Option("--json", help="Every number, as one JSON document.")
     ] = False,
 ) -> None:
-    """Test the claims in specs against the results: verdict, source and numbers.
+    """Test the claims of specs against the results.
 
     A claim is `supported`, `refuted`, or `undecided` if the results don't suffice. The verdict
     uses the runs with the settings in spec.yaml. Other groups of runs are listed but not counted.

@@ -38,7 +38,7 @@ def export_results(
     ] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Export every run as CSV or Parquet tables, or to MLflow or TensorBoard."""
+    """Export every run to CSV, Parquet, MLflow or TensorBoard."""
     from involbench.cli._output import warn
     from involbench.cli._runs import find_experiments
     from involbench.errors import UsageError
