@@ -22,10 +22,10 @@ _LONGEST = 20
 
 def predictions_page(predictions: Predictions, class_names: Sequence[str]) -> Page:
     """A row for each image: the most probable class, the next one, and the true class if known."""
-    labels, missed = predictions.pictures.labels, wrong(predictions)
+    labels, missed = predictions.images.labels, wrong(predictions)
     columns = ["image", "class", "probability %", "next", "probability %"]
     rows = []
-    for index, name in enumerate(predictions.pictures.names):
+    for index, name in enumerate(predictions.images.names):
         row = [excerpt(name)]
         for place in _best(predictions, index)[:2]:
             row += [excerpt(class_names[place], _LONGEST), _percent(predictions, index, place)]
@@ -44,7 +44,7 @@ def predictions_document(
     predictions: Predictions, class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The same for `--json`, with the probability of every class; null where it is no number."""
-    labels = predictions.pictures.labels
+    labels = predictions.images.labels
     return [
         {
             "image": name,
@@ -57,17 +57,17 @@ def predictions_document(
                 )
             },
         }
-        for index, name in enumerate(predictions.pictures.names)
+        for index, name in enumerate(predictions.images.names)
     ]
 
 
 def prediction_captions(predictions: Predictions, class_names: Sequence[str]) -> list[list[str]]:
     """Below each picture: its name, the predicted class, and the true one where it is known."""
     captions = []
-    for index, name in enumerate(predictions.pictures.names):
+    for index, name in enumerate(predictions.images.names):
         best = _best(predictions, index)[0]
         guess = f"{class_names[best]} ({_percent(predictions, index, best)}%)"
-        labels = predictions.pictures.labels
+        labels = predictions.images.labels
         if labels is None:
             captions.append([name.rpartition("/")[2], guess])
         else:
@@ -77,7 +77,7 @@ def prediction_captions(predictions: Predictions, class_names: Sequence[str]) ->
 
 def wrong(predictions: Predictions) -> list[bool]:
     """Which predicted classes are known to be wrong."""
-    labels = predictions.pictures.labels
+    labels = predictions.images.labels
     if labels is None:
         return [False] * len(predictions.probabilities)
     return [bool(label != _best(predictions, index)[0]) for index, label in enumerate(labels)]
@@ -121,13 +121,13 @@ def kernels_figure(
     maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None, title: str
 ) -> "Figure":
     """Heat maps beside the images, and the kernels at a pixel."""
-    labels = maps.pictures.labels
-    captions = [[f"test image {name}"] for name in maps.pictures.names]
+    labels = maps.images.labels
+    captions = [[f"test image {name}"] for name in maps.images.names]
     if labels is not None:
         for caption, label in zip(captions, labels, strict=True):
             caption.append(f"class {class_names[label]}")
     return plot_kernels(
-        maps.pictures.pixels,
+        maps.images.pixels,
         captions,
         {layer.name: layer.sums for layer in maps.layers},
         {layer.name: layer.kernels for layer in maps.layers if layer.kernels is not None},
@@ -140,14 +140,14 @@ def kernels_arrays(
     maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None
 ) -> bytes:
     """An npz file of the images, and of each layer's `<layer>/sums` and `<layer>/kernels`."""
-    pictures = maps.pictures
+    images = maps.images
     arrays: dict[str, Any] = {
-        "images": pictures.pixels,
-        "names": np.array(pictures.names),
+        "images": images.pixels,
+        "names": np.array(images.names),
         "class_names": np.array(class_names),
     }
-    if pictures.labels is not None:
-        arrays["labels"] = pictures.labels
+    if images.labels is not None:
+        arrays["labels"] = images.labels
     if pixel is not None:
         arrays["pixel"] = np.array(pixel)
     for layer in maps.layers:
