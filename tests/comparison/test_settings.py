@@ -86,7 +86,7 @@ def test_claims_and_gates_are_about_what_the_spec_states(tried: Path) -> None:
     said = called("claims", cwd=tried)
     assert headings(said.stdout) == [MAIN, TRY]
     assert said.stdout.endswith(
-        "0 supported, 0 refuted, 1 undecided, on the settings that specs state.\n"
+        "0 supported, 0 refuted, 1 undecided, for the settings in the specs.\n"
     )
     document = json.loads(called("claims", "--json", cwd=tried).stdout)
     assert [row["verdict"] for row in document["claims"]] == ["undecided"]
