@@ -248,7 +248,7 @@ def test_six_seeds_give_a_verdict_in_a_sentence(tmp_path: Path) -> None:
 def test_with_six_seeds_and_two_comparisons_holm_is_mentioned(tmp_path: Path) -> None:
     make_experiment(tmp_path / "results", seeds=6)
     said = " ".join(run_compare(tmp_path).stdout.split())
-    assert "among the 2 here, p is up to 0.062 (Holm)" in said
+    assert "After correcting for 2 comparisons (Holm), the largest p-value is 0.062" in said
 
 
 def test_other_metrics_sorting_and_what_is_equal(collapsed: Path) -> None:

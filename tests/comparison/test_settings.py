@@ -209,7 +209,7 @@ def test_the_report_has_every_group_and_draws_the_first(tried: Path) -> None:
         found = [each.text for each in page.by_id(place).all("h3") if each.text != "Claims"]
         assert found == [MAIN, TRY]
     assert "Supported: big" in page.by_id("answer").text
-    assert f"The charts below are of {MAIN}." in page.by_id("comparison").text
+    assert f"The charts below show {MAIN}." in page.by_id("comparison").text
     assert "cnn-seed0" in page.by_id("chart-seeds").text
     assert "20.00" not in page.by_id("chart-seeds").text
     called("report", "-S", "data.train_size=50", cwd=tried)
