@@ -1,7 +1,7 @@
-"""The errors that involbench raises on purpose, and the exit code of each.
+"""The errors that involbench raises, and their exit codes.
 
 Only `involbench.cli` catches them: it prints the message, without a traceback, and exits with
-`exit_code`. Every message says what was wrong, where, and what to do about it.
+`exit_code`. Every message says what is wrong, where, and what to do.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Message:
-    """What to tell the user, in parts: the remedy is never searched for in the text.
+    """A message for the user, in parts.
 
     Args:
         text: What is wrong, and where.
-        names: What it is about, where that can be many things, such as files.
-        remedy: What to do about it.
+        names: The items concerned, if there can be many, such as files.
+        remedy: What to do.
     """
 
     text: str
@@ -26,7 +26,7 @@ class Message:
 
     @property
     def found(self) -> str:
-        """The text with the first ten names, without the remedy, on one line."""
+        """The text with the first ten names, on one line, without the remedy."""
         if not self.names:
             return self.text
         more = len(self.names) - _MOST_NAMED
@@ -37,14 +37,14 @@ class Message:
         return self.found + (f"; {self.remedy}" if self.remedy else "")
 
     def in_full(self) -> str:
-        """All of it, with a line for each name where there are more than ten."""
+        """The whole message, with a line for each name if there are more than ten."""
         if len(self.names) <= _MOST_NAMED:
             return str(self)
         return "\n  ".join([str(Message(self.text, remedy=self.remedy)), *self.names])
 
 
 class InvolbenchError(Exception):
-    """Something failed that the user can act on: a trial, a file, a device.
+    """A failure that the user can act on: a trial, a file, a device.
 
     Args:
         text, names, remedy: See `Message`.
@@ -60,12 +60,12 @@ class InvolbenchError(Exception):
         return str(self.message)
 
     def in_full(self) -> str:
-        """What `-v` prints: the message with all names, where it has the first ten."""
+        """The message that `-v` prints, with all names."""
         return self.message.in_full()
 
 
 class UsageError(InvolbenchError):
-    """What the user gave is invalid: a flag, a path, a folder that cannot be written."""
+    """Invalid input: a flag, a path, a folder that cannot be written."""
 
     exit_code = 2
 
@@ -75,7 +75,7 @@ class SpecError(UsageError):
 
     Args:
         text: The message.
-        in_full: The message that `-v` prints, with all names; empty where it is the same.
+        in_full: The message that `-v` prints, with all names; empty if it is the same.
     """
 
     def __init__(self, text: str = "", in_full: str = "") -> None:
@@ -92,7 +92,7 @@ class SettingError(SpecError):
     Args:
         key: The setting, such as `training.optimizer`.
         reason: What is wrong with it.
-        names: All that it is about, where the reason names the first ten, such as files.
+        names: All items concerned, such as files, if the reason lists only the first ten.
     """
 
     def __init__(self, key: str, reason: str, names: Sequence[str] = ()) -> None:
@@ -103,7 +103,7 @@ class SettingError(SpecError):
 
     @classmethod
     def of(cls, key: str, error: InvolbenchError) -> "SettingError":
-        """What another error says, of a setting."""
+        """Turn another error into one about a setting."""
         names = error.message.names
         return cls(key, str(error), names if len(names) > _MOST_NAMED else ())
 

@@ -1,4 +1,4 @@
-"""Words and safe text: what messages about files, names and keys have in common."""
+"""Helpers for messages: key paths, values, similar names and safe text."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +18,13 @@ def dotted(path: KeyPath) -> str:
 
 
 def shared(one: KeyPath, other: KeyPath) -> int:
-    """How many parts two key paths have in common from the start."""
+    """The length of the common prefix of two key paths."""
     same = [a == b for a, b in zip(one, other, strict=False)]
     return same.index(False) if False in same else len(same)
 
 
 def describe(value: Any) -> str:
-    """What a spec gave, in the words of someone who writes YAML."""
+    """Describe a value of a spec in YAML terms."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -37,25 +37,25 @@ def describe(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of a spec as it is, if it is not too long."""
+    """A value of a spec as written, cropped if long."""
     quoted = isinstance(value, str | list | tuple | dict)
     return _cropped(repr(value)) if quoted else describe(value)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that `name` was probably meant to be."""
+    """The most similar of `names`, if one is close."""
     return next(iter(nearest_names(name, names, 1)), None)
 
 
 def nearest_names(name: str, names: Iterable[str], most: int) -> list[str]:
-    """Up to `most` of `names` that `name` was probably meant to be, the nearest first."""
+    """Up to `most` of `names` that are similar to `name`, the nearest first."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     found = difflib.get_close_matches(name.lower()[:200], by_lower, n=most)
     return [by_lower[each] for each in found]
 
 
 def suggest(name: str, names: Sequence[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all of them."""
+    """The end of a message about an unknown name: the nearest known name, or all."""
     near = nearest(name, names)
     return f"did you mean {near!r}?" if near else f"expected one of {', '.join(names) or 'none'}"
 
@@ -65,7 +65,7 @@ def _cropped(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` with control and direction characters as escapes such as `\\x1b`, which nothing obeys.
+    """Escape control and direction characters in `text`, for example as `\\x1b`.
 
     Line breaks and tabs stay. Every character that Unicode does not call printable is escaped:
     C0 and C1 controls, direction marks, other invisible characters, halves of surrogate pairs.
@@ -85,7 +85,7 @@ def _escape(character: str) -> str:
 
 
 def excerpt(text: str, longest: int = 200) -> str:
-    """`printable` text, cut where it is longer."""
+    """`printable` text, cut to `longest` characters."""
     line = printable(text[: 4 * longest])
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
@@ -102,12 +102,12 @@ def coordinates(point: Mapping[str, object]) -> str:
 
 
 def located(name: str, point: Mapping[str, object]) -> str:
-    """`inn at data.train_size = 500`; the name alone where nothing is swept."""
+    """`inn at data.train_size = 500`; only the name outside a sweep."""
     return f"{name} at {coordinates(point)}" if point else name
 
 
 def seeds(count: int, of: int | None = None) -> str:
-    """`1 seed`, `6 seeds`; `3 of 6 seeds` where there are fewer than there were to be."""
+    """`1 seed`, `6 seeds`, or `3 of 6 seeds` if some are missing."""
     whole = count if of is None else of
     some = "" if whole == count else f"{count} of "
     return f"{some}{whole} seed{'' if whole == 1 else 's'}"

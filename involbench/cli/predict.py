@@ -62,7 +62,7 @@ def predict(
     predictions, classes = _predictions(found, images or [], test), found.facts.class_names
     captions = inference.prediction_captions(predictions, classes)
     draw = partial(
-        plot_images, predictions.pictures.pixels, captions, inference.wrong(predictions), name
+        plot_images, predictions.images.pixels, captions, inference.wrong(predictions), name
     )
     written = output is None or write_picture(output, draw)
     if as_json:

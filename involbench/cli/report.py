@@ -66,10 +66,10 @@ def report(
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
     target: AnyPath = output or tree.folder(name) / "report.html"
     path = target if isinstance(target, Path) else target.path
-    material = gather(tree, name, settings or [])
-    drawing = draw(material)
-    _write(target, report_page(material, drawing, path))
-    for warning in (*material.warnings, *drawing.warnings):
+    report = gather(tree, name, settings or [])
+    drawing = draw(report)
+    _write(target, report_page(report, drawing, path))
+    for warning in (*report.warnings, *drawing.warnings):
         warn(f"{name}: {warning}")
     echo(path)
     if kinds:

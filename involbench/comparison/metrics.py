@@ -39,7 +39,7 @@ class Metric:
     better: Literal["higher", "lower"] | None = None
     exact: bool = False
     """Whether it is a count, the same in every run of an arm; a difference needs no test."""
-    best_of_nothing: bool = False
+    favors_constant_predictor: bool = False
     """Whether a network that gives every image the same answer is at its best in it."""
 
 
@@ -49,14 +49,16 @@ METRICS: dict[str, Metric] = {
     "test_loss": Metric("test loss", "loss", "plain", "lower"),
     "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
     "expected_calibration_error": Metric(
-        "calibration error", "ECE %", "percent", "lower", best_of_nothing=True
+        "calibration error", "ECE %", "percent", "lower", favors_constant_predictor=True
     ),
     "generalization_gap": Metric(
-        "generalization gap", "gap %", "percent", "lower", best_of_nothing=True
+        "generalization gap", "gap %", "percent", "lower", favors_constant_predictor=True
     ),
-    "accuracy_drop": Metric("loss of accuracy", "drop %", "percent", "lower", best_of_nothing=True),
+    "accuracy_drop": Metric(
+        "loss of accuracy", "drop %", "percent", "lower", favors_constant_predictor=True
+    ),
     "agreement": Metric(
-        "agreement with itself", "agreement %", "percent", "higher", best_of_nothing=True
+        "agreement with itself", "agreement %", "percent", "higher", favors_constant_predictor=True
     ),
     "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),

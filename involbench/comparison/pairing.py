@@ -12,7 +12,7 @@ from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences
 from involbench.comparison.validity import flattered_by_collapse
 from involbench.errors import ResultsError, UsageError
-from involbench.results.arrays import Predicted, read_predictions
+from involbench.results.arrays import StoredPredictions, read_predictions
 from involbench.results.tree import SpecSummary
 from involbench.spec.trial import shared_coordinates
 from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
@@ -158,7 +158,7 @@ def with_holm(differences: Sequence[Difference]) -> list[Difference]:
     ]
 
 
-def mcnemar(this: Predicted, baseline: Predicted) -> TrainedPair | None:
+def mcnemar(this: StoredPredictions, baseline: StoredPredictions) -> TrainedPair | None:
     """Compare the predictions of two trained networks; None if their labels differ."""
     if not np.array_equal(this.labels, baseline.labels):
         return None

@@ -22,7 +22,7 @@ Protocol = dict[str, Any]
 
 def flattered_by_collapse(results: Sequence[ModelResult], metric: str) -> str:
     """Which runs a metric rates too well, and why; empty where there are none."""
-    if metric_called(metric).best_of_nothing:
+    if metric_called(metric).favors_constant_predictor:
         counts = [result.n_collapsed for result in results]
         why = "collapsed, and this metric favors collapsed runs"
     elif takes_target(metric):

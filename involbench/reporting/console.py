@@ -1,4 +1,4 @@
-"""The output of `run` while it trains: a live table, plain lines, or none."""
+"""The output of `run` while it trains: a live table or plain lines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class _Column:
-    """One column: title, rank and cells."""
+    """A column of the live table."""
 
     title: str
     rank: int
-    """Columns of a low rank stay in narrow terminals."""
+    """In a narrow terminal, columns of high rank are left out."""
     cell: Callable[[Running], str | ProgressBar]
     justify: JustifyMethod = "right"
 
@@ -44,11 +44,11 @@ class _Column:
 
 
 def running_trials(state: ProgressState, width: int) -> RenderableType:
-    """The progress of the experiment, and a row for each running trial.
+    """The progress of the experiment and a row for each running trial.
 
     Args:
-        state: With at least one running trial.
-        width: Of the terminal, in cells. Columns that do not fit are left out.
+        state: Has at least one running trial.
+        width: Of the terminal, in cells.
     """
     rows = list(state.running.values())
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
@@ -61,7 +61,7 @@ def running_trials(state: ProgressState, width: int) -> RenderableType:
 
 
 def sparkline(values: list[float], width: int = _SPARKS) -> str:
-    """The last values as bars of eight heights, from the least of them to the largest."""
+    """The last values as bars of eight heights, from the smallest to the largest."""
     last = values[-width:]
     least, span = min(last, default=0.0), max(last, default=0.0) - min(last, default=0.0)
     top = len(_LEVELS) - 1
@@ -77,7 +77,7 @@ def _state_line(state: ProgressState) -> str:
 
 
 def _fitting(rows: list[Running], width: int) -> list[_Column]:
-    """The columns of the lowest rank that fit side by side, in their order."""
+    """The columns of lowest rank that fit, in their order."""
     chosen = list[_Column]()
     for column in sorted(_COLUMNS, key=lambda column: column.rank):
         if sum(c.width(rows) + _GAP for c in [*chosen, column]) <= width + _GAP:
@@ -92,7 +92,7 @@ def _name(row: Running) -> str:
 
 
 def _sparks(row: Running) -> str:
-    """As wide at the first epoch as at the last, so that no column comes and goes."""
+    """Padded to its final width, so that columns do not come and go."""
     wide = min(_SPARKS, row.started.trial.training.epochs)
     return sparkline([report.metrics["val_accuracy"] for report in row.reports]).ljust(wide)
 
@@ -106,7 +106,7 @@ def _bar(row: Running) -> ProgressBar:
 
 
 def _last(name: str) -> Callable[[Running], str]:
-    """The newest value of a metric."""
+    """The last value of a metric."""
     return lambda row: f"{row.reports[-1].metrics[name]:.4f}" if row.reports else "-"
 
 
@@ -128,12 +128,12 @@ _COLUMNS = (
 
 
 class ConsoleReporter:
-    """A line an epoch, a trial and a seed; for pipes and logs.
+    """Print a line for each epoch, trial and seed; for pipes and logs.
 
     Args:
-        console: Where the lines go.
-        baseline: The model that the others are compared with.
-        verbose: Name all that a notice is about.
+        console: The output.
+        baseline: The model to compare the others with.
+        verbose: Print notices in full.
     """
 
     def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
@@ -149,7 +149,7 @@ class ConsoleReporter:
         pass
 
     def show(self, event: Event) -> None:
-        """Take in one event, and show what it changes."""
+        """Update the state with one event and print it."""
         self._state.update(event)
         match event:
             case EpochEnded():
@@ -179,13 +179,13 @@ class ConsoleReporter:
 
 
 class LiveReporter(ConsoleReporter):
-    """A table of the running trials that is redrawn in place; what has ended stays above it."""
+    """Redraw a table of the running trials in place, below the lines of ended trials."""
 
     def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
         super().__init__(console, baseline, verbose)
         self._loading: Progress | None = None
         self._live = Live(
-            get_renderable=self._picture, console=console, refresh_per_second=4, transient=True
+            get_renderable=self._renderable, console=console, refresh_per_second=4, transient=True
         )
 
     def __enter__(self) -> Self:
@@ -201,7 +201,7 @@ class LiveReporter(ConsoleReporter):
     def _progress(self, progress: Progress) -> None:
         self._loading = progress if progress.done < progress.total else None
 
-    def _picture(self) -> RenderableType:
+    def _renderable(self) -> RenderableType:
         if self._loading is not None:
             bar = ProgressBar(self._loading.total, self._loading.done, width=30)
             return Group(Text(f"{self._loading.what}: {self._loading.done} images"), bar)

@@ -1,4 +1,4 @@
-"""The files beside the runs: comparison.json, comparison.csv and the plots."""
+"""Write the files of an experiment: comparison.json, comparison.csv and plots."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,12 +24,12 @@ Histories = dict[str, dict[int, History]]
 
 @contextmanager
 def or_warn(what: str, warn: Callable[[str], object]) -> Iterator[None]:
-    """Turn any error in drawing or writing plots into a warning, so that the command goes on.
+    """Turn any error in drawing or writing plots into a warning; the command goes on.
 
     Import `involbench.reporting.plots` inside the `with`: the import of matplotlib can fail too.
 
     Args:
-        what: The plots that are drawn inside the `with`.
+        what: The plots, for the warning.
         warn: Receives the warning.
     """
     try:
@@ -43,12 +43,12 @@ def or_warn(what: str, warn: Callable[[str], object]) -> Iterator[None]:
 def histories_of(
     results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int | None = None
 ) -> tuple[Histories, list[str]]:
-    """The histories behind each row of the comparison, and what could not be read.
+    """Read the histories of each row; also a warning for each unreadable one.
 
     Args:
         results: The rows.
-        runs: Those that they are of.
-        most: How many seeds of each row are read, the first; default: all.
+        runs: The runs of the comparison.
+        most: Read only this many seeds of each row; default: all.
     """
     by_id = {run.record.run_id: run for run in runs}
     found: Histories = {}
@@ -64,20 +64,20 @@ def histories_of(
 
 
 def single_chance(results: Sequence[ModelResult]) -> float | None:
-    """The accuracy of a guess, where it is the same for all models."""
+    """The accuracy of guessing, if it is the same for all models."""
     chances = {result.chance for result in results}
     return chances.pop() if len(chances) == 1 else None
 
 
 def write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
-    """Compare the runs of an experiment and write what is seen of it into its folder.
+    """Compare the runs of an experiment and write the results and plots into its folder.
 
-    Where several processes end at once, the last to write has seen the runs of all. The plots are
-    those of the group of settings with the most runs.
+    A lock ensures that the last of several processes to write has read the runs of all. The plots
+    show the group of settings with the most runs.
 
     Returns:
-        The comparison of each group of settings, the first with a warning more for each history
-        that could not be read, and for plots that could not be drawn.
+        The comparison of each group of settings. The first has extra warnings for histories that
+        could not be read and plots that could not be drawn.
 
     Raises:
         ResultsError: The folder cannot be written.
@@ -116,7 +116,7 @@ def write_run_plots(run_dir: ResultsPath) -> None:
     """Draw the history of one run into its folder.
 
     Raises:
-        ResultsError: There is no history that can be read, or the folder cannot be written.
+        ResultsError: The history cannot be read, or the folder cannot be written.
     """
     from involbench.reporting.plots import plot_run, save_figure
 
@@ -125,7 +125,7 @@ def write_run_plots(run_dir: ResultsPath) -> None:
 
 
 def _collapsed(comparison: Comparison) -> list[str]:
-    """What a picture must say of the lines that stay at chance."""
+    """Lines for the title of the plots about collapsed runs."""
     runs = sum(len(result.collapsed_seeds) for result in comparison.models)
     if runs > 2:
         return [f"{runs} runs collapsed: their accuracy never left chance"]

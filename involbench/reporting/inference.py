@@ -1,4 +1,4 @@
-"""What a network predictions and the kernels it makes: tables, JSON and figures."""
+"""Predictions and kernels of a network: tables, JSON and figures."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -22,10 +22,10 @@ _LONGEST = 20
 
 def predictions_page(predictions: Predictions, class_names: Sequence[str]) -> Page:
     """A row for each image: the most probable class, the next one, and the true class if known."""
-    labels, missed = predictions.pictures.labels, wrong(predictions)
+    labels, missed = predictions.images.labels, wrong(predictions)
     columns = ["image", "class", "probability %", "next", "probability %"]
     rows = []
-    for index, name in enumerate(predictions.pictures.names):
+    for index, name in enumerate(predictions.images.names):
         row = [excerpt(name)]
         for place in _best(predictions, index)[:2]:
             row += [excerpt(class_names[place], _LONGEST), _percent(predictions, index, place)]
@@ -43,8 +43,8 @@ def predictions_page(predictions: Predictions, class_names: Sequence[str]) -> Pa
 def predictions_document(
     predictions: Predictions, class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The same for `--json`, with the probability of every class; null where it is no number."""
-    labels = predictions.pictures.labels
+    """The predictions for `--json`, with every probability; null if not finite."""
+    labels = predictions.images.labels
     return [
         {
             "image": name,
@@ -57,17 +57,17 @@ def predictions_document(
                 )
             },
         }
-        for index, name in enumerate(predictions.pictures.names)
+        for index, name in enumerate(predictions.images.names)
     ]
 
 
 def prediction_captions(predictions: Predictions, class_names: Sequence[str]) -> list[list[str]]:
-    """Below each picture: its name, the predicted class, and the true one where it is known."""
+    """The caption of each image: its name, the predicted class, and the true one if known."""
     captions = []
-    for index, name in enumerate(predictions.pictures.names):
+    for index, name in enumerate(predictions.images.names):
         best = _best(predictions, index)[0]
         guess = f"{class_names[best]} ({_percent(predictions, index, best)}%)"
-        labels = predictions.pictures.labels
+        labels = predictions.images.labels
         if labels is None:
             captions.append([name.rpartition("/")[2], guess])
         else:
@@ -76,8 +76,8 @@ def prediction_captions(predictions: Predictions, class_names: Sequence[str]) ->
 
 
 def wrong(predictions: Predictions) -> list[bool]:
-    """Which predicted classes are known to be wrong."""
-    labels = predictions.pictures.labels
+    """Whether each prediction is known to be wrong."""
+    labels = predictions.images.labels
     if labels is None:
         return [False] * len(predictions.probabilities)
     return [bool(label != _best(predictions, index)[0]) for index, label in enumerate(labels)]
@@ -97,37 +97,37 @@ _COLUMNS = ("layer", "kernel", "groups", "map", "mean", "least", "most", "spread
 
 
 def kernels_page(maps: KernelMaps) -> Page:
-    """A row for each layer: the sums of its kernels' values, over all images, pixels and groups."""
-    rows, alike = [], []
+    """A row for each layer: statistics of its kernel sums."""
+    rows, constant = [], []
     for layer in maps.layers:
         _, height, width, groups = layer.sums.shape
         size = f"{layer.kernel_size[0]}x{layer.kernel_size[1]}"
         values = layer.sums.mean(), layer.sums.min(), layer.sums.max()
         spread = layer.sums.std(axis=(1, 2)).mean()
         if layer.sums.min() == layer.sums.max():
-            alike.append(layer.name)
+            constant.append(layer.name)
         numbers = [f"{value:.3g}" for value in (*values, spread)]
         rows.append([layer.name, size, str(groups), f"{height}x{width}", *numbers])
     notes = [
-        "Sums of the values of a kernel, over all images, pixels and groups; spread: "
-        "their standard deviation over the pixels of one map, on average."
+        "Statistics of the sum of kernel values, over all images, pixels and groups. "
+        "Spread: the mean standard deviation within a map."
     ]
-    if alike:
-        notes.append(f"The same sum everywhere: {', '.join(alike)}")
+    if constant:
+        notes.append(f"The same sum everywhere: {', '.join(constant)}")
     return Page([Table(_COLUMNS, rows)], [notes])
 
 
 def kernels_figure(
     maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None, title: str
 ) -> "Figure":
-    """Heat maps beside the images, and the kernels at a pixel."""
-    labels = maps.pictures.labels
-    captions = [[f"test image {name}"] for name in maps.pictures.names]
+    """Heat maps next to the images, and the kernels at one pixel."""
+    labels = maps.images.labels
+    captions = [[f"test image {name}"] for name in maps.images.names]
     if labels is not None:
         for caption, label in zip(captions, labels, strict=True):
             caption.append(f"class {class_names[label]}")
     return plot_kernels(
-        maps.pictures.pixels,
+        maps.images.pixels,
         captions,
         {layer.name: layer.sums for layer in maps.layers},
         {layer.name: layer.kernels for layer in maps.layers if layer.kernels is not None},
@@ -139,15 +139,15 @@ def kernels_figure(
 def kernels_arrays(
     maps: KernelMaps, class_names: Sequence[str], pixel: tuple[int, int] | None
 ) -> bytes:
-    """An npz file of the images, and of each layer's `<layer>/sums` and `<layer>/kernels`."""
-    pictures = maps.pictures
+    """An npz file with the images, and `<layer>/sums` and `<layer>/kernels` of each layer."""
+    images = maps.images
     arrays: dict[str, Any] = {
-        "images": pictures.pixels,
-        "names": np.array(pictures.names),
+        "images": images.pixels,
+        "names": np.array(images.names),
         "class_names": np.array(class_names),
     }
-    if pictures.labels is not None:
-        arrays["labels"] = pictures.labels
+    if images.labels is not None:
+        arrays["labels"] = images.labels
     if pixel is not None:
         arrays["pixel"] = np.array(pixel)
     for layer in maps.layers:

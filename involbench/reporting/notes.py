@@ -15,11 +15,11 @@ from involbench.text import excerpt, first_of
 
 _MOST_LINES = 6
 _MOST_SEEDS = 100
-"""Named in one sentence."""
+"""Seeds named in one sentence."""
 
 
 def collapses(comparison: Comparison) -> list[str]:
-    """A phrase for each model with runs whose accuracy never left chance; one for very many."""
+    """A phrase for each model with collapsed runs; one phrase in total for many models."""
     found = [result for result in comparison.models if result.collapsed_seeds]
     if len(found) > _MOST_LINES:
         runs = sum(len(result.collapsed_seeds) for result in found)
@@ -41,7 +41,7 @@ def _collapsed(seeds: Sequence[int]) -> str:
 
 
 def lost_then_and_now(change: Change) -> Iterator[str]:
-    """The seeds of one model in two results trees that collapsed, which are counted, or failed."""
+    """The collapsed and failed seeds of one model in both results trees."""
     for when, collapsed, failed in (
         ("then", change.collapsed_then, change.failed_then),
         ("now", change.collapsed_now, change.failed_now),
@@ -54,7 +54,7 @@ def lost_then_and_now(change: Change) -> Iterator[str]:
 
 
 def failures(comparison: Comparison) -> Iterator[str]:
-    """What the failed runs of each model failed of."""
+    """Why the runs of each model failed."""
     for result in comparison.models:
         for reason in dict.fromkeys(result.failures.values()):
             seeds = [seed for seed, other in result.failures.items() if other == reason]
@@ -62,17 +62,17 @@ def failures(comparison: Comparison) -> Iterator[str]:
 
 
 def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """Seeds of which not both of two models have a value."""
+    """Seeds that lack a value for one model of a pair."""
     for result in comparison.models:
         found = [result.differences[name] for name in metrics if name in result.differences]
         missing = {seed for difference in found for seed in difference.missing_seeds}
         if missing:
             pair = f"{label(result.model, result.point)} and the baseline"
-            yield f"Not paired, for want of a value: {pair}, {_seeds(missing)}."
+            yield f"Not paired because a value is missing: {pair}, {_seeds(missing)}."
 
 
 def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """Finished seeds that are not in a mean."""
+    """Finished seeds that a mean leaves out."""
     for name in metrics:
         for result in comparison.models:
             summary = result.metrics.get(name)
@@ -81,20 +81,20 @@ def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
             without = [seed for seed, value in summary.by_seed.items() if value is None]
             model, title = label(result.model, result.point), metric_called(name).title
             if takes_target(name):
-                yield f"{model} has no {title}, for it never got there: {_seeds(without)}."
+                yield f"{model} has no {title} because it never reached it: {_seeds(without)}."
             elif summary.n:
-                yield f"Not in {model}'s mean {title}, for want of a value: {_seeds(without)}."
+                yield f"No value for the mean {title} of {model}: {_seeds(without)}."
 
 
 def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """What must be known of an interval or a p, of each difference that it is said of."""
+    """Caveats about intervals and p-values, with the models that each applies to."""
     for name in metrics:
-        whose: dict[str, list[str]] = {}
+        models_by_note: dict[str, list[str]] = {}
         for result in comparison.models:
             difference = result.differences.get(name)
             for note in difference.notes if difference else ():
-                whose.setdefault(note, []).append(label(result.model, result.point))
-        for note, models in whose.items():
+                models_by_note.setdefault(note, []).append(label(result.model, result.point))
+        for note, models in models_by_note.items():
             which = first_of(models, _MOST_LINES)
             yield f"{which}, {metric_called(name).title}: {note}."
 
@@ -112,18 +112,22 @@ _MOST_SENTENCES = 6
 
 
 def verdicts(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
-    """A sentence a comparison, or, where that would be a wall of text, how many came out how."""
-    said = [_verdicts(comparison, name, weigh=name == metrics[0]) for name in metrics]
-    return [*(sentence for each in said for sentence in each), *_crossings(comparison)]
+    """A sentence for each comparison or, for many comparisons, a count of the results."""
+    sentences = [
+        sentence
+        for name in metrics
+        for sentence in _verdicts(comparison, name, weigh=name == metrics[0])
+    ]
+    return [*sentences, *_crossings(comparison)]
 
 
 def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
-    """Collapsed and failed runs, how to read the table, what the runs were made with."""
+    """Collapsed and failed runs, missing values, a legend, and versions."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
     counted = _counted(comparison, metrics)
     lines = [
-        *(f"{said}; {counted}." for said in collapses(comparison)),
+        *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
@@ -131,20 +135,22 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
         _legend(comparison, metrics),
         made_with(comparison),
     ]
-    return list(dict.fromkeys(lines))  # Of two metrics of one title the same is said.
+    return list(dict.fromkeys(lines))  # Two metrics with one title give the same notes.
 
 
 def _counted(comparison: Comparison, metrics: Sequence[str]) -> str:
-    """What becomes of the collapsed runs: they are counted, as far as they have a value."""
+    """Whether every collapsed run is counted in the means."""
     lacking = any(
         summary.by_seed.get(seed) is None
-        for result, summary in _shown(comparison, metrics)
+        for result, summary in _summaries(comparison, metrics)
         for seed in result.collapsed_seeds
     )
     return "counted in the means" + (", where they have a value" if lacking else "")
 
 
-def _shown(comparison: Comparison, metrics: Sequence[str]) -> Iterator[tuple[ModelResult, Summary]]:
+def _summaries(
+    comparison: Comparison, metrics: Sequence[str]
+) -> Iterator[tuple[ModelResult, Summary]]:
     for result in comparison.models:
         yield from ((result, result.metrics[name]) for name in metrics if name in result.metrics)
 
@@ -163,29 +169,29 @@ def made_with(comparison: Comparison) -> str:
 
 
 def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
-    held = [result for result in comparison.models if name in result.differences]
-    differences = [result.differences[name] for result in held]
-    if len(held) <= _MOST_SENTENCES:
-        pairs = [(result, baseline_of(comparison, result)) for result in held]
+    compared = [result for result in comparison.models if name in result.differences]
+    differences = [result.differences[name] for result in compared]
+    if len(compared) <= _MOST_SENTENCES:
+        pairs = [(result, baseline_of(comparison, result)) for result in compared]
         weights = [(result.model, result.parameters) for result, _ in pairs]
-        said = [  # One model at several points is weighed once, if it is of one size.
+        sentences = [  # Name the parameters of a model once, unless they differ by point.
             verdict_sentence(result, other, name, weigh and weights.index(weight) == place)
             for place, ((result, other), weight) in enumerate(zip(pairs, weights, strict=True))
             if other
         ]
     else:
         counts = Counter(sign(each, metric_called(name)) for each in differences)
-        shown = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
-        said = [f"{len(held)} comparisons in {metric_called(name).title}: {shown}."]
-    return [*said, *filter(None, [holm_sentence(differences)])]
+        results = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
+        sentences = [f"{len(compared)} comparisons in {metric_called(name).title}: {results}."]
+    return [*sentences, *filter(None, [holm_sentence(differences)])]
 
 
 def _crossings(comparison: Comparison) -> list[str]:
-    """Where a sweep turns the order of two models round, if there are seeds to say so."""
+    """Where the order of two models changes in a sweep, if there are enough seeds."""
     return [
         f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
         f"{curve.key} = {_about(crossing.at)}, between {crossing.low:,g} and {crossing.high:,g}"
-        + ("." if crossing.certain else " (no verdict on one side of it, or on both).")
+        + ("." if crossing.certain else " (no verdict on one side, or on both).")
         for curve in comparison.curves
         for crossing in curve.crossings
         if all(point.interval for point in curve.points)
@@ -193,17 +199,19 @@ def _crossings(comparison: Comparison) -> list[str]:
 
 
 def _about(value: float) -> str:
-    """Three digits: `1,880`."""
+    """Three significant digits: `1,880`."""
     return f"{float(f'{value:.3g}'):,g}"
 
 
 def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
-    """How many seeds there are, and how to read the signs."""
+    """The number of seeds, and how to read the signs."""
     counts = sorted({result.n_finished for result in comparison.models})
     seeds = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
     text = f"n = finished seeds ({seeds}); ± = standard deviation over seeds"
-    if any(0 < summary.n < result.n_finished for result, summary in _shown(comparison, metrics)):
-        text += "; in brackets, of how many where not of all"
+    if any(
+        0 < summary.n < result.n_finished for result, summary in _summaries(comparison, metrics)
+    ):
+        text += "; in brackets, the seeds with a value, if fewer"
     if not any(result.differences for result in comparison.models):
         return f"{text}."
     points = " in points" if metric_called(metrics[0]).unit == "percent" else ""

@@ -1,4 +1,4 @@
-"""How far an experiment is: events in, lines of text and the time left out."""
+"""Progress of an experiment: takes events; gives log lines and the time left."""
 
 import time
 from collections.abc import Callable
@@ -13,58 +13,56 @@ from involbench.spec.trial import Trial, shared_coordinates
 
 @dataclass
 class Running:
-    """A trial under way."""
+    """A running trial."""
 
     started: TrialStarted
     began: float
     reports: list[EpochReport] = field(default_factory=list)
-    """Of the epochs that ended since; one that is resumed begins with a later epoch than 1."""
-    heard: float = 0.0
-    """When the last of them came."""
+    """Of the epochs that ended; a resumed trial begins after epoch 1."""
+    last_report: float = 0.0
+    """When the last report came."""
 
     @property
     def epoch(self) -> int:
-        """The last that ended; 0 before the first."""
+        """The last epoch that ended; 0 before the first."""
         return self.reports[-1].epoch if self.reports else 0
 
-    def hear(self, report: EpochReport, now: float) -> float:
-        """Take in the end of an epoch; the seconds an epoch so far."""
+    def add_report(self, report: EpochReport, now: float) -> float:
+        """Record the end of an epoch; returns the mean seconds per epoch so far."""
         self.reports.append(report)
-        self.heard = now
+        self.last_report = now
         return (now - self.began) / len(self.reports)
 
     def seconds_left(self, each: float, now: float) -> float:
-        """What is left of it, at so many seconds an epoch."""
+        """Seconds left, at `each` seconds per epoch."""
         epochs = self.started.trial.training.epochs - self.epoch
-        since = self.heard if self.reports else self.began
+        since = self.last_report if self.reports else self.began
         return max(each * epochs - (now - since), 0.0)
 
 
 @dataclass
 class ProgressState:
-    """What has been seen so far; updated by every event.
+    """The state of an experiment, updated by every event.
 
     Args:
-        clock: Seconds, monotonic.
+        clock: Monotonic, in seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
     todo: dict[int, Trial] = field(default_factory=dict)
-    """What has not ended, by its number."""
+    """Trials that have not ended, by number."""
     is_over: bool = False
-    """Whether there was something to do and all of it has ended."""
+    """Whether there were trials to run and all have ended."""
     running: dict[int, Running] = field(default_factory=dict)
-    """By the trial's number."""
+    """By the number of the trial."""
     _seconds: dict[str, float] = field(default_factory=dict)
-    """Seconds an epoch, validation and start-up included, by kind of trial and, as last seen, by
-    model.
-    """
+    """Last seconds per epoch, with validation and start-up, by kind of trial and by model."""
     _since: float = 0.0
     _done: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
-    """Seconds since then spent on trials that ended: False for this runner's, True for others'."""
+    """Seconds spent on ended trials: key False for this runner, True for other runners."""
 
     def update(self, event: Event) -> None:
-        """Take in one event."""
+        """Update the state with one event."""
         match event:
             case Planned(trials):
                 self.todo = dict(enumerate(trials, start=1))
@@ -72,7 +70,7 @@ class ProgressState:
             case TrialStarted():
                 self.running[event.index] = Running(event, self.clock())
             case EpochEnded(started, report):
-                each = self.running[started.index].hear(report, self.clock())
+                each = self.running[started.index].add_report(report, self.clock())
                 self._seconds[started.trial.kind] = self._seconds[started.trial.model] = each
             case TrialEnded():
                 self.running.pop(event.started.index, None)
@@ -82,9 +80,9 @@ class ProgressState:
                 self.is_over = not self.todo
 
     def seconds_left(self) -> float | None:
-        """Estimate for all trials, if other runners do as much of them as they did so far.
+        """Estimate for all trials, if other runners keep their share of the work.
 
-        What was not seen yet is taken for what was seen of its model, or for the mean of all.
+        A kind of trial without reports is assumed to take as long as its model, or as the mean.
         """
         if not self._seconds or not self.running:
             return None
@@ -113,14 +111,14 @@ def epoch_line(started: TrialStarted, report: EpochReport, left: float | None) -
 
 
 def plan_line(event: Planned) -> str:
-    """What there is to do, on one line."""
+    """The number of trials to run, on one line."""
     trials = "1 trial" if len(event.todo) == 1 else f"{len(event.todo)} trials"
     finished = f", {event.finished} finished before" if event.finished else ""
     return f"{trials} to run{finished}"
 
 
 def trial_name(trial: Trial) -> str:
-    """`inn seed 0`, with the sweep's values where there are some."""
+    """`inn seed 0`, with the values of a sweep, if any."""
     point = "".join(f" {path.rpartition('.')[2]}={value}" for path, value in trial.point.items())
     return f"{trial.model}{point} seed {trial.seed}"
 
@@ -129,7 +127,7 @@ def trial_line(event: TrialEnded) -> str:
     """How a trial ended, on one line."""
     record, name = event.record, trial_name(event.started.trial)
     if event.elsewhere:
-        name += " (another runner's)"
+        name += " (in another runner)"
     if record.status == "failed":
         return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
     if record.status != "finished":
@@ -142,13 +140,13 @@ def trial_line(event: TrialEnded) -> str:
 
 
 def seed_line(event: SeedEnded, baseline: str) -> str:
-    """How the models stand on one seed, with each one's difference from the baseline."""
+    """The accuracy of each model on one seed, and its difference from the baseline."""
     references = [record for record in event.records if record.trial.model == baseline]
-    parts = [_standing(record, references) for record in event.records]
+    parts = [_seed_result(record, references) for record in event.records]
     return f"seed {event.seed}: " + (", ".join(parts) or "no trial finished")
 
 
-def _standing(record: RunRecord, references: list[RunRecord]) -> str:
+def _seed_result(record: RunRecord, references: list[RunRecord]) -> str:
     accuracy = record.metrics["test_accuracy"]
     name = trial_name(record.trial).removesuffix(f" seed {record.trial.seed}")
     text = f"{name} {percent(accuracy)}"

@@ -1,4 +1,4 @@
-"""What a comparison and its claims show, in sentences."""
+"""Sentences for the results of a comparison and its claims."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from involbench.comparison.schema import (
 from involbench.reporting.tables.cells import heading, label, number
 from involbench.text import excerpt, located, seeds
 
-_OPERATORS = {"Involution2D": "involution", "Conv2D": "convolution"}
+_OPERATORS = {"Involution2D": "the involutions", "Conv2D": "the convolutions"}
 
 
 def verdict_sentence(
@@ -32,30 +32,30 @@ def verdict_sentence(
     difference, this = result.differences.get(name), label(result.model, result.point)
     that = label(baseline.model, baseline.point)
     if difference is None or difference.mean is None:
-        return f"{this} and {that}: no seed of which both have a {metric_called(name).title}."
+        return f"{this} and {that}: no seed has a {metric_called(name).title} for both."
     sentence = _difference(this, that, difference, name)
     weight = _parameters(result.parameters, baseline.parameters) if weigh else None
-    # Only where the sentence is about it alone does "it" name it.
+    # "It" is clear only if the sentence begins with this model alone.
     about_both = difference.all_equal or difference.verdict == "undecided" or name != ACCURACY
     who = this if about_both else "it"
     return f"{sentence}; {who} has {weight}." if weight else f"{sentence}."
 
 
 def change_sentence(model: str, difference: Difference, name: str) -> str:
-    """One model now against itself then."""
+    """One model, now compared with an earlier time."""
     return f"{_difference(f'{model} now', f'{model} then', difference, name)}."
 
 
 def holm_sentence(differences: Sequence[Difference]) -> str | None:
-    """What several comparisons at once take away from their verdicts; None where nothing."""
+    """The largest p-value after Holm's correction, if a verdict would not survive it."""
     bold = [d for d in differences if d.verdict in ("higher", "lower") and d.p_holm is not None]
     worst = max((d.p_holm or 0 for d in bold), default=0)
     if worst <= LEVEL:
         return None
     tested = sum(d.p is not None for d in differences)
     return (
-        f"Each verdict is for its own comparison; among the {tested} here, p is up to "
-        f"{p_value(worst)} (Holm)."
+        f"After correcting for {tested} comparisons (Holm), the largest p-value is "
+        f"{p_value(worst)}."
     )
 
 
@@ -75,12 +75,12 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     if difference.trained_pair is not None:
         pair = difference.trained_pair
         return (
-            f"{apart} in this trained pair only: of {pair.images:,} test images "
-            f"{pair.only_this_right:,} are right by {this} alone and {pair.only_baseline_right:,} "
-            f"by {that} alone (McNemar p {p_value(pair.p)})"
+            f"{apart} in this trained pair only: of {pair.images:,} test images, "
+            f"only {this} gets {pair.only_this_right:,} right and only {that} "
+            f"{pair.only_baseline_right:,} (McNemar p {p_value(pair.p)})"
         )
     if difference.interval is None:
-        return apart if metric.exact else f"{apart} in {n}: too few to say more"
+        return apart if metric.exact else f"{apart} in {n}: too few for an interval"
     direction = -1 if mean < 0 else 1
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
     few = difference.verdict == "too few pairs"
@@ -94,7 +94,7 @@ def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str
         f"{_amount(difference.mean or 0.0, metric, plus=True)}, "
         f"95% interval {_interval(difference, metric, 1)}, {n}"
     )
-    if p <= LEVEL:  # Withheld; a note says why.
+    if p <= LEVEL:  # A note says why the verdict is withheld.
         return f"{both}: no verdict on the {metric.title}: {estimate}"
     but = f", but p {p_value(p)}" if p < 1 else ""
     return f"{both} cannot be told apart in {metric.title}: {estimate}{but}"
@@ -145,7 +145,7 @@ def _short(value: float, metric: Metric, plus: bool = False) -> str:
 def _parameters(these: ParameterCounts | None, those: ParameterCounts | None) -> str | None:
     if these is None or those is None or not these.trainable or not those.trainable:
         return None
-    return f"{_ratio(these.trainable, those.trainable)} parameters{_of_which(these)}"
+    return f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
 
 
 def _ratio(these: int, those: int) -> str:
@@ -162,14 +162,14 @@ def _ratio(these: int, those: int) -> str:
     return f"{times} fewer" if fewer else f"{times} as many"
 
 
-def _of_which(counts: ParameterCounts) -> str:
+def _by_part(counts: ParameterCounts) -> str:
     operator, head = counts.by_role.get("operator", 0), counts.by_role.get("head", 0)
     if not operator:
-        return ", none of them the operator's"
-    kinds = {_OPERATORS.get(layer, "the operator's") for layer in counts.operator_layers}
-    kind = kinds.pop() if len(kinds) == 1 else "the operator's"
-    more = f" and {head:,} the head's" if head > operator else ""
-    return f", of which {operator:,} are {kind}{more}"
+        return ", none in the operator"
+    kinds = {_OPERATORS.get(layer, "the operator") for layer in counts.operator_layers}
+    kind = kinds.pop() if len(kinds) == 1 else "the operator"
+    more = f" and {head:,} in the dense head" if head > operator else ""
+    return f", with {operator:,} in {kind}{more}"
 
 
 CLAIMS_VERSION = 1
@@ -180,37 +180,40 @@ _CLAIM_UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
 
 
 def claim_sentence(claim: ClaimResult) -> str:
-    """The verdict, who says what, and the numbers."""
-    said = f"{claim.verdict.capitalize()}: {_said(claim)} ({excerpt(claim.source)})"
-    text = f"{said}: {claim_numbers(claim)}"
+    """The verdict, the claim with its source, and the numbers."""
+    statement = excerpt(claim.says).rstrip(".")
+    text = (
+        f"{claim.verdict.capitalize()}: {statement} ({excerpt(claim.source)}): "
+        f"{claim_numbers(claim)}"
+    )
     return text if text.endswith("?") else f"{text}."
 
 
 def claims_view(experiments: Mapping[str, Sequence[Comparison]]) -> Iterator[RenderableType]:
-    """A sentence a claim, under its experiment and group of settings; how many came out how.
+    """A sentence for each claim, by experiment and settings; then a count of the verdicts.
 
     Args:
         experiments: Experiment -> the comparison of each group of settings.
     """
     if not experiments:
-        yield Text("No claims: a spec states them under `claims:`.")
+        yield Text("No claims. To add some, list them under `claims:` in a spec.")
         return
     for groups in experiments.values():
         for comparison in groups:
             yield Text(heading(comparison), style="bold")
             yield from (Text(claim_sentence(claim)) for claim in comparison.claims)
             yield Text()
-    judged = (each for groups in experiments.values() for each in groups if each.is_stated)
-    counts = Counter(claim.verdict for each in judged for claim in each.claims)
+    stated = (each for groups in experiments.values() for each in groups if each.is_stated)
+    counts = Counter(claim.verdict for each in stated for claim in each.claims)
     counted = ", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict))
     several = any(len(groups) > 1 for groups in experiments.values())
-    yield Text(counted + (", on the settings that specs state." if several else "."))
+    yield Text(counted + (", for the settings in the specs." if several else "."))
 
 
 def claims_document(experiments: Mapping[str, Sequence[Comparison]]) -> dict[str, Any]:
-    """Every number of each claim for `--json`, with its experiment.
+    """Every number of each claim, for `--json`.
 
-    `claims` are on the settings that the specs state, `other_settings` what other runs say.
+    `claims` are for the settings in the specs, `other_settings` for all other runs.
     """
     every = [each for groups in experiments.values() for each in groups]
     document = {"schema_version": CLAIMS_VERSION, "claims": _rows(e for e in every if e.is_stated)}
@@ -232,24 +235,20 @@ def _rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
 
 
 def claim_numbers(claim: ClaimResult) -> str:
-    """Both means, what is claimed, and why there is no verdict where there is none."""
+    """Both means, the margin claimed and, without a verdict, the reason."""
     metric = metric_called(claim.metric)
     unlike = len({each.verdict for each in claim.numbers}) > 1
-    shown = [
+    points = [
         _point(each, claim, metric) + (f" ({each.verdict})" if unlike else "")
         for each in claim.numbers[:_MOST_POINTS]
     ]
     if len(claim.numbers) > _MOST_POINTS:
-        shown.append(f"and {len(claim.numbers) - _MOST_POINTS} points more")
-    return "; ".join([*shown, *filter(None, [_elsewhere(claim), _margin(claim), claim.reason])])
-
-
-def _said(claim: ClaimResult) -> str:
-    return excerpt(claim.says).rstrip(".")
+        points.append(f"and {len(claim.numbers) - _MOST_POINTS} more points")
+    return "; ".join([*points, *filter(None, [_elsewhere(claim), _margin(claim), claim.reason])])
 
 
 def _elsewhere(claim: ClaimResult) -> str | None:
-    """Where the second of the two numbers is from."""
+    """The coordinates of the second number, if they differ."""
     return located("the second", claim.lesser_at) if claim.lesser_at else None
 
 

@@ -73,7 +73,7 @@ class ImageBatch:
 class Predictions:
     """What a network says of images."""
 
-    pictures: ImageBatch
+    images: ImageBatch
     probabilities: NDArray[np.float64]
     """(N, classes)."""
 
@@ -94,12 +94,12 @@ class LayerKernels:
 class KernelMaps:
     """The kernels of every involution layer of a network, in its order."""
 
-    pictures: ImageBatch
+    images: ImageBatch
     layers: tuple[LayerKernels, ...]
 
 
 @dataclass(frozen=True)
-class Predicted:
+class StoredPredictions:
     """N test images and C classes."""
 
     labels: NDArray[np.int64]
@@ -110,7 +110,7 @@ class Predicted:
     """(N, C)."""
 
 
-def read_predictions(run: StoredRun) -> Predicted:
+def read_predictions(run: StoredRun) -> StoredPredictions:
     """Read `predictions.npz` of a run: as many images and classes as its record says.
 
     Raises:
@@ -121,7 +121,7 @@ def read_predictions(run: StoredRun) -> Predicted:
         raise ResultsError(f"{path}: cannot be read: run.json does not say of how many images")
     images, classes = facts.test_size, len(facts.class_names)
     with arrays_in(path, PREDICTIONS) as arrays:
-        found = Predicted(
+        found = StoredPredictions(
             arrays.read("labels", np.int64, images),
             arrays.read("predicted", np.int64, images),
             arrays.read("probabilities", np.float64, images, classes),
@@ -132,28 +132,28 @@ def read_predictions(run: StoredRun) -> Predicted:
     return found
 
 
-MOST_PICTURES = 100
+MOST_SAMPLE_IMAGES = 100
 MOST_BYTES = 2**21
 """Of all images kept, unpacked."""
 
 
-def pictures_path(experiment: ResultsPath, fingerprint: str) -> ResultsPath:
+def sample_images_path(experiment: ResultsPath, fingerprint: str) -> ResultsPath:
     """Where the images of a dataset are, in an experiment's folder."""
     return experiment / f"images-{fingerprint[:12]}.npz"
 
 
-def write_pictures(path: ResultsPath, pictures: ImageBatch) -> None:
+def write_sample_images(path: ResultsPath, images: ImageBatch) -> None:
     """Write test images; their names are their numbers in the test set.
 
     Raises:
         ResultsError: The folder cannot be written or the disk is full.
     """
-    assert pictures.labels is not None
-    indices = np.array(list(map(int, pictures.names)), np.int64)
-    write_arrays(path, {"indices": indices, "pixels": pictures.pixels, "labels": pictures.labels})
+    assert images.labels is not None
+    indices = np.array(list(map(int, images.names)), np.int64)
+    write_arrays(path, {"indices": indices, "pixels": images.pixels, "labels": images.labels})
 
 
-def read_pictures(path: ResultsPath) -> ImageBatch:
+def read_sample_images(path: ResultsPath) -> ImageBatch:
     """Read them again.
 
     Raises:
@@ -164,7 +164,7 @@ def read_pictures(path: ResultsPath) -> ImageBatch:
         count = len(indices)
         pixels = arrays.read("pixels", np.uint8, count, None, None, None)
         labels = arrays.read("labels", np.int64, count)
-        if not pixels.size or min(indices.min(), labels.min()) < 0 or count > MOST_PICTURES:
+        if not pixels.size or min(indices.min(), labels.min()) < 0 or count > MOST_SAMPLE_IMAGES:
             raise ValueError("its arrays do not fit each other")
     return ImageBatch(tuple(map(str, indices.tolist())), pixels, labels)
 
@@ -176,7 +176,7 @@ _MOST_GROUPS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class KeptMaps:
+class KernelSums:
     """The sums of the kernels' values at each pixel."""
 
     images: tuple[str, ...]
@@ -192,7 +192,7 @@ def write_kernel_maps(run_dir: ResultsPath, maps: KernelMaps) -> None:
         ResultsError: The folder cannot be written or the disk is full.
     """
     arrays: dict[str, NDArray[np.generic]] = {
-        "images": np.array(maps.pictures.names),
+        "images": np.array(maps.images.names),
         "layers": np.array([layer.name for layer in maps.layers]),
     }
     for index, layer in enumerate(maps.layers):
@@ -202,7 +202,7 @@ def write_kernel_maps(run_dir: ResultsPath, maps: KernelMaps) -> None:
     write_arrays(run_dir / NAME, arrays)
 
 
-def read_kernel_maps(run_dir: ResultsPath) -> KeptMaps:
+def read_kernel_maps(run_dir: ResultsPath) -> KernelSums:
     """Read it again.
 
     Raises:
@@ -217,4 +217,4 @@ def read_kernel_maps(run_dir: ResultsPath) -> KeptMaps:
         if not sums or not all(each.size for each in sums) or images > _MOST_IMAGES:
             raise ValueError("its arrays do not fit each other")
         names = arrays.read("images", np.str_, images).tolist()
-    return KeptMaps(tuple(names), dict(zip(layers, sums, strict=True)))
+    return KernelSums(tuple(names), dict(zip(layers, sums, strict=True)))

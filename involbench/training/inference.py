@@ -18,13 +18,13 @@ from involbench.errors import DataError, UsageError
 from involbench.layers import Involution2D
 from involbench.results.arrays import (
     MOST_BYTES,
-    MOST_PICTURES,
+    MOST_SAMPLE_IMAGES,
     ImageBatch,
     KernelMaps,
     LayerKernels,
     Predictions,
-    pictures_path,
-    write_pictures,
+    sample_images_path,
+    write_sample_images,
 )
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
@@ -78,11 +78,11 @@ def save_sample_images(experiment: ResultsPath, dataset: Dataset) -> None:
     Raises:
         ResultsError: The folder cannot be written.
     """
-    path = pictures_path(experiment, dataset.fingerprint)
-    count = min(MOST_PICTURES, len(dataset.y_test), MOST_BYTES // dataset.x_test[0].nbytes)
+    path = sample_images_path(experiment, dataset.fingerprint)
+    count = min(MOST_SAMPLE_IMAGES, len(dataset.y_test), MOST_BYTES // dataset.x_test[0].nbytes)
     if count and not path.exists():
         taken = balanced_subset(dataset.y_test, count, _SEED)
-        write_pictures(path, _image_batch(dataset, taken))
+        write_sample_images(path, _image_batch(dataset, taken))
 
 
 def _image_batch(dataset: Dataset, taken: NDArray[np.int64]) -> ImageBatch:

@@ -295,8 +295,8 @@ def predict_files(session: Session, run: TrainedRun, files: Sequence[str]) -> Pr
     """Classify image files."""
     from involbench.training.inference import predict_images, read_image_files
 
-    pictures = read_image_files(files, run.facts, run.record.trial.data.resize)
-    return predict_images(run.record, run.facts, run.weights, pictures)
+    images = read_image_files(files, run.facts, run.record.trial.data.resize)
+    return predict_images(run.record, run.facts, run.weights, images)
 
 
 def predict_test(session: Session, run: TrainedRun, count: int) -> Predictions:
@@ -327,8 +327,8 @@ def make_kernels(
     from involbench.training.inference import kernel_maps
 
     weights = None if untrained else run.weights
-    pictures = session.test_images(run, count, chosen)
-    return kernel_maps(run.record, run.facts, weights, pictures, pixel)
+    images = session.test_images(run, count, chosen)
+    return kernel_maps(run.record, run.facts, weights, images, pixel)
 
 
 def export_run(

@@ -238,7 +238,7 @@ def test_six_seeds_give_a_verdict_in_a_sentence(tmp_path: Path) -> None:
     assert "▼ -26.0 [-26.0, -26.0]" in said
     assert (
         "inn is 26.0 points less accurate than cnn, 95% interval 26.0 to 26.0, 7 seeds; "
-        "it has 24 times fewer parameters, of which 66 are the operator's and 13,002 the head's."
+        "it has 24 times fewer parameters, with 66 in the operator and 13,002 in the dense head."
     ) in said
     near = " ".join(run_compare(tmp_path, "near").stdout.split())
     assert "inn and cnn cannot be told apart in test accuracy: +0.1 points, 95% interval -" in near
@@ -248,7 +248,7 @@ def test_six_seeds_give_a_verdict_in_a_sentence(tmp_path: Path) -> None:
 def test_with_six_seeds_and_two_comparisons_holm_is_mentioned(tmp_path: Path) -> None:
     make_experiment(tmp_path / "results", seeds=6)
     said = " ".join(run_compare(tmp_path).stdout.split())
-    assert "among the 2 here, p is up to 0.062 (Holm)" in said
+    assert "After correcting for 2 comparisons (Holm), the largest p-value is 0.062" in said
 
 
 def test_other_metrics_sorting_and_what_is_equal(collapsed: Path) -> None:
@@ -355,12 +355,12 @@ def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path)
     done = run_compare(tmp_path, "-m", "epochs_to@val_accuracy=0.3")
     said = " ".join(done.stdout.split())
     assert "6 of 12 seeds" in said
-    never = "inn has no time to 30% validation accuracy, for it never got there"
+    never = "inn has no time to 30% validation accuracy because it never reached it"
     assert f"{never}: seeds 0, 2, 4, 6, 8, 10." in said
     assert "no verdict, because 6 of 12 seeds of inn never reached the accuracy." in said
     inn = next(line for line in done.stdout.splitlines() if line.startswith(" inn"))
     assert "(6)  ~ " in inn
-    assert "in brackets, of how many where not of all" in said
+    assert "in brackets, the seeds with a value, if fewer" in said
     assert "counted in the means, where they have a value." in said
 
 

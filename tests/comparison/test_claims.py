@@ -320,7 +320,10 @@ def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path)
 
 def test_no_claims_is_said(results: Path) -> None:
     done = called("claims", cwd=results.parent)
-    assert (done.returncode, done.stdout) == (0, "No claims: a spec states them under `claims:`.\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "No claims. To add some, list them under `claims:` in a spec.\n",
+    )
 
 
 def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_crossing_is_said_and_whether_it_is_certain(tmp_path: Path) -> None:
     said = " ".join(called("compare", cwd=tmp_path).stdout.split())
     assert (
         "inn and cnn cross in test accuracy at about data.train_size = 11,000, between 10,000 and "
-        "12,000 (no verdict on one side of it, or on both)."
+        "12,000 (no verdict on one side, or on both)."
     ) in said
 
 

@@ -86,7 +86,7 @@ def test_claims_and_gates_are_about_what_the_spec_states(tried: Path) -> None:
     said = called("claims", cwd=tried)
     assert headings(said.stdout) == [MAIN, TRY]
     assert said.stdout.endswith(
-        "0 supported, 0 refuted, 1 undecided, on the settings that specs state.\n"
+        "0 supported, 0 refuted, 1 undecided, for the settings in the specs.\n"
     )
     document = json.loads(called("claims", "--json", cwd=tried).stdout)
     assert [row["verdict"] for row in document["claims"]] == ["undecided"]
@@ -209,7 +209,7 @@ def test_the_report_has_every_group_and_draws_the_first(tried: Path) -> None:
         found = [each.text for each in page.by_id(place).all("h3") if each.text != "Claims"]
         assert found == [MAIN, TRY]
     assert "Supported: big" in page.by_id("answer").text
-    assert f"The charts below are of {MAIN}." in page.by_id("comparison").text
+    assert f"The charts below show {MAIN}." in page.by_id("comparison").text
     assert "cnn-seed0" in page.by_id("chart-seeds").text
     assert "20.00" not in page.by_id("chart-seeds").text
     called("report", "-S", "data.train_size=50", cwd=tried)

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from involbench.comparison.pairing import mcnemar, paired_difference, with_holm
 from involbench.comparison.schema import Difference, Summary
 from involbench.errors import ResultsError
-from involbench.results.arrays import Predicted, read_predictions
+from involbench.results.arrays import StoredPredictions, read_predictions
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import read_run
 from involbench.statistics.bootstrap import bca_interval
@@ -75,16 +75,17 @@ def test_mcnemar_is_the_binomial_test_on_what_one_alone_gets_right() -> None:
     ours, theirs = np.ones(200, np.int64), np.ones(200, np.int64)
     ours[:121], theirs[20:121], theirs[121:180] = 0, 0, 0
     nothing = np.zeros((200, 2))
-    pair = mcnemar(Predicted(labels, ours, nothing), Predicted(labels, theirs, nothing))
+    our_run = StoredPredictions(labels, ours, nothing)
+    pair = mcnemar(our_run, StoredPredictions(labels, theirs, nothing))
     assert pair is not None
     assert (pair.images, pair.only_this_right, pair.only_baseline_right) == (200, 20, 59)
     assert pair.p == pytest.approx(stats.binomtest(20, 79).pvalue)
     assert pair.p == pytest.approx(2 * sum(comb(79, k) for k in range(21)) / 2**79)
-    same = mcnemar(Predicted(labels, ours, nothing), Predicted(labels, ours, nothing))
+    same = mcnemar(our_run, our_run)
     assert same is not None
     assert same.p == 1.0
-    other = Predicted(labels + 1, ours, nothing)
-    assert mcnemar(other, Predicted(labels, ours, nothing)) is None
+    other = StoredPredictions(labels + 1, ours, nothing)
+    assert mcnemar(other, StoredPredictions(labels, ours, nothing)) is None
 
 
 def test_macro_f1_is_that_of_scikit_learn() -> None:

@@ -1,1 +1,1 @@
-"""`report.html`: one experiment on one page that needs nothing else."""
+"""`report.html`: one experiment on one self-contained page."""

@@ -1,4 +1,4 @@
-"""What came out: the accuracy of each seed, over what is swept, and against what it costs."""
+"""Test accuracy: of each seed, over swept settings, and against cost."""
 
 from collections.abc import Iterator
 
@@ -23,21 +23,21 @@ from involbench.text import coordinates
 _COSTS = {
     "latency": "latency of one image (ms)",
     "litert_latency": "latency of one image in LiteRT (ms)",
-    "macs": "multiply-accumulates an image",
+    "macs": "multiply-accumulates per image",
     SIZE: "",
 }
 
 
-def accuracy(material: ReportData) -> Section | None:
-    """Dots, sweeps and fronts; None where nothing has been measured."""
-    charts = [*_seeds(material), *_sweeps(material), *_fronts(material)]
+def accuracy(report: ReportData) -> Section | None:
+    """Charts of seeds, sweeps and Pareto fronts; None if nothing was measured."""
+    charts = [*_seeds(report), *_sweeps(report), *_fronts(report)]
     return Section("accuracy", "Test accuracy", (), tuple(charts)) if charts else None
 
 
-def _seeds(material: ReportData) -> Iterator[Chart]:
+def _seeds(report: ReportData) -> Iterator[Chart]:
     measured = {
         label(each.model, each.point): each
-        for each in material.drawn.models
+        for each in report.drawn.models
         if each.metrics[ACCURACY].n
     }
     if not measured:
@@ -47,16 +47,16 @@ def _seeds(material: ReportData) -> Iterator[Chart]:
         for name, each in measured.items()
     }
     intervals = {name: interval_of_mean(each.metrics[ACCURACY]) for name, each in measured.items()}
-    styles = material.styles([(name, each.model) for name, each in measured.items()])
+    styles = report.styles([(name, each.model) for name, each in measured.items()])
     many = max(map(len, values.values())) > MOST_DOTS
     yield Chart(
         "seeds",
         "Test accuracy of each seed",
-        "A dot is a seed; the upright bar is their mean, the level one below it the 95% BCa "
-        "interval of the mean, which takes three seeds."
-        + f" Of more than {MOST_DOTS} seeds the first {MOST_DOTS} are dots."
+        "Each dot is one seed. The vertical bar is the mean. The horizontal bar below it is the "
+        "95% BCa interval of the mean, given at least three seeds."
+        + f" Only the first {MOST_DOTS} seeds are drawn as dots."
         * many,
-        plot_seeds(values, intervals, material.chance, styles),
+        plot_seeds(values, intervals, report.chance, styles),
         (_means_table(measured, intervals), _seeds_table(measured)),
     )
 
@@ -92,33 +92,33 @@ def _note(result: ModelResult, seed: int) -> str:
     return "collapsed" if seed in result.collapsed_seeds else ""
 
 
-def _sweeps(material: ReportData) -> Iterator[Chart]:
-    for place, key in enumerate(dict.fromkeys(each.key for each in material.drawn.curves)):
+def _sweeps(report: ReportData) -> Iterator[Chart]:
+    for place, key in enumerate(dict.fromkeys(each.key for each in report.drawn.curves)):
         curves = {
-            label(each.model, each.at): each for each in material.drawn.curves if each.key == key
+            label(each.model, each.at): each for each in report.drawn.curves if each.key == key
         }
         lines = {
             name: [Point(point.x, point.mean, point.interval) for point in each.points]
             for name, each in curves.items()
         }
         crossings = [crossing.at for each in curves.values() for crossing in each.crossings]
-        levels = _levels(material, key)
+        levels = _levels(report, key)
         named = [(name, each.model) for name, each in curves.items()]
-        styles = material.styles([*named, *((name, name) for name in levels)])
-        says = "Means over seeds, with their 95% BCa interval where there are three."
+        styles = report.styles([*named, *((name, name) for name in levels)])
+        says = "Means over seeds, with 95% BCa intervals given at least three seeds."
         if levels:
-            says += " The level line is the baseline, of which this is not swept."
+            says += " The horizontal line is the baseline, for which this setting is not swept."
         if crossings:
-            says += " A dotted line is where a model and the baseline cross."
+            says += " A dotted line marks where a model and the baseline cross."
         figure = plot_sweep(lines, key, crossings, levels, styles)
         title = f"Test accuracy over {key}"
         yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves, levels),))
 
 
-def _levels(material: ReportData, key: str) -> dict[str, float]:
-    """The baseline's mean, where it is one value whatever is swept of the others."""
-    baseline = material.drawn.baseline
-    found = [each for each in material.drawn.models if each.model == baseline]
+def _levels(report: ReportData, key: str) -> dict[str, float]:
+    """The mean of the baseline, if this setting is swept only for the other models."""
+    baseline = report.drawn.baseline
+    found = [each for each in report.drawn.models if each.model == baseline]
     if len(found) != 1 or key in found[0].point:
         return {}
     mean = found[0].mean(ACCURACY)
@@ -136,11 +136,11 @@ def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -
     return Table(f"Test accuracy, %, over {key}", titles, (*rows, *flat))
 
 
-def _fronts(material: ReportData) -> Iterator[Chart]:
-    for place, front in enumerate(material.drawn.fronts):
-        having = _beside(material, front)
+def _fronts(report: ReportData) -> Iterator[Chart]:
+    for place, front in enumerate(report.drawn.fronts):
+        having = _beside(report, front)
         points = {name: _point(each, front) for name, each in having.items()}
-        styles = material.styles([(name, each.model) for name, each in having.items()])
+        styles = report.styles([(name, each.model) for name, each in having.items()])
         members = [label(member.model, member.point) for member in front.members]
         best = [name for name in members if name in points]
         cost = _COSTS.get(front.cost) or metric_called(front.cost).title
@@ -149,18 +149,19 @@ def _fronts(material: ReportData) -> Iterator[Chart]:
             f"front-{place}",
             f"Test accuracy against the {metric_called(front.cost).title}"
             + f", at {data}" * bool(data),
-            "Up and to the left is better. Upright bars are 95% intervals of the mean."
-            + " The dotted line joins the models that no other beats in both." * (len(best) > 1),
+            "Up and to the left is better. Vertical bars are 95% intervals of the mean."
+            + " The dotted line joins the models that no other model beats in both."
+            * (len(best) > 1),
             plot_front(points, best, cost, styles),
             (_front_table(front, cost, points, best),),
         )
 
 
-def _beside(material: ReportData, front: Front) -> dict[str, ModelResult]:
-    """All that could be on a front."""
+def _beside(report: ReportData, front: Front) -> dict[str, ModelResult]:
+    """The models that this front compares."""
     return {
         label(each.model, each.point): each
-        for each in material.drawn.models
+        for each in report.drawn.models
         if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
         and each.mean(front.gain) is not None
         and each.mean(front.cost) is not None

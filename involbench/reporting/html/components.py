@@ -1,4 +1,4 @@
-"""What a report consists of, before it is HTML."""
+"""The parts of a report, before they become HTML."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Number(NamedTuple):
-    """A number in a table: as it is read, and as it is."""
+    """A number in a table: its printed text and its value."""
 
     text: str
     value: float
@@ -19,20 +19,20 @@ class Number(NamedTuple):
 Cell = str | Number
 
 MOST_ROWS = 1000
-"""Of one table on the page."""
+"""Rows of one table on the page."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers, with what they are above each column; the first column names the row."""
+    """Rows under column titles; the first column names the row."""
 
     caption: str
     titles: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
     @property
-    def shown(self) -> "Table":
-        """The same with as many rows as a page can hold; its caption says what is left out."""
+    def truncated(self) -> "Table":
+        """At most `MOST_ROWS` rows; the caption says how many are left out."""
         if len(self.rows) <= MOST_ROWS:
             return self
         cut = f"the first {MOST_ROWS:,} of {len(self.rows):,} rows"
@@ -50,41 +50,41 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with its numbers."""
+    """A figure and tables of its numbers."""
 
     name: str
-    """Of its file, unique on the page: a-z, 0-9, - and _."""
+    """An id, unique on the page: a-z, 0-9, - and _."""
     title: str
     says: str
-    """What is drawn, and how to read it."""
+    """What the figure shows, and how to read it."""
     figure: "Figure"
     tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what there is to say, and charts."""
+    """A heading, text and charts."""
 
     name: str
     title: str
     says: tuple[str, ...]
     charts: tuple[Chart, ...]
     tables: tuple[Table, ...] = ()
-    """Folded below the charts."""
+    """Collapsed, below the charts."""
 
 
 def percent_cell(value: float | None) -> Cell:
-    """A fraction in percent, with two decimals."""
+    """A fraction as a percentage with two decimals."""
     return "n/a" if value is None else Number(percent(value, unit=""), value)
 
 
 def plain(value: float | None) -> Cell:
-    """A number with four digits."""
+    """A number with four significant digits."""
     return "n/a" if value is None else Number(f"{value:.4g}", value)
 
 
 def amount(value: float) -> Number:
-    """Whole numbers whole, with commas; others with six digits."""
+    """An integer with commas, or six significant digits."""
     return Number(f"{value:,.0f}" if value.is_integer() else f"{value:.6g}", value)
 
 

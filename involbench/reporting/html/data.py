@@ -1,4 +1,4 @@
-"""What the report of an experiment is made from, read from the results tree."""
+"""Read the data of a report from the results tree."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from involbench.reporting.tables.cells import label, own_point, side_by_side, wa
 from involbench.results.arrays import (
     NAME,
     ImageBatch,
-    KeptMaps,
-    Predicted,
-    pictures_path,
+    KernelSums,
+    StoredPredictions,
     read_kernel_maps,
-    read_pictures,
     read_predictions,
+    read_sample_images,
+    sample_images_path,
 )
 from involbench.results.files import read_bytes
 from involbench.results.gc_paused import gc_paused
@@ -40,21 +40,21 @@ _LEFT_OUT = "left out of confusion and calibration"
 
 @dataclass(frozen=True)
 class AggregatedPredictions:
-    """The predictions of one model for the test images."""
+    """The predictions of one model for the test images, over its seeds."""
 
     class_names: tuple[str, ...]
     confusion: NDArray[np.int64]
-    """(classes, classes): row by true, column by predicted class, summed over the seeds."""
+    """(true class, predicted class), summed over the seeds."""
     bins: NDArray[np.float64]
-    """As `confidence_bins`, summed over the seeds."""
+    """See `confidence_bins`; summed over the seeds."""
     labels: NDArray[np.int64]
     """The true classes, (images,)."""
     hits: dict[int, NDArray[np.bool_]]
-    """Seed -> whether each image was right, (images,)."""
+    """Seed -> whether each prediction was right, (images,)."""
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """The confusion as fractions of each true class; NaN where it has no image."""
+        """The confusion as fractions of each true class; NaN for a class without images."""
         totals = self.confusion.sum(axis=1, keepdims=True).astype(float)
         totals[totals == 0] = np.nan
         shares: NDArray[np.float64] = self.confusion / totals
@@ -64,7 +64,7 @@ class AggregatedPredictions:
 def aggregate_predictions(
     results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int
 ) -> tuple[dict[str, AggregatedPredictions], list[str]]:
-    """What is known of each row of a comparison, of so many seeds, and what is left out."""
+    """Sum the predictions of each row over its first `most` seeds; also warnings."""
     by_id = {run.record.run_id: run for run in runs}
     found: dict[str, AggregatedPredictions] = {}
     warnings: list[str] = []
@@ -77,8 +77,8 @@ def aggregate_predictions(
                 missing += 1
                 continue
             try:
-                one = _judged(run, seed)
-                found[name] = _together(found[name], one) if name in found else one
+                one = _aggregated(run, seed)
+                found[name] = _sum(found[name], one) if name in found else one
             except ResultsError as error:
                 warnings.append(f"{error} ({_LEFT_OUT})")
     if missing:
@@ -87,14 +87,14 @@ def aggregate_predictions(
     return found, warnings
 
 
-def _judged(run: StoredRun, seed: int) -> AggregatedPredictions:
+def _aggregated(run: StoredRun, seed: int) -> AggregatedPredictions:
     path = run.path / "predictions.npz"
     predictions = read_predictions(run)
     classes = predictions.probabilities.shape[1]
     if classes > _MOST_CLASSES:
         raise ResultsError(f"{path}: more than {_MOST_CLASSES:,} classes")
     if not isfinite(predictions.probabilities.sum()):
-        raise ResultsError(f"{path}: holds probabilities that are no numbers")
+        raise ResultsError(f"{path}: some probabilities are not finite numbers")
     names = run.record.data.class_names if run.record.data else ()
     if len(names) != classes:
         names = tuple(map(str, range(classes)))
@@ -107,11 +107,11 @@ def _judged(run: StoredRun, seed: int) -> AggregatedPredictions:
     )
 
 
-def _together(these: AggregatedPredictions, one: AggregatedPredictions) -> AggregatedPredictions:
+def _sum(these: AggregatedPredictions, one: AggregatedPredictions) -> AggregatedPredictions:
     same = these.confusion.shape == one.confusion.shape
     if not same or not np.array_equal(these.labels, one.labels):
         seeds = " and ".join(str(next(iter(each.hits))) for each in (one, these))
-        raise ResultsError(f"the predictions of seeds {seeds} are of other images or classes")
+        raise ResultsError(f"the predictions of seeds {seeds} are for different images or classes")
     return AggregatedPredictions(
         these.class_names,
         these.confusion + one.confusion,
@@ -126,7 +126,7 @@ _MOST_PLACES = 4
 
 @dataclass(frozen=True, eq=False)
 class ModelPredictions:
-    """What one network says of N images."""
+    """The predictions of one network for N images."""
 
     predicted: NDArray[np.int64]
     """(N,)."""
@@ -136,32 +136,32 @@ class ModelPredictions:
 
 @dataclass(frozen=True, eq=False)
 class SamplePredictions:
-    """The images of one sweep point, and what the models' networks of one seed say of them."""
+    """Sample images of one sweep point, with the predictions of one seed of each model."""
 
     heading: str
     seed: int
-    pictures: ImageBatch
+    images: ImageBatch
     class_names: tuple[str, ...]
     predictions: Mapping[str, ModelPredictions]
     """By model."""
-    maps: Mapping[str, KeptMaps]
-    """Of the models with involutions."""
+    maps: Mapping[str, KernelSums]
+    """By model; only models with involutions."""
     baseline: str | None
-    """The model that the others are compared with, where it is among them."""
+    """The baseline, if it has predictions."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """The true classes, (N,)."""
-        assert self.pictures.labels is not None
-        return self.pictures.labels
+        assert self.images.labels is not None
+        return self.images.labels
 
 
 def sample_predictions(
     comparison: Comparison, runs: Sequence[StoredRun], experiment: ResultsPath
 ) -> tuple[list[SamplePredictions], list[str]]:
-    """What there is to show at the first sweep points, and what could not be read.
+    """Read the sample images of the first sweep points; also warnings.
 
-    At each of them the seed is the first that most models have finished.
+    The seed is the first of those that the most models have finished.
     """
     by_id = {run.record.run_id: run for run in runs}
     found: list[SamplePredictions] = []
@@ -173,29 +173,29 @@ def sample_predictions(
         seed = max(dict.fromkeys(seeds), key=seeds.count)
         chosen = [(each, by_id[each.runs[seed]]) for each in results if seed in each.runs]
         try:
-            shown = _shown(heading, seed, chosen, comparison.baseline, experiment)
-            found += [shown] if shown else []
+            samples = _samples(heading, seed, chosen, comparison.baseline, experiment)
+            found += [samples] if samples else []
         except ResultsError as error:
             warnings.append(f"{error} (left out of the images)")
     return found, warnings
 
 
-def _shown(
+def _samples(
     heading: str,
     seed: int,
     chosen: Sequence[tuple[ModelResult, StoredRun]],
     baseline: str | None,
     experiment: ResultsPath,
 ) -> SamplePredictions | None:
-    """None where no images are kept, or no predictions of them."""
+    """None if no images, or no predictions of them, were stored."""
     facts = {run.record.data.fingerprint: run.record.data for _, run in chosen if run.record.data}
-    path = pictures_path(experiment, next(iter(facts), ""))
+    path = sample_images_path(experiment, next(iter(facts), ""))
     if len(facts) != 1 or not path.exists():
         return None
-    pictures, predictions, maps, first = (
-        read_pictures(path),
+    images, predictions, maps, first = (
+        read_sample_images(path),
         dict[str, ModelPredictions](),
-        dict[str, KeptMaps](),
+        dict[str, KernelSums](),
         None,
     )
     for result, run in chosen:
@@ -203,65 +203,65 @@ def _shown(
         if (run.path / NAME).exists():
             maps[name] = read_kernel_maps(run.path)
         if (run.path / "predictions.npz").exists():
-            predictions[name] = _model_predictions(read_predictions(run), pictures, path)
+            predictions[name] = _model_predictions(read_predictions(run), images, path)
             first = first or (name if result.model == baseline else None)
     ((_, data),) = facts.items()
     names = tuple(excerpt(name, 24) for name in data.class_names)
     return (
-        SamplePredictions(heading, seed, pictures, names, predictions, maps, first)
+        SamplePredictions(heading, seed, images, names, predictions, maps, first)
         if predictions
         else None
     )
 
 
 def _model_predictions(
-    predictions: Predicted, pictures: ImageBatch, path: ResultsPath
+    predictions: StoredPredictions, images: ImageBatch, path: ResultsPath
 ) -> ModelPredictions:
-    indices = np.array(list(map(int, pictures.names)))
+    indices = np.array(list(map(int, images.names)))
     inside = indices.max() < len(predictions.labels)
-    if not inside or (predictions.labels[indices] != pictures.labels).any():
-        raise ResultsError(f"{path}: damaged: not the images that the runs were tested on")
+    if not inside or (predictions.labels[indices] != images.labels).any():
+        raise ResultsError(f"{path}: damaged: these are not the test images of the runs")
     probabilities = predictions.probabilities[indices]
     return ModelPredictions(predictions.predicted[indices], probabilities.max(axis=1))
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """One experiment."""
+    """The data of one experiment."""
 
     folder: ResultsPath
     question: str
-    """Empty where the spec does not say it."""
+    """Empty if the spec has none."""
     spec: str
-    """Its text; empty where there is none that can be read."""
+    """Its text; empty if it cannot be read."""
     comparison: Comparison
-    """Of the group of settings with the most runs, of which the charts are drawn."""
+    """Of the group of settings with the most runs, which the charts show."""
     drawn: Comparison
     """The part of it that the charts show."""
     left_out: tuple[str, ...]
-    """What they do not show of it."""
+    """What the charts leave out."""
     others: tuple[Comparison, ...]
-    """Those of the other groups."""
+    """Of the other groups of settings."""
     histories: Histories
-    judged: dict[str, AggregatedPredictions]
-    """Model with its coordinates -> what its networks predict for the test images."""
-    shown: list[SamplePredictions]
-    """What the networks predict for the images kept, at the first sweep points."""
+    predictions: dict[str, AggregatedPredictions]
+    """By model with its coordinates."""
+    samples: list[SamplePredictions]
+    """Of the first sweep points."""
     entries: list[RunEntry]
     warnings: tuple[str, ...]
-    """What could not be read, and what makes the comparison less fair than it looks."""
+    """What could not be read, and caveats of the comparison."""
 
     @property
     def chance(self) -> float | None:
-        """The accuracy of a guess, where it is the same for all models."""
+        """The accuracy of guessing, if it is the same for all models."""
         return single_chance(self.comparison.models)
 
     def styles(self, lines: list[tuple[str, str]]) -> Styles:
-        """The styles of lines, (name, model) each: a model's colour is the same in all charts."""
+        """Styles of (name, model) pairs: a model has the same colour in all charts."""
         return styles_of(lines, dict.fromkeys(each.model for each in self.drawn.models))
 
     def places(self) -> list[tuple[str, dict[str, ModelResult]]]:
-        """The results of each sweep point by their names there, and what is swept, if it is."""
+        """The heading of each sweep point, and its results by name."""
         return [
             (heading, {label(each.model, own_point(each)): each for each in results})
             for heading, results in side_by_side(self.drawn)
@@ -270,12 +270,12 @@ class ReportData:
 
 @gc_paused()
 def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> ReportData:
-    """Read an experiment. What is damaged or missing is a warning.
+    """Read an experiment. Damaged or missing files become warnings.
 
     Args:
-        tree: Where it is.
+        tree: The results tree.
         experiment: Its name.
-        overrides: `KEY=VALUE` each: only runs with these settings are compared.
+        overrides: `KEY=VALUE` each; only runs with these settings are compared.
 
     Raises:
         ResultsError: The experiment's folder cannot be listed.
@@ -284,16 +284,16 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
     known = {run.path: run.record for run in runs}
-    outline = read_spec_summary(folder)
+    summary = read_spec_summary(folder)
     with tree.kept_open(experiment):
-        groups = compare(experiment, runs, warnings=damaged, spec=outline, overrides=overrides)
+        groups = compare(experiment, runs, warnings=damaged, spec=summary, overrides=overrides)
     comparison, runs = groups[0].comparison, list(groups[0].runs)
     comparisons = [group.comparison for group in groups]
     drawn, left_out = drawn_part(comparison)
     with tree.kept_open(experiment):
         histories, unread = histories_of(drawn.models, runs, MOST_SEEDS)
-        judged, unjudged = aggregate_predictions(drawn.models, runs, MOST_SEEDS)
-        shown, unshown = sample_predictions(drawn, runs, folder)
+        predictions, unread_predictions = aggregate_predictions(drawn.models, runs, MOST_SEEDS)
+        samples, unread_samples = sample_predictions(drawn, runs, folder)
     entries, skipped = read_entries(tree, experiment, known)
     return ReportData(
         folder,
@@ -304,10 +304,14 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
         tuple(left_out),
         tuple(comparisons[1:]),
         histories,
-        judged,
-        shown,
+        predictions,
+        samples,
         entries,
-        tuple(dict.fromkeys([*warnings_of(comparisons), *unread, *unjudged, *unshown, *skipped])),
+        tuple(
+            dict.fromkeys(
+                [*warnings_of(comparisons), *unread, *unread_predictions, *unread_samples, *skipped]
+            )
+        ),
     )
 
 

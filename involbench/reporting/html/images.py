@@ -1,4 +1,4 @@
-"""Test images, and what the networks say of them."""
+"""Test images with the predictions and kernels of the networks."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -18,135 +18,136 @@ from involbench.reporting.html.components import (
 from involbench.reporting.html.data import ReportData, SamplePredictions
 from involbench.reporting.plots import plot_images, plot_kernels
 from involbench.reporting.units import percent
-from involbench.results.arrays import KeptMaps
+from involbench.results.arrays import KernelSums
 
 _MOST = 10
-"""Of one kind in a picture."""
+"""Images in one figure."""
 _MOST_MODELS = 3
-"""Named below an image."""
+"""Models whose predictions are printed below an image."""
 _MOST_PAIRS = 6
 _MOST_LAYERS = 6
-"""Of which heat maps are drawn."""
+"""Layers with heat maps."""
 
 
-def images(material: ReportData) -> Section | None:
-    """Samples, and what only one of two networks gets right; None where no images are kept."""
-    if not material.shown:
+def images(report: ReportData) -> Section | None:
+    """Sample images, and those that only one of two networks gets right; None without images."""
+    if not report.samples:
         return None
-    places = [*enumerate(material.shown)]
+    places = [*enumerate(report.samples)]
     charts = chain(
-        *(_charts(shown, place) for place, shown in places),
-        *(_heat_maps(shown, place) for place, shown in places),
+        *(_charts(samples, place) for place, samples in places),
+        *(_heat_maps(samples, place) for place, samples in places),
     )
-    count = len(material.shown[0].labels)
-    says = f"Of the {count} test images that are kept beside the runs, of all classes in turn."
+    count = len(report.samples[0].labels)
+    says = f"From the {count} test images stored with the runs, which cover all classes in turn."
     return Section("images", "Images and kernels", (says,), tuple(charts))
 
 
-def _charts(shown: SamplePredictions, place: int) -> Iterator[Chart]:
+def _charts(samples: SamplePredictions, place: int) -> Iterator[Chart]:
     if place == 0:
-        models = [*shown.predictions][:_MOST_MODELS]
-        yield _chart(shown, f"samples-{place}", "Test images", _samples(shown), models)
-    if shown.baseline is None:
+        models = [*samples.predictions][:_MOST_MODELS]
+        yield _chart(samples, f"samples-{place}", "Test images", _samples(samples), models)
+    if samples.baseline is None:
         return
-    others = [name for name in shown.predictions if name != shown.baseline][:_MOST_PAIRS]
+    others = [name for name in samples.predictions if name != samples.baseline][:_MOST_PAIRS]
     for number, name in enumerate(others):
-        for right, wrong in ((name, shown.baseline), (shown.baseline, name)):
-            chosen = np.flatnonzero(_right(shown, right) & ~_right(shown, wrong))[:_MOST]
+        for right, wrong in ((name, samples.baseline), (samples.baseline, name)):
+            chosen = np.flatnonzero(_right(samples, right) & ~_right(samples, wrong))[:_MOST]
             if chosen.size:
                 title = f"Right by {right}, wrong by {wrong}"
                 key = f"only-{place}-{number}-{'this' if right == name else 'that'}"
-                yield _chart(shown, key, title, chosen, [right, wrong])
+                yield _chart(samples, key, title, chosen, [right, wrong])
 
 
-def _heat_maps(shown: SamplePredictions, place: int) -> Iterator[Chart]:
-    """Where the kernels of each model with involutions are large."""
-    for number, (name, maps) in enumerate([*shown.maps.items()][:_MOST_PAIRS]):
-        known = {image: index for index, image in enumerate(shown.pictures.names)}
+def _heat_maps(samples: SamplePredictions, place: int) -> Iterator[Chart]:
+    """Heat maps of the kernel sums of each model with involutions."""
+    for number, (name, maps) in enumerate([*samples.maps.items()][:_MOST_PAIRS]):
+        known = {image: index for index, image in enumerate(samples.images.names)}
         if not known.keys() >= set(maps.images):
             continue
         chosen = np.array([known[image] for image in maps.images])
         names = [*maps.sums][:: -(-len(maps.sums) // _MOST_LAYERS)]
         yield Chart(
             f"kernels-{place}-{number}",
-            f"Kernels of {name}" + f", {shown.heading}" * bool(shown.heading),
-            "The sum of the values of the involution kernel at each pixel, beside the image: what "
-            f"the network of seed {shown.seed} makes of it. Where a layer's map is of one colour, "
-            "its kernels are the same everywhere, as those of a convolution.",
+            f"Kernels of {name}" + f", {samples.heading}" * bool(samples.heading),
+            "Each map shows the sum of the values of the involution kernel at every pixel, for the "
+            f"network of seed {samples.seed}. In a map of one colour, the layer uses the same "
+            "kernel everywhere, as a convolution does.",
             plot_kernels(
-                shown.pictures.pixels[chosen],
-                [[_class(shown, shown.labels[index])] for index in chosen],
+                samples.images.pixels[chosen],
+                [[_class(samples, samples.labels[index])] for index in chosen],
                 {layer: maps.sums[layer] for layer in names},
             ),
             (_sums_table(name, maps),),
         )
 
 
-def _sums_table(name: str, maps: KeptMaps) -> Table:
+def _sums_table(name: str, maps: KernelSums) -> Table:
     rows = [
         (layer, *(plain(float(value)) for value in (sums.mean(), sums.min(), sums.max(), spread)))
         for layer, sums in maps.sums.items()
         for spread in [sums.std(axis=(1, 2)).mean()]
     ]
     titles = ("layer", "mean", "least", "most", "spread")
-    caption = f"Sums of the kernels of {name}; spread: standard deviation over a map, on average"
+    caption = f"Sums of the kernels of {name}; spread: mean standard deviation within a map"
     return Table(caption, titles, tuple(rows))
 
 
-def _samples(shown: SamplePredictions) -> NDArray[np.intp]:
-    """The first of each class, and more where there are few classes."""
-    _, inverse = np.unique(shown.labels, return_inverse=True)
+def _samples(samples: SamplePredictions) -> NDArray[np.intp]:
+    """Ten images: one of each class, then a second, and so on."""
+    _, inverse = np.unique(samples.labels, return_inverse=True)
     turn = np.array([np.sum(inverse[:index] == each) for index, each in enumerate(inverse)])
-    return np.lexsort((shown.labels, turn))[:_MOST]
+    return np.lexsort((samples.labels, turn))[:_MOST]
 
 
-def _right(shown: SamplePredictions, name: str) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = shown.predictions[name].predicted == shown.labels
+def _right(samples: SamplePredictions, name: str) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = samples.predictions[name].predicted == samples.labels
     return right
 
 
 def _chart(
-    shown: SamplePredictions, key: str, title: str, chosen: NDArray[np.intp], models: list[str]
+    samples: SamplePredictions, key: str, title: str, chosen: NDArray[np.intp], models: list[str]
 ) -> Chart:
     captions = [
-        [_class(shown, shown.labels[index]), *_answers(shown, index, models)] for index in chosen
+        [_class(samples, samples.labels[index]), *_predictions(samples, index, models)]
+        for index in chosen
     ]
-    title += f", {shown.heading}" * bool(shown.heading)
+    title += f", {samples.heading}" * bool(samples.heading)
     says = (
-        f"Below each image its true class, then what the networks of seed {shown.seed} say: "
-        f"{', '.join(models)}, with the probability."
+        f"Below each image: its true class, then the predictions of the networks of seed "
+        f"{samples.seed} with their probabilities: {', '.join(models)}."
     )
-    figure = plot_images(shown.pictures.pixels[chosen], captions)
-    return Chart(key, title, says, figure, (_table(shown, title, chosen, models),))
+    figure = plot_images(samples.images.pixels[chosen], captions)
+    return Chart(key, title, says, figure, (_table(samples, title, chosen, models),))
 
 
-def _answers(shown: SamplePredictions, index: int, models: list[str]) -> Iterator[str]:
+def _predictions(samples: SamplePredictions, index: int, models: list[str]) -> Iterator[str]:
     for name in models:
-        predictions = shown.predictions[name]
+        predictions = samples.predictions[name]
         probability = percent(float(predictions.probability[index]), 0)
-        yield f"{name}: {_class(shown, predictions.predicted[index])} {probability}"
+        yield f"{name}: {_class(samples, predictions.predicted[index])} {probability}"
 
 
 def _table(
-    shown: SamplePredictions, title: str, chosen: NDArray[np.intp], models: list[str]
+    samples: SamplePredictions, title: str, chosen: NDArray[np.intp], models: list[str]
 ) -> Table:
     titles = ["image", "true class"]
     for name in models:
         titles += [name, f"{name}, %"]
     rows = []
     for index in chosen.tolist():
-        number = shown.pictures.names[index]
-        cells: list[Cell] = [Number(number, int(number)), _class(shown, shown.labels[index])]
+        number = samples.images.names[index]
+        cells: list[Cell] = [Number(number, int(number)), _class(samples, samples.labels[index])]
         for name in models:
-            predictions = shown.predictions[name]
+            predictions = samples.predictions[name]
             cells += [
-                _class(shown, predictions.predicted[index]),
+                _class(samples, predictions.predicted[index]),
                 percent_cell(float(predictions.probability[index])),
             ]
         rows.append(tuple(cells))
-    caption = f"{title}: images by their number in the test set, from 0"
+    caption = f"{title}: images are numbered as in the test set, from 0"
     return Table(caption, tuple(titles), tuple(rows))
 
 
-def _class(shown: SamplePredictions, label: np.int64) -> str:
-    return shown.class_names[label] if label < len(shown.class_names) else str(label)
+def _class(samples: SamplePredictions, label: np.int64) -> str:
+    return samples.class_names[label] if label < len(samples.class_names) else str(label)

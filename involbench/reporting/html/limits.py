@@ -1,4 +1,4 @@
-"""The part of an experiment that its report draws: as much as can be looked at."""
+"""Limits on how much of an experiment its report draws."""
 
 from math import inf
 
@@ -10,17 +10,17 @@ MOST_MODELS = 30
 MOST_PLACES = 8
 """Sweep points."""
 MOST_RESULTS = 60
-"""Of one sweep point."""
+"""Rows of one sweep point."""
 MOST_SEEDS = 100
-"""Of one model, whose curves and predictions are read."""
+"""Seeds of one model whose curves and predictions are read."""
 
 
 def drawn_part(comparison: Comparison) -> tuple[Comparison, list[str]]:
-    """The comparison without the models and sweep points that are too many to be drawn.
+    """Leave out the models, sweep points and rows beyond the limits.
 
     Returns:
-        The comparison, and a sentence for each kind of thing that is left out. Where all is drawn
-        it is the same object, and there is no sentence.
+        The comparison, and a sentence for each kind of thing left out. If nothing is left out,
+        the comparison is the same object.
     """
     models = list(dict.fromkeys(each.model for each in comparison.models))
     kept = models if len(models) <= MOST_MODELS else _first_models(comparison, models)
@@ -53,24 +53,24 @@ def _left_out(
     notes = []
     if len(kept) < len(models):
         notes.append(
-            f"Charts are of {len(kept)} of {len(models):,} models: the baseline "
+            f"Charts show {len(kept)} of {len(models):,} models: the baseline "
             f"{comparison.baseline} and those with the best test accuracy."
         )
     if len(places) > MOST_PLACES:
         notes.append(
-            f"Charts of one sweep point are of the first {MOST_PLACES} of {len(places):,} points."
+            f"Charts of single sweep points show the first {MOST_PLACES} of {len(places):,} points."
         )
     if (most := max(map(len, places), default=0)) > MOST_RESULTS:
         notes.append(
-            f"Charts of one sweep point are of the first {MOST_RESULTS} of up to {most:,} rows."
+            f"Charts of single sweep points show the first {MOST_RESULTS} of up to {most:,} rows."
         )
     seeds = max((each.n_finished for each in comparison.models), default=0)
     if seeds > MOST_SEEDS:
         notes.append(
-            f"Curves, confusion and calibration are of the first {MOST_SEEDS} of up to {seeds:,} "
-            "seeds of each model; means and verdicts are of all."
+            f"Curves, confusion and calibration use the first {MOST_SEEDS} of up to {seeds:,} "
+            "seeds of each model; means and verdicts use all seeds."
         )
     if notes:
         command = f"involbench compare {comparison.experiment} --csv"
-        notes.append(f"comparison.csv, or `{command}`, has the numbers of all.")
+        notes.append(f"For all numbers, see comparison.csv or run `{command}`.")
     return notes

@@ -1,4 +1,4 @@
-"""An experiment -> one HTML page, with its figures inside."""
+"""One experiment -> a self-contained HTML page."""
 
 import os
 from base64 import b64encode
@@ -42,17 +42,17 @@ _AS_TEXT = {
     "savefig.transparent": True,
     "svg.fonttype": "none",
 }
-"""The page's background is seen, and text can be selected and is drawn in the reader's fonts."""
+"""A transparent background, and text that can be selected and uses the fonts of the browser."""
 _LINK = "{http://www.w3.org/1999/xlink}href"
 
 
 def inline(figure: "Figure", name: str, says: str) -> Markup:
-    """An element that shows the figure.
+    """Turn a figure into an inline SVG, or a PNG if the SVG is too large.
 
     Args:
         figure: The figure.
-        name: Unique on the page, since an id inside an SVG is one of the whole page.
-        says: Text for readers who can't see it.
+        name: Unique on the page: prefixes the ids in the SVG.
+        says: Alternative text.
     """
     svg = drawn(figure, "svg", _AS_TEXT)
     if len(svg) > _LARGEST_SVG:
@@ -64,7 +64,7 @@ def inline(figure: "Figure", name: str, says: str) -> Markup:
 
 
 def _embedded(svg: bytes, name: str, says: str) -> str:
-    """Without what belongs to a file of its own, and in the page's ink."""
+    """Drop metadata and styles, make ids unique, and use the ink colour of the page."""
     root = ElementTree.fromstring(svg)
     for parent in list(root.iter()):
         for child in list(parent):
@@ -99,46 +99,46 @@ def _rename(attributes: dict[str, str], name: str) -> None:
 
 
 _MOST_COMPARED = 200
-"""Rows of the comparison; of more, those of the models that are drawn are shown."""
+"""Rows of the comparison; beyond that, only the models in the charts are shown."""
 _MOST_OTHERS = 9
-"""Groups of settings beside the first."""
+"""Groups of settings after the first."""
 _MOST_NOTES = 100
-_MOST_PICTURES = 6 * 2**20
-"""Bytes of all pictures of the page together."""
-_BESIDE_THE_RUNS = ("spec.yaml", "comparison.json", "comparison.csv")
+_MOST_FIGURE_BYTES = 6 * 2**20
+"""For the whole page."""
+_FILES = ("spec.yaml", "comparison.json", "comparison.csv")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is drawn of an experiment."""
+    """The drawn sections and charts of an experiment."""
 
     sections: list[Section]
     """In the order of the page."""
-    pictures: dict[str, Markup]
-    """A chart's name -> its picture in the page, or why it has none."""
+    figures: dict[str, Markup]
+    """Name of a chart -> its image, or why it has none."""
     warnings: list[str]
-    """A chart, or a whole section, that cannot be drawn, and why."""
+    """Charts and sections that could not be drawn, and why."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """What the page says of one group of settings."""
+    """The results of one group of settings."""
 
     heading: str
-    """Empty where there is one group only."""
-    answers: list[str]
+    """Empty if there is only one group."""
+    summary: list[str]
     claims: list[tuple[str, str, str, str]]
     tables: list[Table]
     notes: list[str]
     metrics: Table
 
 
-def draw(material: ReportData) -> Drawing:
-    """Draw all that the experiment has something for."""
+def draw(report: ReportData) -> Drawing:
+    """Draw every section that the experiment has data for."""
     drawing = Drawing([], {}, [])
     for make in (training, accuracy, sizes, classes, images):
         with or_warn(f"the report's section on {make.__name__}", drawing.warnings.append):
-            if (section := make(material)) is not None:
+            if (section := make(report)) is not None:
                 drawing.sections.append(section)
     for section in drawing.sections:
         for chart in section.charts:
@@ -148,64 +148,64 @@ def draw(material: ReportData) -> Drawing:
 
 def _draw_chart(chart: Chart, drawing: Drawing) -> None:
     missing: list[str] = []
-    if sum(map(len, drawing.pictures.values())) < _MOST_PICTURES:
+    if sum(map(len, drawing.figures.values())) < _MOST_FIGURE_BYTES:
         with or_warn(f"the chart {chart.title!r}", missing.append):
-            drawing.pictures[chart.name] = inline(chart.figure, chart.name, chart.title)
+            drawing.figures[chart.name] = inline(chart.figure, chart.name, chart.title)
     else:
-        missing.append(f"the chart {chart.title!r} is left out: the page is large enough without")
+        missing.append(f"the chart {chart.title!r} is left out: the page would be too large")
     for warning in missing:
-        drawing.pictures[chart.name] = Markup("<p>{}</p>").format(warning)
+        drawing.figures[chart.name] = Markup("<p>{}</p>").format(warning)
         drawing.warnings.append(warning)
 
 
-def report_page(material: ReportData, drawing: Drawing, output: Path) -> str:
+def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     """One HTML document that loads nothing from elsewhere and runs no script.
 
     Args:
-        material: The experiment.
-        drawing: What is drawn of it.
+        report: The experiment.
+        drawing: Its sections and charts.
         output: Where the page will be: links to the runs' files are relative to its folder.
     """
-    comparison, link = material.comparison, _links_from(output)
+    comparison, link = report.comparison, _links_from(output)
     return _template().render(
         experiment=comparison.experiment,
-        question=material.question,
-        spec=material.spec,
-        run_count=f"{len(material.entries)} run{'' if len(material.entries) == 1 else 's'}",
-        statuses=statuses(material.entries) if material.entries else "",
-        groups=[_group(each) for each in (comparison, *material.others[:_MOST_OTHERS])],
-        cautions=[*material.warnings, *drawing.warnings, *failed_runs(material.entries)],
-        missing=list(missing_files(material.entries)),
+        question=report.question,
+        spec=report.spec,
+        run_count=f"{len(report.entries)} run{'' if len(report.entries) == 1 else 's'}",
+        statuses=statuses(report.entries) if report.entries else "",
+        groups=[_group(each) for each in (comparison, *report.others[:_MOST_OTHERS])],
+        cautions=[*report.warnings, *drawing.warnings, *failed_runs(report.entries)],
+        missing=list(missing_files(report.entries)),
         sections=drawing.sections,
-        pictures=drawing.pictures,
-        runs=run_rows(first_runs(material.entries), link),
-        left_out=[*material.left_out, *_left_out(material)],
-        files=list(_files(material.folder, link)),
+        figures=drawing.figures,
+        runs=run_rows(first_runs(report.entries), link),
+        left_out=[*report.left_out, *_left_out(report)],
+        files=list(_files(report.folder, link)),
         version=__version__,
     )
 
 
-def _left_out(material: ReportData) -> Iterator[str]:
-    """What else the page does not have."""
-    experiment, entries = material.comparison.experiment, material.entries
-    if len(material.comparison.models) > _MOST_COMPARED:
-        yield "The table of the comparison and that of every metric are of the same models."
-    if (groups := len(material.others)) > _MOST_OTHERS:
+def _left_out(report: ReportData) -> Iterator[str]:
+    """A sentence for each thing that the page leaves out."""
+    experiment, entries = report.comparison.experiment, report.entries
+    if len(report.comparison.models) > _MOST_COMPARED:
+        yield "The comparison table and the table of every metric show the same models."
+    if (groups := len(report.others)) > _MOST_OTHERS:
         yield (
-            f"{_MOST_OTHERS + 1} of {groups + 1:,} groups of settings are shown: "
-            f"`involbench compare {experiment}` shows all."
+            f"{_MOST_OTHERS + 1} of {groups + 1:,} groups of settings are shown. To see all, run "
+            f"`involbench compare {experiment}`."
         )
     if (listed := len(first_runs(entries))) < len(entries):
         yield (
-            f"{listed:,} of {len(entries):,} runs are listed, first those that are not finished: "
-            f"`involbench list {experiment}` lists all, `involbench show RUN` shows one."
+            f"{listed:,} of {len(entries):,} runs are listed, unfinished ones first. To list all, "
+            f"run `involbench list {experiment}`; to see one, run `involbench show RUN`."
         )
 
 
 def _group(comparison: Comparison) -> Group:
     return Group(
         heading(comparison) if comparison.settings else "",
-        _answers(comparison),
+        _summary(comparison),
         [_linked(each) for each in comparison.claims],
         list(_tables(comparison)),
         list(notes(comparison))[:_MOST_NOTES],
@@ -226,11 +226,11 @@ def _template() -> Template:
 
 
 def _visible(value: object) -> object:
-    """Of each value on the page: text without characters that a browser obeys or hides."""
+    """Remove control and invisible characters from every value on the page."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _answers(comparison: Comparison) -> list[str]:
+def _summary(comparison: Comparison) -> list[str]:
     """The verdicts, or why there are none."""
     lines = verdicts(comparison)
     finished = sum(1 for each in comparison.models if each.n_finished)
@@ -238,11 +238,11 @@ def _answers(comparison: Comparison) -> list[str]:
         return lines or notes(comparison)[:1]
     if finished == 1:
         return ["Only one model has finished runs: there is nothing to compare it with."]
-    return ["The models cannot be compared: the notes below the table say why."]
+    return ["The models cannot be compared; see the notes below the table."]
 
 
 def _tables(comparison: Comparison) -> Iterator[Table]:
-    """As `compare` prints them."""
+    """The tables that `compare` prints."""
     drawn = drawn_part(comparison)[0] if len(comparison.models) > _MOST_COMPARED else comparison
     for point, results in side_by_side(drawn):
         titles, rows = result_table(comparison, results)
@@ -250,7 +250,7 @@ def _tables(comparison: Comparison) -> Iterator[Table]:
 
 
 def _metrics(comparison: Comparison) -> Table:
-    """The numbers of comparison.csv, of the models that are drawn."""
+    """The numbers of comparison.csv for the models in the charts."""
     comparison, _ = drawn_part(comparison)
     rows = (tuple(map(_cell, row[1:])) for row in comparison_rows(comparison))
     return Table("Every metric; fractions and seconds", COLUMNS[1:], tuple(rows))
@@ -265,7 +265,7 @@ def _cell(value: object) -> Cell:
 
 
 def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
-    """A claim's sentence around its source, and where that can be read; empty where nowhere."""
+    """The sentence of a claim, split around its source, and the URL of the source if any."""
     address = claim.source if claim.source.startswith(("https://", "http://")) else ""
     source = excerpt(claim.source)
     before, _, after = claim_sentence(claim).partition(f"({source})")
@@ -273,7 +273,7 @@ def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
 
 
 def _files(folder: ResultsPath, link: Link) -> Iterator[tuple[str, str]]:
-    for name in _BESIDE_THE_RUNS:
+    for name in _FILES:
         if (folder / name).exists():
             yield name, link(folder / name)
 

@@ -1,4 +1,4 @@
-"""Every run: how it ended, what it was made with, and its files."""
+"""Every run: its status, environment and files."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -12,25 +12,25 @@ from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry
 from involbench.text import excerpt, first_of, printable
 
-_MISSED = {
-    "history.json": "no curves are drawn of it",
-    "parameters.json": "no parameters are counted from it",
-    "predictions.npz": "nothing is known of its classes and confidence",
-    "model.keras": "the weights cannot be used again",
+_IF_MISSING = {
+    "history.json": "its curves are not drawn",
+    "parameters.json": "its parameters are not counted",
+    "predictions.npz": "confusion and calibration leave it out",
+    "model.keras": "its weights cannot be used again",
 }
-"""What a finished run leaves, and what follows where that is gone."""
+"""Files of a finished run -> the consequence if one is missing."""
 
 _MOST_RUNS = 500
 _MOST_NAMES = 8
-"""Of runs that ended alike; the table of runs has all."""
+"""Run names listed for one status; the table of runs has all."""
 
 Link = Callable[[ResultsPath], str]
-"""From a file to its address as seen from the page."""
+"""A file -> its address relative to the page."""
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run, as the page tells of it."""
+    """One run on the page."""
 
     run_id: str
     status: str
@@ -46,18 +46,18 @@ class RunRow:
 
 
 def run_rows(entries: Sequence[RunEntry], link: Link) -> list[RunRow]:
-    """A row a run."""
+    """A row for each run."""
     return [_row(entry, link) for entry in entries]
 
 
 def first_runs(entries: Sequence[RunEntry]) -> list[RunEntry]:
-    """As many runs as a page can hold, in their order: those that are not simply finished first."""
+    """At most `_MOST_RUNS` runs, in their order; unfinished and failed ones are kept first."""
     places = sorted(range(len(entries)), key=lambda place: status(entries[place]) == "finished")
     return [entries[place] for place in sorted(places[:_MOST_RUNS])]
 
 
 def failed_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
-    """A phrase for the runs that are not simply finished, those that ended alike together."""
+    """A phrase for each status other than finished, with the runs that have it."""
     alike = defaultdict[tuple[str, str], list[str]](list)
     for entry in entries:
         if status(entry) != "finished":
@@ -71,11 +71,11 @@ def failed_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
 
 
 def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
-    """A sentence for each kind of file that finished runs have left and that is not there."""
+    """A sentence for each kind of file that finished runs lack."""
     counts = Counter(name for entry in entries for name in _missing(entry))
     for name, lost in counts.items():
         runs = f"{lost} finished run{'' if lost == 1 else 's'}"
-        yield f"{name} of {runs} was removed or never published: {_MISSED[name]}."
+        yield f"{name} of {runs} was removed or never published; {_IF_MISSING[name]}."
 
 
 def _row(entry: RunEntry, link: Link) -> RunRow:
@@ -92,18 +92,18 @@ def _row(entry: RunEntry, link: Link) -> RunRow:
         took=duration(record.seconds) if record else "",
         error=printable(record.error or "") if record else "",
         log=tuple(map(printable, log_lines(entry))),
-        sections={title: rows for title, given in sections.items() if (rows := list(given))},
+        sections={title: rows for title, each in sections.items() if (rows := list(each))},
         files=tuple(
             (item.name, link(entry.path / item.name), size(item.size))
             for item in sorted(files, key=lambda item: item.name)
             if not item.is_temporary and not item.name.startswith((".", "checkpoint/"))
         ),
-        missing=tuple(f"{name} is missing: {_MISSED[name]}" for name in _missing(entry)),
+        missing=tuple(f"{name} is missing; {_IF_MISSING[name]}" for name in _missing(entry)),
     )
 
 
 def _missing(entry: RunEntry) -> list[str]:
     if entry.status != "finished":
         return []
-    there = {item.name for item in entry.items}
-    return [name for name in _MISSED if name not in there]
+    existing = {item.name for item in entry.items}
+    return [name for name in _IF_MISSING if name not in existing]

@@ -1,4 +1,4 @@
-"""The report's sections on training, and on what the parameters are for."""
+"""The training curves and the parameter counts of a report."""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,22 +20,22 @@ from involbench.results.record import ROLES, History
 from involbench.statistics.descriptive import mean_curve
 
 _MOST_CELLS = 4000
-_SAYS = "Thin lines are seeds, the thick one is their mean."
+_SAYS = "Each thin line is one seed; the thick line is the mean."
 _UNITS = {"accuracy": "accuracy, %", "loss": "cross-entropy loss, nats"}
 
 
-def training(material: ReportData) -> Section | None:
-    """A chart a metric and sweep point; None where no run has a history."""
+def training(report: ReportData) -> Section | None:
+    """A chart for each metric and sweep point; None if no run has a history."""
     charts: list[Chart] = []
-    for place, (heading, results) in enumerate(material.places()):
+    for place, (heading, results) in enumerate(report.places()):
         histories = {
-            name: material.histories.get(label(each.model, each.point), {})
+            name: report.histories.get(label(each.model, each.point), {})
             for name, each in results.items()
         }
         if any(histories.values()):
-            styles = material.styles([(name, each.model) for name, each in results.items()])
+            styles = report.styles([(name, each.model) for name, each in results.items()])
             curves = {name: list(seeds.values()) for name, seeds in histories.items() if seeds}
-            figures = plot_experiment(curves, "", material.chance, styles, stacked=True)
+            figures = plot_experiment(curves, "", report.chance, styles, stacked=True)
             for metric, figure in figures.items():
                 title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
                 name = f"{metric}-{place}"
@@ -45,13 +45,13 @@ def training(material: ReportData) -> Section | None:
 
 
 def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History]]) -> Table:
-    """Each seed's values; the means alone where that would be a wall."""
+    """The values of each seed, or only their means if the table would be too large."""
     columns = dict(_columns(metric, histories))
     epochs = max((len(values) for values in columns.values()), default=0)
     caption = f"{title}: {_UNITS[metric]}"
     if epochs * len(columns) > _MOST_CELLS:
         columns = dict(_means(metric, histories))
-        caption += "; means over seeds, each seed's values are in its run's history.csv"
+        caption += "; means over seeds (history.csv in each run folder has every value)"
     rows = tuple(
         (count(epoch + 1), *(_cell(metric, values, epoch) for values in columns.values()))
         for epoch in range(epochs)
@@ -85,10 +85,10 @@ def _cell(metric: str, values: list[float | None], epoch: int) -> Cell:
     return percent_cell(values[epoch]) if metric == METRICS[0] else plain(values[epoch])
 
 
-def sizes(material: ReportData) -> Section | None:
-    """One chart; None where no run has counts."""
+def sizes(report: ReportData) -> Section | None:
+    """A chart of parameter counts; None if no run has them."""
     found: dict[str, tuple[str, ParameterCounts]] = {}
-    for each in material.drawn.models:
+    for each in report.drawn.models:
         if each.parameters is None:
             continue
         name = label(each.model, own_point(each))
@@ -97,7 +97,7 @@ def sizes(material: ReportData) -> Section | None:
         found.setdefault(name, (each.model, each.parameters))
     if not found:
         return None
-    styles = material.styles([(name, model) for name, (model, _) in found.items()])
+    styles = report.styles([(name, model) for name, (model, _) in found.items()])
     by_role = {
         name: {str(role): counts.by_role.get(role, 0) for role in ROLES}
         for name, (_, counts) in found.items()
@@ -105,8 +105,8 @@ def sizes(material: ReportData) -> Section | None:
     chart = Chart(
         "parameters",
         "Trainable parameters by role",
-        "Operator: what is exchanged between the models, such as convolution or involution. "
-        "Head: the dense layers at the end. The scale is logarithmic.",
+        "Operator: the layers that differ between the models, such as convolution or "
+        "involution. Head: the dense layers at the end. The scale is logarithmic.",
         plot_parameters(by_role, styles),
         (_parameters_table({name: counts for name, (_, counts) in found.items()}),),
     )
@@ -123,4 +123,4 @@ def _parameters_table(found: dict[str, ParameterCounts]) -> Table:
         )
         for name, counts in found.items()
     )
-    return Table("Parameters by role; the roles are of trainable ones", titles, rows)
+    return Table("Parameters by role; roles count trainable parameters only", titles, rows)

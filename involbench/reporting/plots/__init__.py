@@ -1,7 +1,7 @@
 """Plain data -> matplotlib figures, for the commands and for a notebook.
 
-Every function takes names and numbers and returns a `matplotlib.figure.Figure`, or several by
-name. Nothing is drawn on a screen, and no global state of pyplot is used.
+Every function takes names and numbers, and returns a `matplotlib.figure.Figure` or several by
+name. Nothing is drawn on a screen, and the global state of pyplot is not used.
 
 Example:
     >>> from involbench.reporting.plots import plot_seeds, save_figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import (
     Interval,
-    Look,
+    PlotOptions,
     Point,
     counts,
     draw_point,
@@ -26,9 +26,9 @@ from involbench.reporting.plots.settings import RC
 from involbench.reporting.style import GREY, Styles
 
 MOST_DOTS = 500
-"""Of one model; the mean is of all."""
+"""Dots drawn for one model; the mean is of all values."""
 _LANES = (0.0, 0.05, -0.05, 0.1, -0.1)
-"""Seeds side by side, so that equal ones are seen."""
+"""Vertical offsets, so that dots of equal value do not overlap."""
 
 
 def plot_seeds(
@@ -38,14 +38,14 @@ def plot_seeds(
     styles: Styles | None = None,
     quantity: str = "test accuracy",
 ) -> Figure:
-    """A row a model: a dot each seed, a bar at their mean, and its interval below.
+    """A row for each model: a dot for each seed, a bar at the mean, and its interval below.
 
     Args:
-        values: Model -> its value with each seed, a fraction.
+        values: Model -> the value of each seed, a fraction.
         intervals: Model -> the interval of its mean.
-        chance: The value of a guess; drawn where it is near the values.
+        chance: The value of guessing; drawn if it is near the values.
         styles: Model -> its style; default: by the order of the models.
-        quantity: What the values are.
+        quantity: Name of the values.
     """
     styles, intervals = own_styles(values, styles), intervals or {}
     with rc_context(RC):
@@ -82,15 +82,15 @@ def plot_sweep(
     styles: Styles | None = None,
     quantity: str = "test accuracy",
 ) -> Figure:
-    """Means with their intervals, joined; a dotted line where two models cross.
+    """Lines of means with intervals; a dotted line where two models cross.
 
     Args:
         lines: Model -> its points, in order of x; y is a fraction.
-        swept: What x is.
-        crossings: Where the order of two models turns round.
-        levels: Model of which nothing is swept -> its y, drawn from side to side.
+        swept: Name of x.
+        crossings: Values of x where the order of two models changes.
+        levels: Model for which nothing is swept -> its y, drawn as a horizontal line.
         styles: Model -> its style; default: by the order of the models.
-        quantity: What y is.
+        quantity: Name of y.
     """
     levels = levels or {}
     styles = own_styles([*lines, *levels], styles)
@@ -98,13 +98,13 @@ def plot_sweep(
         figure, axes = panel(quantity)
         for name, points in lines.items():
             colour, dash, marker = styles[name]
-            look: Look = {
+            style: PlotOptions = {
                 "color": colour,
                 "linestyle": dash,
                 "marker": marker,
                 "label": short(name),
             }
-            axes.plot([p.x for p in points], [p.y for p in points], linewidth=2, **look)
+            axes.plot([p.x for p in points], [p.y for p in points], linewidth=2, **style)
             for point in points:
                 draw_point(axes, point, styles[name])
         for name, height in levels.items():
@@ -119,7 +119,7 @@ def plot_sweep(
 
 
 def _scale(axes: Axes, values: list[float]) -> None:
-    """A tick at each value, where they are few."""
+    """Put a tick at each value if there are few."""
     if not values:
         say_empty(axes)
     elif is_wide(values):
@@ -137,21 +137,21 @@ def plot_front(
     styles: Styles | None = None,
     gain: str = "test accuracy",
 ) -> Figure:
-    """A point each model, and a line along the Pareto front.
+    """A point for each model, and a line along the Pareto front.
 
     Args:
-        points: Model -> its cost, and the mean of what it gains, a fraction.
-        front: The models that no other beats.
-        cost: What the cost is, with its unit.
+        points: Model -> its cost and its mean gain, a fraction.
+        front: The models on the Pareto front.
+        cost: Name of the cost, with its unit.
         styles: Model -> its style; default: by the order of the models.
-        gain: What is gained.
+        gain: Name of the gain.
     """
     styles = own_styles(points, styles)
     with rc_context(RC):
         figure, axes = panel(gain)
         steps = sorted(points[name] for name in front)
         if len(steps) > 1:
-            line: Look = {
+            line: PlotOptions = {
                 "color": GREY,
                 "linestyle": ":",
                 "linewidth": 1.4,

@@ -1,4 +1,4 @@
-"""The panels of a figure: curves, points with intervals, limits, labels."""
+"""Parts of figures: curves, points with intervals, limits, labels."""
 
 from collections.abc import Iterable, Sequence
 from math import nan
@@ -14,16 +14,16 @@ from involbench.statistics.descriptive import mean_curve
 
 _LONGEST_NAME = 40
 _ROWS_WITH_ROOM = 2
-"""So many rows of a legend fit below every figure."""
+"""Rows of a legend that fit below every figure."""
 
 
 def legend_below(figure: Figure, axes: Axes, handle: float = 5) -> None:
-    """One legend for all panels, in as many columns as the names leave room for.
+    """Draw one legend for all panels, with as many columns as fit.
 
     Args:
-        figure: Grows where the legend has many rows.
-        axes: The panel whose lines are named.
-        handle: How long a line is drawn beside its name.
+        figure: Made higher if the legend has many rows.
+        axes: The panel whose lines the legend names.
+        handle: Length of the line beside each name.
     """
     handles, labels = axes.get_legend_handles_labels()
     if not labels:
@@ -36,7 +36,7 @@ def legend_below(figure: Figure, axes: Axes, handle: float = 5) -> None:
 
 
 def percent() -> FuncFormatter:
-    """Ticks of a fraction in percent, such as `45` and `45.5`; the axis' label has the sign."""
+    """Ticks of a fraction in percent, such as `45.5`; the percent sign is in the axis label."""
     return FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}")
 
 
@@ -46,7 +46,7 @@ def counts() -> FuncFormatter:
 
 
 def short(name: str, longest: int = _LONGEST_NAME) -> str:
-    """Without its middle if it is long: names often differ at the end."""
+    """Cut the middle of a long name: names often differ at the end."""
     end = longest * 3 // 10
     return name if len(name) <= longest else f"{name[: longest - end - 1]}…{name[-end:]}"
 
@@ -61,24 +61,24 @@ def _count(value: float) -> str:
 
 Curve = Sequence[float | None]
 Interval = tuple[float, float] | None
-Look = dict[str, Any]
-"""What a call of matplotlib's is told of how something looks."""
+PlotOptions = dict[str, Any]
+"""Keyword arguments of a matplotlib call."""
 
 WIDTH = 5.4
-"""Inches: its text can be read on a phone."""
+"""Inches: readable on a phone."""
 
 _LABELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy loss (nats)"}
 _LOG_SCALE_FROM = 30
-"""A loss that spans this factor hides its small values on a linear scale."""
+"""A loss that spans this factor needs a logarithmic scale."""
 
 
 def own_styles(names: Iterable[str], styles: Styles | None) -> Styles:
-    """The styles given, or one for each name by its order."""
+    """The given styles, or default styles in the order of the names."""
     return styles_of((name, name) for name in names) if styles is None else styles
 
 
 def draw_seeds(axes: Axes, seeds: Sequence[Curve], style: LineStyle, model: str) -> None:
-    """One model: a thin line for each seed under the thick mean of them."""
+    """One model: a thin line for each seed, and a thick line for the mean."""
     if len(seeds) > 1:
         for curve in seeds:
             values = _heights(curve)
@@ -97,7 +97,7 @@ def draw_seeds(axes: Axes, seeds: Sequence[Curve], style: LineStyle, model: str)
 
 
 def draw_mean(axes: Axes, curve: Curve, style: LineStyle, label: str) -> None:
-    """A thick line with markers; values that are None leave a gap."""
+    """A thick line with markers; None leaves a gap."""
     values = _heights(curve)
     step = max(1, len(values) // 8)
     axes.plot(
@@ -114,7 +114,7 @@ def draw_mean(axes: Axes, curve: Curve, style: LineStyle, label: str) -> None:
 
 
 def finish(panels: Sequence[Axes], metric: str) -> None:
-    """Labels, ticks at whole epochs and limits that all panels share."""
+    """Set labels, ticks at whole epochs, and the same limits for all panels."""
     drawn = [np.asarray(line.get_ydata(), float) for axes in panels for line in axes.lines]
     heights = [float(y) for values in drawn for y in values if np.isfinite(y)]
     epochs = max([1, *map(len, drawn)])
@@ -133,12 +133,12 @@ def finish(panels: Sequence[Axes], metric: str) -> None:
 
 
 def say_empty(axes: Axes) -> None:
-    """Say in an empty panel that it is not empty by mistake."""
+    """Write `no values` in an empty panel."""
     axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", color=GREY)
 
 
 def draw_chance(panels: Sequence[Axes], chance: float) -> None:
-    """A dotted line at the accuracy of a guess, unless it would squeeze the curves together."""
+    """A dotted line at the accuracy of guessing, unless it would squeeze the curves."""
     low, high = panels[0].get_ylim()
     if not is_near(chance, low, high):
         return
@@ -149,12 +149,12 @@ def draw_chance(panels: Sequence[Axes], chance: float) -> None:
 
 
 def is_near(chance: float, low: float, high: float) -> bool:
-    """Whether there is room to show chance beside values between low and high."""
+    """Whether chance is near enough to show with values between low and high."""
     return low - (high - low) <= chance <= high
 
 
 def _set_heights(panels: Sequence[Axes], metric: str, low: float, high: float) -> None:
-    """Limits around the values: an accuracy stays within 0 and 1, a wide loss becomes log."""
+    """Set limits around the values; a loss with a wide range gets a logarithmic scale."""
     if metric == "loss" and low > 0 and high / low > _LOG_SCALE_FROM:
         for axes in panels:
             axes.set_yscale("log")
@@ -173,15 +173,15 @@ def _heights(curve: Curve) -> list[float]:
 
 
 _LONGEST = 58
-"""Letters that fit above a row."""
+"""Characters that fit above a row."""
 
 
 def row_figure(names: Sequence[str], row_height: float) -> tuple[Figure, Axes]:
-    """A figure that is as high as it has rows: row k is between k - 0.5 and k + 0.5, downward.
+    """A figure with a row for each name: row k is between k - 0.5 and k + 0.5, downward.
 
     Args:
-        names: What stands above each row.
-        row_height: Inches.
+        names: The text above each row.
+        row_height: In inches.
     """
     height = 0.8 + row_height * max(1, len(names))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -192,7 +192,11 @@ def row_figure(names: Sequence[str], row_height: float) -> tuple[Figure, Axes]:
     axes.grid(axis="y", visible=False)
     letter = 0.14 / row_height
     for row, name in enumerate(names):
-        place: Look = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9}
+        place: PlotOptions = {
+            "transform": axes.get_yaxis_transform(),
+            "va": "center",
+            "fontsize": 9,
+        }
         axes.text(0, row - 0.5 + letter / 2, short(name, _LONGEST), **place)
     if not names:
         say_empty(axes)
@@ -200,21 +204,21 @@ def row_figure(names: Sequence[str], row_height: float) -> tuple[Figure, Axes]:
 
 
 _WIDE_FROM = 10
-"""Where values span this factor, those at one end would lie on each other on a linear scale."""
+"""Values that span this factor would overlap at one end of a linear scale."""
 
 
 class Point(NamedTuple):
-    """Something measured at a place or a price."""
+    """A measurement at x: a swept value or a cost."""
 
     x: float
     y: float
-    """The mean, a fraction where it is an accuracy."""
+    """The mean; for an accuracy, a fraction."""
     interval: Interval = None
-    """Of the mean: its lower and upper end."""
+    """Lower and upper end of the interval of the mean."""
 
 
 def draw_point(axes: Axes, point: Point, style: LineStyle, label: str = "") -> None:
-    """A marker, with a bar from one end of the interval to the other."""
+    """A marker, with a bar over the interval."""
     if point.interval is not None:
         axes.vlines(point.x, *point.interval, colors=style.colour, linewidth=1.4, alpha=0.8)
     axes.plot(
@@ -229,7 +233,7 @@ def draw_point(axes: Axes, point: Point, style: LineStyle, label: str = "") -> N
 
 
 def panel(quantity: str) -> tuple[Figure, Axes]:
-    """A figure of one panel over which a fraction is drawn, in percent."""
+    """A figure with one panel whose y axis shows a fraction in percent."""
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.yaxis.set_major_formatter(percent())

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from involbench.reporting.plots.axes import Look, counts, own_styles, row_figure, short
+from involbench.reporting.plots.axes import PlotOptions, counts, own_styles, row_figure, short
 from involbench.reporting.plots.settings import RC
 from involbench.reporting.style import Styles
 
@@ -16,7 +16,7 @@ from involbench.reporting.style import Styles
 def plot_parameters(
     parameters: Mapping[str, Mapping[str, int]], styles: Styles | None = None
 ) -> Figure:
-    """A row a model, and in it a line each role that any model has parameters of.
+    """A row for each model, with a line for each role that has parameters.
 
     The scale is logarithmic from 1 on, and has room for 0.
 
@@ -42,14 +42,14 @@ def plot_parameters(
                 axes.hlines(height, 0, count, colors=colour, linewidth=1.2, alpha=0.6)
                 axes.plot([count], [height], marker, color=colour, markersize=6)
                 text = f"{role} {count:,.0f}"
-                beside: Look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+                beside: PlotOptions = {"textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(text, (count, height), xytext=(7, 0), **beside)
         _scale(axes, max(1, ceil(log10(largest))))
     return figure
 
 
 def _scale(axes: Axes, decades: int) -> None:
-    """Ticks at powers of ten, with room for the numbers beside the dots."""
+    """Put ticks at powers of ten, and leave room for the numbers beside the dots."""
     axes.set_xlim(-0.4, 10 ** (1.5 * decades))
     axes.set_xticks([0, *(10**k for k in range(0, decades + 1, 1 + decades // 5))])
     axes.xaxis.set_major_formatter(counts())
@@ -61,7 +61,7 @@ _LONGEST = 30
 
 
 class Time(NamedTuple):
-    """How long something takes, in seconds."""
+    """A duration in seconds."""
 
     median: float
     lower_quartile: float
@@ -69,7 +69,7 @@ class Time(NamedTuple):
 
 
 def plot_times(times: Mapping[str, Mapping[str, Time]], styles: Styles | None = None) -> Figure:
-    """A row a task, and in it a line each model: the median, and a bar between the quartiles.
+    """A row for each task, with a line for each model: the median and the quartiles.
 
     Args:
         times: Task -> model -> how long it takes.
@@ -88,7 +88,7 @@ def plot_times(times: Mapping[str, Mapping[str, Time]], styles: Styles | None = 
                 axes.hlines(height, low, high, colors=colour, linewidth=2.2, alpha=0.6)
                 axes.plot([median], [height], marker, color=colour, markersize=6)
                 text = f"{short(model, _LONGEST)} {median:.3g}"
-                beside: Look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+                beside: PlotOptions = {"textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(text, (high, height), xytext=(7, 0), **beside)
         ends = [1000 * end for by in times.values() for time in by.values() for end in time]
         if ends:  # Room for the names beside the dots.

@@ -1,4 +1,4 @@
-"""Figures -> files and text, in fonts that have all the glyphs."""
+"""Write figures to files, in fonts that have all glyphs."""
 
 import re
 import warnings
@@ -19,15 +19,15 @@ from involbench.text import visible
 
 _MISSING = re.compile(r"Glyph (\d+) .* missing from font")
 _NO_FALLBACK = ("Last Resort", ".LastResort", "Adobe Blank")
-"""Fonts that have a box, or nothing, for every character."""
+"""Fonts that draw a box, or nothing, for every character."""
 
 
 class MissingGlyphs(UserWarning):
-    """No installed font has some character of a figure."""
+    """A figure has characters that no installed font has."""
 
 
 def with_all_glyphs(figure: Figure, draw: Callable[[], bytes]) -> bytes:
-    """Draw a figure, and once more with other fonts where its own lack characters.
+    """Draw a figure; if its fonts lack characters, draw it again with other fonts.
 
     Warns of `MissingGlyphs`, in place of matplotlib's warnings, where no font has one.
 
@@ -42,16 +42,16 @@ def with_all_glyphs(figure: Figure, draw: Callable[[], bytes]) -> bytes:
             text.set_fontfamily([*text.get_fontfamily(), *families])
         content, missing = _drawn(draw)
     if missing:
-        said = (
+        message = (
             f"no installed font has {' '.join(sorted(missing))}: the figure shows a box instead; "
-            "install a font that has, such as Noto Sans CJK for Chinese, Japanese and Korean"
+            "install a font that has them, such as Noto Sans CJK for Chinese, Japanese and Korean"
         )
-        warnings.warn(said, MissingGlyphs, stacklevel=2)
+        warnings.warn(message, MissingGlyphs, stacklevel=2)
     return content
 
 
 def _drawn(draw: Callable[[], bytes]) -> tuple[bytes, frozenset[str]]:
-    """The figure, and the characters that its fonts lack."""
+    """The drawn figure, and the characters that its fonts lack."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         content = draw()
@@ -68,7 +68,7 @@ def _drawn(draw: Callable[[], bytes]) -> tuple[bytes, frozenset[str]]:
 
 @cache
 def _families_with(characters: frozenset[str]) -> tuple[str, ...]:
-    """As few installed font families as have all of the characters that any of them has."""
+    """A few installed font families that together cover the characters as far as possible."""
     left, families = set(characters), list[str]()
     files = {
         entry.name: entry.fname
@@ -97,7 +97,7 @@ FORMATS = tuple(_WITHOUT_A_DATE)
 def save_figure(
     figure: Figure, path: AnyPath, formats: Sequence[str] = ("png", "svg")
 ) -> list[AnyPath]:
-    """Write a file a format; the same figure gives the same bytes.
+    """Write a file for each format; the same figure gives the same bytes.
 
     Args:
         figure: The figure.
@@ -116,7 +116,7 @@ def save_figure(
 
 
 def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> bytes:
-    """The content of a figure's file.
+    """Render a figure to the bytes of a file.
 
     Where everything stands in the figure is worked out when it is first drawn, and stays.
 
@@ -134,15 +134,17 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
 
     _make_visible(figure)
     with rc_context({**RC, **(settings or {})}), warnings.catch_warnings():
-        if (settings or {}).get("svg.fonttype") == "none":  # A browser draws it, in its own fonts.
+        if (settings or {}).get(
+            "svg.fonttype"
+        ) == "none":  # The browser draws the text, with its own fonts.
             warnings.simplefilter("ignore", MissingGlyphs)
         content = with_all_glyphs(figure, draw)
-        figure.set_layout_engine(None)  # Working it out again would take long.
+        figure.set_layout_engine(None)  # Computing the layout again is slow.
     return content
 
 
 def _make_visible(figure: Figure) -> None:
-    """Names come from records: XML allows no control characters, and fonts have none."""
+    """Escape control characters, which XML does not allow and fonts lack."""
     for artist in figure.findobj(Text):
         text = artist.get_text()
         if text != (safe := visible(text)):

@@ -1,4 +1,4 @@
-"""Histories -> how loss and accuracy went while training."""
+"""Training curves: loss and accuracy per epoch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,11 +20,11 @@ from involbench.results.record import History
 
 METRICS = ("accuracy", "loss")
 PANELS = {"validation": "val_", "train": ""}
-"""What a panel shows -> how the history calls it, before the name of the metric."""
+"""Title of a panel -> prefix of the metric in the history."""
 
 
 def plot_run(history: History, title: str) -> dict[str, Figure]:
-    """Train and validation of one run, a figure each for `accuracy` and `loss`."""
+    """Training and validation curves of one run: a figure each for `accuracy` and `loss`."""
     return {metric: _run_figure(history, metric, title) for metric in METRICS}
 
 
@@ -35,7 +35,7 @@ def plot_experiment(
     styles: Styles | None = None,
     stacked: bool = False,
 ) -> dict[str, Figure]:
-    """All models and seeds in one picture, a figure each for `accuracy` and `loss`.
+    """Curves of all models and seeds: a figure each for `accuracy` and `loss`.
 
     Each seed is a thin line and their mean a thick one. The mean is over the seeds that have a
     value at that epoch.

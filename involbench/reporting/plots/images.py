@@ -1,4 +1,4 @@
-"""Images with their predictions, and the involution kernels in them."""
+"""Images with predictions, and heat maps of involution kernels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,16 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from involbench.reporting.plots.axes import Look, short
+from involbench.reporting.plots.axes import PlotOptions, short
 from involbench.reporting.plots.settings import RC
 from involbench.reporting.style import INK
 
 MOST_IMAGES = 200
-"""More would take minutes to draw, and at some thousands be too high for a PNG file."""
+"""More would take minutes to draw, and some thousands would not fit into a PNG file."""
 
 _MOST_COLUMNS = 5
 _CELL = 1.5
-"""Inches of an image's side."""
+"""Inches per side of an image."""
 _LONGEST = 24
 _WRONG = "#B00020"
 
@@ -29,13 +29,13 @@ def plot_images(
     wrong: Sequence[bool] | None = None,
     title: str = "",
 ) -> Figure:
-    """A grid of images with lines of text below each.
+    """A grid of images, with lines of text below each.
 
     Args:
         images: (N, H, W, C), one to `MOST_IMAGES`.
         captions: The lines of each image, as many for each.
         wrong: Which of them are framed, in red.
-        title: Above all.
+        title: Title of the figure.
     """
     columns = min(len(images), _MOST_COLUMNS)
     rows = -(-len(images) // columns)
@@ -56,12 +56,12 @@ def plot_images(
 
 
 def draw_image(axes: Axes, image: NDArray[np.uint8], frame: str | None = None) -> None:
-    """One image (H, W, C) without ticks, in a frame of a colour or in none.
+    """Draw one image (H, W, C), with a coloured frame if `frame` is given.
 
-    What is neither grey nor RGB is shown in grey, as the mean of its channels.
+    What is neither grey nor RGB is map_size in grey, as the mean of its channels.
     """
-    shown: NDArray[Any] = image if image.shape[-1] == 3 else image.mean(axis=-1)
-    axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="none")
+    pixels: NDArray[Any] = image if image.shape[-1] == 3 else image.mean(axis=-1)
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none")
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -75,13 +75,18 @@ _Panels = NDArray[Any]
 Maps = NDArray[np.floating]
 
 _MOST_MAPS = 12
-"""So many columns of maps have room for each group's own."""
+"""Columns of maps that fit; with more, each layer gets the mean of its groups."""
 _KERNEL_CELL = 1.2
-"""Inches of an image's side."""
+"""Inches per side of an image."""
 _LONGEST_TITLE = 18
 _LEAST_SPAN = 0.05
-"""Of a scale of colours, as a fraction of the largest value."""
-_MARK: Look = {"marker": "s", "markersize": 6, "markerfacecolor": "none", "markeredgewidth": 1.4}
+"""Smallest range of a colour scale, as a fraction of the largest value."""
+_MARK: PlotOptions = {
+    "marker": "s",
+    "markersize": 6,
+    "markerfacecolor": "none",
+    "markeredgewidth": 1.4,
+}
 
 
 class _Column(NamedTuple):
@@ -101,11 +106,11 @@ def plot_kernels(
     pixel: tuple[int, int] | None = None,
     title: str = "",
 ) -> Figure:
-    """A row an image: the image, and for each layer the sum of the kernel at each pixel.
+    """A row for each image: the image and, for each layer, the kernel sum at each pixel.
 
-    Every group of a layer has a map of its own, where there is room for all; else each layer has
-    one, of the mean of its groups. A layer's maps share their colours, and so do its
-    kernels; sums that differ by less than 5% do not get all of the colours.
+    Each group of a layer has its own map if all fit; otherwise each layer has one map of the mean
+    of its groups. The maps of a layer share one colour scale, and so do its kernels. Sums that
+    differ by less than 5% use only part of the scale.
 
     Args:
         images: (N, H, W, C), at least one.
@@ -113,7 +118,7 @@ def plot_kernels(
         sums: Layer -> the sums of its kernels' values, (N, H', W', groups).
         kernels: Layer -> its kernels at one pixel, (N, groups, Kh, Kw), drawn beside the maps.
         pixel: Row and column of that pixel in the images, marked.
-        title: Above all.
+        title: Title of the figure.
     """
     columns = list(_columns(sums, kernels or {}))
     with rc_context(RC):
@@ -134,7 +139,7 @@ def plot_kernels(
 
 
 def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels, _Panels]:
-    """A figure with rows of panels of the images' shape, and below them a bar for each column."""
+    """A figure with a grid of panels, and a colour bar below each column."""
     height = _KERNEL_CELL * min(max(size[0] / size[1], 0.6), 1.6)
     figure = Figure((columns * _KERNEL_CELL + 0.6, rows * height + 1.2), layout="constrained")
     ratios = [1.0] * rows + [0.1 / height]
@@ -144,7 +149,7 @@ def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels
 
 
 def _each_group(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> bool:
-    """Whether there is room for the maps of each group."""
+    """Whether a map for each group fits."""
     wanted: int = sum(values.shape[-1] for values in sums.values())
     return wanted * (2 if kernels else 1) <= _MOST_MAPS
 
@@ -153,11 +158,11 @@ def _columns(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> Iterator[
     apart = _each_group(sums, kernels)
     for name, values in sums.items():
         groups = values.shape[-1]
-        shown = np.moveaxis(values, -1, 0) if apart else values.mean(axis=-1)[np.newaxis]
-        limits = _limits(shown)
+        map_size = np.moveaxis(values, -1, 0) if apart else values.mean(axis=-1)[np.newaxis]
+        limits = _limits(map_size)
         own = kernels.get(name)
         most = max(map(abs, _limits(own))) if own is not None else 0.0
-        for index, maps in enumerate(shown):
+        for index, maps in enumerate(map_size):
             which = f"group {index + 1} of {groups}" if apart else f"mean of {groups} groups"
             which = "one group" if groups == 1 else which
             title = f"{short(name, _LONGEST)}\n{which}"
@@ -168,7 +173,7 @@ def _columns(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> Iterator[
 
 
 def _limits(values: Maps) -> tuple[float, float]:
-    """What the colours run over: the values, and more where they are nearly equal."""
+    """The limits of the colour scale, widened if the values are nearly equal."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     missing = (_LEAST_SPAN * max(abs(low), abs(high)) or 0.01) - (high - low)
@@ -178,7 +183,7 @@ def _limits(values: Maps) -> tuple[float, float]:
 def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
     low, high = column.limits
     for panel, values in zip(panels, column.values, strict=True):
-        look: Look = {"cmap": column.colours, "vmin": low, "vmax": high}
+        look: PlotOptions = {"cmap": column.colours, "vmin": low, "vmax": high}
         image = panel.imshow(values, interpolation="none", **look)
         panel.grid(visible=False)
         panel.set_xticks([])
@@ -195,9 +200,11 @@ def _mark(
     panels: _Panels,
     pixel: tuple[int, int],
     size: Sequence[int],
-    shown: Sequence[int],
+    map_size: Sequence[int],
 ) -> None:
-    """Frame the pixel of the map that covers a pixel of the image."""
-    row, column = (place * n // whole for place, n, whole in zip(pixel, shown, size, strict=True))
+    """Mark the pixel of the map that covers a pixel of the image."""
+    row, column = (
+        place * n // whole for place, n, whole in zip(pixel, map_size, size, strict=True)
+    )
     for panel in panels:
         panel.plot([column], [row], color="#E0007A", **_MARK)

@@ -1,4 +1,4 @@
-"""Which classes are taken for which, and how sure a network is of them."""
+"""Confusion matrices and calibration curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,41 +11,48 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from involbench.reporting.plots.axes import WIDTH, Look, legend_below, own_styles, percent, short
+from involbench.reporting.plots.axes import (
+    WIDTH,
+    PlotOptions,
+    legend_below,
+    own_styles,
+    percent,
+    short,
+)
 from involbench.reporting.plots.settings import RC
 from involbench.reporting.style import GREY, Styles
 
 
 class Bin(NamedTuple):
-    """The images whose predicted class got a probability within some bounds."""
+    """Images whose predicted class has a probability within some bounds."""
 
     images: int
     confidence: float
-    """The mean of those probabilities, a fraction."""
+    """The mean of these probabilities."""
     accuracy: float
-    """The share that was right."""
+    """The share of correct predictions."""
 
 
 def plot_calibration(
     models: Mapping[str, Sequence[Bin]], styles: Styles | None = None, fewest: int = 10
 ) -> Figure:
-    """A line a model: on the diagonal it is as sure as it is right, below it too sure.
+    """A calibration line for each model; below the diagonal, a model is overconfident.
 
     Args:
         models: Model -> its bins, in order of confidence.
         styles: Model -> its style; default: by the order of the models.
-        fewest: A bin of fewer images shows chance, and is not drawn.
+        fewest: Bins of fewer images are mostly noise and are not drawn.
     """
     styles = own_styles(models, styles)
     with rc_context(RC):
         figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
         axes = figure.add_subplot()
-        line: Look = {"color": GREY, "linestyle": ":", "linewidth": 1.4}
+        line: PlotOptions = {"color": GREY, "linestyle": ":", "linewidth": 1.4}
         axes.plot([0, 1], [0, 1], label="as sure as it is right", **line)
         for name, bins in models.items():
             kept = [each for each in bins if each.images >= fewest]
             colour, dash, marker = styles[name]
-            look: Look = {
+            look: PlotOptions = {
                 "color": colour,
                 "linestyle": dash,
                 "marker": marker,
@@ -64,13 +71,13 @@ def plot_calibration(
 
 
 _MOST_WRITTEN = 12
-"""So many classes leave room for the numbers."""
+"""Classes up to which the cells show numbers."""
 _MOST_NAMED = 40
 _LONGEST = 16
 
 
 def plot_confusion(shares: NDArray[np.float64], class_names: Sequence[str]) -> Figure:
-    """A confusion matrix: of the images of each class, how many were taken for each class.
+    """A confusion matrix: for each true class, the share predicted as each class.
 
     Args:
         shares: (classes, classes): row by true, column by predicted class, fractions; a row of
@@ -130,7 +137,7 @@ def _finish(
 
 
 def _write(axes: Axes, image: AxesImage, shares: NDArray[np.float64], form: str) -> None:
-    """The numbers, dark on light and light on dark cells."""
+    """Write the numbers, dark on light cells and light on dark cells."""
     if len(shares) > _MOST_WRITTEN:
         return
     for row, column in np.ndindex(*shares.shape):
@@ -141,5 +148,5 @@ def _write(axes: Axes, image: AxesImage, shares: NDArray[np.float64], form: str)
         red, green, blue, _ = image.to_rgba(shares[row, column])
         light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5
         colour = "#101010" if light else "#ffffff"
-        place: Look = {"ha": "center", "va": "center", "fontsize": 8}
+        place: PlotOptions = {"ha": "center", "va": "center", "fontsize": 8}
         axes.text(column, row, text, color=colour, **place)

@@ -1,6 +1,6 @@
-"""matplotlib with settings of involbench's own, whatever the user's files and variables say.
+"""Import matplotlib with fixed settings, independent of the configuration of the user.
 
-The first module of this package that is imported, so that matplotlib is imported here.
+This module must be imported before the others of this package.
 """
 
 import os
@@ -28,4 +28,4 @@ RC: dict[Any, Any] = {
     **{k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")},
     **STYLE,
 }
-"""Settings of every figure: matplotlib's own defaults, where `STYLE` says nothing else."""
+"""Settings of every figure: the defaults of matplotlib, updated by `STYLE`."""

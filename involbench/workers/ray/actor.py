@@ -56,9 +56,9 @@ class WorkerActor:
         """The name of the node that it is on, and the beginning of its id."""
         return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:8]})"
 
-    def begin(self, request: Request, parcel: FileSync | None) -> None:
-        """Begin with a request; with a parcel, in a folder of its own, whose content is news."""
-        threading.Thread(target=self._do, args=(request, parcel), daemon=True).start()
+    def begin(self, request: Request, sync: FileSync | None) -> None:
+        """Start a request; with a `FileSync`, in a temporary folder whose files are sent back."""
+        threading.Thread(target=self._do, args=(request, sync), daemon=True).start()
 
     def news(self) -> list[News]:
         """What there is, after a short while; the outcome is the last of it."""
@@ -73,11 +73,11 @@ class WorkerActor:
         """Ask the worker to end; in a training it saves its state first."""
         self._worker.stop()
 
-    def _do(self, request: Request, parcel: FileSync | None) -> None:
-        if parcel is None:
+    def _do(self, request: Request, sync: FileSync | None) -> None:
+        if sync is None:
             self._news.put(self._outcome(request))
             return
-        with Sender(request.arguments[0], parcel, self._news.put) as sender:
+        with Sender(request.arguments[0], sync, self._news.put) as sender:
             outcome = self._outcome(Request(run_trial, (sender.request,), {}), sender)
         self._news.put(outcome)
 

@@ -65,17 +65,17 @@ class Sender:
 
     Args:
         request: What is to be done, in the runner's folder.
-        parcel: What the runner has of the run.
+        sync: The files of the run that the runner has.
         send: Takes what goes to the runner.
     """
 
     def __init__(
-        self, request: TrialRequest, parcel: FileSync, send: Callable[[FileSync], None]
+        self, request: TrialRequest, sync: FileSync, send: Callable[[FileSync], None]
     ) -> None:
         self._send = send
         self._experiment = ResultsPath(Path(tempfile.mkdtemp(prefix="involbench-run-")))
-        parcel.unpack(self._experiment)
-        self.request = replace(request, run_dir=self._experiment / parcel.run)
+        sync.unpack(self._experiment)
+        self.request = replace(request, run_dir=self._experiment / sync.run)
         self._sent: Stamps = {}
         self._files(_checkpoints(self.request.run_dir))
 
@@ -89,9 +89,9 @@ class Sender:
 
     def send_checkpoints(self) -> None:
         """Send those that are new."""
-        parcel = self._files(_checkpoints(self.request.run_dir))
-        if parcel.files:
-            self._send(parcel)
+        sync = self._files(_checkpoints(self.request.run_dir))
+        if sync.files:
+            self._send(sync)
 
     def _files(self, paths: Iterable[ResultsPath]) -> FileSync:
         return _pack(self.request.run_dir, paths, self._sent)

@@ -43,8 +43,8 @@ from involbench.workers.protocol import Done, Failure, Notice, Request, TrialReq
 from involbench.workers.ray.actor import Died, News, Stopped, WorkerActor
 from involbench.workers.ray.file_sync import FileSync, pack_checkpoints
 
-_ANSWER_WITHIN = 60
-"""Seconds for a node to say what it sees; starting a process there takes some of them."""
+_NODE_TIMEOUT = 60
+"""Seconds for a node to answer, which includes starting a process there."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,23 @@ class _Node:
     gpus: float
 
     def capacity(self, needs: ResourcesSpec) -> int:
-        """How many trials it can take at once."""
+        """How many trials it can run at once."""
         by_cpu = int(self.cpus / needs.cpus)
         return min(by_cpu, int(self.gpus / needs.gpus)) if needs.gpus else by_cpu
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Be a driver of the cluster for the length of a `with`.
+    """Connect to the cluster as a driver for the length of a `with`.
 
     Args:
-        address: Of the cluster's head; None for that of RAY_ADDRESS, or else a cluster of this
-            machine alone, which ends with the `with`.
+        address: Of the head node; None for RAY_ADDRESS or, if it is not set, a new cluster on this
+            machine, which ends with the `with`.
 
     Raises:
-        UsageError: There is no cluster at the address, or it is of another Python or Ray.
+        UsageError: No cluster at the address, or it runs another version of Python or Ray.
     """
-    # Ray would ask its makers' server for what it may send them.
+    # Otherwise Ray contacts a server of its developers about usage statistics.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     if address != "local":
@@ -81,11 +81,11 @@ def connected(address: str | None) -> Iterator[None]:
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own in its place.
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray replaced it.
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"--address {address}: cannot connect: {reason}") from error
-    # Ray prints what happens to nodes to stdout, which is for results.
+    # Ray prints node events to stdout, which is reserved for results.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         try:
             yield
@@ -94,7 +94,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself tries for minutes to reach a head that is not there."""
+    """Fail fast: Ray itself retries a missing head node for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise UsageError(f"--address {address}: expected HOST:PORT, as `ray start --head` prints")
@@ -107,10 +107,10 @@ def _require_answer(address: str) -> None:
 
 
 def capacity(needs: ResourcesSpec) -> int:
-    """How many trials the cluster has room for at once, whether it is taken now or not.
+    """How many trials an idle cluster could run at once.
 
     Raises:
-        UsageError: No node is large enough for one.
+        UsageError: No node is large enough for a trial.
     """
     nodes = _nodes()
     places = sum(node.capacity(needs) for node in nodes)
@@ -123,15 +123,15 @@ def capacity(needs: ResourcesSpec) -> int:
 
 
 def require_shared(results: Path, needs: ResourcesSpec, send_back: bool) -> None:
-    """Check that every node that may be given a trial has this involbench, and sees the results.
+    """Check that every usable node has this version of involbench and sees the results folder.
 
     Args:
         results: The results folder.
-        needs: What a trial takes.
-        send_back: The folder need not be seen.
+        needs: The resources of a trial.
+        send_back: The nodes do not need to see the folder.
 
     Raises:
-        UsageError: One has not, or does not, and which; nothing is left in the folder.
+        UsageError: A node, which is named, fails a check. Test files are removed.
     """
     new = not results.exists()
     make_folder(results)
@@ -156,11 +156,11 @@ def require_shared(results: Path, needs: ResourcesSpec, send_back: bool) -> None
 
 
 def _fault(node: _Node, token: Path, send_back: bool) -> str | None:
-    """What is wrong with a node; a remedy with it."""
+    """What is wrong with a node, and how to fix it; None if nothing is."""
     here = NodeAffinitySchedulingStrategy(node.id, soft=False)
     view = ray.remote(_view).options(num_cpus=0, scheduling_strategy=here, max_retries=1)
     try:
-        version, sees = ray.get(view.remote(str(token)), timeout=_ANSWER_WITHIN)
+        version, sees = ray.get(view.remote(str(token)), timeout=_NODE_TIMEOUT)
     except RayError as error:
         text = str(error)
         if "No module named 'involbench'" in text:
@@ -178,7 +178,7 @@ def _fault(node: _Node, token: Path, send_back: bool) -> str | None:
 
 
 def _view(token: str) -> tuple[str, bool]:
-    """On a node: its involbench, and whether it sees the file and can write beside it."""
+    """On a node: its involbench version, and whether it sees the file and can write next to it."""
     path, node = Path(token), ray.get_runtime_context().get_node_id()
     with suppress(OSError):
         if path.exists():
@@ -197,20 +197,20 @@ def _nodes() -> list[_Node]:
 
 
 _PATIENCE = 20.0
-"""Seconds that a worker waits for room before what it was to do may go to another."""
+"""Seconds that a worker waits for a free node before another worker may take its trial."""
 _PAUSE = 0.5
 
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What all workers of a run have in common.
+    """Settings shared by all workers of a run.
 
     Args:
-        needs: What each takes of a node.
-        device: What it trains on, of that.
-        environment: Variables that its process has.
-        folder: Where the runner was started.
-        send_back: Nodes do not see the results folder: what they make is sent to the runner.
+        needs: The resources of each worker.
+        device: The device to train on.
+        environment: Environment variables of its process.
+        folder: Working folder of the runner.
+        send_back: Nodes do not see the results folder; they send files to the runner.
     """
 
     needs: ResourcesSpec
@@ -221,18 +221,18 @@ class WorkerConfig:
 
 
 class RemoteWorker(WorkerProtocol):
-    """A worker as `involbench.workers.local.Worker`, on whichever node has room for it.
+    """A worker like `involbench.workers.local.Worker`, on any node with free resources.
 
     Args:
-        terms: What it has in common with the others.
-        waits: Whether it waits for room as long as it takes.
+        config: Settings shared with the other workers.
+        waits: Whether it waits for a free node without limit.
     """
 
-    def __init__(self, terms: WorkerConfig, waits: bool) -> None:
-        self._terms = terms
+    def __init__(self, config: WorkerConfig, waits: bool) -> None:
+        self._config = config
         self._waits = waits
-        self._asking = threading.Lock()
-        self._station: Any = None
+        self._busy = threading.Lock()
+        self._actor: Any = None
         self._node = ""
         self._stopped = False
 
@@ -246,48 +246,48 @@ class RemoteWorker(WorkerProtocol):
         """See `WorkerProtocol`.
 
         Raises:
-            NoRoom: No node had room for it for a while.
-            WorkerLost: Its node, or the process of the actor, is gone.
+            NoRoom: No node became free in time.
+            WorkerLost: Its node or its process is gone.
         """
-        with self._asking:
-            station = self._station or self._hire(show)
+        with self._busy:
+            actor = self._actor or self._start_actor(show)
             first = arguments[0] if arguments else None
             if isinstance(first, TrialRequest):
-                return cast(Result, self._run_trial(station, first, show))
-            return cast(Result, self._done(station, Request(handler, arguments, options), show))
+                return cast(Result, self._run_trial(actor, first, show))
+            return cast(Result, self._done(actor, Request(handler, arguments, options), show))
 
-    def _run_trial(self, station: Any, trial: TrialRequest, show: Show) -> Any:
+    def _run_trial(self, actor: Any, trial: TrialRequest, show: Show) -> Any:
         trial = replace(trial, run_dir=trial.run_dir.absolute())
         request = Request(run_trial, (trial,), {})
-        if not self._terms.send_back:
-            return self._done(station, request, show)
+        if not self._config.send_back:
+            return self._done(actor, request, show)
         with lock_run(trial.run_dir) as owned:
             if not owned:
                 return None
             known = reusable_record(trial.run_dir, trial.trial, trial.since, trial.force)
             if known is not None:
                 return known
-            return self._done(station, request, show, pack_checkpoints(trial.run_dir, {}))
+            return self._done(actor, request, show, pack_checkpoints(trial.run_dir, {}))
 
     def recycle(self) -> None:
-        """Nothing: the node does that after each training."""
+        """Do nothing: the node recycles its process after each training."""
 
     def stop(self) -> None:
-        """Ask it to end; in a training it saves its state first."""
+        """Ask it to exit; a training saves a checkpoint first."""
         self._stopped = True
-        if self._station is not None:
-            self._station.stop.remote()
+        if self._actor is not None:
+            self._actor.stop.remote()
 
     def shutdown(self) -> None:
-        """Give its place on the cluster back."""
-        station, self._station = self._station, None
-        if station is not None:
-            ray.kill(station)
+        """Release its resources on the cluster."""
+        actor, self._actor = self._actor, None
+        if actor is not None:
+            ray.kill(actor)
 
     def join(self) -> None:
-        """Wait until its request has ended, and release its place."""
+        """Wait until its request has ended, and release its resources."""
         try:
-            with self._asking:
+            with self._busy:
                 pass
         finally:
             self.kill()
@@ -296,14 +296,14 @@ class RemoteWorker(WorkerProtocol):
         """End it at once."""
         self.shutdown()
 
-    def _hire(self, show: Show) -> Any:
-        needs, told, began = self._terms.needs, False, time.monotonic()
-        station = (
+    def _start_actor(self, show: Show) -> Any:
+        needs, notified, began = self._config.needs, False, time.monotonic()
+        actor = (
             ray.remote(WorkerActor)
             .options(num_cpus=needs.cpus, num_gpus=needs.gpus, max_concurrency=4)
-            .remote(self._terms.device, self._terms.environment, str(self._terms.folder))
+            .remote(self._config.device, self._config.environment, str(self._config.folder))
         )
-        here = station.node.remote()
+        here = actor.node.remote()
         try:
             while not ray.wait([here], timeout=_PAUSE)[0]:
                 waited = time.monotonic() - began
@@ -311,34 +311,34 @@ class RemoteWorker(WorkerProtocol):
                     raise WorkerStopped
                 if waited > _PATIENCE and not self._waits:
                     raise NoRoom
-                if waited > _PATIENCE / 2 and self._waits and not told:
-                    show(Notice(f"waiting for a node with room for {_said(needs)}"))
-                    told = True
+                if waited > _PATIENCE / 2 and self._waits and not notified:
+                    show(Notice(f"waiting for a node with room for {_describe(needs)}"))
+                    notified = True
             self._node = ray.get(here)
         except RayActorError as error:
             raise InvolbenchError(f"a worker cannot be started on the cluster: {error}") from error
         except BaseException:
-            ray.kill(station)
+            ray.kill(actor)
             raise
-        self._station = station
-        return station
+        self._actor = actor
+        return actor
 
     def _done(
         self,
-        station: Any,
+        actor: Any,
         request: Request,
         show: Show,
-        parcel: FileSync | None = None,
+        files: FileSync | None = None,
     ) -> Any:
         try:
-            ray.get(station.begin.remote(request, parcel))
+            ray.get(actor.begin.remote(request, files))
             while True:
-                for news in ray.get(station.news.remote()):
+                for news in ray.get(actor.news.remote()):
                     if isinstance(news, Done):
                         return news.result
                     self._take(news, request, show)
         except RayActorError as error:
-            self._station = None
+            self._actor = None
             if self._stopped:
                 raise WorkerStopped from error
             raise WorkerLost(
@@ -351,7 +351,7 @@ class RemoteWorker(WorkerProtocol):
                 try:
                     news.unpack(request.arguments[0].run_dir.parent.parent)
                 except InvolbenchError:
-                    self.shutdown()  # It is still at it, and could take no other request.
+                    self.shutdown()  # It is still busy and could not take another request.
                     raise
             case Failure():
                 raise news.error()
@@ -365,7 +365,7 @@ class RemoteWorker(WorkerProtocol):
                 show(report)
 
 
-def _said(needs: ResourcesSpec) -> str:
+def _describe(needs: ResourcesSpec) -> str:
     gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
     return f"{needs.cpus:g} CPUs{gpus}"
 
@@ -379,34 +379,36 @@ def on_cluster(
     results: Path,
     send_back: bool,
 ) -> Iterator[WorkerPool]:
-    """As many workers as the cluster has room for, at most `jobs`.
+    """Start as many workers as the cluster has room for, at most `jobs`.
 
     Args:
         address: See `connected`.
-        needs: What each takes of a node.
+        needs: The resources of each worker.
         device: `auto`, `cpu` or `gpu`.
-        jobs: The most workers.
+        jobs: Maximum number of workers.
         results: The results folder.
-        send_back: Nodes do not see it.
+        send_back: Nodes do not see the results folder.
 
     Raises:
-        UsageError: There is no such cluster, it has no room for any, or a node cannot take part.
+        UsageError: No such cluster, no node is large enough, or a node fails a check.
     """
     if device.startswith("gpu:"):
         raise UsageError(f"--device {device}: Ray gives out GPUs; set resources.gpus in the spec")
     if device == "gpu" and not needs.gpus:
         raise UsageError("--device gpu: say how many with -S resources.gpus=1")
-    device = device if needs.gpus else "cpu"  # Else a worker would take what it was not given.
-    terms = WorkerConfig(needs, device, _passed_on(), working_folder(), send_back)
+    device = (
+        device if needs.gpus else "cpu"
+    )  # Otherwise a worker would use a GPU that Ray did not assign.
+    config = WorkerConfig(needs, device, _passed_on(), working_folder(), send_back)
     with connected(address):
         count = min(jobs, capacity(needs))
         require_shared(results, needs, send_back)
-        with WorkerPool([RemoteWorker(terms, waits=not index) for index in range(count)]) as pool:
+        with WorkerPool([RemoteWorker(config, waits=not index) for index in range(count)]) as pool:
             yield pool
 
 
 def _passed_on() -> dict[str, str]:
-    """Variables that decide what a worker computes: those of this process hold on every node."""
+    """Environment variables that affect results, copied from this process to every node."""
     platforms = os.environ.get("JAX_PLATFORMS")
     return {
         **{name: os.environ.get(name, usual) for name, usual in USUAL.items()},

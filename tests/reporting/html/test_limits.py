@@ -42,8 +42,8 @@ def test_the_baseline_and_the_best_models_are_drawn(page: Page) -> None:
 
 def test_what_is_not_drawn_is_said(page: Page) -> None:
     header = page.all("header")[0].text
-    assert "Charts are of 30 of 33 models: the baseline m00 and those with the best" in header
-    assert "5 of 99 runs are listed, first those that are not finished" in header
+    assert "Charts show 30 of 33 models: the baseline m00 and those with the best" in header
+    assert "5 of 99 runs are listed, unfinished ones first" in header
     assert "`involbench compare digits --csv`" in header
 
 

@@ -135,14 +135,14 @@ def test_a_worker_whose_results_cannot_be_written_is_given_up(tmp_path, monkeypa
     killed = []
     monkeypatch.setattr(remote.ray, "kill", killed.append)
     worker = remote.RemoteWorker(None, waits=True)
-    worker._station = "station"
+    worker._actor = "actor"
     (tmp_path / "runs").write_text("no folder")
     run_dir = ResultsPath(tmp_path) / "runs/inn-seed0-00000000"
     request = Request(print, (TrialRequest(None, run_dir, (), 0.0, False),), {})
-    parcel = FileSync("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
+    sync = FileSync("runs/inn-seed0-00000000", {"runs/inn-seed0-00000000/log.txt": b""}, ())
     with pytest.raises(ResultsError, match="inn-seed0-00000000"):
-        worker._take(parcel, request, print)
-    assert (killed, worker._station) == (["station"], None)
+        worker._take(sync, request, print)
+    assert (killed, worker._actor) == (["actor"], None)
 
 
 @pytest.mark.skipif(not THREE, reason="three nodes take minutes: make cluster-test")
