@@ -1,8 +1,9 @@
-"""The registry of operators: one decorated function declares all that the project knows of one.
+"""The registries: one decorated function declares all that the project knows of an operator, ...
 
 The keyword arguments of the function are the keys that a spec may give, their annotations the
-types, and the docstring's `Args:` the descriptions. Built-in operators are the modules of
-`involbench.operators`; a user's own are registered when their file is imported.
+types, and the docstring's `Args:` the descriptions. Built-in operators and architectures are in
+`involbench.operators` and `involbench.models`; a user's own are registered when their file is
+imported.
 """
 
 import inspect
@@ -51,7 +52,28 @@ class Operator:
     """FILE:LINE of the function."""
 
 
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """One registered architecture."""
+
+    name: str
+    build: Callable[..., Any]
+    """(input_shape, num_classes, **arguments) -> an untrained Keras model."""
+    fields: Mapping[str, Any]
+    """The architecture's own arguments, as fields of a pydantic model."""
+    summary: str
+    """The first paragraph of the docstring."""
+    any_image_size: bool
+    channels: Callable[[Mapping[str, Any]], Sequence[int]]
+    scale: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None
+    where: str
+    """FILE:LINE of the function."""
+
+
 _operators: dict[str, Operator] = {}
+_architectures: dict[str, Architecture] = {}
+_ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
+"""Modules of `involbench.models`, in the order in which messages and tables list their networks."""
 _BUILT_IN = (
     "convolution", "involution", "depthwise", "local_self_attention", "outlook_attention", "none",
 )  # fmt: skip
@@ -88,25 +110,78 @@ def operator(
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         name, where = function.__name__, _where(function)
-        taken = _operators.get(name)
-        if taken is None and not function.__module__.startswith("involbench.operators"):
-            taken = operators().get(name)
-        if taken is not None:
-            raise RegistryError(
-                f"{where}: the operator {name!r} is already registered, "
-                f"at {taken.where}; choose another name"
-            )
-        model = arguments_model(function, POSITIONAL, where)
+        if not function.__module__.startswith("involbench.operators."):
+            operators()
+        _refuse_second("operator", name, where, _operators)
+        fields = argument_fields(function, POSITIONAL, where)
+        model = create_model(name, __base__=StrictModel, **fields)
         _operators[name] = Operator(name, function, model, role, keeps_channels, check, macs, where)
         return function
 
     return register
 
 
-def arguments_model(
+def architectures() -> dict[str, Architecture]:
+    """All architectures by name: the built-in ones first."""
+    for file in _ARCHITECTURE_FILES:
+        import_module(f"involbench.models.{file}")
+    return _architectures
+
+
+def architecture(
+    *,
+    any_image_size: bool = False,
+    channels: Callable[[Mapping[str, Any]], Sequence[int]] = lambda arguments: (),
+    scale: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function (input_shape, num_classes, *, ...) that returns a Keras model.
+
+    Args:
+        any_image_size: The weights fit images of every size, because no layer depends on the
+            number of pixels.
+        channels: Arguments -> the channels of each layer of the argument `operator`.
+        scale: (arguments, width) -> the arguments to change so that the model has this width. An
+            architecture with an argument `width` needs none. Only architectures with a width can
+            have `match` in a spec.
+
+    Raises:
+        RegistryError: The name is taken, an argument has no type, or the positional arguments are
+            not the two of the contract.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name, where = function.__name__, _where(function)
+        if not function.__module__.startswith("involbench.models."):
+            architectures()
+        _refuse_second("architecture", name, where, _architectures)
+        fields = argument_fields(function, ("input_shape", "num_classes"), where)
+        by_width = _change_width if "width" in fields else None
+        paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+        _architectures[name] = Architecture(
+            name, function, fields, " ".join(paragraph.split()), any_image_size, channels,
+            scale or by_width, where,
+        )  # fmt: skip
+        return function
+
+    return register
+
+
+def _change_width(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
+    return {"width": width}
+
+
+def _refuse_second(kind: str, name: str, where: str, known: Mapping[str, Any]) -> None:
+    if name in known:
+        raise RegistryError(
+            f"{where}: the {kind} {name!r} is already registered, "
+            f"at {known[name].where}; choose another name"
+        )
+
+
+def argument_fields(
     function: Callable[..., Any], positional: Sequence[str], where: str
-) -> type[StrictModel]:
-    """The keyword arguments of a function as a strict pydantic model.
+) -> dict[str, Any]:
+    """The keyword arguments of a function as fields for `pydantic.create_model`.
 
     Raises:
         RegistryError: The function breaks the contract.
@@ -142,9 +217,12 @@ def arguments_model(
                     f"{where}: {function.__name__}: the keyword {parameter.name!r} has the default "
                     f"{default!r}: {reason}"
                 ) from error
-        text = described.get(parameter.name)
-        fields[parameter.name] = (types[parameter.name], Field(default, description=text))
-    return create_model(function.__name__, __base__=StrictModel, **fields)
+        # Without a text here, the description of the type remains.
+        text: dict[str, Any] = (
+            {"description": described[parameter.name]} if parameter.name in described else {}
+        )
+        fields[parameter.name] = (types[parameter.name], Field(default, **text))
+    return fields
 
 
 def _descriptions(docstring: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
-"""The registry: an operator in one file of the user's is known everywhere."""
+"""The registry: what one file of the user's registers is known everywhere."""
 
 import importlib.util
+import json
+import re
 
 import pytest
 
@@ -8,6 +10,7 @@ from involbench import registry
 from involbench.models import build_model
 from involbench.models.parameters import count_parameters
 from involbench.spec.schema import ExperimentSpec, json_schema
+from tests.cli import called
 
 OPERATOR = '''
 from typing import Annotated
@@ -32,10 +35,32 @@ def twice(channels, kernel_size, strides, *, taps: Annotated[int, Field(gt=0)] =
 '''
 
 
+ARCHITECTURE = '''
+from involbench.registry import architecture
+from involbench.schema_types import PositiveInt
+
+
+@architecture(any_image_size=True)
+def pooled(input_shape, num_classes, *, width: PositiveInt = 6):
+    """One convolution and the mean of each channel.
+
+    Args:
+        width: Channels of the convolution.
+    """
+    import keras
+
+    images = keras.Input(input_shape)
+    x = keras.layers.Conv2D(width, 3, padding="same", name="operator_1")(images)
+    x = keras.layers.GlobalAveragePooling2D(name="head_pool")(x)
+    return keras.Model(images, keras.layers.Dense(num_classes, name="head_logits")(x))
+'''
+
+
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Imports a file of the user's; what it registers is gone after the test."""
     monkeypatch.setattr(registry, "_operators", dict(registry.operators()))
+    monkeypatch.setattr(registry, "_architectures", dict(registry.architectures()))
 
     def load(text):
         path = tmp_path / "my_ops.py"
@@ -73,6 +98,38 @@ def test_an_operator_of_one_file_is_in_spec_schema_and_counts(plugin):
         _experiment({"name": "twice", "taps": 0})
     with pytest.raises(ValueError, match=r"unknown operator 'twise'; .*twice"):
         _experiment("twise")
+
+
+SPEC = """
+name: mine
+data: {dataset: digits, train_size: 40}
+training: {epochs: 1, batch_size: 20}
+models:
+  cnn: {architecture: pooled}
+  narrow: {architecture: pooled, width: 2}
+"""
+
+
+def test_an_architecture_of_one_file_is_in_schema_params_run_and_compare(
+    plugin, tmp_path, here, eager
+):
+    plugin(ARCHITECTURE)
+    schema = json.loads(called("schema", cwd=tmp_path).stdout)["$defs"]["Pooled"]
+    assert schema["description"] == "One convolution and the mean of each channel."
+    assert schema["properties"]["width"]["description"] == "Channels of the convolution."
+    assert "match" in schema["properties"]
+    (tmp_path / "mine.yaml").write_text(SPEC, encoding="utf-8")
+    counted = called("params", "mine.yaml", cwd=tmp_path)
+    assert counted.returncode == 0, counted.stderr
+    assert f"{27 * 6 + 6 + 60 + 10}" in counted.stdout
+    done = called("run", "mine.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    compared = called("compare", "mine", "--json", cwd=tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert {"cnn", "narrow"} <= set(re.findall(r'"(\w+)"', compared.stdout))
+    (tmp_path / "mine.yaml").write_text(SPEC.replace("width: 2", "wdith: 2"), encoding="utf-8")
+    refused = called("validate", "mine.yaml", cwd=tmp_path)
+    assert "unknown key; did you mean 'width'?" in refused.stderr
 
 
 @pytest.mark.parametrize(

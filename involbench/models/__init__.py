@@ -1,6 +1,44 @@
-"""Architecture name -> keras.Model."""
+"""Architecture name -> keras.Model. Keras is imported when a model is built."""
 
-from involbench.models.official_weights import load_official_weights
-from involbench.models.registry import build_model
+from typing import TYPE_CHECKING, Any
+
+from involbench.registry import architectures
+
+if TYPE_CHECKING:
+    import keras
+
+    from involbench.models.official_weights import load_official_weights
 
 __all__ = ["build_model", "load_official_weights"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load_official_weights":
+        from involbench.models.official_weights import load_official_weights
+
+        return load_official_weights
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def build_model(
+    name: str, input_shape: tuple[int, int, int], num_classes: int, **arguments: Any
+) -> "keras.Model":
+    """Build an untrained model.
+
+    Args:
+        name: An architecture's name, such as `"keras_io_inn"`.
+        input_shape: (height, width, channels) of the images, scaled to about unit range.
+        num_classes: Number of classes.
+        **arguments: The architecture's own arguments.
+
+    Returns:
+        A model from images (B, height, width, channels) to logits (B, num_classes). Layers named
+        `head*` turn features into logits, the others make the features.
+
+    Raises:
+        ValueError: The name is unknown, or an argument is out of range.
+    """
+    known = architectures()
+    if name not in known:
+        raise ValueError(f"`name` must be one of {sorted(known)}. Received: name={name!r}")
+    return known[name].build(input_shape, num_classes, **arguments)

@@ -1,31 +1,40 @@
 """The keras.io tutorial's shape, for any operator and any widths."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-import keras
-from keras import layers
+from pydantic import Field
 
-from involbench.models.slot import Operator, apply_operator
+from involbench.models.slot import apply_operator
+from involbench.registry import architecture
+from involbench.schema_types import KernelSize, PositiveInt
+from involbench.spec.operators import OperatorSpec
 
 
+def _scale(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """A width of the first stage, and the others in proportion."""
+    widths = arguments["widths"]
+    return {"widths": tuple(max(1, round(width * other / widths[0])) for other in widths)}
+
+
+@architecture(channels=lambda arguments: arguments["widths"], scale=_scale)
 def plain(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    operator: Operator = "convolution",
-    widths: Sequence[int] = (32, 64, 64),
-    kernel_size: int = 3,
-) -> keras.Model:
-    """One operator a stage, ReLU, max pooling between the stages, and the tutorial's head.
+    *,
+    operator: OperatorSpec = "convolution",
+    widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (32, 64, 64),
+    kernel_size: KernelSize = 3,
+) -> Any:
+    """The shape of the keras.io networks, for any operator and any widths.
 
-    With the defaults it is the tutorial's CNN, of 319,178 trainable parameters for 32x32x3 images
-    and 10 classes. An operator that keeps the channels gets a 1x1 convolution in front where the
+    One operator a stage, ReLU, max pooling between the stages, and the tutorial's head. With the
+    defaults it is the tutorial's CNN, of 319,178 trainable parameters for 32x32x3 images and 10
+    classes. An operator that keeps the channels gets a 1x1 convolution in front where the
     width changes, so that networks of equal width exist of every operator.
 
     Args:
-        input_shape: (height, width, channels) of the images.
-        num_classes: Number of classes.
-        operator: A name, or a mapping with a name and the operator's own arguments.
-        widths: Channels of each stage.
+        widths: Channels of each stage; there is a pooling between each two.
         kernel_size: Height and width of the operator's neighbourhood; odd.
 
     Returns:
@@ -35,6 +44,9 @@ def plain(
         ValueError: There is no stage, the images are too small for the poolings, or the operator's
             arguments do not fit.
     """
+    import keras
+    from keras import layers
+
     if not widths:
         raise ValueError(f"`widths` must name at least one stage. Received: widths={widths}")
     if min(input_shape[:2]) >> (len(widths) - 1) == 0:

@@ -1,22 +1,30 @@
 """A deep stack of residual involutions between two convolutions, as published and as it can run."""
 
-import keras
-from keras import layers
+from typing import Annotated, Any
 
-from involbench.models.slot import Operator, apply_operator
+from pydantic import Field
+
+from involbench.models.slot import apply_operator
+from involbench.registry import architecture
+from involbench.schema_types import KernelSize, PositiveInt
+from involbench.spec.operators import OperatorSpec
 
 _PRESETS = {"involution": {"use_reduce_bias": True}}
 
 
+@architecture(channels=lambda arguments: (arguments["width"],))
 def residual_involution(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    num_layers: int = 50,
-    operator: Operator = "involution",
-    kernel_size: int = 3,
-    width: int = 64,
-) -> keras.Model:
-    """A 3x3 convolution to `width` channels, residual operators, a 3x3 convolution to 3, a head.
+    *,
+    num_layers: Annotated[PositiveInt, Field(le=1000)] = 50,
+    operator: OperatorSpec = "involution",
+    kernel_size: KernelSize = 3,
+    width: PositiveInt = 64,
+) -> Any:
+    """A deep stack of residual blocks of one operator each, at the full size of the image.
+
+    A 3x3 convolution to `width` channels, residual operators, a 3x3 convolution to 3, a head.
 
     The published network has 50 involutions of 64 channels, 16 a group, with kernels of 3x3,
     reduction ratio 4, a bias on the reduce convolution and no stride; its twin is this one with
@@ -32,10 +40,7 @@ def residual_involution(
     0.99 the moving averages were far behind after two epochs, and the tested network at chance.
 
     Args:
-        input_shape: (height, width, channels) of the images.
-        num_classes: Number of classes.
         num_layers: Number of residual blocks.
-        operator: A name, or a mapping with a name and the operator's own arguments.
         kernel_size: Height and width of the operator's neighbourhood; odd.
         width: Channels of the blocks.
 
@@ -45,6 +50,9 @@ def residual_involution(
     Raises:
         ValueError: The operator's arguments do not fit.
     """
+    import keras
+    from keras import layers
+
     inputs = keras.Input(input_shape)
     x = layers.Conv2D(width, 3, padding="same", activation="relu", name="stem_conv")(inputs)
     for block in range(1, num_layers + 1):

@@ -7,14 +7,15 @@ References:
       https://github.com/d-li14/involution.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-import keras
-from keras import layers
+from pydantic import Field
 
-from involbench.layers.symmetric import SymmetricConv2D
 from involbench.models.slot import Operator, apply_operator
-from involbench.ops.geometry import check_choice
+from involbench.registry import architecture
+from involbench.schema_types import KernelSize, PositiveInt
+from involbench.spec.operators import OperatorSpec
 
 Tensor = Any
 
@@ -30,28 +31,32 @@ BLOCKS = {
 STEMS = ("imagenet", "cifar")
 
 
+def _channels(arguments: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of the four stages."""
+    return tuple(arguments["width"] * 2**stage for stage in range(4))
+
+
+@architecture(any_image_size=True, channels=_channels)
 def resnet(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    depth: int = 50,
-    operator: Operator = "convolution",
-    kernel_size: int = 3,
-    stem: str = "imagenet",
-    width: int = 64,
-) -> keras.Model:
-    """ResNet, with any operator in the middle of its bottlenecks, or twice in each basic block.
+    *,
+    depth: Literal[18, 26, 38, 50, 101, 152] = 50,
+    operator: OperatorSpec = "convolution",
+    kernel_size: KernelSize = 3,
+    stem: Literal["imagenet", "cifar"] = "imagenet",
+    width: PositiveInt = 64,
+) -> Any:
+    """ResNet, with any operator where it has its 3x3 convolutions.
 
-    The last normalization of each block starts at zero, as in RedNet, whatever the operator.
+    That is in the middle of its bottlenecks, and twice in each basic block. The last normalization
+    of each block starts at zero, as in RedNet, whatever the operator.
 
     Args:
-        input_shape: (height, width, channels) of the images.
-        num_classes: Number of classes.
-        depth: 18 (basic blocks), 26, 38, 50, 101 or 152.
-        operator: A name, or a mapping with a name and the operator's own arguments.
+        depth: Number of layers: basic blocks at 18, else bottlenecks.
         kernel_size: Height and width of the operator's neighbourhood; odd.
-        stem: `"imagenet"`, a 7x7 convolution and a max pooling, each with stride 2; or `"cifar"`,
-            a 3x3 convolution without stride.
-        width: Channels of the stem and of the operator in the first stage; doubled by each stage.
+        stem: imagenet: 7x7 convolution and max pooling, each with stride 2; cifar: 3x3.
+        width: Channels of the first stage; each doubles them.
 
     Returns:
         A model from images to logits (B, num_classes).
@@ -59,6 +64,10 @@ def resnet(
     Raises:
         ValueError: The depth or the stem is unknown, or the operator's arguments do not fit.
     """
+    import keras
+
+    from involbench.ops.geometry import check_choice
+
     check_choice("stem", stem, STEMS)
     inputs = keras.Input(input_shape)
     if stem == "cifar":
@@ -68,15 +77,17 @@ def resnet(
     return _finished(inputs, x, num_classes, depth, operator, kernel_size, width, "resnet")
 
 
+@architecture(any_image_size=True)
 def rednet(
     input_shape: tuple[int, int, int],
     num_classes: int,
-    depth: int = 50,
-    kernel_size: int = 7,
-    width: int = 64,
-    stem_kernel_size: int = 3,
-) -> keras.Model:
-    """RedNet: ResNet with 7x7 involutions in the bottlenecks, and one in the stem.
+    *,
+    depth: Literal[26, 38, 50, 101, 152] = 50,
+    kernel_size: KernelSize = 7,
+    width: Annotated[PositiveInt, Field(multiple_of=32)] = 64,
+    stem_kernel_size: KernelSize = 3,
+) -> Any:
+    """RedNet, as its authors have it: ResNet with 7x7 involutions, and one in the stem.
 
     16 channels share a kernel, and the reduction ratio is 4. The authors' classifier has a 3x3
     involution in its stem, their detector a 7x7 one. At 1000 classes and depth 26, 38, 50, 101 and
@@ -84,12 +95,10 @@ def rednet(
     33.99, as published, with the second, which adds 720.
 
     Args:
-        input_shape: (height, width, channels) of the images.
-        num_classes: Number of classes.
-        depth: 26, 38, 50, 101 or 152.
-        kernel_size: Height and width of the involution kernels in the blocks; odd.
-        width: Channels of the stem and of the involutions in the first stage; a multiple of 32.
-        stem_kernel_size: Height and width of the involution kernels in the stem; odd.
+        depth: Number of layers.
+        kernel_size: Height and width of the operator's neighbourhood; odd.
+        width: Channels of the first stage, a multiple of 32; each stage doubles them.
+        stem_kernel_size: Of the involution in the stem; odd.
 
     Returns:
         A model from images to logits (B, num_classes).
@@ -97,6 +106,10 @@ def rednet(
     Raises:
         ValueError: The depth is unknown, or the width does not fit.
     """
+    import keras
+
+    from involbench.ops.geometry import check_choice
+
     if width % 32:
         raise ValueError(
             "`width` must be a multiple of 32, so that 16 channels share a kernel in the stem too. "
@@ -120,8 +133,13 @@ def _finished(
     kernel_size: int,
     width: int,
     name: str,
-) -> keras.Model:
+) -> Any:
     """The four stages and the head, behind a stem."""
+    import keras
+    from keras import layers
+
+    from involbench.ops.geometry import check_choice
+
     check_choice("depth", depth, tuple(BLOCKS))
     block = _basic if depth == 18 else _bottleneck
     for stage, count in enumerate(BLOCKS[depth]):
@@ -137,6 +155,8 @@ def _finished(
 def _bottleneck(
     x: Tensor, operator: Operator, filters: int, kernel_size: int, strides: int, name: str
 ) -> Tensor:
+    from keras import layers
+
     shortcut = _shortcut(x, 4 * filters, strides, name)
     y = _convolved(x, filters, 1, 1, f"{name}_conv1", f"{name}_bn1")
     y = apply_operator(y, operator, filters, kernel_size, strides, f"{name}_conv2", _presets())
@@ -148,6 +168,8 @@ def _bottleneck(
 def _basic(
     x: Tensor, operator: Operator, filters: int, kernel_size: int, strides: int, name: str
 ) -> Tensor:
+    from keras import layers
+
     shortcut = _shortcut(x, filters, strides, name)
     y = apply_operator(x, operator, filters, kernel_size, strides, f"{name}_conv1", _presets())
     y = _activated(_normalized(y, f"{name}_bn1"), f"{name}_conv1_relu")
@@ -172,11 +194,15 @@ def _convolved(
 
 
 def _convolution(x: Tensor, filters: int, kernel_size: int, strides: int, name: str) -> Tensor:
+    from involbench.layers.symmetric import SymmetricConv2D
+
     settings = _presets()["convolution"]
     return SymmetricConv2D(filters, kernel_size, strides=strides, name=name, **settings)(x)
 
 
 def _normalized(x: Tensor, name: str, zero: bool = False) -> Tensor:
+    from keras import layers
+
     gamma = "zeros" if zero else "ones"
     return layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, name=name
@@ -184,10 +210,14 @@ def _normalized(x: Tensor, name: str, zero: bool = False) -> Tensor:
 
 
 def _activated(x: Tensor, name: str) -> Tensor:
+    from keras import layers
+
     return layers.ReLU(name=name)(x)
 
 
 def _max_pooled(x: Tensor) -> Tensor:
+    from keras import layers
+
     # What is pooled is never negative, so zeros around it are as good as minus infinity.
     x = layers.ZeroPadding2D(1, name="stem_pad")(x)
     return layers.MaxPooling2D(3, 2, name="stem_pool")(x)
@@ -198,6 +228,8 @@ def _presets() -> dict[str, dict[str, Any]]:
 
     Made anew for every layer: one initializer gives the same numbers each time.
     """
+    import keras
+
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
     return {
         "convolution": {"use_bias": False, "kernel_initializer": initializer},

@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-from keras import layers
-
 from involbench.operators import make_operator
 from involbench.registry import operators
 
@@ -27,14 +24,14 @@ def named(operator: Operator) -> tuple[str, dict[str, Any]]:
 
 
 def apply_operator(
-    x: keras.KerasTensor,
+    x: Any,
     operator: Operator,
     filters: int,
     kernel_size: int,
     strides: int,
     name: str,
     presets: Mapping[str, Mapping[str, Any]],
-) -> keras.KerasTensor:
+) -> Any:
     """Apply an operator, behind a 1x1 convolution to `filters` channels if it must have as many.
 
     Args:
@@ -56,6 +53,8 @@ def apply_operator(
     settings = {**presets.get(kind, {}), **{key: _of_keras(arguments[key]) for key in arguments}}
     known = operators().get(kind)
     if known and known.keeps_channels and x.shape[-1] != filters:
+        from keras import layers
+
         x = layers.Conv2D(filters, 1, name=f"{name}_widen")(x)
     try:
         layer = make_operator(kind, filters, kernel_size, strides, name, **settings)

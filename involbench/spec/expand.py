@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from involbench.errors import UsageError
-from involbench.spec.architectures import ARCHITECTURES
+from involbench.registry import architectures
 from involbench.spec.load import LoadedSpec
 from involbench.spec.messages import problems_of
 from involbench.spec.schema import ExperimentSpec
@@ -48,12 +48,12 @@ def adhoc_trial(text: str) -> tuple[str, Trial]:
 
 def is_architecture(text: str) -> bool:
     """Whether it is what `adhoc_trial` takes."""
-    return text.lstrip().startswith("{") or text in ARCHITECTURES
+    return text.lstrip().startswith("{") or text in architectures()
 
 
 def near_architecture(text: str) -> str | None:
     """The architecture whose name is nearest to a text, if one is near."""
-    return nearest(text, ARCHITECTURES)
+    return nearest(text, architectures())
 
 
 def _short(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from involbench.spec.architectures import ARCHITECTURES, Match
+from involbench.spec.architectures import Match, architecture_specs
 from involbench.spec.claims import Claim, Margin
 from involbench.spec.schema import DataSpec, EvaluateSpec, ExperimentSpec, TrainingSpec, keys_of
 from involbench.spec.yaml import Problem
@@ -77,7 +77,7 @@ def _problem(details: ErrorDetails) -> Problem:
 
 def _untagged(loc: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
     """The key path, without the architecture that pydantic puts behind a model's name."""
-    if loc[:1] == ("models",) and len(loc) > 2 and loc[2] in ARCHITECTURES:
+    if loc[:1] == ("models",) and len(loc) > 2 and loc[2] in architecture_specs():
         return (*loc[:2], *loc[3:]), str(loc[2])
     return loc, None
 
@@ -108,7 +108,7 @@ def _quoted_number(kind: str, given: Any) -> bool:
 def _known(path: KeyPath, tag: str | None) -> list[str]:
     """The keys that could stand where an unknown one does."""
     around = tuple(part for part in path[:-1] if isinstance(part, str))
-    section = ARCHITECTURES[tag] if tag else {**_SECTIONS, **_LISTED}[around]
+    section = architecture_specs()[tag] if tag else {**_SECTIONS, **_LISTED}[around]
     if tag and len(path) > 3:  # The one mapping that architectures have.
         section = Match
     return [name for name in section.model_fields if name != "architecture" or not tag]
@@ -133,11 +133,11 @@ def _elsewhere(path: KeyPath, tag: str | None, name: str | None) -> str | None:
 
 def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:
     """Of a spec; and before them those of a model with that architecture, from the model on."""
-    return (keys_of(ARCHITECTURES[tag]) if tag else ()) + keys_of(ExperimentSpec)
+    return (keys_of(architecture_specs()[tag]) if tag else ()) + keys_of(ExperimentSpec)
 
 
 def _architecture(path: KeyPath, given: Any) -> Problem:
-    names = list(ARCHITECTURES)
+    names = list(architecture_specs())
     if "architecture" not in given:
         return Problem(
             (*path, "architecture"), f"missing; this key is required: one of {', '.join(names)}"

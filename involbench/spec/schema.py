@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 
+from involbench.registry import architectures
 from involbench.schema_types import (
     Fraction,
     Name,
@@ -25,7 +26,7 @@ from involbench.schema_types import (
     problem,
     problems_below,
 )
-from involbench.spec.architectures import ARCHITECTURES, ModelSpec, match_fault
+from involbench.spec.architectures import ModelSpec, match_fault
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec
 from involbench.text import KeyPath, describe, suggest
@@ -372,7 +373,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     def _some_model_takes_the_sizes(cls, value: EvaluateSpec, info: ValidationInfo) -> EvaluateSpec:
         models = info.data.get("models", {}).values()
         if value.image_size and models and not any(model.any_image_size for model in models):
-            known = ", ".join(name for name, cls in ARCHITECTURES.items() if cls.any_image_size)
+            known = ", ".join(name for name, each in architectures().items() if each.any_image_size)
             text = f"no model takes images of another size than it was trained on; {known} do"
             raise problems_below([(("image_size",), text)])
         return value

@@ -4,7 +4,7 @@ import pytest
 
 from involbench.models import build_model
 from involbench.models.parameters import build_without_weights
-from involbench.spec.architectures import ARCHITECTURES
+from involbench.spec.architectures import architecture_specs
 
 PLACES = [
     *({"architecture": "plain", "widths": widths} for widths in ([8], [20], [16, 32], [64, 24])),
@@ -31,7 +31,7 @@ OPERATORS = [
 def test_a_spec_and_the_layers_refuse_the_same_channels(operator):
     refused = set()
     for place in PLACES:
-        spec = ARCHITECTURES[place["architecture"]](operator=operator, **place)
+        spec = architecture_specs()[place["architecture"]](operator=operator, **place)
         try:
             with build_without_weights():
                 build_model(spec.architecture, (16, 16, 4), 10, **spec.arguments)

@@ -1,7 +1,5 @@
 """The architectures: published parameter counts, one registry, and saving."""
 
-import inspect
-
 import keras
 import numpy as np
 import pytest
@@ -10,8 +8,6 @@ from involbench import registry
 from involbench.layers import Involution2D
 from involbench.models import build_model, resnet
 from involbench.models.parameters import build_without_weights, count_parameters
-from involbench.models.registry import ARCHITECTURES
-from involbench.spec import architectures
 from tests.effort import THOROUGH
 
 PUBLISHED = {
@@ -112,19 +108,7 @@ def output(model, x):
     return keras.ops.convert_to_numpy(model(x, training=False))
 
 
-def test_the_spec_offers_exactly_what_the_registry_builds():
-    offered = architectures.ARCHITECTURES
-    assert offered.keys() == ARCHITECTURES.keys()
-    for name, cls in offered.items():
-        parameters = list(inspect.signature(ARCHITECTURES[name]).parameters.values())[2:]
-        in_builder = {parameter.name: parameter.default for parameter in parameters}
-        fields = {key: field.default for key, field in cls.model_fields.items()}
-        fields.pop("architecture")
-        fields.pop("match", None)  # It stands for a width.
-        assert fields == in_builder, name
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", registry.architectures())
 def test_the_spec_knows_whose_weights_fit_images_of_any_size(name):
     small = {"resnet": {"width": 8, "depth": 18}, "rednet": {"width": 32, "depth": 26}}
     arguments = small.get(name, {"width": 16, "num_layers": 1} if "residual" in name else {})
@@ -132,7 +116,7 @@ def test_the_spec_knows_whose_weights_fit_images_of_any_size(name):
         [weight.shape for weight in build_model(name, (side, side, 3), 10, **arguments).weights]
         for side in (32, 24)
     ]
-    assert (shapes[0] == shapes[1]) == architectures.ARCHITECTURES[name].any_image_size
+    assert (shapes[0] == shapes[1]) == registry.architectures()[name].any_image_size
 
 
 def test_unknown_architecture_is_named():

@@ -18,13 +18,13 @@ from involbench.reporting.progress import (
 from involbench.reporting.units import duration
 from involbench.results.record import EpochReport, RunRecord
 from involbench.runner.runner import EpochEnded, Planned, SeedEnded, TrialEnded, TrialStarted
-from involbench.spec.architectures import KerasIoCnn, KerasIoInn
+from involbench.spec.architectures import architecture_specs
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
 
 ARCHITECTURES = {
-    "cnn": KerasIoCnn(architecture="keras_io_cnn"),
-    "inn": KerasIoInn(architecture="keras_io_inn"),
+    "cnn": architecture_specs()["keras_io_cnn"](architecture="keras_io_cnn"),
+    "inn": architecture_specs()["keras_io_inn"](architecture="keras_io_inn"),
 }
 
 

@@ -12,7 +12,7 @@ from involbench.data import make_dataset
 from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath
 from involbench.results.store import ended
-from involbench.spec.architectures import KerasIoControl
+from involbench.spec.architectures import architecture_specs
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
 from involbench.training.trial import run_trial
@@ -20,7 +20,7 @@ from involbench.training.trial import run_trial
 TRIAL = Trial(
     experiment="full",
     model="control",
-    architecture=KerasIoControl(architecture="keras_io_control"),
+    architecture=architecture_specs()["keras_io_control"](architecture="keras_io_control"),
     data=DataSpec(dataset="digits"),
     training=TrainingSpec(epochs=1, batch_size=20, checkpoint_every=1),
     seed=0,

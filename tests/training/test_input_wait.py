@@ -10,7 +10,7 @@ from involbench.reporting.progress import trial_line
 from involbench.results.paths import ResultsPath
 from involbench.results.record import too_much
 from involbench.runner.runner import TrialEnded, TrialStarted
-from involbench.spec.architectures import KerasIoControl
+from involbench.spec.architectures import architecture_specs
 from involbench.spec.schema import DataSpec, TrainingSpec
 from involbench.spec.trial import Trial
 from involbench.training import prefetch as input_wait
@@ -21,7 +21,7 @@ from tests.training.slow_batches import SECONDS, starving
 TRIAL = Trial(
     experiment="hungry",
     model="control",
-    architecture=KerasIoControl(architecture="keras_io_control"),
+    architecture=architecture_specs()["keras_io_control"](architecture="keras_io_control"),
     data=DataSpec(dataset="digits", augmentation=("flip",)),
     training=TrainingSpec(epochs=1, batch_size=8),
     seed=0,
