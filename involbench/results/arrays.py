@@ -33,7 +33,7 @@ def write_arrays(path: ResultsPath, arrays: Mapping[str, NDArray[np.generic]]) -
 
 @contextmanager
 def arrays_in(path: ResultsPath, largest: int) -> Iterator[NpzFile]:
-    """The arrays of an npz file, for the length of a `with`.
+    """Open the arrays of an npz file for the length of a `with`.
 
     Args:
         path: The file.
@@ -59,19 +59,19 @@ def arrays_in(path: ResultsPath, largest: int) -> Iterator[NpzFile]:
 
 @dataclass(frozen=True, eq=False)
 class ImageBatch:
-    """N images as a network gets them, before they are scaled."""
+    """N images as the input of a network, before scaling."""
 
     names: tuple[str, ...]
-    """The file each is from, or its number among the test images."""
+    """File names, or numbers in the test set."""
     pixels: NDArray[np.uint8]
     """(N, H, W, C)."""
     labels: NDArray[np.int64] | None
-    """The true classes, (N,), where they are known."""
+    """The true classes, (N,), if known."""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says of images."""
+    """The predictions of a network for images."""
 
     images: ImageBatch
     probabilities: NDArray[np.float64]
@@ -80,19 +80,19 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class LayerKernels:
-    """The kernels that one involution layer makes for N images."""
+    """The kernels that one involution layer generates for N images."""
 
     name: str
     kernel_size: tuple[int, int]
     sums: NDArray[np.float32]
-    """The sum of each kernel's values, (N, H', W', groups): H' and W' as the layer's output."""
+    """The sum of the values of each kernel, (N, H', W', groups), at the output size."""
     kernels: NDArray[np.float32] | None
-    """Those at one pixel, (N, groups, Kh, Kw), where one is asked for."""
+    """The kernels at one pixel, (N, groups, Kh, Kw), if one was given."""
 
 
 @dataclass(frozen=True, eq=False)
 class KernelMaps:
-    """The kernels of every involution layer of a network, in its order."""
+    """The kernels of every involution layer of a network, in order."""
 
     images: ImageBatch
     layers: tuple[LayerKernels, ...]
@@ -100,7 +100,7 @@ class KernelMaps:
 
 @dataclass(frozen=True)
 class StoredPredictions:
-    """N test images and C classes."""
+    """`predictions.npz`: N test images and C classes."""
 
     labels: NDArray[np.int64]
     """The true classes, (N,)."""
@@ -134,16 +134,16 @@ def read_predictions(run: StoredRun) -> StoredPredictions:
 
 MOST_SAMPLE_IMAGES = 100
 MOST_BYTES = 2**21
-"""Of all images kept, unpacked."""
+"""Bytes of all stored images, unpacked."""
 
 
 def sample_images_path(experiment: ResultsPath, fingerprint: str) -> ResultsPath:
-    """Where the images of a dataset are, in an experiment's folder."""
+    """The file with the sample images of a dataset in an experiment folder."""
     return experiment / f"images-{fingerprint[:12]}.npz"
 
 
 def write_sample_images(path: ResultsPath, images: ImageBatch) -> None:
-    """Write test images; their names are their numbers in the test set.
+    """Write sample images, whose names are their numbers in the test set.
 
     Raises:
         ResultsError: The folder cannot be written or the disk is full.
@@ -154,7 +154,7 @@ def write_sample_images(path: ResultsPath, images: ImageBatch) -> None:
 
 
 def read_sample_images(path: ResultsPath) -> ImageBatch:
-    """Read them again.
+    """Read sample images.
 
     Raises:
         ResultsError: The file is missing, damaged, or does not hold what it should.
@@ -172,17 +172,17 @@ def read_sample_images(path: ResultsPath) -> ImageBatch:
 NAME = "kernels.npz"
 _MOST_IMAGES = 1000
 _MOST_GROUPS = 16
-"""Of a layer with more the mean of all is kept."""
+"""Groups stored for a layer; for more, only the mean of all."""
 
 
 @dataclass(frozen=True, eq=False)
 class KernelSums:
-    """The sums of the kernels' values at each pixel."""
+    """`kernels.npz`: the sum of the kernel values at each pixel."""
 
     images: tuple[str, ...]
-    """Their numbers in the test set, N."""
+    """Their N numbers in the test set."""
     sums: dict[str, NDArray[np.float32]]
-    """Layer -> (N, H', W', groups), with one group in place of many."""
+    """Layer -> (N, H', W', groups)."""
 
 
 def write_kernel_maps(run_dir: ResultsPath, maps: KernelMaps) -> None:
@@ -203,7 +203,7 @@ def write_kernel_maps(run_dir: ResultsPath, maps: KernelMaps) -> None:
 
 
 def read_kernel_maps(run_dir: ResultsPath) -> KernelSums:
-    """Read it again.
+    """Read kernels.npz of a run folder.
 
     Raises:
         ResultsError: It is missing, damaged, or does not hold what it should.

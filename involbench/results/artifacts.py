@@ -1,4 +1,4 @@
-"""What lies in a run folder: every file with its size, and whether involbench put it there."""
+"""The contents of a run folder: every file with its size, and whether involbench wrote it."""
 
 import os
 import re
@@ -19,12 +19,12 @@ _EXPERIMENT_FILES = re.compile(
     r"spec\.yaml|comparison\.(json|csv)|report\.html|images-[0-9a-f]{12}\.npz"
 )
 _DEEPEST = 50
-"""Folders in folders, below which nothing is looked at."""
+"""Maximum depth of nested folders."""
 _TEMPORARY = re.compile(r"(?P<folder>(.+/)?)\.(?P<name>[^/]+)\.[a-z0-9_]{8,16}\.tmp")
 
 
 class Item(NamedTuple):
-    """A file or a folder below a run folder; what a link points to is not looked at."""
+    """A file or folder below a run folder; links are not followed."""
 
     name: str
     """Relative to the run folder, with "/"."""
@@ -37,7 +37,7 @@ class Item(NamedTuple):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it is a file of involbench's under the name that it has while it is written."""
+        """Whether it is a temporary file of involbench, which is renamed when complete."""
         if self.kind != "file":
             return False
         match = _TEMPORARY.fullmatch(self.name)
@@ -47,14 +47,14 @@ class Item(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether involbench writes such a thing into a run folder."""
+        """Whether involbench writes such a file or folder into a run folder."""
         names = _RUN_FOLDERS if self.kind == "folder" else _RUN_FILES
         known = self.kind != "other" and names.fullmatch(self.name) is not None
         return known or self.is_temporary
 
 
 def items_below(folder: ResultsPath, skip: str = "") -> list[Item]:
-    """Everything below a folder, what lies in a folder after it; empty where it cannot be read.
+    """Everything below a folder, each folder before its contents; empty if it cannot be read.
 
     Args:
         folder: The folder, of a run or another.
@@ -83,7 +83,7 @@ def total_size(items: Iterable[Item]) -> int:
 
 
 def _items_in(folder: ResultsPath, inside: str) -> list[Item] | None:
-    """None where they cannot be listed. What vanishes meanwhile is left out."""
+    """The entries of a folder that still exist; None if it cannot be listed."""
     items = []
     try:
         place = folder / inside if inside else folder

@@ -1,4 +1,4 @@
-"""What benchmarks and exports measured of a run's network, and where that is kept."""
+"""Results of benchmarks and exports, and their files."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from involbench.results.record import Hardware, Record
 
 Part = Literal["forward", "forward_and_gradients"]
 PARTS: tuple[Part, ...] = get_args(Part)
-"""The result alone, or the result and the gradients by both arguments."""
+"""Only the result, or also the gradients with respect to both arguments."""
 
 Form = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
 """Our operator, the published arithmetic, and two convolutions for orientation.
@@ -31,7 +31,7 @@ _FLOAT32_BYTES = 4
 
 
 class OperatorShape(Record):
-    """What an involution is applied to."""
+    """The input shape and settings of an involution."""
 
     batch: int
     height: int
@@ -41,23 +41,23 @@ class OperatorShape(Record):
     groups: int
 
     def __str__(self) -> str:
-        """As the command line takes it."""
+        """In the format of the command line."""
         return ",".join(str(value) for value in self.model_dump().values())
 
     @property
     def image_bytes(self) -> int:
-        """The images in float32; the result is as large."""
+        """Bytes of the images in float32, and also of the result."""
         return _FLOAT32_BYTES * self.batch * self.height * self.width * self.channels
 
     @property
     def kernels_bytes(self) -> int:
-        """The kernels in float32."""
+        """Bytes of the kernels in float32."""
         taps = self.kernel_size**2
         return _FLOAT32_BYTES * math.prod((self.batch, self.height, self.width, self.groups, taps))
 
     @property
     def patches_bytes(self) -> int:
-        """Every pixel's neighbourhood in float32, which the published arithmetic builds."""
+        """Bytes of all patches in float32, which the published algorithm materializes."""
         return self.image_bytes * self.kernel_size**2
 
     def weights_bytes(self, form: Form) -> int:
@@ -71,7 +71,7 @@ class OperatorShape(Record):
                 return self.kernels_bytes
 
     def floor_bytes(self, form: Form, part: Part) -> int:
-        """What must move at least: every argument and every result once.
+        """The least memory traffic: every argument and every result once.
 
         With gradients these are the images, the result, and a gradient of each; the kernels or
         weights and their gradient.
@@ -86,28 +86,28 @@ class OperatorShape(Record):
 
 
 class Machine(Record):
-    """Where something was measured."""
+    """The environment of a measurement."""
 
     versions: dict[str, str]
     hardware: Hardware
 
 
 class FormTimes(Record):
-    """One form at one shape."""
+    """Times of one form at one shape."""
 
     first_call_seconds: float
     """Forward and gradients for the first time: tracing, compiling, and the call."""
     seconds: dict[Part, tuple[float, ...]]
-    """One value a repeat."""
+    """One value per repeat."""
 
 
 class OperatorTimes(Record):
-    """All forms at one shape, timed in one process."""
+    """Times of all forms at one shape, in one process."""
 
     shape: OperatorShape
     data_format: str
     patches: str
-    """How the published arithmetic is written on this backend."""
+    """The implementation of the published algorithm on this backend."""
     unfold: str | None
     """What `unfold` is, with the version of PyTorch; None where it is not among the forms."""
     forms: dict[Form, FormTimes]
@@ -123,7 +123,7 @@ class OperatorMemory(Record):
 
     peak_bytes: dict[Form, dict[Part, int]]
     method: str
-    """How it was measured, in words."""
+    """How it was measured."""
 
 
 class NetworkSteps(Record):
@@ -131,33 +131,33 @@ class NetworkSteps(Record):
 
     first_step_seconds: float
     seconds: tuple[float, ...]
-    """Of each later step."""
+    """Seconds of each later step."""
     losses: tuple[float, ...]
-    """Of every batch, the first included."""
+    """Of every batch, including the first."""
 
 
 class StepTimes(Record):
-    """Training steps of the networks, in alternation in one process."""
+    """Training steps of the networks, timed alternately in one process."""
 
     batch_size: int
     image_shape: tuple[int, int, int]
     patches: str
-    """How the published arithmetic is written on this backend."""
+    """The implementation of the published algorithm on this backend."""
     networks: dict[Network, NetworkSteps]
     machine: Machine
 
 
 class ModelSizes(Record):
-    """What a network weighs, before anything is timed."""
+    """The size of a network."""
 
     parameters: int
-    """With those that are not trained."""
+    """Including those that are not trained."""
     macs: int | None
-    """Multiply-accumulates for one image; None where not every layer is counted."""
+    """Multiply-accumulates for one image; None if a layer cannot be counted."""
     activations: int
-    """Numbers in all layers' results for one image, without the image itself."""
+    """Values in the outputs of all layers for one image, without the image."""
     file_bytes: int
-    """Of its saved file, without the optimizer's state."""
+    """Bytes of the saved file, without the optimizer state."""
 
 
 class ModelTimes(Record):
@@ -179,11 +179,11 @@ class ModelTimes(Record):
 
 
 class ModelsTimes(Record):
-    """Networks timed in alternation in one process."""
+    """Networks timed alternately in one process."""
 
     models: tuple[ModelTimes, ...]
     step_batch: int
-    """Images in a training step."""
+    """Images per training step."""
     machine: Machine
 
 
@@ -195,13 +195,13 @@ class ModelsMemory(Record):
     step_bytes: dict[str, int | None]
     """Of a training step; None where the backend cannot tell."""
     method: str
-    """How it was measured, in words."""
+    """How it was measured."""
 
 
 Format = Literal["saved_model", "onnx", "litert", "litert_float16", "litert_int8"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 LITERT: frozenset[Format] = frozenset(("litert", "litert_float16", "litert_int8"))
-"""Those that take one image at a time."""
+"""Formats that take one image at a time."""
 
 EXTRAS: dict[Format, str] = {
     "onnx": "onnx",
@@ -209,7 +209,7 @@ EXTRAS: dict[Format, str] = {
     "litert_float16": "litert",
     "litert_int8": "litert",
 }
-"""The extra of involbench that a format needs beside TensorFlow."""
+"""The optional dependency that a format needs besides TensorFlow."""
 
 FILE_NAMES: dict[Format, str] = {
     "saved_model": "saved_model",
@@ -221,16 +221,16 @@ FILE_NAMES: dict[Format, str] = {
 """A folder, and files."""
 
 TOLERANCE = 1e-3
-"""By how much a probability may differ from Keras' where the weights are the same float32."""
+"""How much a probability may differ from Keras with the same float32 weights."""
 
 
 def tolerance(form: Format) -> float | None:
-    """What no probability may differ by; None for a format that rounds the weights."""
+    """The largest allowed difference of a probability; None if a format rounds the weights."""
     return TOLERANCE if form in ("saved_model", "onnx", "litert") else None
 
 
 class ExportRecord(Record):
-    """One exported network, held against the Keras model that it was made of."""
+    """One exported network, compared with its Keras model."""
 
     schema_version: Literal[1] = 1
     run_id: str
@@ -243,13 +243,13 @@ class ExportRecord(Record):
     class_names: tuple[str, ...]
     """What the probabilities in the result are of, in order."""
     test_images: int
-    """On which both were compared."""
+    """Images used for the comparison."""
     largest_difference: float
     """Between a probability and Keras'."""
     agreement: float
-    """The share of images to which both give the same class."""
+    """The share of images with the same predicted class."""
     accuracy: float
-    """The share of images to which it gives the true class."""
+    """The share of images with the right predicted class."""
     keras_accuracy: float
     """That of the Keras model on the same images."""
     versions: dict[str, str]
@@ -287,7 +287,7 @@ class MeasuredExport(Record):
 
 
 class MeasuredExports(Record):
-    """Networks in all their formats, timed side by side."""
+    """Networks in all formats, timed side by side."""
 
     exports: tuple[MeasuredExport, ...]
     failures: tuple[str, ...]
@@ -313,7 +313,7 @@ class BenchmarkMetrics(Record):
 
 
 def write_costs(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
-    """Keep what was measured, in place of what was before.
+    """Write the results, replacing earlier ones.
 
     Raises:
         ResultsError: The run's folder cannot be written.
@@ -327,7 +327,7 @@ def read_costs(folder: ResultsPath) -> list[BenchmarkMetrics]:
 
 
 def costs_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
-    """The same by benchmark."""
+    """The metrics of a run, by benchmark."""
     return {kind: costs for kind in _KINDS if (costs := _read(folder, kind)) is not None}
 
 

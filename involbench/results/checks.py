@@ -1,4 +1,4 @@
-"""What `doctor` finds, and whether a folder can hold results."""
+"""The findings of `doctor`, and checks of the results folder."""
 
 import shutil
 import tempfile
@@ -14,31 +14,31 @@ from involbench.results.record import Record
 from involbench.results.store import is_held, lock_run
 
 Status = Literal["ok", "warning", "problem"]
-"""Nothing to do; a run works, but not as well as it could; a run would fail."""
+"""Fine; a run works, but could work better; a run would fail."""
 
 Topic = Literal["software", "backend", "environment", "folders", "data", "experiment"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
-"""In the order of a page."""
+"""In the order of the output."""
 
 
 class Check(Record):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     topic: Topic
     name: str
     status: Status
     found: str
-    """In one line."""
+    """On one line."""
     remedy: str | None = None
-    """What to do about it; of something that is fine, how to have more of it."""
+    """What to do or, if the check passed, how to improve."""
 
 
 class Examination(Record):
-    """All that was found, and the machine as run records describe it."""
+    """All findings, and the machine as in run records."""
 
     findings: tuple[Check, ...]
     machine: Machine | None
-    """None where the backend could not be asked."""
+    """None if the backend could not be queried."""
 
     @property
     def status(self) -> Status:
@@ -47,7 +47,7 @@ class Examination(Record):
 
 
 def worst(findings: Sequence[Check]) -> Status:
-    """The status that all of them have together."""
+    """The worst status."""
     found = {finding.status for finding in findings}
     return "problem" if "problem" in found else "warning" if "warning" in found else "ok"
 
@@ -63,11 +63,11 @@ def failing(topic: Topic, name: str, error: InvolbenchError) -> Check:
 
 
 _LITTLE = 10**9
-"""Bytes free below which a sweep may not end."""
+"""With fewer free bytes, a sweep may fail."""
 
 
 def examine_results(folder: Path) -> Iterator[Check]:
-    """Whether runs can be written there, and keep out of each other's way."""
+    """Check that runs can be written there, and that locks work."""
     remedy = "choose another folder with --results DIR"
     writable = examine_folder("results", folder, remedy)
     yield writable

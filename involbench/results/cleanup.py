@@ -1,4 +1,4 @@
-"""What can go from a results tree without losing a result, and deleting it.
+"""Find and delete files that a results tree no longer needs.
 
 Those are runs that were cut off, and what such runs and interrupted writing left behind. What is
 in use, has a result, or was not made by involbench never counts as left over.
@@ -23,13 +23,13 @@ _STALE = 60 * 60
 
 @dataclass(frozen=True)
 class Leftover:
-    """One thing that can go: a run folder, another folder, or a file."""
+    """A run folder, another folder, or a file that can be deleted."""
 
     path: ResultsPath
     why: str
     size: int
     run: ResultsPath | None = None
-    """The run folder that it is in, whose lock must be held while it goes."""
+    """The run folder that contains it, which must be locked during deletion."""
     inside: tuple[ResultsPath, ...] = ()
     """What is in it and goes before it, in this order. Nothing else in it does."""
 
@@ -37,7 +37,7 @@ class Leftover:
 def find_leftovers(
     tree: ResultsTree, experiment: str, failed: bool
 ) -> tuple[list[Leftover], list[str]]:
-    """What can go from an experiment, and a warning for each thing that nothing is known of.
+    """Find what can be deleted from an experiment; also a warning for each unknown file.
 
     Args:
         tree: The results tree.
@@ -57,7 +57,7 @@ def find_leftovers(
 
 
 def leftovers_of(entry: RunEntry, failed: bool) -> list[Leftover]:
-    """What can go of one run that nobody trains: all of it, or what has served its purpose."""
+    """What can be deleted of a run that no process trains."""
     if not _is_waste(entry, failed):
         return [*_checkpoints(entry), *_stale(entry.path, entry.items, entry.path)]
     if any(_unknown(entry)):
@@ -68,7 +68,7 @@ def leftovers_of(entry: RunEntry, failed: bool) -> list[Leftover]:
 
 
 def _is_waste(entry: RunEntry, failed: bool) -> bool:
-    """Whether the whole run can go. One that took too long can still go on."""
+    """Whether the whole run can be deleted. A run that reached its time limit can be resumed."""
     return entry.status == "unfinished" or (failed and entry.status == "failed")
 
 
@@ -91,7 +91,7 @@ def _checkpoints(entry: RunEntry) -> Iterator[Leftover]:
 
 
 def _folder(path: ResultsPath, why: str, items: tuple[Item, ...], entry: RunEntry) -> Leftover:
-    """With the lock last, so that nobody takes up a run that is half gone."""
+    """Sorted with the lock last, so that no process resumes a half-deleted run."""
     names = sorted((item.name for item in reversed(items)), key=lambda name: name == ".lock")
     inside = tuple(entry.path / name for name in names)
     return Leftover(path, why, total_size(items), entry.path, inside)
@@ -100,7 +100,7 @@ def _folder(path: ResultsPath, why: str, items: tuple[Item, ...], entry: RunEntr
 def _stale(
     folder: ResultsPath, items: tuple[Item, ...], run: ResultsPath | None
 ) -> Iterator[Leftover]:
-    """Files whose writing was cut off, and empty folders, outside the checkpoints."""
+    """Incomplete temporary files and empty folders, outside the checkpoints."""
     for item in items:
         if item.modified > time.time() - _STALE or item.name.startswith("checkpoint"):
             continue
@@ -121,7 +121,7 @@ def _beside_the_runs(experiment: ResultsPath) -> Iterator[Leftover]:
 
 
 def remove(leftover: Leftover, failed: bool) -> bool:
-    """Delete it, holding the lock of its run, if it still is a leftover then.
+    """Delete a leftover under the lock of its run, if it still is one.
 
     Args:
         leftover: What to delete.

@@ -66,7 +66,7 @@ def written(path: AnyPath) -> Iterator[IO[bytes]]:
 
 
 def write_json(path: AnyPath, value: Any) -> None:
-    """Write strict JSON, indented.
+    """Write strict, indented JSON.
 
     Raises:
         ValueError: `value` holds NaN or an infinity; write `None` and a note instead.

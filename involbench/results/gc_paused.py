@@ -1,4 +1,4 @@
-"""Making many objects that stay."""
+"""Pause the garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Keep the garbage collector away while objects are made of which none is garbage.
+    """Pause the garbage collector while many long-lived objects are created.
 
-    It would look through all of them over and over, the more the more there are.
+    It would scan all of them again and again.
     """
     before = gc.isenabled()
     gc.disable()

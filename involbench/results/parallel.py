@@ -1,4 +1,4 @@
-"""Reading many runs by several processes."""
+"""Read many runs in several processes."""
 
 import gc
 import multiprocessing
@@ -19,13 +19,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _FEWEST = 2000
-"""Items for each process; for fewer, starting it takes longer than it saves."""
+"""Items per process; with fewer, starting a process costs more than it saves."""
 _MOST_PROCESSES = 8
 _FRAMEWORKS = ("tensorflow", "jax", "torch")
 
 
 def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """`[function(item) for item in items]`; where there are many, with a process for each core.
+    """`[function(item) for item in items]`; for many items, in one process per core.
 
     Args:
         function: Must change nothing that the caller sees, and return what can be pickled.

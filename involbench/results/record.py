@@ -1,4 +1,4 @@
-"""What is kept of one run: the schema of its JSON files.
+"""The schema of the JSON files of a run.
 
 A record may come from a stranger. What it says of the data, and of a checkpoint, is checked where
 those are read.
@@ -23,11 +23,11 @@ INPUT_WAIT = "input_wait"
 
 _MOST = 0.1
 _SECONDS = 1.0
-"""What a short training waits for less than this is nobody's concern."""
+"""Seconds; shorter waits are not reported."""
 
 
 def too_much(metrics: Mapping[str, float | None], epochs: int) -> str | None:
-    """What to say of a run that waited too long; None for all others."""
+    """A message about a run that waited too long for data; None otherwise."""
     share, seconds = metrics.get(INPUT_WAIT), metrics.get("seconds_per_epoch")
     if share is None or seconds is None or share <= _MOST or share * seconds * epochs < _SECONDS:
         return None
@@ -49,7 +49,7 @@ class EpochReport:
     """Counted from 1."""
     epochs: int
     images: int
-    """Trained on in it."""
+    """Images trained on in this epoch."""
     metrics: dict[str, float]
     """loss, accuracy, val_loss, val_accuracy, seconds."""
 
@@ -66,7 +66,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 class Record(BaseModel):
-    """Base of everything read back from a results tree."""
+    """Base of everything read from a results tree."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -81,11 +81,11 @@ class Hardware(Record):
     device: str
     """The device that trained: `CPU`, or the GPU's name."""
     devices: int = 1
-    """How many of them trained together, each with a part of every batch."""
+    """Number of devices, each of which trained on a part of every batch."""
 
     @property
     def trained_on(self) -> str:
-        """The device or devices that trained, as is said to people."""
+        """The device or devices that trained, for messages."""
         return self.device if self.devices == 1 else f"{self.devices} x {self.device}"
 
 
@@ -105,7 +105,7 @@ Size = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class DataFacts(Record):
-    """What the run saw of its dataset."""
+    """Facts about the dataset of the run."""
 
     fingerprint: str
     class_names: Annotated[tuple[str, ...], AfterValidator(_within(limits.CLASSES, "classes"))]
@@ -125,17 +125,17 @@ class DataFacts(Record):
 
 
 class RunRecord(Record):
-    """`run.json`: one trial and how it ended."""
+    """`run.json`: one trial and its result."""
 
     schema_version: Literal[1] = 1
     run_id: str
     status: Literal["finished", "failed", "diverged", "timeout"]
     error: str | None = None
-    """What went wrong, where the status is not `finished`."""
+    """What went wrong, if the status is not `finished`."""
     exit_signal: str | None = None
     """Of the process that trained, where a signal ended it."""
     log_tail: tuple[str, ...] = ()
-    """The last lines of the log, where it failed."""
+    """The last lines of the log, if the run failed."""
     trial: Trial
     argv: tuple[str, ...]
     versions: dict[str, str]
@@ -184,7 +184,7 @@ class LayerParameters(Record):
 
 
 class Parameters(Record):
-    """`parameters.json`: how many weights a model has, what they are for, and what it computes."""
+    """`parameters.json`: the weights of a model by role, and its multiply-accumulates."""
 
     total: int
     trainable: int
@@ -212,26 +212,26 @@ class Parameters(Record):
 
 
 History = dict[str, list[float | None]]
-"""`history.json`: loss, accuracy, val_loss, val_accuracy and seconds, one value an epoch."""
+"""`history.json`: loss, accuracy, val_loss, val_accuracy and seconds, one value per epoch."""
 
 
 class WidthMatch(Record):
-    """The width that comes nearest to the budget."""
+    """The width nearest to the budget."""
 
     width: int
     count: int
     """Trainable parameters or multiply-accumulates at this width."""
     budget: int
-    """Those of the model that is matched."""
+    """The count of the model to match."""
 
     @property
     def excess(self) -> float:
-        """By what share of the budget the count is above it."""
+        """How far the count is above the budget, as a share of it."""
         return self.count / self.budget - 1 if self.budget else float("inf")
 
 
 RUN_ID = re.compile(r"(?P<model>[a-z0-9][a-z0-9_-]*)-seed(?P<seed>\d+)-(?P<hash>[0-9a-f]{8})")
-"""What a run folder's name is."""
+"""Pattern of the name of a run folder."""
 _FRACTIONS = ("test_accuracy", "best_val_accuracy", "macro_f1", "expected_calibration_error")
 
 

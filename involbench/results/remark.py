@@ -1,4 +1,4 @@
-"""What a user should know of a dataset that can be used."""
+"""Remarks about a usable dataset."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Every run of an experiment, whatever its state: what `list` and `show` tell of it."""
+"""Every run of an experiment, in any state, for `list` and `show`."""
 
 import re
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ class RunEntry:
     experiment: str
     path: ResultsPath
     status: str
-    """That of the record; or `running` while its lock is held, or `unfinished`."""
+    """From the record; or `running` if a process locks it, or `unfinished`."""
     record: RunRecord | None
-    """None while it runs, and where it was cut off."""
+    """None for a running or interrupted run."""
     epochs_done: int
     epochs: int | None
-    """How many its trial has; None where nothing tells it."""
+    """Of its trial; None if unknown."""
     updated: datetime
     """When it ended, or when its files last changed."""
     items: tuple[Item, ...]

@@ -1,4 +1,4 @@
-"""The folder of one experiment, as its runner sees it: records, locks, logs.
+"""The runner's access to an experiment folder: records, locks, logs.
 
 When a run has ended, `run.json` holds its trial.
 """
@@ -35,8 +35,8 @@ from involbench.spec.trial import Trial
 def is_held(run_dir: ResultsPath) -> bool:
     """Whether a living process holds the lock of a run folder. Makes and changes no file.
 
-    The lock is asked for as a reader, and given back at once, so that any number of processes can
-    look at the same time and each see only those that train.
+    The check takes a shared lock and releases it at once, so that many processes can check at the
+    same time without seeing each other.
     """
     try:
         with run_dir.opened() as folder:
@@ -55,9 +55,9 @@ def is_held(run_dir: ResultsPath) -> bool:
 
 @contextmanager
 def locked(folder: ResultsPath, wait: bool) -> Iterator[bool]:
-    """Hold the lock of a folder for the length of a `with`; whether it could be had.
+    """Lock a folder for the length of a `with`; yields whether that succeeded.
 
-    It dies with its process.
+    The lock is released when the process exits.
 
     Args:
         folder: An existing folder.
@@ -102,7 +102,7 @@ _LONGEST = 2**16
 
 
 def last_lines(log: ResultsPath) -> tuple[str, ...]:
-    """The last 20 lines of a log; none where it cannot be read."""
+    """The last 20 lines of a log; none if it cannot be read."""
     try:
         with opened_to_read(log, largest=None) as file:
             file.seek(max(file.seek(0, os.SEEK_END) - _LONGEST, 0))
@@ -117,7 +117,7 @@ NAME = "checkpoint/trial.json"
 
 
 def write_trial(run_dir: ResultsPath, trial: Trial) -> None:
-    """Keep the trial that is about to be run in a folder.
+    """Store the trial of a run folder before it starts.
 
     Raises:
         ResultsError: It cannot be written.
@@ -128,7 +128,7 @@ def write_trial(run_dir: ResultsPath, trial: Trial) -> None:
 
 
 def read_trial(run_dir: ResultsPath) -> Trial | None:
-    """The trial that was begun in a folder; None where nothing tells it."""
+    """The trial that was started in a folder; None if unknown."""
     try:
         return Trial.model_validate_json(read_bytes(run_dir / NAME, limits.RECORD))
     except (ResultsError, ValidationError):
@@ -136,7 +136,7 @@ def read_trial(run_dir: ResultsPath) -> Trial | None:
 
 
 class Store:
-    """`results/<experiment>/`: which runs are finished, and who owns those that are not.
+    """`results/<experiment>/`: finished runs, and locks of the others.
 
     Args:
         root: The results folder.
@@ -185,7 +185,7 @@ class Store:
 def ended(
     run_dir: ResultsPath, trial: Trial, warn: Callable[[str], None] = lambda text: None
 ) -> RunRecord | None:
-    """The record of a run that has nothing left to do, else None.
+    """The record of a run that does not need to be trained again, else None.
 
     A run that failed is tried again; one that took too long goes on when it is given more time;
     one whose files are not as they were written is done again, after a word to `warn`.
@@ -209,7 +209,7 @@ def ended(
 def reusable_record(
     run_dir: ResultsPath, trial: Trial, since: float, force: bool
 ) -> RunRecord | None:
-    """What makes running a trial needless, to be asked by the owner of its run.
+    """The record that makes running a trial unnecessary. Call it only with the run locked.
 
     Args:
         run_dir: The run's folder.
@@ -261,7 +261,7 @@ def _as_written(run_dir: ResultsPath, name: str, size: int) -> bool:
 
 @contextmanager
 def lock_run(run_dir: ResultsPath) -> Iterator[bool]:
-    """Own a run for the length of a `with`; whether it could be had.
+    """Lock a run for the length of a `with`; yields whether that succeeded.
 
     The lock dies with its process, so it is for the process that writes the folder to hold.
 

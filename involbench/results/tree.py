@@ -1,4 +1,4 @@
-"""Reading a results tree: experiments, runs, records, and the specs beside them.
+"""Read a results tree: experiments, specs, runs and records.
 
 Reading never changes, deletes or locks anything. What is damaged is left out with a warning that
 names the file, so that one bad file never hides the good ones.
@@ -45,17 +45,17 @@ _NO_QUESTION = re.compile(r"#\s*(Cost|Check|Run):")
 
 @dataclass(frozen=True)
 class SpecSummary:
-    """What the spec tells of the models, the sweep, the baseline and the claims."""
+    """The models, sweep, baseline and claims of a spec."""
 
     models: tuple[str, ...] = ()
     baseline: str | None = None
     sweep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
-    """Those that are valid in themselves."""
+    """The valid claims."""
     faults: tuple[str, ...] = ()
     """What is wrong with the file or its claims."""
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """All that it says, valid or not."""
+    """The whole document, valid or not."""
 
 
 class _OneClaim(StrictModel):
@@ -90,7 +90,7 @@ def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
 
 
 def read_question(experiment: ResultsPath) -> str:
-    """What `spec.yaml` of an experiment folder says above its first key; empty where it is silent.
+    """The comment above the first key of `spec.yaml`; empty if there is none.
 
     A spec opens with its question, then its cost and its commands, which are left out.
     """
@@ -99,12 +99,12 @@ def read_question(experiment: ResultsPath) -> str:
     except (ResultsError, ValueError):
         return ""
     comment = takewhile(lambda line: line.startswith("#"), lines)
-    said = takewhile(lambda line: not _NO_QUESTION.match(line), comment)
-    return " ".join(line.lstrip("# ").strip() for line in said).strip()
+    question = takewhile(lambda line: not _NO_QUESTION.match(line), comment)
+    return " ".join(line.lstrip("# ").strip() for line in question).strip()
 
 
 def _claims(content: Mapping[str, Any]) -> tuple[list[Claim], list[str]]:
-    """Those that are valid in themselves, and what is wrong with any of them."""
+    """The valid claims, and problems of the others."""
     given, claims = content.get("claims"), dict[int, Claim]()
     found = list[tuple[int, KeyPath, str]]()
     for place, item in enumerate(given if isinstance(given, list) else []):
@@ -123,7 +123,7 @@ def _claims(content: Mapping[str, Any]) -> tuple[list[Claim], list[str]]:
 
 
 def _faults(claims: Sequence[Claim], content: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
-    """What they say of models, points and conditions that the spec has not."""
+    """Problems of claims about models, points and conditions that the spec does not have."""
     models = content.get("models")
     try:
         evaluate = EvaluateSpec.model_validate(content.get("evaluate") or {})
@@ -136,7 +136,7 @@ def _faults(claims: Sequence[Claim], content: Mapping[str, Any]) -> list[tuple[K
 
 
 def _lists(sweep: object) -> dict[str, list[Any]]:
-    """What of a sweep can be read; nothing of one that is too large."""
+    """The readable part of a sweep; nothing of one that is too large."""
     given = sweep if isinstance(sweep, dict) else {}
     found = {str(key): values for key, values in given.items() if isinstance(values, list)}
     return found if prod(map(len, found.values())) <= MAX_TRIALS else {}
@@ -150,7 +150,7 @@ _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_in
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run folder and its record; what is bigger is read when it is asked for."""
+    """A run folder and its record; larger files are read on demand."""
 
     path: ResultsPath
     record: RunRecord
@@ -182,7 +182,7 @@ class ResultsTree:
         self.roots = (root, *others)
 
     def folder(self, experiment: str) -> ResultsPath:
-        """Where the experiment is, whether or not it exists; of several, one with a spec."""
+        """The folder of an experiment, which may not exist; of several, one with a spec."""
         folders = [ResultsPath(root) / experiment for root in self.roots]
         return max(folders, key=lambda f: ((f / "runs").is_folder(), (f / "spec.yaml").exists()))
 
@@ -198,13 +198,13 @@ class ResultsTree:
         return [f"{REFERENCE}/{name}" for name in sorted(names)]
 
     def links(self) -> list[str]:
-        """What to say of each link in the place of an experiment, or of all its runs."""
+        """A warning for each link in place of an experiment or its runs folder."""
         places = [ResultsPath(root) for root in self.roots]
         places += [place / REFERENCE for place in places]
         return [str(LinkRefused(path)) for place in places for path in _links_in(place)]
 
     def linked_runs(self, experiment: str) -> list[str]:
-        """What to say of each link among the run folders of an experiment."""
+        """A warning for each link among the run folders of an experiment."""
         places = [ResultsPath(root) / experiment / "runs" for root in self.roots]
         links = [path for place in places for path in _entries_in(place, "link")]
         return [f"{LinkRefused(path)} (skipped)" for path in links]
@@ -219,7 +219,7 @@ class ResultsTree:
 
     @contextmanager
     def kept_open(self, experiment: str) -> Iterator[None]:
-        """Keep the folders of its runs' folders open, for who reads many of them."""
+        """Keep the folders that contain its runs open, for reading many runs fast."""
         with ExitStack() as stack:
             for root in self.roots:
                 stack.enter_context((ResultsPath(root) / experiment / "runs").kept_open())
@@ -234,7 +234,7 @@ class ResultsTree:
 
     @gc_paused()
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
-        """Every run that has ended, in order of name, and a warning for each that is damaged.
+        """Every ended run, in order of name; also a warning for each damaged one.
 
         A folder without `run.json` is a run under way or interrupted; it has nothing to read.
         """
@@ -248,7 +248,7 @@ class ResultsTree:
         return found, warnings
 
     def _trained_again(self, experiment: str, taken: Iterable[StoredRun]) -> list[str]:
-        """A warning where several folders hold a run that was trained anew in each."""
+        """A warning for each run that was trained separately in several folders."""
         by_name = self._folders_by_name(experiment)
         again: dict[str, None] = {}
         for run in taken:
@@ -266,7 +266,7 @@ class ResultsTree:
         ]
 
     def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
-        """The names of its runs that are under way, or were cut off, beside those that ended."""
+        """The names of its running and interrupted runs."""
         known = {run.path.name for run in ended}
         return [
             path.name
@@ -278,7 +278,7 @@ class ResultsTree:
 
 
 def _run_or_warning(folder: ResultsPath) -> StoredRun | str | None:
-    """The run of a folder, or what is wrong with it; None where it has not ended."""
+    """The run of a folder, or what is wrong with it; None if it has not ended."""
     try:
         with folder.kept_open():
             return read_run(folder)
@@ -353,7 +353,7 @@ def _links_in(place: ResultsPath) -> Iterator[ResultsPath]:
 
 
 def _entries_in(folder: ResultsPath, kind: _Listed) -> list[ResultsPath]:
-    """What of a kind a folder holds, in order of name; nothing of a link."""
+    """The entries of one kind in a folder, in order of name; none if it is a link."""
     try:
         with folder.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
             names = sorted(each.name for each in entries if _is(kind, each))
