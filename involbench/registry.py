@@ -70,7 +70,34 @@ class Architecture:
     """FILE:LINE of the function."""
 
 
+Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
+"""The printed unit. Milliseconds are stored as seconds, percent as fractions."""
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class PredictionMetric:
+    """One registered metric: a number for the predictions of a run."""
+
+    name: str
+    compute: Callable[..., float]
+    """The inputs by name -> the value."""
+    inputs: Sequence[str]
+    """Those of `PREDICTION_INPUTS` that it takes."""
+    title: str
+    header: str
+    unit: Unit
+    better: Better | None
+    favors_constant_predictor: bool
+    where: str
+    """FILE:LINE of the function."""
+
+
+PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
+"""NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
+
 _operators: dict[str, Operator] = {}
+_metrics: dict[str, PredictionMetric] = {}
 _architectures: dict[str, Architecture] = {}
 _ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
 """Modules of `involbench.models`, in the order in which messages and tables list their networks."""
@@ -161,6 +188,64 @@ def architecture(
             name, function, fields, " ".join(paragraph.split()), any_image_size, channels,
             scale or by_width, where,
         )  # fmt: skip
+        return function
+
+    return register
+
+
+def prediction_metrics() -> dict[str, PredictionMetric]:
+    """All registered metrics by name."""
+    import_module("involbench.comparison.metrics")
+    return _metrics
+
+
+def metric(
+    *,
+    title: str = "",
+    header: str = "",
+    unit: Unit = "plain",
+    better: Better | None = None,
+    favors_constant_predictor: bool = False,
+) -> Callable[[Callable[..., float]], Callable[..., float]]:
+    """Register a function that returns a number for the predictions of a run.
+
+    It takes `labels` (N,), `predicted` (N,) or `probabilities` (N, classes), whichever it needs, as
+    NumPy arrays: for example (labels, probabilities). Where it has no value, it returns NaN.
+
+    Args:
+        title: The name in a sentence; by default that of the function, with spaces.
+        header: The column header; by default the title.
+        unit: The printed unit.
+        better: Whether a higher or a lower value is better; by default neither.
+        favors_constant_predictor: The same answer for every image gives the best value.
+
+    Raises:
+        RegistryError: The name is taken, or the function takes another argument.
+    """
+
+    def register(function: Callable[..., float]) -> Callable[..., float]:
+        name, where = function.__name__, _where(function)
+        if not function.__module__.startswith("involbench."):
+            prediction_metrics()
+        _refuse_second("metric", name, where, _metrics)
+        inputs = tuple(inspect.signature(function).parameters)
+        if not inputs or not set(inputs) <= set(PREDICTION_INPUTS):
+            raise RegistryError(
+                f"{where}: {name} may take {', '.join(PREDICTION_INPUTS)}; "
+                f"it takes {inspect.signature(function)}"
+            )
+        words = title or name.replace("_", " ")
+        _metrics[name] = PredictionMetric(
+            name,
+            function,
+            inputs,
+            words,
+            header or words,
+            unit,
+            better,
+            favors_constant_predictor,
+            where,
+        )
         return function
 
     return register

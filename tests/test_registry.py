@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 
+import numpy as np
 import pytest
 
 from involbench import registry
@@ -11,6 +12,7 @@ from involbench.models import build_model
 from involbench.models.parameters import count_parameters
 from involbench.spec.schema import ExperimentSpec, json_schema
 from tests.cli import called
+from tests.results.factory import make_run, predict
 
 OPERATOR = '''
 from typing import Annotated
@@ -55,11 +57,29 @@ def pooled(input_shape, num_classes, *, width: PositiveInt = 6):
     return keras.Model(images, keras.layers.Dense(num_classes, name="head_logits")(x))
 '''
 
+METRIC = """
+from involbench.registry import metric
+
+
+@metric(title="mean confidence", better="higher")
+def confidence(labels, probabilities):
+    return probabilities.max(axis=1).mean()
+"""
+BROKEN = """
+from involbench.registry import metric
+
+
+@metric()
+def broken(labels, probabilities):
+    raise ValueError("no such class")
+"""
+
 
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Imports a file of the user's; what it registers is gone after the test."""
     monkeypatch.setattr(registry, "_operators", dict(registry.operators()))
+    monkeypatch.setattr(registry, "_metrics", dict(registry.prediction_metrics()))
     monkeypatch.setattr(registry, "_architectures", dict(registry.architectures()))
 
     def load(text):
@@ -130,6 +150,25 @@ def test_an_architecture_of_one_file_is_in_schema_params_run_and_compare(
     (tmp_path / "mine.yaml").write_text(SPEC.replace("width: 2", "wdith: 2"), encoding="utf-8")
     refused = called("validate", "mine.yaml", cwd=tmp_path)
     assert "unknown key; did you mean 'width'?" in refused.stderr
+
+
+def test_a_metric_of_one_file_is_computed_from_predictions_and_compared(plugin, tmp_path):
+    plugin(METRIC)
+    for model, sure in (("cnn", 0.625), ("inn", 0.875)):
+        probabilities = np.array([[sure, 1 - sure]] * 4, np.float16)
+        arrays = {"labels": np.zeros(4, int), "predicted": np.zeros(4, int)}
+        predict(make_run(tmp_path / "results", model, 0), **arrays, probabilities=probabilities)
+    done = called("compare", "digits", "--metric", "confidence", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "0.625" in done.stdout
+    assert "0.875" in done.stdout
+    unknown = called("compare", "digits", "--metric", "confidense", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "did you mean 'confidence'?" in unknown.stderr
+    plugin(BROKEN)
+    failed = called("compare", "digits", "--metric", "broken", cwd=tmp_path)
+    assert failed.returncode == 2
+    assert re.search(r"my_ops\.py:5: the metric broken failed for .*: no such class", failed.stderr)
 
 
 @pytest.mark.parametrize(

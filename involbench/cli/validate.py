@@ -67,10 +67,10 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
 
 def warn_of_claims(claims: "Sequence[Claim]") -> None:
     """Warn about claims on metrics that no run measures: they can never be decided."""
-    from involbench.comparison.metrics import METRICS, suggestion
+    from involbench.comparison.metrics import known_metrics, suggestion
 
     for index, claim in enumerate(claims):
-        if claim.metric.partition("@")[0] not in METRICS:
+        if claim.metric.partition("@")[0] not in known_metrics():
             why = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
             echo(f"warning: claims[{index}].metric: {why}", err=True)
 

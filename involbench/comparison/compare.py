@@ -7,7 +7,7 @@ from typing import Any
 
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
-from involbench.comparison.metrics import METRICS, MetricSelection, Values, measure
+from involbench.comparison.metrics import MetricSelection, Values, known_metrics, measure
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.pairing import (
     Baseline,
@@ -225,9 +225,10 @@ def result_of(
 
 
 def _metric_names(values: dict[int, Values]) -> list[str]:
-    """The metrics that some seed has, in the order of METRICS; unknown metrics come last."""
+    """The metrics that some seed has, in the order of `known_metrics`; others come last."""
     found = {name for row in values.values() for name in row} | {*_ALWAYS}
-    return [*(name for name in METRICS if name in found), *sorted(found - set(METRICS))]
+    known = known_metrics()
+    return [*(name for name in known if name in found), *sorted(found - known.keys())]
 
 
 def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> ParameterCounts | None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isclose
 from statistics import median
-from typing import Literal
 
+from involbench import registry
 from involbench.comparison.schema import ParameterCounts
 from involbench.errors import ResultsError
+from involbench.registry import Better, Unit
 from involbench.results.benchmarks import (
     FORMATS,
     MeasuredExport,
@@ -19,11 +20,9 @@ from involbench.results.benchmarks import (
 from involbench.results.record import INPUT_WAIT, History
 from involbench.results.tree import StoredRun
 from involbench.spec.claims import takes_target, target_fault, target_of
-from involbench.statistics.classification import expected_calibration_error, macro_f1
+from involbench.statistics import classification
 from involbench.text import suggest
 
-Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
-"""The printed unit. Milliseconds are stored as seconds, percent as fractions."""
 ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
 
 
@@ -36,21 +35,42 @@ class Metric:
     header: str
     """Its column header."""
     unit: Unit = "plain"
-    better: Literal["higher", "lower"] | None = None
+    better: Better | None = None
     exact: bool = False
     """Whether it is a count, the same in every run of an arm; a difference needs no test."""
     favors_constant_predictor: bool = False
     """Whether a network that gives every image the same answer is at its best in it."""
 
 
+registry.metric(title="macro F1", header="macro F1 %", unit="percent", better="higher")(
+    classification.macro_f1
+)
+registry.metric(
+    title="calibration error",
+    header="ECE %",
+    unit="percent",
+    better="lower",
+    favors_constant_predictor=True,
+)(classification.expected_calibration_error)
+
+
+def _registered(name: str) -> Metric:
+    known = registry.prediction_metrics()[name]
+    return Metric(
+        known.title,
+        known.header,
+        known.unit,
+        known.better,
+        favors_constant_predictor=known.favors_constant_predictor,
+    )
+
+
 METRICS: dict[str, Metric] = {
     ACCURACY: Metric("test accuracy", "accuracy %", "percent", "higher"),
     "best_val_accuracy": Metric("best validation accuracy", "best val %", "percent", "higher"),
     "test_loss": Metric("test loss", "loss", "plain", "lower"),
-    "macro_f1": Metric("macro F1", "macro F1 %", "percent", "higher"),
-    "expected_calibration_error": Metric(
-        "calibration error", "ECE %", "percent", "lower", favors_constant_predictor=True
-    ),
+    "macro_f1": _registered("macro_f1"),
+    "expected_calibration_error": _registered("expected_calibration_error"),
     "generalization_gap": Metric(
         "generalization gap", "gap %", "percent", "lower", favors_constant_predictor=True
     ),
@@ -93,6 +113,12 @@ METRICS: dict[str, Metric] = {
 """The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
 
 
+def known_metrics() -> dict[str, Metric]:
+    """All metrics by name: the built-in ones first."""
+    users = registry.prediction_metrics().keys() - METRICS.keys()  # A built-in one keeps its name.
+    return METRICS | {name: _registered(name) for name in sorted(users)}
+
+
 def metric(name: str) -> Metric:
     """The description of a metric; a metric unknown here is a plain number.
 
@@ -101,7 +127,7 @@ def metric(name: str) -> Metric:
     """
     base, _, condition = name.partition("@")
     plain = base.replace("_", " ")
-    found = METRICS.get(base) or Metric(plain, plain)
+    found = known_metrics().get(base) or Metric(plain, plain)
     if (target := target_of(name)) is not None:
         reached = f"to {100 * target:g}%"
         title = f"{found.title} {reached} validation accuracy"
@@ -131,8 +157,8 @@ def suggestion(name: str) -> str:
         return f"run `involbench bench {_BENCHMARKED[base]} EXPERIMENT` to measure it"
     if takes_target(name):
         return target_fault(name) or "no run reached the accuracy"
-    if base not in METRICS:
-        return suggest(base, [name for name in METRICS if name not in _BENCHMARKED])
+    if base not in (known := known_metrics()):
+        return suggest(base, [name for name in known if name not in _BENCHMARKED])
     if not condition:
         return ""
     kind, _, value = condition.partition("=")
@@ -173,8 +199,6 @@ def _at(metric: str, batch: int) -> str:
 
 
 Values = dict[str, float | None]
-
-_FROM_PREDICTIONS = {"macro_f1", "expected_calibration_error"}
 
 
 @dataclass(frozen=True)
@@ -222,6 +246,9 @@ def measure(
     Returns:
         Metric -> value. A metric that was not measured is missing; None means that a target was
         never reached.
+
+    Raises:
+        RegistryError: A metric of the user's failed.
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
@@ -236,8 +263,13 @@ def measure(
         values |= _from_benchmarks(run, warnings)
     if selection.includes("generalization_gap") or selection.targets:
         values |= _from_history(run, selection.targets)
-    if selection.includes(*_FROM_PREDICTIONS) and _FROM_PREDICTIONS - values.keys():
-        values |= _from_predictions(run, warnings)
+    derived = [
+        known
+        for name, known in registry.prediction_metrics().items()
+        if selection.includes(name) and name not in values
+    ]
+    if derived:
+        values |= _from_predictions(run, derived, warnings)
     return {
         name: value
         for name, value in values.items()
@@ -293,7 +325,9 @@ def _is_at(accuracy: float, target: float) -> bool:
     return accuracy >= target or isclose(accuracy, target, rel_tol=1e-7)
 
 
-def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:
+def _from_predictions(
+    run: StoredRun, metrics: Iterable[registry.PredictionMetric], warnings: list[str]
+) -> Values:
     from involbench.results.arrays import read_predictions
 
     if not (run.path / "predictions.npz").exists():
@@ -303,7 +337,14 @@ def _from_predictions(run: StoredRun, warnings: list[str]) -> Values:
     except ResultsError as error:
         warnings.append(str(error))
         return {}
-    return {
-        "macro_f1": macro_f1(found.labels, found.predicted),
-        "expected_calibration_error": expected_calibration_error(found.labels, found.probabilities),
-    }
+    values: Values = {}
+    for each in metrics:
+        try:
+            values[each.name] = float(
+                each.compute(**{name: getattr(found, name) for name in each.inputs})
+            )
+        except Exception as error:
+            raise registry.RegistryError(
+                f"{each.where}: the metric {each.name} failed for {run.path}: {error}"
+            ) from error
+    return values
