@@ -225,8 +225,9 @@ def metric(
 
     def register(function: Callable[..., float]) -> Callable[..., float]:
         name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench."):
-            prediction_metrics()
+        ours = function.__module__.startswith("involbench.")
+        if not ours and name in import_module("involbench.comparison.metrics").METRICS:
+            raise RegistryError(f"{where}: involbench has a metric {name}; choose another name")
         _refuse_second("metric", name, where, _metrics)
         inputs = tuple(inspect.signature(function).parameters)
         if not inputs or not set(inputs) <= set(PREDICTION_INPUTS):

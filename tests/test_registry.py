@@ -189,3 +189,10 @@ def test_a_function_that_breaks_the_contract_is_named_with_its_line(plugin, sign
     text = f"from involbench.registry import operator\n\n@operator()\ndef {signature}:\n    pass\n"
     with pytest.raises(registry.RegistryError, match=rf"my_ops\.py:3: .*{message}"):
         plugin(text)
+
+
+@pytest.mark.parametrize("name", ["test_accuracy", "macro_f1"])
+def test_a_metric_has_a_name_of_its_own(plugin, name):
+    text = f"from involbench.registry import metric\n\n@metric()\ndef {name}(labels):\n    pass\n"
+    with pytest.raises(registry.RegistryError, match=rf"my_ops\.py:3: .*{name}.*another name"):
+        plugin(text)

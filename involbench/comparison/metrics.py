@@ -115,7 +115,7 @@ METRICS: dict[str, Metric] = {
 
 def known_metrics() -> dict[str, Metric]:
     """All metrics by name: the built-in ones first."""
-    users = registry.prediction_metrics().keys() - METRICS.keys()  # A built-in one keeps its name.
+    users = registry.prediction_metrics().keys() - METRICS.keys()
     return METRICS | {name: _registered(name) for name in sorted(users)}
 
 

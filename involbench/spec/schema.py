@@ -7,7 +7,6 @@ Schema and the trials are all derived from them.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
@@ -414,7 +413,6 @@ def json_schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-@cache
 def keys_of(section: type[BaseModel]) -> tuple[KeyPath, ...]:
     """Every key that a section can have, and every key below it, without those in lists."""
     schema = section.model_json_schema()
