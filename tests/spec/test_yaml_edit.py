@@ -53,7 +53,7 @@ KEYS = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h", "i", "k: l", "tr
 VALUES = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.sampled_from(["", "x", "a: b", "# c", " d ", "1e-3", "null", "no", "010", "~", "=", "-"])
     | st.text(max_size=8),
