@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
@@ -96,6 +96,7 @@ class PredictionMetric:
 PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
 """NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
 
+_Entry = TypeVar("_Entry", Operator, Architecture)
 _operators: dict[str, Operator] = {}
 _metrics: dict[str, PredictionMetric] = {}
 _architectures: dict[str, Architecture] = {}
@@ -111,7 +112,7 @@ def operators() -> dict[str, Operator]:
     """All operators by name: the built-in ones first."""
     for name in _BUILT_IN:
         import_module(f"involbench.operators.{name}")
-    return _operators
+    return _in_order(_operators, "involbench.operators", _BUILT_IN)
 
 
 def operator(
@@ -152,7 +153,7 @@ def architectures() -> dict[str, Architecture]:
     """All architectures by name: the built-in ones first."""
     for file in _ARCHITECTURE_FILES:
         import_module(f"involbench.models.{file}")
-    return _architectures
+    return _in_order(_architectures, "involbench.models", _ARCHITECTURE_FILES)
 
 
 def architecture(
@@ -254,6 +255,13 @@ def metric(
 
 def _change_width(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
     return {"width": width}
+
+
+def _in_order(found: Mapping[str, _Entry], package: str, files: Sequence[str]) -> dict[str, _Entry]:
+    """The built-in ones in the order of their files, however imported; then the others."""
+    rank = {f"{package}.{file}": place for place, file in enumerate(files)}
+    last = len(rank)
+    return dict(sorted(found.items(), key=lambda item: rank.get(item[1].build.__module__, last)))
 
 
 def _refuse_second(kind: str, name: str, where: str, known: Mapping[str, Any]) -> None:

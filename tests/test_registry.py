@@ -196,3 +196,12 @@ def test_a_metric_has_a_name_of_its_own(plugin, name):
     text = f"from involbench.registry import metric\n\n@metric()\ndef {name}(labels):\n    pass\n"
     with pytest.raises(registry.RegistryError, match=rf"my_ops\.py:3: .*{name}.*another name"):
         plugin(text)
+
+
+@pytest.mark.parametrize("kind", ["operators", "architectures"])
+def test_the_order_is_not_that_of_the_imports(monkeypatch, kind):
+    known = getattr(registry, kind)()
+    monkeypatch.setattr(registry, f"_{kind}", dict(reversed(known.items())))
+    found = list(getattr(registry, kind)())
+    assert found[0] == {"operators": "convolution", "architectures": "keras_io_cnn"}[kind]
+    assert sorted(found) == sorted(known)
