@@ -1,4 +1,4 @@
-"""The registries: one decorated function declares all that the project knows of an operator, ...
+"""The registries of operators, architectures and metrics: one decorated function declares each.
 
 The keyword arguments of the function are the keys that a spec may give, their annotations the
 types, and the docstring's `Args:` the descriptions. Built-in operators and architectures are in
@@ -102,7 +102,7 @@ _metrics: dict[str, PredictionMetric] = {}
 _architectures: dict[str, Architecture] = {}
 _ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
 """Modules of `involbench.models`, in the order in which messages and tables list their networks."""
-_BUILT_IN = (
+_OPERATOR_FILES = (
     "convolution", "involution", "depthwise", "local_self_attention", "outlook_attention", "none",
 )  # fmt: skip
 """Modules of `involbench.operators`, in the order in which messages and tables list them."""
@@ -110,9 +110,9 @@ _BUILT_IN = (
 
 def operators() -> dict[str, Operator]:
     """All operators by name: the built-in ones first."""
-    for name in _BUILT_IN:
+    for name in _OPERATOR_FILES:
         import_module(f"involbench.operators.{name}")
-    return _in_order(_operators, "involbench.operators", _BUILT_IN)
+    return _in_order(_operators, "involbench.operators", _OPERATOR_FILES)
 
 
 def operator(

@@ -127,7 +127,7 @@ def metric(name: str) -> Metric:
     """
     base, _, condition = name.partition("@")
     plain = base.replace("_", " ")
-    found = known_metrics().get(base) or Metric(plain, plain)
+    found = METRICS.get(base) or known_metrics().get(base) or Metric(plain, plain)
     if (target := target_of(name)) is not None:
         reached = f"to {100 * target:g}%"
         title = f"{found.title} {reached} validation accuracy"

@@ -103,7 +103,7 @@ class Kept:
 
 
 def kept(dataset: str) -> Kept:
-    """Whether cifar10 or cifar100 is at hand.
+    """Whether cifar10 or cifar100 is on this machine.
 
     Raises:
         DataError: What is there is damaged or cannot be read.

@@ -1,4 +1,4 @@
-"""What `doctor` asks of the datasets: which are at hand, and what the others take."""
+"""The checks of `doctor` for datasets: which are on this machine, and how to get the others."""
 
 from collections.abc import Callable
 
@@ -48,19 +48,19 @@ def examine_source(dataset: str, load: Callable[[], Dataset]) -> tuple[Check, ..
 
 
 def _archive(dataset: str) -> Check:
-    """Whether an archive is at hand; else which file it is and where it belongs.
+    """Whether the archive is on this machine; if not, which file to save, and where.
 
     Raises:
         DataError: What is there is damaged or cannot be read.
     """
     found = kept(dataset)
     if found.there:
-        return Check(topic="data", name=dataset, status="ok", found=f"at hand: {found.path}")
+        return Check(topic="data", name=dataset, status="ok", found=f"downloaded: {found.path}")
     return Check(
         topic="data",
         name=dataset,
         status="ok",
-        found=f"not at hand; the first run downloads {found.megabytes} MB",
+        found=f"not downloaded; the first run downloads {found.megabytes} MB",
         remedy=f"without a network, save {found.download} as {found.path}",
     )
 
@@ -68,5 +68,5 @@ def _archive(dataset: str) -> Check:
 def _archive_or_damage(dataset: str) -> Check:
     try:
         return _archive(dataset)
-    except DataError as error:  # It harms only who asks for it.
+    except DataError as error:  # It affects only runs with this dataset.
         return failing("data", dataset, error).model_copy(update={"status": "warning"})

@@ -35,7 +35,7 @@ def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[
     if processes < 2 or not _can_fork():
         return [function(item) for item in items]
     share = -(-len(items) // processes)
-    first = share - share // 6  # This process has the results of the others to take in, too.
+    first = share - share // 6  # This process also unpickles the results of the others.
     starts = range(first, len(items), -(-(len(items) - first) // (processes - 1)))
     own, *others = (items[a:b] for a, b in pairwise((0, *starts, len(items))))
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[
 
 
 class _Helper(Generic[Item, Result]):
-    """A process that calls a function with its part of the items, for the length of a `with`."""
+    """A process that calls a function with some of the items, for the length of a `with`."""
 
     def __init__(self, function: Callable[[Item], Result], items: Sequence[Item]) -> None:
         self._function, self._items = function, items
@@ -68,7 +68,7 @@ class _Helper(Generic[Item, Result]):
 
     @gc_paused()
     def results(self) -> list[Result]:
-        """The results, in order. If the process has died, they are found here."""
+        """The results, in order. If the process died, this one calls the function."""
         try:
             found: list[Result] = pickle.loads(self._receiver.recv_bytes())
         except (EOFError, OSError):

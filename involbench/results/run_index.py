@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 
 from involbench.errors import ResultsError
 from involbench.results.artifacts import Item, items_below, total_size
@@ -34,15 +34,12 @@ class RunEntry:
     updated: datetime
     """When it ended, or when its files last changed."""
     items: tuple[Item, ...]
+    size: int
+    """Bytes on disk."""
 
     @property
     def run_id(self) -> str:
         return self.path.name
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return total_size(self.items)
 
 
 @gc_paused()
@@ -59,10 +56,11 @@ def read_entries(
     Raises:
         ResultsError: The experiment's folder cannot be listed.
     """
-    records = known or {}
-    read = partial(_entry_or_warning, experiment, records)
+    read = partial(_entry_or_warning, experiment, known or {})
     with tree.kept_open(experiment):
-        results = map_many(read, tree.run_folders(experiment))
+        folders = tree.run_folders(experiment)
+        # Another process would send back copies of the records that are known here.
+        results = [*map(read, folders)] if known else map_many(read, folders)
     found = [result for result in results if isinstance(result, RunEntry)]
     warnings = tree.linked_runs(experiment)
     warnings += [result for result in results if isinstance(result, str)]
@@ -74,11 +72,9 @@ def _entry_or_warning(
 ) -> RunEntry | str:
     try:
         with path.kept_open():
-            entry = read_entry(experiment, path, known=known.get(path))
+            return read_entry(experiment, path, known=known.get(path))
     except ResultsError as error:
         return f"{error} (skipped)"
-    entry.size  # noqa: B018 - summed up where the entry is read: see `map_many`.
-    return entry
 
 
 def read_entry(
@@ -114,6 +110,7 @@ def read_entry(
         epochs=trial.training.epochs if trial else None,
         updated=_updated(path, record if status != "running" else None, items),
         items=items,
+        size=total_size(items),
     )
 
 

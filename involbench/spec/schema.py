@@ -7,12 +7,13 @@ Schema and the trials are all derived from them.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.registry import architectures
+from involbench.registry import architectures, operators
 from involbench.schema_types import (
     Fraction,
     Name,
@@ -312,7 +313,9 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         ResourcesSpec(), description="What each trial takes of a cluster: --executor ray."
     )
     claims: tuple[Claim, ...] = Field(
-        (), strict=False, description="What others say of these models, to be held against data."
+        (),
+        strict=False,
+        description="Published claims about these models, to be tested against the results.",
     )
 
     @field_validator(*_SECTIONS, mode="before")
@@ -415,6 +418,12 @@ def json_schema_text() -> str:
 
 def keys_of(section: type[BaseModel]) -> tuple[KeyPath, ...]:
     """Every key that a section can have, and every key below it, without those in lists."""
+    return _keys_of(section, (*operators(), *architectures()))
+
+
+@cache
+def _keys_of(section: type[BaseModel], registered: tuple[str, ...]) -> tuple[KeyPath, ...]:
+    """See `keys_of`. The schema of a section has the registered names in it."""
     schema = section.model_json_schema()
     return tuple(dict.fromkeys(_keys(schema, schema.get("$defs", {}), ())))
 

@@ -36,11 +36,6 @@ COMMANDS = (
 )
 
 
-@pytest.fixture(scope="module")
-def good(once) -> Path:
-    return once("hostile tree", hostile.build)
-
-
 @pytest.fixture
 def tree(good: Path, tmp_path: Path) -> Path:
     """A copy of the good tree, beside a folder that nothing may touch."""

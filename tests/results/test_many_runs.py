@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,46 @@ def test_nothing_outside_is_reached_from_a_folder_that_is_kept_open(tmp_path: Pa
         assert not (runs / "outside").exists()
     with pytest.raises(ResultsError, match="is a link"):
         names_in(runs)
+
+
+DIVIDED = """
+import os, sys
+from pathlib import Path
+from involbench.results import parallel
+from involbench.results.run_index import read_entries
+from involbench.results.tree import ResultsTree
+
+parallel._cores = lambda: 3
+runner = os.getpid()
+
+def where(item):
+    return item, os.getpid()
+
+def dies_elsewhere(item):
+    if os.getpid() != runner:
+        os._exit(1)
+    return item
+
+tree = ResultsTree(Path(sys.argv[1]))
+alone = tree.runs("digits"), read_entries(tree, "digits")
+assert {pid for _, pid in parallel.map_many(where, range(9))} == {runner}
+parallel._FEWEST = 2
+assert (tree.runs("digits"), read_entries(tree, "digits")) == alone
+for count in (4, 5, 6, 7, 100):
+    items, pids = zip(*parallel.map_many(where, range(count)))
+    assert items == tuple(range(count))
+    assert len(set(pids)) == min(3, count // 2)
+assert parallel.map_many(dies_elsewhere, range(9)) == list(range(9))
+print(len(alone[0][0]), len(alone[0][1]))
+"""
+
+
+def test_several_processes_read_what_one_reads(tmp_path: Path) -> None:
+    for seed in range(12):
+        make_run(tmp_path, "cnn", seed)
+    (make_run(tmp_path, "inn", 0) / "run.json").write_text("{")
+    make_run(tmp_path, "inn", 1, error="out of memory")
+    # In a process of its own: the tests have threads and TensorFlow, with which none is forked.
+    command = [sys.executable, "-c", DIVIDED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.stdout, done.stderr) == ("13 1\n", "")

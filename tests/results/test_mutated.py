@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from tests.cli import called
 from tests.effort import examples
 
-from . import hostile
 from .hostile import in_time, outside, run_of, state
 from .test_fuzz import VALUES, changed, places
 
@@ -60,11 +59,6 @@ SLOW = st.sampled_from(
         ["clean", "--yes", "--failed"],
     ]
 )
-
-
-@pytest.fixture(scope="module")
-def good(once) -> Path:
-    return once("hostile tree", hostile.build)
 
 
 def mutated(draw: st.DrawFn, content: str, name: str) -> str:

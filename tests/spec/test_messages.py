@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from involbench.spec.schema import ExperimentSpec, _keys_of
 from tests.spec.helpers import GOOD, complaint, heads
 
 NAMES = (
@@ -436,3 +438,19 @@ def test_all_problems_of_a_file_come_at_once_in_its_order(tmp_path: Path) -> Non
         "did you mean 'inn'?",
         "x.yaml:13:24: sweep.training.batch_size: empty; expected at least 1 entry",
     ]
+
+
+def test_the_schema_is_made_once_for_all_unknown_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], BaseModel.model_json_schema.__func__
+
+    def counted(model: type[BaseModel], *arguments: object, **options: object) -> object:
+        made.append(model)
+        return make(model, *arguments, **options)
+
+    monkeypatch.setattr(BaseModel, "model_json_schema", classmethod(counted))
+    _keys_of.cache_clear()
+    text = GOOD + "".join(f"key{number}: 1\n" for number in range(200))
+    assert "150 more problems" in complaint(tmp_path, text)
+    assert made.count(ExperimentSpec) == 1
