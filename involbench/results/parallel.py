@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Generic, Self, TypeVar
 
@@ -35,9 +34,7 @@ def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[
     if processes < 2 or not _can_fork():
         return [function(item) for item in items]
     share = -(-len(items) // processes)
-    first = share - share // 6  # This process also unpickles the results of the others.
-    starts = range(first, len(items), -(-(len(items) - first) // (processes - 1)))
-    own, *others = (items[a:b] for a, b in pairwise((0, *starts, len(items))))
+    own, *others = (items[start : start + share] for start in range(0, len(items), share))
     with ExitStack() as stack:
         helpers = [stack.enter_context(_Helper(function, part)) for part in others]
         found = [function(item) for item in own]

@@ -1,5 +1,6 @@
 """Read the data of a report from the results tree."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -170,7 +171,7 @@ def sample_predictions(
         seeds = sorted(seed for result in results for seed in result.runs)
         if not seeds:
             continue
-        seed = max(dict.fromkeys(seeds), key=seeds.count)
+        ((seed, _),) = Counter(seeds).most_common(1)
         chosen = [(each, by_id[each.runs[seed]]) for each in results if seed in each.runs]
         try:
             samples = _samples(heading, seed, chosen, comparison.baseline, experiment)
