@@ -103,7 +103,8 @@ _architectures: dict[str, Architecture] = {}
 _ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
 """Modules of `involbench.models`, in the order in which messages and tables list their networks."""
 _OPERATOR_FILES = (
-    "convolution", "involution", "depthwise", "local_self_attention", "outlook_attention", "none",
+    "convolution", "involution", "depthwise", "static_shared", "local_self_attention",
+    "outlook_attention", "none",
 )  # fmt: skip
 """Modules of `involbench.operators`, in the order in which messages and tables list them."""
 
