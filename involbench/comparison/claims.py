@@ -18,7 +18,7 @@ from involbench.comparison.validity import flattered_by_collapse
 from involbench.spec.claims import Claim
 from involbench.spec.sweep import points
 from involbench.spec.trial import relevant_coordinates
-from involbench.statistics.descriptive import mean
+from involbench.statistics.estimates import mean
 from involbench.text import located
 
 Sweep = Mapping[str, Sequence[Any]]

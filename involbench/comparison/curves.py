@@ -18,7 +18,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.spec.trial import shared_coordinates
-from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
+from involbench.statistics.estimates import SMALLEST_SAMPLE, bca_interval
 
 _DECISIVE = ("higher", "lower")
 

@@ -15,7 +15,7 @@ from involbench.errors import ResultsError, UsageError
 from involbench.results.arrays import StoredPredictions, read_predictions
 from involbench.results.tree import SpecSummary
 from involbench.spec.trial import shared_coordinates
-from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
+from involbench.statistics.estimates import SMALLEST_SAMPLE, bca_interval
 from involbench.statistics.hypothesis_tests import (
     EXACT_UP_TO,
     holm,

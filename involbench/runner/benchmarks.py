@@ -33,10 +33,10 @@ from involbench.workers.benchmark_handlers import (
     time_operator,
     time_steps,
 )
+from involbench.workers.environment import CORES, WorkerResources
 from involbench.workers.handlers import export_run
 from involbench.workers.local import WorkerDied, WorkerProtocol, start_worker
 from involbench.workers.protocol import ModelBenchmark, Notice, Report, TrainedRun
-from involbench.workers.resources import CORES, WorkerResources
 
 ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 """Keras reads the weights of every backend, and exports best from this one."""

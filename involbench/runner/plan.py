@@ -11,8 +11,7 @@ from involbench.results.record import WidthMatch
 from involbench.results.store import Store, ended
 from involbench.results.tree import StoredRun
 from involbench.spec.architectures import Match, Scalable
-from involbench.spec.expand import expand, refuse_trials
-from involbench.spec.load import LoadedSpec
+from involbench.spec.load import LoadedSpec, expand, refuse_trials
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem

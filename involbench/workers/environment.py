@@ -1,6 +1,7 @@
-"""Settings of the user that reach a library past the spec, and what becomes of each.
+"""What a worker has of the machine: cores, devices, and the settings of the user.
 
-A worker starts in an environment of its own, which `worker_environment` makes. A setting is
+A worker starts in an environment of its own, which `worker_environment` makes. A setting that
+reaches a library past the spec is
 
 - ignored if it would make another training of the same spec: another precision, another network,
   fewer epochs, a debug mode. The worker does not see it, or has the value that involbench sets.
@@ -21,9 +22,79 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from involbench.errors import UsageError
 from involbench.results.checks import Check
 from involbench.results.record import BACKENDS
-from involbench.workers.resources import CORES
+
+
+def _cores() -> tuple[int, ...]:
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+CORES = _cores()
+"""The cores that this process may use."""
+
+
+@dataclass(frozen=True)
+class WorkerResources:
+    """What one worker has.
+
+    Args:
+        device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
+        cores: The cores that it may run on; None for all.
+    """
+
+    device: str = "auto"
+    cores: tuple[int, ...] | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The variables that hide every device but the wanted one."""
+        if self.device == "cpu":
+            return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+        if self.device.startswith("gpu:"):
+            return {"CUDA_VISIBLE_DEVICES": _visible(int(self.device.removeprefix("gpu:")))}
+        return {}
+
+
+ALL = WorkerResources()
+
+
+def partition(device: str, jobs: int, gpus: tuple[int, ...]) -> list[WorkerResources]:
+    """Divide the cores and the GPUs among workers.
+
+    Args:
+        device: What each one trains on, where `gpus` is empty.
+        jobs: How many workers.
+        gpus: The GPUs to give out in turn.
+
+    Raises:
+        UsageError: Both a device and GPUs are given.
+    """
+    if gpus and device not in ("auto", "gpu"):
+        raise UsageError(f"--gpus and --device {device} contradict each other; leave one out")
+    devices = [f"gpu:{index}" for index in gpus] or [device]
+    return [
+        WorkerResources(devices[i % len(devices)], _share_of_cores(i, jobs)) for i in range(jobs)
+    ]
+
+
+def _share_of_cores(worker: int, jobs: int) -> tuple[int, ...] | None:
+    if jobs == 1:
+        return None
+    if jobs > len(CORES):
+        return (CORES[worker % len(CORES)],)
+    return CORES[worker * len(CORES) // jobs : (worker + 1) * len(CORES) // jobs]
+
+
+def _visible(index: int) -> str:
+    """The GPU's name for CUDA: where only some are visible already, indices count among those."""
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if not visible:
+        return str(index)
+    return visible[index] if index < len(visible) else "-1"
+
 
 Fate = Literal["ignored", "recorded", "used"]
 
@@ -192,6 +263,25 @@ def keras_json() -> tuple[Path, dict[str, Any]]:
     except (OSError, ValueError):
         content = None
     return path, content if isinstance(content, dict) else {}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The name of a backend, and who chose it."""
+
+    name: str
+    by: str
+
+
+def chosen_backend() -> Choice:
+    """The backend that Keras will use, by its own rules: KERAS_BACKEND, keras.json, TensorFlow."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return Choice(name, "chosen by KERAS_BACKEND")
+    file, config = keras_json()
+    name = config.get("backend")
+    if isinstance(name, str) and name != "tensorflow":
+        return Choice(name, f"chosen by {file}")
+    return Choice("tensorflow", "the default")
 
 
 def _of_keras() -> Iterator[Setting]:

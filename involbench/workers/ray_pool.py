@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: its nodes, and the runner's side of each worker."""
+"""Workers on a Ray cluster: its nodes, and the side of each worker that the runner sees."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -23,14 +23,10 @@ from involbench.errors import InvolbenchError, UsageError
 from involbench.results.files import make_folder
 from involbench.results.store import lock_run, reusable_record
 from involbench.spec.schema import ResourcesSpec
-from involbench.workers.backend import chosen_backend
-from involbench.workers.environment import USUAL, recorded
+from involbench.workers.environment import USUAL, chosen_backend, recorded
 from involbench.workers.handlers import run_trial
 from involbench.workers.local import (
-    Arguments,
-    Handler,
     NoRoom,
-    Result,
     Show,
     WorkerDied,
     WorkerLost,
@@ -40,8 +36,7 @@ from involbench.workers.local import (
     working_folder,
 )
 from involbench.workers.protocol import Done, Failure, Notice, Request, TrialRequest
-from involbench.workers.ray.actor import Died, News, Stopped, WorkerActor
-from involbench.workers.ray.file_sync import FileSync, pack_checkpoints
+from involbench.workers.ray_node import Died, FileSync, News, Stopped, WorkerActor, pack_checkpoints
 
 _NODE_TIMEOUT = 60
 """Seconds for a node to answer, which includes starting a process there."""
@@ -223,6 +218,8 @@ class WorkerConfig:
 class RemoteWorker(WorkerProtocol):
     """A worker like `involbench.workers.local.Worker`, on any node with free resources.
 
+    The node recycles its process after each training.
+
     Args:
         config: Settings shared with the other workers.
         waits: Whether it waits for a free node without limit.
@@ -236,13 +233,7 @@ class RemoteWorker(WorkerProtocol):
         self._node = ""
         self._stopped = False
 
-    def call(
-        self,
-        handler: Handler[Arguments, Result],
-        show: Show,
-        *arguments: Arguments.args,
-        **options: Arguments.kwargs,
-    ) -> Result:
+    def request(self, request: Request, show: Show) -> Any:
         """See `WorkerProtocol`.
 
         Raises:
@@ -251,10 +242,10 @@ class RemoteWorker(WorkerProtocol):
         """
         with self._busy:
             actor = self._actor or self._start_actor(show)
-            first = arguments[0] if arguments else None
+            first = request.arguments[0] if request.arguments else None
             if isinstance(first, TrialRequest):
-                return cast(Result, self._run_trial(actor, first, show))
-            return cast(Result, self._done(actor, Request(handler, arguments, options), show))
+                return self._run_trial(actor, first, show)
+            return self._done(actor, request, show)
 
     def _run_trial(self, actor: Any, trial: TrialRequest, show: Show) -> Any:
         trial = replace(trial, run_dir=trial.run_dir.absolute())
@@ -268,9 +259,6 @@ class RemoteWorker(WorkerProtocol):
             if known is not None:
                 return known
             return self._done(actor, request, show, pack_checkpoints(trial.run_dir, {}))
-
-    def recycle(self) -> None:
-        """Do nothing: the node recycles its process after each training."""
 
     def stop(self) -> None:
         """Ask it to exit; a training saves a checkpoint first."""
