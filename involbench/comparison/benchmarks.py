@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import chain
+from itertools import chain, product
 from statistics import geometric_mean, mean
 from typing import Literal
 
@@ -17,7 +17,6 @@ from involbench.results.benchmarks import (
     Machine,
     MeasuredExport,
     MeasuredExports,
-    ModelSizes,
     ModelsMemory,
     ModelsTimes,
     ModelTimes,
@@ -27,6 +26,7 @@ from involbench.results.benchmarks import (
     OperatorTimes,
     Part,
     StepTimes,
+    TimedModel,
 )
 from involbench.results.record import Record
 from involbench.statistics.estimates import Quartiles, median_interval, quartiles, ratio_quartiles
@@ -226,15 +226,9 @@ class Latency(Record):
     samples: tuple[float, ...]
 
 
-class ModelCost(Record):
+class ModelCost(TimedModel):
     """Time and memory of one network, for one image size."""
 
-    name: str
-    network: str
-    input_shape: tuple[int, int, int]
-    sizes: ModelSizes
-    first_call_seconds: float
-    warm_up_calls: dict[int, int]
     inference: dict[int, Latency]
     """By batch size."""
     images_per_second: dict[int, float]
@@ -288,22 +282,17 @@ def summarize_models(blocks: Sequence[ModelsTimes], memory: ModelsMemory) -> Mod
         step_batch=times.step_batch,
         memory_method=memory.method,
         models=tuple(_cost(each, first, memory) for each, first in pairs),
-        exponents=(*_over_pixels(times.models), *_over_batches(times.models)),
+        exponents=tuple(_exponents(times.models)),
         machine=times.machine,
     )
 
 
 def _cost(each: ModelTimes, first: ModelTimes, memory: ModelsMemory) -> ModelCost:
     return ModelCost(
-        name=each.name,
-        network=each.network,
-        input_shape=each.input_shape,
-        sizes=each.sizes,
-        first_call_seconds=each.first_call_seconds,
-        warm_up_calls=each.warm_up_calls,
-        inference={b: latency(s, first.seconds[b]) for b, s in each.seconds.items()},
+        **{name: getattr(each, name) for name in TimedModel.model_fields},
+        inference={b: _latency(s, first.seconds[b]) for b, s in each.seconds.items()},
         images_per_second={b: b / quartiles(s).median for b, s in each.seconds.items()},
-        step=latency(each.step_seconds, first.step_seconds),
+        step=_latency(each.step_seconds, first.step_seconds),
         peak_bytes=memory.peak_bytes[each.name],
         step_bytes=memory.step_bytes[each.name],
     )
@@ -320,43 +309,36 @@ def _joined(blocks: Sequence[ModelsTimes]) -> ModelsTimes:
     return first.model_copy(update={"models": tuple(models)})
 
 
-def _over_pixels(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
+def _exponents(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
+    """Those of each network over the pixels, then those over the batch size."""
     for network in dict.fromkeys(each.network for each in models):
         sizes = [each for each in models if each.network == network]
         pixels = [math.prod(each.input_shape[:2]) for each in sizes]
-        for batch in sizes[0].seconds if len({*pixels}) >= _FEWEST_SIZES else ():
-            times = [each.seconds[batch] for each in sizes]
+        for batch in sizes[0].seconds:
             at = f"{batch} image{'' if batch == 1 else 's'}"
-            yield _exponent(network, "pixels", at, pixels, times)
-
-
-def _over_batches(models: Sequence[ModelTimes]) -> Iterator[Exponent]:
+            yield from _fit(network, "pixels", at, pixels, [each.seconds[batch] for each in sizes])
     for each in models:
-        if len(each.seconds) >= _FEWEST_SIZES:
-            at = "x".join(map(str, each.input_shape[:2]))
-            yield _exponent(each.name, "batch", at, [*each.seconds], [*each.seconds.values()])
+        at = "x".join(map(str, each.input_shape[:2]))
+        yield from _fit(each.name, "batch", at, [*each.seconds], [*each.seconds.values()])
 
 
-def _exponent(
+def _fit(
     name: str,
     over: Literal["pixels", "batch"],
     at: str,
     numbers: Sequence[int],
     times: Sequence[Sequence[float]],
-) -> Exponent:
-    """Fit the slope of log time over log number, repeat by repeat."""
-    slopes = np.polyfit(np.log(numbers), np.log(times), 1)[0]
-    return Exponent(
-        name=name,
-        over=over,
-        at=at,
-        value=float(np.median(slopes)),
-        interval=median_interval(slopes),
-        numbers=tuple(numbers),
-    )
+) -> Iterator[Exponent]:
+    """The slope of log time over log number, fitted repeat by repeat, if there are enough."""
+    if len({*numbers}) >= _FEWEST_SIZES:
+        slopes = np.polyfit(np.log(numbers), np.log(times), 1)[0]
+        value, interval = float(np.median(slopes)), median_interval(slopes)
+        yield Exponent(
+            name=name, over=over, at=at, value=value, interval=interval, numbers=tuple(numbers)
+        )
 
 
-def latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:
+def _latency(samples: Sequence[float], baseline: Sequence[float]) -> Latency:
     """Summarize at least two samples, each from the same repeat as that of the baseline."""
     ratios = np.divide(samples, baseline)
     return Latency(
@@ -417,12 +399,25 @@ def summarize_exports(blocks: Sequence[MeasuredExports]) -> ExportsBenchmark:
 def _costs(blocks: Sequence[MeasuredExports], networks: Sequence[str]) -> Iterator[ExportCost]:
     first = blocks[0].exports[0]
     forms = dict.fromkeys(export.record.format for block in blocks for export in block.exports)
-    for threads in first.seconds:
-        for form in forms:
-            for network in networks:
-                pairs = list(_pairs(blocks, networks, network, form))
-                if pairs:
-                    yield _export_cost(network, form, threads, pairs)
+    for threads, form, network in product(first.seconds, forms, networks):
+        pairs = list(_pairs(blocks, networks, network, form))
+        if not pairs:
+            continue
+        own, reference = (
+            list(chain(*(export.seconds[threads] for export in exports)))
+            for exports in zip(*pairs, strict=True)
+        )
+        records = [export.record for export, _ in pairs]
+        yield ExportCost(
+            network=network,
+            format=form,
+            threads=threads,
+            latency=_latency(own, reference),
+            size_bytes=mean(record.size_bytes for record in records),
+            accuracy=mean(record.accuracy for record in records),
+            keras_accuracy=mean(record.keras_accuracy for record in records),
+            agreement=mean(record.agreement for record in records),
+        )
 
 
 def _pairs(
@@ -433,26 +428,3 @@ def _pairs(
         there = {e.network: e for e in block.exports if e.record.format == form}
         if network in there:
             yield there[network], next(there[name] for name in networks if name in there)
-
-
-def _export_cost(
-    network: str,
-    form: Format,
-    threads: int,
-    pairs: Sequence[tuple[MeasuredExport, MeasuredExport]],
-) -> ExportCost:
-    own, reference = (
-        list(chain(*(export.seconds[threads] for export in exports)))
-        for exports in zip(*pairs, strict=True)
-    )
-    records = [export.record for export, _ in pairs]
-    return ExportCost(
-        network=network,
-        format=form,
-        threads=threads,
-        latency=latency(own, reference),
-        size_bytes=mean(record.size_bytes for record in records),
-        accuracy=mean(record.accuracy for record in records),
-        keras_accuracy=mean(record.keras_accuracy for record in records),
-        agreement=mean(record.agreement for record in records),
-    )

@@ -51,33 +51,31 @@ def _checked_operator(value: Any) -> Any:
     given = normalize_name(value, "an operator")
     known, name = operators(), given.get("name")
     if not isinstance(name, str) or name not in known:
-        raise problems_below([(("name",) if value is given else (), _wrong_name(given))])
+        text = wrong_name("operator", given, "name", list(known))
+        raise problems_below([(("name",) if value is given else (), text)])
     rest = {key: item for key, item in given.items() if key != "name"}
     try:
         checked = known[name].arguments.model_validate(rest)
     except ValidationError as error:
-        fields = list(known[name].arguments.model_fields)
+        unknown = unknown_key(list(known[name].arguments.model_fields))
+        wrong = [
+            (each["loc"], unknown if each["type"] == "extra_forbidden" else each["msg"])
+            for each in error.errors()
+        ]
         places = {key: place for place, key in enumerate(rest)}
-        found = sorted(error.errors(), key=lambda each: places.get(each["loc"][0], len(places)))
-        raise problems_below(
-            [
-                (
-                    each["loc"],
-                    unknown_key(fields) if each["type"] == "extra_forbidden" else each["msg"],
-                )
-                for each in found
-            ]
-        ) from None
+        wrong.sort(key=lambda each: places.get(each[0][0], len(places)))
+        raise problems_below(wrong) from None
     return {"name": name, **{key: getattr(checked, key) for key in rest}} if rest else name
 
 
-def _wrong_name(given: dict[str, Any]) -> str:
-    names, name = list(operators()), given.get("name")
-    if "name" not in given:
+def wrong_name(what: str, given: dict[str, Any], key: str, names: list[str]) -> str:
+    """What is wrong with a key that is to have one of the names."""
+    if key not in given:
         return f"missing; this key is required: one of {', '.join(names)}"
+    name = given[key]
     if not isinstance(name, str):
         return f"expected one of {', '.join(names)}, got {describe(name)}"
-    return f"unknown operator {name!r}; {suggest(name, names)}"
+    return f"unknown {what} {name!r}; {suggest(name, names)}"
 
 
 def _operator_schema(handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def _metric_fault(metric: str, conditions: Sequence[str]) -> str:
     _, at, condition = metric.partition("@")
     if takes_target(metric) or not at or condition in conditions:
         return target_fault(metric)
-    return f"{condition} is not evaluated; {_evaluated(condition, conditions)}"
+    hint = suggest(condition, conditions) if conditions else "this spec has no evaluate"
+    return f"{condition} is not evaluated; {hint}"
 
 
 def _point_faults(
@@ -126,16 +127,9 @@ def _point_faults(
     found = list[tuple[KeyPath, str]]()
     for key, value in point.items():
         if key not in sweep:
-            found.append(((*place, key), f"not swept; {_swept(key, sweep)}"))
+            hint = suggest(key, list(sweep)) if sweep else "this spec has no sweep"
+            found.append(((*place, key), f"not swept; {hint}"))
         elif value not in sweep[key]:
             text = f"expected one of the sweep's values, got {describe(value)}"
             found.append(((*place, key), text))
     return found
-
-
-def _evaluated(condition: str, conditions: Sequence[str]) -> str:
-    return suggest(condition, conditions) if conditions else "this spec has no evaluate"
-
-
-def _swept(key: str, sweep: Mapping[str, Sequence[Any]]) -> str:
-    return suggest(key, list(sweep)) if sweep else "this spec has no sweep"

@@ -7,10 +7,11 @@ file below its first comment.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import takewhile
 from math import inf
+from operator import getitem
 from typing import Any
 
 import yaml
@@ -139,17 +140,15 @@ class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers = SpecLoader.yaml_implicit_resolvers
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write everything out."""
         return True
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    """A string; one of several lines keeps to one, with its breaks escaped."""
-    style = '"' if _BREAK.search(value) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(  # A string of several lines keeps to one, with its breaks escaped.
+    str,
+    lambda dumper, value: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", value, style='"' if _BREAK.search(value) else None
+    ),
+)
 
 
 def with_assignments(source: str, assignments: Iterable[tuple[tuple[str, ...], Any]]) -> str:
@@ -172,7 +171,7 @@ def with_assignments(source: str, assignments: Iterable[tuple[tuple[str, ...], A
 def _with_value(source: str, path: tuple[str, ...], wanted: dict[str, Any]) -> str:
     """The text that says what is `wanted`, which differs from what it says only at the path."""
     for length in range(len(path), 0, -1):
-        new = _written(source, path[:length], _at(wanted, path[:length]))
+        new = _written(source, path[:length], reduce(getitem, path[:length], wanted))
         if new is not None and _says(new, wanted):
             return new
     return _anew(source, wanted)
@@ -194,10 +193,9 @@ def _written(source: str, path: tuple[str, ...], value: Any) -> str | None:
         mapping = dict(_items(mapping)).get(part, (None, None))[1]
     if not isinstance(mapping, yaml.MappingNode):
         return None
-    ends = _Ends(source)
     known = dict(_items(mapping)).get(path[-1])
     if known is None:
-        return _inserted(source, mapping, path[-1], value, ends)
+        return _inserted(source, mapping, path[-1], value)
     key, old = known
     colon = _COLON.match(source, key.end_mark.index)
     if colon is None:
@@ -206,19 +204,17 @@ def _written(source: str, path: tuple[str, ...], value: Any) -> str | None:
         between, end = "", alias.end()
     else:
         between = source[colon.end() : old.start_mark.index].rstrip()
-        end = max(colon.end(), ends.before(old.end_mark.index))
+        end = max(colon.end(), _end_before(source, old.end_mark.index))
     return f"{source[: colon.end()]} {_flow(value)}{between}{source[end:]}"
 
 
-def _inserted(
-    source: str, mapping: yaml.MappingNode, key: str, value: Any, ends: "_Ends"
-) -> str | None:
+def _inserted(source: str, mapping: yaml.MappingNode, key: str, value: Any) -> str:
     """The text with one key more behind the others of a mapping."""
     line = f"{_flow(key)}: {_flow(value)}"
     if not mapping.value:
         place = mapping.start_mark.index + 1
         return f"{source[:place]}{line}{source[place:]}"
-    place = ends.before(mapping.end_mark.index - bool(mapping.flow_style))
+    place = _end_before(source, mapping.end_mark.index - bool(mapping.flow_style))
     if mapping.flow_style:
         return f"{source[:place]}, {line}{source[place:]}"
     found = _BREAK.search(source, place)
@@ -229,41 +225,27 @@ def _inserted(
     return f"{source[:place]}{newline}{indent}{line}{source[place:]}"
 
 
-class _Ends:
-    """Where values end, without the comments that follow them."""
-
-    def __init__(self, source: str) -> None:
-        tokens = [token for token in yaml.scan(source, SpecLoader) if isinstance(token, _CONTENT)]
-        self._ends = [_end(token, source) for token in tokens]
-
-    def before(self, last: int) -> int:
-        """The end of the last token that ends there or before."""
-        place = bisect_right(self._ends, last)
-        return self._ends[place - 1] if place else last
-
-
-def _end(token: yaml.Token, source: str) -> int:
-    """A block scalar ends with its last line, not with the empty ones below."""
-    end: int = token.end_mark.index
-    is_block = isinstance(token, yaml.ScalarToken) and token.style in ("|", ">")
-    return len(source[:end].rstrip()) if is_block else end
+def _end_before(source: str, last: int) -> int:
+    """The end of the last token that ends there or before, without the comments behind it."""
+    found = last
+    for token in yaml.scan(source, SpecLoader):
+        if isinstance(token, _CONTENT):
+            end: int = token.end_mark.index
+            if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
+                end = len(source[:end].rstrip())  # Not with the empty lines below it.
+            if end > last:
+                break
+            found = end
+    return found
 
 
 def _items(node: yaml.Node | None) -> list[tuple[str, tuple[yaml.Node, yaml.Node]]]:
     """The entries of a mapping by their keys; none of anything else."""
     if not isinstance(node, yaml.MappingNode):
         return []
-    return [(key.value, (key, value)) for key, value in node.value if _is_scalar(key)]
-
-
-def _is_scalar(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode)
-
-
-def _at(values: Any, path: KeyPath) -> Any:
-    for part in path:
-        values = values[part]
-    return values
+    return [
+        (key.value, (key, value)) for key, value in node.value if isinstance(key, yaml.ScalarNode)
+    ]
 
 
 def _flow(value: Any) -> str:

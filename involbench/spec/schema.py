@@ -326,9 +326,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @classmethod
     def _matched_models_exist(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
         matches = {name: getattr(model, "match", None) for name, model in models.items()}
-        faults = {
-            name: _match_fault(name, match, matches) for name, match in matches.items() if match
-        }
+        faults = {name: _match_fault(name, matches) for name in matches}
         if wrong := [((name, "match"), fault) for name, fault in faults.items() if fault]:
             raise problems_below(wrong)
         return models
@@ -364,12 +362,8 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @field_validator("evaluate")
     @classmethod
     def _some_model_takes_the_sizes(cls, value: EvaluateSpec, info: ValidationInfo) -> EvaluateSpec:
-        models = info.data.get("models", {}).values()
-        if (
-            value.image_size
-            and models
-            and not any(model.registered.any_image_size for model in models)
-        ):
+        kinds = [model.registered for model in info.data.get("models", {}).values()]
+        if value.image_size and kinds and not any(each.any_image_size for each in kinds):
             known = ", ".join(name for name, each in architectures().items() if each.any_image_size)
             text = f"no model takes images of another size than it was trained on; {known} do"
             raise problems_below([(("image_size",), text)])
@@ -389,8 +383,11 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         return value
 
 
-def _match_fault(name: str, match: Match, matches: Mapping[str, Match | None]) -> str | None:
+def _match_fault(name: str, matches: Mapping[str, Match | None]) -> str | None:
     """What is wrong with the budget of a model."""
+    match = matches[name]
+    if match is None:
+        return None
     other = match.model
     if other == name:
         return "a model cannot match itself"
@@ -408,12 +405,8 @@ def baseline_fault(baseline: str, models: list[str]) -> str | None:
 
 def json_schema() -> dict[str, Any]:
     """The schema of `ExperimentSpec`, in the draft that pydantic writes (2020-12)."""
-    schema = ExperimentSpec.model_json_schema()
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **schema,
-        "title": "involbench experiment",
-    }
+    dialect, schema = GenerateJsonSchema.schema_dialect, ExperimentSpec.model_json_schema()
+    return {"$schema": dialect, **schema, "title": "involbench experiment"}
 
 
 def json_schema_text() -> str:
