@@ -66,6 +66,11 @@ class Arm:
         """When its last run ended; a sort key."""
         return max(map(_ended, self.runs))
 
+    @property
+    def size(self) -> tuple[int, tuple[str, str]]:
+        """Its number of runs, and when the last one ended; a sort key."""
+        return len(self.runs), self.ended
+
 
 @dataclass(frozen=True)
 class SettingsGroup:
@@ -81,9 +86,9 @@ class SettingsGroup:
         return [run for arm in self.arms for run in arm.runs]
 
     @property
-    def ended(self) -> tuple[str, str]:
-        """When its last run ended; a sort key."""
-        return max(arm.ended for arm in self.arms)
+    def size(self) -> tuple[int, tuple[str, str]]:
+        """Its number of runs, and when the last one ended; a sort key."""
+        return len(self.runs), max(arm.ended for arm in self.arms)
 
 
 Place = tuple[str, str]
@@ -107,7 +112,11 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
     """
     known = list(runs)
     by_backend = len({run.record.run_id for run in known}) < len(known)
-    places = _arms_by_place(known, by_backend)
+    by_place: dict[Place, list[StoredRun]] = {}
+    for run in known:
+        trial = run.record.trial
+        by_place.setdefault((trial.model, _text(trial.point)), []).append(run)
+    places = {place: _arms(group, by_backend) for place, group in by_place.items()}
     if not places:
         return []
     if all(len(arms) == 1 for arms in places.values()):
@@ -117,7 +126,7 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
         for part in _by_shared_settings(places, by_backend)
         for arms in _variants(part)
     ]
-    groups.sort(key=lambda group: (len(group.runs), group.ended), reverse=True)
+    groups.sort(key=lambda group: group.size, reverse=True)
     settings = distinguishing_settings(
         [[(arm.example, arm.point) for arm in group.arms] for group in groups], by_backend
     )
@@ -142,21 +151,12 @@ def superseded(group: SettingsGroup) -> list[str]:
     return [_left_out_warning(arm, arm.superseded) for arm in group.arms if arm.superseded]
 
 
-def _arms_by_place(runs: list[StoredRun], by_backend: bool) -> ArmsByPlace:
-    """The arms of each model and sweep point, one for each of its settings."""
-    places: dict[Place, list[StoredRun]] = {}
-    for run in runs:
-        trial = run.record.trial
-        places.setdefault((trial.model, _text(trial.point)), []).append(run)
-    return {place: _arms(group, by_backend) for place, group in places.items()}
-
-
 def _arms(group: list[StoredRun], by_backend: bool) -> list[Arm]:
     """One arm for each settings among the runs of one model and sweep point."""
     by_settings: list[tuple[Settings, list[StoredRun]]] = []
     keyed = [(settings_key(run, by_backend), run) for run in sorted(group, key=_ended)]
     # Runs with incomplete settings come last, so that they can join a complete arm.
-    for key, run in sorted(keyed, key=lambda pair: _has_unknown(pair[0])):
+    for key, run in sorted(keyed, key=lambda pair: None in (pair[0].get(k, "") for k in _UNKNOWN)):
         fitting = [runs for other, runs in by_settings if _same(key, other)]
         if fitting:
             max(fitting, key=lambda runs: _ended(runs[-1])).append(run)
@@ -190,7 +190,11 @@ def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPla
             part = by_settings.setdefault(shared, {})
             part.setdefault(place, []).append(arm)
     parts: list[ArmsByPlace] = []
-    for part in sorted(by_settings.values(), key=_size, reverse=True):
+
+    def size(part: ArmsByPlace) -> tuple[int, tuple[str, str]]:
+        return SettingsGroup(tuple(chain.from_iterable(part.values()))).size
+
+    for part in sorted(by_settings.values(), key=size, reverse=True):
         fitting = next((each for each in parts if each.keys().isdisjoint(part)), None)
         if fitting is None:
             parts.append(part)
@@ -204,7 +208,7 @@ def _variants(places: ArmsByPlace) -> list[list[Arm]]:
 
     Arms of several models that differ from the largest in the same way are in one variant.
     """
-    largest = {place: max(arms, key=_arm_size) for place, arms in places.items()}
+    largest = {place: max(arms, key=lambda arm: arm.size) for place, arms in places.items()}
     changed: dict[str, dict[Place, Arm]] = {}
     for place, arms in places.items():
         usual = full_settings(largest[place].example)
@@ -243,19 +247,6 @@ def _same(settings: Settings, other: Settings) -> bool:
     unknown = [key for key in _UNKNOWN if None in (settings.get(key, ""), other.get(key, ""))]
     blank = dict.fromkeys(unknown)
     return bool(unknown) and {**settings, **blank} == {**other, **blank}
-
-
-def _has_unknown(settings: Settings) -> bool:
-    return any(settings.get(key, "") is None for key in _UNKNOWN)
-
-
-def _size(arms_by_place: ArmsByPlace) -> tuple[int, tuple[str, str]]:
-    arms = list(chain.from_iterable(arms_by_place.values()))
-    return sum(len(arm.runs) for arm in arms), max(arm.ended for arm in arms)
-
-
-def _arm_size(arm: Arm) -> tuple[int, tuple[str, str]]:
-    return len(arm.runs), arm.ended
 
 
 def _ended(run: StoredRun) -> tuple[str, str]:
@@ -342,7 +333,7 @@ def stated_group(
     """
     differences = [_group_difference(group, values) for group in groups]
     stated = [group for group, how in zip(groups, differences, strict=True) if how == ""]
-    chosen = max(stated or groups, key=lambda group: group.ended)
+    chosen = max(stated or groups, key=lambda group: group.size[1])
     return chosen, differences[list(groups).index(chosen)]
 
 
@@ -369,14 +360,8 @@ def _arm_difference(arm: Arm, values: Mapping[str, Any]) -> str | None:
     architecture = spec.models[arm.model]
     if getattr(architecture, "match", None) is not None:
         architecture = trial.architecture  # The spec does not have the width that was found.
-    stated = trial.model_copy(
-        update={
-            "architecture": architecture,
-            "data": spec.data,
-            "training": spec.training,
-            "evaluate": spec.evaluate,
-        }
-    )
+    sections = {name: getattr(spec, name) for name in ("data", "training", "evaluate")}
+    stated = trial.model_copy(update={"architecture": architecture, **sections})
     if stated.settings("") == trial.settings(""):
         return ""
     return describe_differences([trial_settings(trial)], trial_settings(stated))
