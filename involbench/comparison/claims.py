@@ -33,12 +33,7 @@ def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> ClaimRe
 
     At each sweep point that the claim is about, the pairs are tested like any comparison; counts
     are compared directly. A claim is supported if it is supported at every point, and refuted if
-    it is refuted at one.
-
-    Args:
-        claim: The claim.
-        results: All results of the experiment.
-        sweep: The sweep of the spec; all its points should have runs.
+    it is refuted at one. All points of the sweep should have runs.
     """
     numbers, missing = _numbers(claim, results, sweep)
     verdicts = [each.verdict for each in numbers]

@@ -111,13 +111,11 @@ def compare(
             first model.
         warnings: Warnings from reading the runs.
         spec: The order of the models, the baseline and the claims.
-        selection: The metrics; default: all, which reads every history and, for older records,
-            the predictions.
+        selection: The metrics; to read all takes every history and, for older records, predictions.
         overrides: `KEY=VALUE` each: only runs with these settings, see `choose_groups`.
 
     Returns:
-        One comparison for each group, the one with the most runs first. Without runs, one
-        comparison without models.
+        One comparison for each group, the one with the most runs first; without runs, an empty one.
 
     Raises:
         UsageError: No run is of the model `baseline`, or has the settings.
@@ -298,12 +296,10 @@ def _shared_point(result: ModelResult) -> str:
 
 
 def sort_models(comparison: Comparison, by: str) -> Comparison:
-    """Sort the models of each sweep point by the mean of a metric.
+    """Sort the models of each sweep point by the mean of a metric, the best first.
 
-    Args:
-        comparison: The comparison.
-        by: The metric. The best model comes first; the lowest value, where the metric has no
-            better direction. Models without a value come last.
+    The lowest value is first where the metric has no better direction; models without a value are
+    last.
     """
     sign = -1 if metric_called(by).better == "higher" else 1
     points = list(map(_shared_point, comparison.models))

@@ -24,12 +24,7 @@ _DECISIVE = ("higher", "lower")
 
 
 def sweep_curves(results: Sequence[ModelResult], metric: str = ACCURACY) -> tuple[Curve, ...]:
-    """A curve for each model, each swept key with two numbers or more, and each other coordinate.
-
-    Args:
-        results: All results of an experiment, with their differences from the baseline.
-        metric: The metric on the vertical axis.
-    """
+    """A curve for each model, each swept key with several numbers, and each other coordinate."""
     curves = []
     for key in dict.fromkeys(key for result in results for key in result.point):
         lines: dict[str, list[ModelResult]] = {}
@@ -94,11 +89,9 @@ COSTS = ("trainable_parameters", "macs", "latency", "litert_latency")
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The places of the points that no other point dominates, sorted by cost.
+    """The places of the points (gain, cost) that no other point dominates, sorted by cost.
 
-    Args:
-        points: (gain, cost) each; higher gain and lower cost are better. Of equal points, all or
-            none are on the front.
+    Of equal points, all or none are on the front.
     """
     front: list[int] = []
     by_cost = sorted(range(len(points)), key=lambda place: (points[place][1], -points[place][0]))

@@ -162,16 +162,10 @@ class Outcome:
 def check_gate(
     gate: Gate, comparisons: Sequence[Comparison], lookup: Lookup, strict: bool
 ) -> list[Outcome]:
-    """Check comparisons against a gate.
+    """Check all comparisons that have the model against a gate.
 
     A threshold is compared with the mean. A gate between two models, or with a reference, fails
     only if there is a verdict; with `strict`, also if only the mean is beyond it.
-
-    Args:
-        gate: The condition that must not be true.
-        comparisons: The comparisons of all experiments; those with the model are checked.
-        lookup: Finds the comparison of a reference experiment by its name.
-        strict: Whether undecided gates fail.
 
     Raises:
         UsageError: No experiment has the model, or no run has the metric.

@@ -156,13 +156,7 @@ def suggestion(name: str) -> str:
 
 
 def model_metrics(times: ModelTimes, memory: ModelsMemory, step_batch: int) -> dict[str, float]:
-    """Median seconds and bytes: `<metric>` for one image, `<metric>@batch=N` for N images.
-
-    Args:
-        times: The times of the network.
-        memory: The memory of all networks, by name.
-        step_batch: The number of images in a training step.
-    """
+    """Median seconds and bytes: `<metric>` for one image, `<metric>@batch=N` for N images."""
     found = {_at("latency", batch): median(values) for batch, values in times.seconds.items()}
     for batch, peak in memory.peak_bytes[times.name].items():
         found[_at("peak_memory", batch)] = peak
@@ -226,17 +220,9 @@ def measure(
     selection: MetricSelection,
     warnings: list[str],
 ) -> Values:
-    """The selected metrics of a finished run.
+    """The selected metrics of a finished run; files that can't be read add to `warnings`.
 
-    Args:
-        run: The run.
-        parameters: The counts of its model.
-        selection: The metrics to read.
-        warnings: Files that can't be read add to it.
-
-    Returns:
-        Metric -> value. A metric that was not measured is missing; None means that a target was
-        never reached.
+    A metric that was not measured is missing; None means that a target was never reached.
 
     Raises:
         RegistryError: A metric of the user's failed.

@@ -30,18 +30,11 @@ LEVEL = 0.05
 
 
 def verdict(pairs: int, mean: float, low: float, high: float, p: float) -> Verdict:
-    """The verdict on paired differences.
+    """The verdict on paired differences, from their mean, its 95% interval and the sign-flip p.
 
     With six pairs or more, it is a direction if the 95% interval excludes zero and p is at most
     0.05. It needs both: the interval of six pairs is too narrow, and p says nothing about a skewed
     distribution. `make calibrate` shows the false verdicts of each.
-
-    Args:
-        pairs: The number of pairs.
-        mean: The mean difference.
-        low: The lower end of its 95% interval.
-        high: The upper end.
-        p: The two-sided p-value of the sign-flip test.
     """
     if pairs < PAIRS_FOR_A_VERDICT:
         return "too few pairs"
@@ -51,13 +44,7 @@ def verdict(pairs: int, mean: float, low: float, high: float, p: float) -> Verdi
 
 
 def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Difference:
-    """One model minus another, over the seeds where both have a value.
-
-    Args:
-        these: The values of the model.
-        baseline: The values of the model that it is compared with.
-        metric: The metric, which may be a count, and has a better direction.
-    """
+    """One model minus another, over the seeds where both have a value."""
     pairs = {
         seed: minus(value, other) for seed, (value, other) in paired_values(these, baseline).items()
     }
@@ -91,9 +78,7 @@ def minus(value: float, other: float) -> float:
 def margin(excess: Mapping[int, float], metric: str) -> Difference:
     """Test whether each pair is above a claimed value; the superior pairs are those above it.
 
-    Args:
-        excess: Seed -> how far the pair is above the claimed value.
-        metric: The metric, which may be a count.
+    `excess` has, for each seed, how far the pair is above the claimed value.
     """
     found = paired_difference(Summary.of(excess), Summary.of(dict.fromkeys(excess, 0.0)), metric)
     if found.superiority is None:
@@ -215,10 +200,7 @@ def metric_differences(
 def not_comparable(result: ModelResult, other: ModelResult, other_images: bool = False) -> str:
     """Why two results of one folder can't be compared; empty where they can.
 
-    Args:
-        result: One of them.
-        other: The other one.
-        other_images: Whether their images may differ.
+    With `other_images` they may have different images.
     """
     if not (other_images or same_images(result, other)):
         return f"{result.model} and {other.model} have different images"

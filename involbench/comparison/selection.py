@@ -98,17 +98,11 @@ ArmsByPlace = dict[Place, list[Arm]]
 
 
 def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[SettingsGroup]:
-    """Group the runs by their settings. Every run is in a group, or superseded.
+    """Group the runs by their settings, the group with the most runs first.
 
-    If a model was run with several settings, each of its arms joins the arms of other models with
-    the same data and training. A model that was run with only one joins every group that it fits.
-
-    Args:
-        runs: All runs of one experiment.
-        order: The order of the models; others follow by name.
-
-    Returns:
-        The groups, the one with the most runs first.
+    Every run is in a group, or superseded. If a model was run with several settings, each of its
+    arms joins the arms of other models with the same data and training. A model that was run with
+    only one joins every group that it fits. Models that are not in `order` follow by name.
     """
     known = list(runs)
     by_backend = len({run.record.run_id for run in known}) < len(known)
@@ -274,15 +268,10 @@ class NoSuchRun(UsageError):
 def choose_groups(
     experiment: str, groups: Sequence[SettingsGroup], overrides: Sequence[str]
 ) -> list[SettingsGroup]:
-    """Keep the runs that have the settings of `--set`.
+    """Keep the runs that have the settings of `--set`, see `SettingsFilter`.
 
     A setting of one model does not restrict the other models. If a setting is swept, only the
     sweep points that have it are kept.
-
-    Args:
-        experiment: The name of the experiment, for messages.
-        groups: All groups of its runs.
-        overrides: See `SettingsFilter`.
 
     Raises:
         NoSuchRun: No run has these settings.
@@ -321,15 +310,10 @@ def _existing_values(groups: Sequence[SettingsGroup], keys: Sequence[str]) -> st
 def stated_group(
     groups: Sequence[SettingsGroup], values: Mapping[str, Any]
 ) -> tuple[SettingsGroup, str | None]:
-    """Find the group that has the settings of the spec.
+    """The group that has the settings of the spec, else the one whose last run ended last.
 
-    Args:
-        groups: All groups of the experiment, at least one.
-        values: The content of the spec, valid or not.
-
-    Returns:
-        The group, and how it differs from the spec. If no group has the settings of the spec, it
-        is the group whose last run ended last. The difference is None where the spec can't say.
+    `values` is the content of the spec, valid or not. Also returns how the group differs from the
+    spec; None where the spec can't say.
     """
     differences = [_group_difference(group, values) for group in groups]
     stated = [group for group, how in zip(groups, differences, strict=True) if how == ""]

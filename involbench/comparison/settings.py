@@ -69,10 +69,6 @@ def settings_key(run: StoredRun, by_backend: bool = False) -> dict[str, Any]:
 
     A run id is a hash of the settings. If this version computes another id, an earlier version
     made the run, and its results are not comparable.
-
-    Args:
-        run: The run.
-        by_backend: Whether the backend is one of the settings.
     """
     record = run.record
     fingerprint = record.data.fingerprint if record.data else None
@@ -132,13 +128,9 @@ def distinguishing_settings(
 ) -> list[dict[str, Any]]:
     """For each group of runs, key path -> value of the settings in which the groups differ.
 
-    Args:
-        groups: For each group, a run of each model and sweep point, with the point.
-        by_backend: Whether the backend is one of the settings.
-
-    Returns:
-        Keys as `run --set` takes them. The value is text, such as `20 and 2`, where a group has
-        several, and `unset` where it does not have the key.
+    A group has a run of each model and sweep point, with the point. Keys are as `run --set` takes
+    them. The value is text, such as `20 and 2`, where a group has several, and `unset` where it
+    does not have the key.
     """
     found = [_group_values(group, by_backend) for group in groups]
     keys = [key for key in dict.fromkeys(chain.from_iterable(found)) if _differs(key, found)]

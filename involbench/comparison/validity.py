@@ -43,14 +43,7 @@ def flattered_by_collapse(results: Sequence[ModelResult], metric: str) -> str:
 def validity_warnings(
     arms: Sequence[Arm], protocols: Sequence[Protocol], baseline: str | None, benchmarks: bool
 ) -> list[str]:
-    """All warnings about the arms of one comparison.
-
-    Args:
-        arms: The arms.
-        protocols: The protocol of each.
-        baseline: The model that the others are compared with.
-        benchmarks: Whether the comparison has metrics of benchmarks.
-    """
+    """All warnings about the arms of one comparison, each arm with its protocol."""
     return [
         *_protocol_warnings(arms, protocols, baseline),
         *_mixture_warnings(arms),

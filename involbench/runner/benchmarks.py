@@ -88,15 +88,9 @@ def bench_exports(
     count: int,
     show: Callable[[Report], None],
 ) -> MeasuredExports:
-    """Export networks in each format, and time them side by side.
+    """Export networks in each format, and time them side by side with each number of threads.
 
-    Args:
-        runs: The networks, with their names in the result.
-        forms: The formats.
-        threads: The numbers of threads to time.
-        repeats: The number of timed repeats.
-        count: The number of test images on which each export is compared with Keras.
-        show: Receives progress.
+    Each export is compared with Keras on `count` test images.
 
     Raises:
         UsageError: A network or its dataset can't be used.
@@ -200,9 +194,7 @@ def bench_models(
 ) -> tuple[list[ModelsTimes], ModelsMemory]:
     """Times and memory of networks; the memory and each block are measured in a new process.
 
-    Args:
-        blocks: The same networks in each, with another seed.
-        show: Receives progress.
+    The blocks have the same networks, each with another seed.
 
     Raises:
         UsageError: The device does not exist.

@@ -44,11 +44,7 @@ _NOT_CHECKED = frozenset({"dev", "cuda"})
 
 
 def examine_packages(backend: str) -> Iterator[Check]:
-    """The required packages, and the installed extras.
-
-    Args:
-        backend: The backend of Keras; the other backends are not required.
-    """
+    """The required packages, but for other backends than this one, and the installed extras."""
     found = {name: installed(name) for name in _MAIN}
     versions = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     yield finding_of("software", "versions", "ok", Message(versions))
@@ -111,12 +107,7 @@ def gpus_of_the_driver() -> list[str]:
 
 
 def examine_gpus(backend: str, seen: int) -> Check | None:
-    """The GPUs of the driver; a warning if the backend sees none of them.
-
-    Args:
-        backend: The backend of Keras.
-        seen: The number of GPUs that it sees.
-    """
+    """The GPUs of the driver; a warning if the backend sees none of them."""
     present = gpus_of_the_driver()
     if not present:
         return None
@@ -139,11 +130,6 @@ def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination
     """Check packages, backend, folders, datasets and an experiment, if given.
 
     Every failure is a finding, even a worker process that dies.
-
-    Args:
-        loaded: The experiment.
-        results: The results folder.
-        show: Receives progress.
 
     Raises:
         UsageError: The working folder does not exist.

@@ -67,11 +67,7 @@ def estimated_costs(
 ) -> list[int]:
     """The cost of each trial in multiply-accumulates, the same on every machine.
 
-    Args:
-        trials: Trials of one experiment.
-        loaded: The sizes of each dataset.
-        worker: Builds one network of each kind, without weights.
-        show: Receives progress.
+    The worker builds one network of each kind, without weights.
     """
     show(Notice("starting Keras and counting what each model computes"))
     kinds: dict[str, Trial] = {}
@@ -314,12 +310,7 @@ class Estimate:
 
 
 def estimate(todo: Sequence[PlannedTrial], runs: Sequence[StoredRun]) -> Estimate:
-    """Sum the median times of finished runs that differ from the trials only in their seed.
-
-    Args:
-        todo: The trials to run.
-        runs: Runs of the same experiment.
-    """
+    """Sum the median times of finished runs that differ from the trials only in their seed."""
     earlier: dict[str, list[StoredRun]] = {}
     for run in runs:
         if run.record.status == "finished" and run.record.data is not None:

@@ -85,13 +85,9 @@ def claim_faults(
     sweep: Mapping[str, Sequence[Any]],
     conditions: Sequence[str] = (),
 ) -> list[tuple[KeyPath, str]]:
-    """What is wrong with claims about models, points and conditions that there are not.
+    """What is wrong with claims that are valid in themselves, for the models of a spec.
 
-    Args:
-        claims: Each valid in itself.
-        models: The names of the spec's models.
-        sweep: The spec's sweep.
-        conditions: The names of those that it evaluates the models under.
+    A claim may be about models, points of the sweep and conditions that there are not.
     """
     names, found = list(models), list[tuple[KeyPath, str]]()
     for index, claim in enumerate(claims):

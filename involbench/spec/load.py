@@ -210,11 +210,6 @@ def refuse_trials(
     """Raise one `SpecError` with what is wrong with trials, if anything is.
 
     Each problem stands at the key that it is about, or at the swept values that bring it.
-
-    Args:
-        loaded: The spec.
-        trials: All of them.
-        found: Which trial has which problem.
     """
 
     def concerned(problem: Problem) -> list[Point]:

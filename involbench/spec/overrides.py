@@ -152,15 +152,7 @@ _Dumper.add_representer(  # A string of several lines keeps to one, with its bre
 
 
 def with_assignments(source: str, assignments: Iterable[tuple[tuple[str, ...], Any]]) -> str:
-    """The text of a spec in which keys are set, one after the other.
-
-    Args:
-        source: The text, a mapping without faults.
-        assignments: Key path and new value of each; see `assigned`.
-
-    Returns:
-        A text that is read as the mapping with these values.
-    """
+    """The text of a spec, without faults, in which values are set at key paths one by one."""
     values = parse(source).value
     for path, value in assignments:
         values = assigned(values, path, value)

@@ -62,12 +62,7 @@ ALL = WorkerResources()
 
 
 def partition(device: str, jobs: int, gpus: tuple[int, ...]) -> list[WorkerResources]:
-    """Divide the cores and the GPUs among workers.
-
-    Args:
-        device: What each one trains on, where `gpus` is empty.
-        jobs: How many workers.
-        gpus: The GPUs to give out in turn.
+    """Divide the cores among workers, and the GPUs in turn; without GPUs, all have the device.
 
     Raises:
         UsageError: Both a device and GPUs are given.

@@ -90,14 +90,7 @@ def redirect_output(path: ResultsPath) -> Iterator[None]:
 def failure_record(
     request: TrialRequest, error: str, started: datetime, exit_signal: str | None = None
 ) -> RunRecord:
-    """The record of a trial that ended with an error.
-
-    Args:
-        request: The trial.
-        error: The message.
-        started: When the trial began.
-        exit_signal: The signal that ended its process, if one did.
-    """
+    """The record of a trial that ended with an error, or whose process ended with a signal."""
     now = datetime.now(UTC)
     return RunRecord(
         run_id=request.run_dir.name,
@@ -186,13 +179,9 @@ def load_data(session: Session, data: DataSpec) -> Loaded:
 def check_trials(
     session: Session, trials: Sequence[Trial], device: str, as_run: bool = True
 ) -> tuple[Fault, ...]:
-    """Build the models and optimizers of the trials; returns all that is wrong.
+    """Build the models and optimizers of the trials for a device; returns all that is wrong.
 
-    Args:
-        session: Loads the datasets.
-        trials: The trials.
-        device: What they are to be trained on.
-        as_run: Also load the images and look for the devices, as a run does.
+    With `as_run`, also load the images and look for the devices, as a run does.
     """
     from involbench.training.provenance import require_device
 
@@ -316,13 +305,8 @@ def make_kernels(
 ) -> KernelMaps:
     """Make the involution kernels for test images of the run.
 
-    Args:
-        session: Loads the dataset.
-        run: The run.
-        count: How many images.
-        chosen: Indices of the images, instead of the first `count`.
-        pixel: Where the kernels are taken; None for the whole image.
-        untrained: Use the initial weights.
+    The images are the first `count`, or the `chosen` ones. The kernels are taken at one pixel, or
+    at all; with the initial weights if `untrained`.
     """
     from involbench.training.inference import kernel_maps
 

@@ -34,12 +34,7 @@ _STARTING = threading.Lock()
 
 
 class WorkerDied(InvolbenchError):
-    """The worker process ended in the middle of a request.
-
-    Args:
-        message: What happened.
-        exit_signal: The signal that ended it, or None.
-    """
+    """The worker process ended in the middle of a request, by a signal if there is one."""
 
     def __init__(self, message: str, exit_signal: str | None) -> None:
         super().__init__(message)
@@ -68,13 +63,7 @@ class WorkerProtocol:
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> Result:
-        """Run a function of `involbench.workers.handlers` in the worker.
-
-        Args:
-            handler: The function.
-            show: Takes what it reports.
-            arguments: Its positional arguments, after the session.
-            options: Its keyword arguments.
+        """Run a function of `involbench.workers.handlers` in the worker; `show` takes its reports.
 
         Raises:
             UsageError: The user can correct what is wrong.
@@ -225,10 +214,7 @@ class Worker(WorkerProtocol):
 def _serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> None:
     """The worker process: handle requests until the runner closes the pipe.
 
-    Args:
-        connection: The pipe to the runner.
-        log: Takes what libraries print while no trial runs.
-        cores: The cores that this process may run on; None for all.
+    The log takes what libraries print while no trial runs.
     """
     if cores is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)  # Threads of libraries start later and inherit it.
@@ -369,8 +355,7 @@ def _replace(variables: Mapping[str, str]) -> None:
 class WorkerPool:
     """The workers of one run; when a `with` ends, all of them have ended.
 
-    Args:
-        workers: The first one also plans and checks.
+    The first worker also plans and checks.
     """
 
     def __init__(self, workers: Sequence[WorkerProtocol]) -> None:
@@ -401,16 +386,9 @@ class WorkerPool:
         first: tuple[Any, ...],
         others: tuple[Any, ...],
     ) -> Result:
-        """Run a handler in all workers at once.
+        """Run a handler in all workers at once; returns the result of the first worker.
 
-        Args:
-            handler: A function of `involbench.workers.handlers`.
-            show: Takes what the first worker reports.
-            first: Arguments for the first worker.
-            others: Arguments for each of the others.
-
-        Returns:
-            The result of the first worker.
+        The first worker has other arguments than the others, and only its reports are shown.
 
         Raises:
             InvolbenchError: The handler failed in one of them.

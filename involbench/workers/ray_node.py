@@ -74,10 +74,7 @@ def pack_checkpoints(run_dir: ResultsPath, sent: Stamps) -> FileSync:
 class Sender:
     """A folder for a run on its node; at the end of a `with` all that is new in it is sent.
 
-    Args:
-        request: What is to be done, in the runner's folder.
-        sync: The files of the run that the runner has.
-        send: Takes what goes to the runner.
+    `sync` has the files of the run that the runner has; `send` takes what goes to the runner.
     """
 
     def __init__(

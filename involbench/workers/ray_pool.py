@@ -120,13 +120,10 @@ def capacity(needs: ResourcesSpec) -> int:
 def require_shared(results: Path, needs: ResourcesSpec, send_back: bool) -> None:
     """Check that every usable node has this version of involbench and sees the results folder.
 
-    Args:
-        results: The results folder.
-        needs: The resources of a trial.
-        send_back: The nodes do not need to see the folder.
+    With `send_back`, the nodes do not need to see the folder. Test files are removed.
 
     Raises:
-        UsageError: A node, which is named, fails a check. Test files are removed.
+        UsageError: A node, which is named, fails a check.
     """
     new = not results.exists()
     make_folder(results)
@@ -369,13 +366,7 @@ def on_cluster(
 ) -> Iterator[WorkerPool]:
     """Start as many workers as the cluster has room for, at most `jobs`.
 
-    Args:
-        address: See `connected`.
-        needs: The resources of each worker.
-        device: `auto`, `cpu` or `gpu`.
-        jobs: Maximum number of workers.
-        results: The results folder.
-        send_back: Nodes do not see the results folder.
+    For `address` see `connected`, for the others `WorkerConfig`.
 
     Raises:
         UsageError: No such cluster, no node is large enough, or a node fails a check.
