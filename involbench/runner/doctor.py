@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,7 +36,7 @@ from involbench.workers.handlers import (
     examine_source,
 )
 from involbench.workers.local import WorkerProtocol, start_worker, working_folder
-from involbench.workers.protocol import Notice, Report, dataset_key
+from involbench.workers.protocol import Notice, Show, dataset_key
 
 _MAIN = ("keras", *BACKENDS, "numpy", "numba", "scikit-learn", "matplotlib")
 _NOT_CHECKED = frozenset({"dev", "cuda"})
@@ -121,9 +121,6 @@ def examine_gpus(backend: str, seen: int) -> Check | None:
             remedy = "unset CUDA_VISIBLE_DEVICES"
     name = "NVIDIA GPU" if len(present) == 1 else "NVIDIA GPUs"
     return finding_of("backend", name, "ok" if seen else "warning", Message(text, remedy=remedy))
-
-
-Show = Callable[[Report], None]
 
 
 def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination:

@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -21,13 +21,12 @@ from involbench.workers.protocol import (
     Fault,
     Loaded,
     Notice,
-    Report,
+    Show,
     dataset_key,
     source_key,
 )
 
 Faults = list[tuple[Trial, SettingError]]
-Show = Callable[[Report], None]
 
 # Further costs in multiply-accumulates, of which two CPU cores do about 1e10 in a second: five
 # seconds to build and compile a network, and 0.1 ms for each image.
@@ -154,8 +153,11 @@ def _find_width(
         matched = worker.call(match_width, show, trial, reference)
     except SettingError as error:
         return error
-    model = trial.model
-    description = _describe_match(model, match, matched)
+    model, unit = trial.model, "MACs" if match.macs else "trainable parameters"
+    description = (
+        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} from "
+        f"the {matched.budget:,} of {match.model}"
+    )
     if abs(matched.excess) > TOLERANCE:
         return SettingError(
             f"models.{model}.match",
@@ -181,14 +183,6 @@ def _reference_trial(
             "the sweep",
         )
     return others[0]
-
-
-def _describe_match(model: str, match: Match, matched: WidthMatch) -> str:
-    unit = "trainable parameters" if match.what == "parameters" else "MACs"
-    return (
-        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} from "
-        f"the {matched.budget:,} of {match.model}"
-    )
 
 
 @dataclass(frozen=True)

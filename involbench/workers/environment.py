@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from involbench.errors import UsageError
-from involbench.results.checks import Check
+from involbench.errors import Message, UsageError
+from involbench.results.checks import Check, finding_of
 from involbench.results.record import BACKENDS
 
 
@@ -186,13 +186,6 @@ RULES: tuple[tuple[Fate, str], ...] = (
 _PATTERNS = [(fate, pattern) for fate, patterns in RULES for pattern in patterns.split()]
 
 
-_BECOMES: dict[Fate, str] = {
-    "ignored": "",
-    "recorded": " (can change last digits; `compare` warns of it)",
-    "used": "",
-}
-
-
 @dataclass(frozen=True)
 class Setting:
     """One that was found."""
@@ -242,12 +235,12 @@ def ambient_settings() -> Iterator[Setting]:
 def examine_settings() -> Iterator[Check]:
     """What `doctor` says of the settings: one finding for those with the same fate."""
     found = [*ambient_settings()]
-    for fate, what in _BECOMES.items():
+    for fate in get_args(Fate):
         if named := [str(setting) for setting in found if setting.fate == fate]:
-            text = f"{', '.join(named)}{what}"
-            yield Check(topic="environment", name=fate, status="ok", found=text)
+            what = " (can change last digits; `compare` warns of it)" if fate == "recorded" else ""
+            yield finding_of("environment", fate, "ok", Message(f"{', '.join(named)}{what}"))
     if not found:
-        yield Check(topic="environment", name="settings", status="ok", found="none for libraries")
+        yield finding_of("environment", "settings", "ok", Message("none for libraries"))
 
 
 def keras_json() -> tuple[Path, dict[str, Any]]:

@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from involbench import __version__
-from involbench.errors import DataError, InvolbenchError, Message, SettingError, UsageError
+from involbench.errors import DataError, SettingError
 from involbench.results.arrays import KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
@@ -42,6 +42,7 @@ from involbench.workers.protocol import (
     TrialRequest,
     dataset_arguments,
     dataset_key,
+    message_of,
     source_key,
 )
 
@@ -355,18 +356,7 @@ def respond(session: Session, request: Request) -> Done | Failure:
             _import_heavy_half()
         return Done(request.handler(session, *request.arguments, **request.options))
     except Exception as error:
-        usage = isinstance(error, UsageError | ModuleNotFoundError)
-        return Failure.of(error, message_of(error), usage, traceback.format_exc())
-
-
-def message_of(error: Exception) -> Message:
-    """What the user is told of an error."""
-    if isinstance(error, InvolbenchError):
-        return error.message
-    if isinstance(error, ModuleNotFoundError):
-        remedy = "install it, or choose another KERAS_BACKEND"
-        return Message(f"{error.name} is not installed", remedy=remedy)
-    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
+        return Failure.of(error, traceback.format_exc())
 
 
 @cache

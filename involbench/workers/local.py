@@ -19,12 +19,11 @@ from involbench.errors import InvolbenchError, UsageError
 from involbench.results.paths import at
 from involbench.workers.environment import ALL, WorkerResources, worker_environment
 from involbench.workers.handlers import Session, redirect_output, respond
-from involbench.workers.protocol import Done, Failure, Report, Request
+from involbench.workers.protocol import Done, Failure, Request, Show
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Handler = Callable[Concatenate[Session, Arguments], Result]
-Show = Callable[[Report], None]
 
 _GROWTH = 2**30
 """Bytes that a worker may grow by over many trainings."""

@@ -14,7 +14,6 @@ from typing import Self
 
 import ray
 
-from involbench.errors import InvolbenchError, Message, UsageError
 from involbench.results.artifacts import items_below
 from involbench.results.files import (
     make_folder,
@@ -195,17 +194,12 @@ class WorkerActor:
                 sender.send_checkpoints()
 
         try:
-            result = self._worker.call(
-                request.handler, report, *request.arguments, **request.options
-            )
+            result = self._worker.request(request, report)
             self._worker.recycle()
             return Done(result)
         except WorkerStopped:
             return Stopped()
         except WorkerDied as error:
             return Died(str(error), error.exit_signal)
-        except InvolbenchError as error:
-            usage, cause = isinstance(error, UsageError), str(error.__cause__ or "")
-            return Failure.of(error, error.message, usage, cause)
         except Exception as error:
-            return Failure(Message(f"{type(error).__name__}: {error}"), False, "")
+            return Failure.of(error, str(error.__cause__ or ""))

@@ -27,7 +27,6 @@ from involbench.workers.environment import USUAL, chosen_backend, recorded
 from involbench.workers.handlers import run_trial
 from involbench.workers.local import (
     NoRoom,
-    Show,
     WorkerDied,
     WorkerLost,
     WorkerPool,
@@ -35,7 +34,7 @@ from involbench.workers.local import (
     WorkerStopped,
     working_folder,
 )
-from involbench.workers.protocol import Done, Failure, Notice, Request, TrialRequest
+from involbench.workers.protocol import Done, Failure, Notice, Request, Show, TrialRequest
 from involbench.workers.ray_node import Died, FileSync, News, Stopped, WorkerActor, pack_checkpoints
 
 _NODE_TIMEOUT = 60
@@ -269,17 +268,15 @@ class RemoteWorker(WorkerProtocol):
         if actor is not None:
             ray.kill(actor)
 
+    kill = shutdown
+
     def join(self) -> None:
         """Wait until its request has ended, and release its resources."""
         try:
             with self._busy:
                 pass
         finally:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.shutdown()
+            self.shutdown()
 
     def _start_actor(self, show: Show) -> Any:
         needs, notified, began = self._config.needs, False, time.monotonic()
@@ -297,7 +294,8 @@ class RemoteWorker(WorkerProtocol):
                 if waited > _PATIENCE and not self._waits:
                     raise NoRoom
                 if waited > _PATIENCE / 2 and self._waits and not notified:
-                    show(Notice(f"waiting for a node with room for {_describe(needs)}"))
+                    gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
+                    show(Notice(f"waiting for a node with room for {needs.cpus:g} CPUs{gpus}"))
                     notified = True
             self._node = ray.get(here)
         except RayActorError as error:
@@ -308,13 +306,7 @@ class RemoteWorker(WorkerProtocol):
         self._actor = actor
         return actor
 
-    def _done(
-        self,
-        actor: Any,
-        request: Request,
-        show: Show,
-        files: FileSync | None = None,
-    ) -> Any:
+    def _done(self, actor: Any, request: Request, show: Show, files: FileSync | None = None) -> Any:
         try:
             ray.get(actor.begin.remote(request, files))
             while True:
@@ -326,9 +318,8 @@ class RemoteWorker(WorkerProtocol):
             self._actor = None
             if self._stopped:
                 raise WorkerStopped from error
-            raise WorkerLost(
-                f"its node, {self._node}, or the Ray process there is gone", None
-            ) from error
+            text = f"its node, {self._node}, or the Ray process there is gone"
+            raise WorkerLost(text, None) from error
 
     def _take(self, news: News, request: Request, show: Show) -> None:
         match news:
@@ -348,11 +339,6 @@ class RemoteWorker(WorkerProtocol):
                 pass
             case report:
                 show(report)
-
-
-def _describe(needs: ResourcesSpec) -> str:
-    gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
-    return f"{needs.cpus:g} CPUs{gpus}"
 
 
 @contextmanager
@@ -375,23 +361,18 @@ def on_cluster(
         raise UsageError(f"--device {device}: Ray gives out GPUs; set resources.gpus in the spec")
     if device == "gpu" and not needs.gpus:
         raise UsageError("--device gpu: say how many with -S resources.gpus=1")
-    device = (
-        device if needs.gpus else "cpu"
-    )  # Otherwise a worker would use a GPU that Ray did not assign.
-    config = WorkerConfig(needs, device, _passed_on(), working_folder(), send_back)
-    with connected(address):
-        count = min(jobs, capacity(needs))
-        require_shared(results, needs, send_back)
-        with WorkerPool([RemoteWorker(config, waits=not index) for index in range(count)]) as pool:
-            yield pool
-
-
-def _passed_on() -> dict[str, str]:
-    """Environment variables that affect results, copied from this process to every node."""
+    # Otherwise a worker would use a GPU that Ray did not assign.
+    device = device if needs.gpus else "cpu"
     platforms = os.environ.get("JAX_PLATFORMS")
-    return {
+    environment = {  # What affects results is the same on every node.
         **{name: os.environ.get(name, usual) for name, usual in USUAL.items()},
         **recorded(os.environ),
         "KERAS_BACKEND": chosen_backend().name,
         **({"JAX_PLATFORMS": platforms} if platforms else {}),
     }
+    config = WorkerConfig(needs, device, environment, working_folder(), send_back)
+    with connected(address):
+        count = min(jobs, capacity(needs))
+        require_shared(results, needs, send_back)
+        with WorkerPool([RemoteWorker(config, waits=not index) for index in range(count)]) as pool:
+            yield pool
