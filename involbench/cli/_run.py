@@ -17,12 +17,11 @@ from involbench.results.limits import LOG
 from involbench.results.store import Store
 from involbench.runner.plan import PlannedTrial, Shard, plan
 from involbench.runner.runner import Event, Runner, TrialEnded
-from involbench.spec.expand import expand
-from involbench.spec.load import LoadedSpec
+from involbench.spec.load import LoadedSpec, expand
 from involbench.spec.schema import ResourcesSpec
+from involbench.workers.environment import partition
 from involbench.workers.local import WorkerPool, start_worker
 from involbench.workers.protocol import Notice
-from involbench.workers.resources import partition
 
 if TYPE_CHECKING:
     from involbench.reporting.console import ConsoleReporter
@@ -116,7 +115,7 @@ def _worker_pool(
         return WorkerPool([*map(start_worker, partition(options.device, jobs, options.gpus))])
     require("--executor ray", "ray")
     show(Notice("connecting to Ray"))
-    from involbench.workers.ray.pool import on_cluster
+    from involbench.workers.ray_pool import on_cluster
 
     return on_cluster(
         options.address,

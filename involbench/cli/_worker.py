@@ -67,9 +67,9 @@ def call_worker(
     Raises:
         UsageError: The network, the images or the dataset cannot be used.
     """
+    from involbench.workers.environment import WorkerResources
     from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
-    from involbench.workers.resources import WorkerResources
 
     with stoppable("interrupted; nothing is written"), waiting() as show:
         show(Notice("starting Keras"))

@@ -53,7 +53,7 @@ def operator(
     """
     from involbench.cli._output import print_json, print_page
     from involbench.cli._worker import stoppable, waiting
-    from involbench.comparison.benchmark_operator import summarize_operator
+    from involbench.comparison.benchmarks import summarize_operator
     from involbench.reporting.tables.operator import operator_page
     from involbench.runner.benchmarks import bench_operator
 
@@ -77,7 +77,7 @@ def step(
     """
     from involbench.cli._output import print_json, print_page
     from involbench.cli._worker import stoppable, waiting
-    from involbench.comparison.benchmark_operator import summarize_steps
+    from involbench.comparison.benchmarks import summarize_steps
     from involbench.reporting.tables.operator import step_page
     from involbench.runner.benchmarks import bench_step
 

@@ -67,7 +67,7 @@ def export(
     from involbench.cli._runs import check_endings, print_benchmark, write_picture
     from involbench.cli._worker import stoppable, waiting
     from involbench.cli.export import formats_named
-    from involbench.comparison.benchmark_models import summarize_exports
+    from involbench.comparison.benchmarks import summarize_exports
     from involbench.errors import UsageError
     from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables.benchmarks import (
@@ -76,7 +76,7 @@ def export(
         exports_rows,
     )
     from involbench.runner.benchmarks import bench_exports
-    from involbench.workers.resources import CORES
+    from involbench.workers.environment import CORES
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
     check_endings([output] if output else [], FORMATS)

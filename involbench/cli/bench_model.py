@@ -76,7 +76,7 @@ def model(
     """
     from involbench.cli._runs import check_endings, print_benchmark, write_picture
     from involbench.cli._worker import stoppable, waiting
-    from involbench.comparison.benchmark_models import summarize_models
+    from involbench.comparison.benchmarks import summarize_models
     from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables.benchmarks import models_figure, models_page, models_rows
     from involbench.runner.benchmarks import bench_models
@@ -137,7 +137,7 @@ def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list
     """The named networks in blocks to measure side by side; a block per seed of an experiment."""
     from involbench.cli._runs import is_experiment, runs_by_seed
     from involbench.errors import UsageError
-    from involbench.spec.expand import is_architecture
+    from involbench.spec.load import is_architecture
 
     experiments = [
         text for text in named if not is_architecture(text) and is_experiment(results, text)
@@ -179,10 +179,11 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
     from involbench.cli._runs import trained_run, without_hash
     from involbench.errors import UsageError
+    from involbench.registry import architectures
     from involbench.reporting.tables.cells import label
-    from involbench.spec.expand import adhoc_trial, expand, is_architecture, near_architecture
-    from involbench.spec.load import load_spec
+    from involbench.spec.load import adhoc_trial, expand, is_architecture, load_spec
     from involbench.spec.trial import one_seed_each
+    from involbench.text import nearest
     from involbench.workers.protocol import Network
 
     if text.endswith((".yaml", ".yml")):
@@ -193,7 +194,7 @@ def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
     try:
         name, run = trained_run(results, text, needs_weights=False)
     except UsageError as error:
-        near = near_architecture(text)
+        near = nearest(text, architectures())
         hint = f"; or did you mean the architecture {near}?" if near else ""
         raise UsageError(f"{error}{hint}") from None
     return [_network(without_hash(name), run)]

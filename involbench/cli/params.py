@@ -25,12 +25,11 @@ def params(
     from involbench.reporting.tables.parameters import params_page
     from involbench.reporting.tables.writers import SafeConsole
     from involbench.runner.plan import resolve_width_matches
-    from involbench.spec.expand import expand
-    from involbench.spec.load import load_spec
+    from involbench.spec.load import expand, load_spec
     from involbench.spec.trial import one_seed_each
+    from involbench.workers.environment import WorkerResources
     from involbench.workers.handlers import count_parameters
     from involbench.workers.local import start_worker
-    from involbench.workers.resources import WorkerResources
 
     every = expand(load_spec(spec, overrides or []))
     with (

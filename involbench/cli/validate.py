@@ -52,9 +52,9 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     """A function that builds the models of a spec in a worker on the CPU."""
     from involbench.cli._worker import stoppable, waiting
     from involbench.runner.plan import check_builds
+    from involbench.workers.environment import WorkerResources
     from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
-    from involbench.workers.resources import WorkerResources
 
     with (
         stoppable("interrupted"),
@@ -76,7 +76,7 @@ def warn_of_claims(claims: "Sequence[Claim]") -> None:
 
 
 def _size(loaded: "LoadedSpec") -> str:
-    from involbench.spec.expand import expand
+    from involbench.spec.load import expand
     from involbench.spec.sweep import points
 
     spec, trials = loaded.spec, len(expand(loaded))

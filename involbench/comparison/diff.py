@@ -48,13 +48,7 @@ class TreeComparison(Record):
 
 
 def compare_trees(now: Comparison, then: Comparison, where: str) -> TreeComparison:
-    """Compare each model of an experiment with itself in another results tree.
-
-    Args:
-        now: The experiment.
-        then: The same experiment in the other tree.
-        where: The path of the other tree, as the user wrote it.
-    """
+    """Compare each model with itself in another results tree, at the path `where`."""
     before = {_key(result): result for result in then.models}
     after = {_key(result): result for result in now.models}
     warnings = [*now.warnings, *(f"{where}: {warning}" for warning in then.warnings)]

@@ -15,7 +15,7 @@ from pydantic import Field
 from involbench.models.slot import Operator, apply_operator
 from involbench.registry import architecture
 from involbench.schema_types import KernelSize, PositiveInt
-from involbench.spec.operators import OperatorSpec
+from involbench.spec.architectures import OperatorSpec
 
 Tensor = Any
 

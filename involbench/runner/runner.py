@@ -85,9 +85,7 @@ Item = TypeVar("Item")
 class TrialQueue(Generic[Item]):
     """The trials that are left, shared by the threads of all workers.
 
-    Args:
-        items: The trials.
-        order: Sort key; evaluated on every `take`. Of equal items, the earlier one is taken.
+    `order` is the sort key, evaluated on every `take`. Of equal items, the earlier one is taken.
     """
 
     def __init__(self, items: Iterable[Item], order: Callable[[Item], Any]) -> None:

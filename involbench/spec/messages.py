@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from involbench.spec.architectures import Match, architecture_specs
+from involbench.spec.architectures import Match, architecture_specs, wrong_name
 from involbench.spec.claims import Claim, Margin
 from involbench.spec.schema import DataSpec, EvaluateSpec, ExperimentSpec, TrainingSpec, keys_of
 from involbench.spec.yaml import Problem
@@ -42,6 +41,8 @@ _EXPECTED = {
     "too_short": "at least {min_length} entry",
     "too_long": "at most {max_length} entries",
 }
+_UNQUOTED = ("int_type", "float_type", "bool_type")
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false")
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
@@ -60,16 +61,17 @@ def _problem(details: ErrorDetails) -> Problem:
     if path[-1:] == ("[key]",):
         return Problem(path[:-1], _expected(details), at_key=True)
     kind = details["type"]
-    if kind == "extra_forbidden":
-        return Problem(path, _unknown_key(path, tag, _known(path, tag)), at_key=True)
-    if kind == "unknown_key":
-        return Problem(path, _unknown_key(path, tag, details["ctx"]["known"]), at_key=True)
+    if kind in ("extra_forbidden", "unknown_key"):
+        known = details["ctx"]["known"] if kind == "unknown_key" else _known(path, tag)
+        return Problem(path, _unknown_key(path, tag, known), at_key=True)
     if kind == "spec":
         return Problem(path, details["msg"])
     if kind == "missing":
         return Problem(path, "missing; this key is required")
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        return _architecture(path, details["input"])
+        names = list(architecture_specs())
+        text = wrong_name("architecture", details["input"], "architecture", names)
+        return Problem((*path, "architecture"), text)
     if kind == "literal_error":
         return Problem(path, _choice(details))
     return Problem(path, _expected(details))
@@ -92,17 +94,11 @@ def _expected(details: ErrorDetails) -> str:
         text = f"empty; expected {what.format(**details.get('ctx', {}))}"
     elif given is None:
         text += "; give a value or leave the key out"
-    elif _quoted_number(details["type"], given):
+    elif details["type"] in _UNQUOTED and isinstance(given, str) and _NUMBER.fullmatch(given):
         text += "; drop the quotes"
     elif details["type"] == "string_type" and isinstance(given, int | float):
         text += "; put it in quotes"
     return text
-
-
-def _quoted_number(kind: str, given: Any) -> bool:
-    if kind not in ("int_type", "float_type", "bool_type") or not isinstance(given, str):
-        return False
-    return re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false", given) is not None
 
 
 def _known(path: KeyPath, tag: str | None) -> list[str]:
@@ -134,20 +130,6 @@ def _elsewhere(path: KeyPath, tag: str | None, name: str | None) -> str | None:
 def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:
     """Of a spec; and before them those of a model with that architecture, from the model on."""
     return (keys_of(architecture_specs()[tag]) if tag else ()) + keys_of(ExperimentSpec)
-
-
-def _architecture(path: KeyPath, given: Any) -> Problem:
-    names = list(architecture_specs())
-    if "architecture" not in given:
-        return Problem(
-            (*path, "architecture"), f"missing; this key is required: one of {', '.join(names)}"
-        )
-    name = given["architecture"]
-    if not isinstance(name, str):
-        text = f"expected one of {', '.join(names)}, got {describe(name)}"
-    else:
-        text = f"unknown architecture {name!r}; {suggest(name, names)}"
-    return Problem((*path, "architecture"), text)
 
 
 def _choice(details: ErrorDetails) -> str:

@@ -5,7 +5,7 @@ Schema and the trials are all derived from them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ from involbench.schema_types import (
     problem,
     problems_below,
 )
-from involbench.spec.architectures import ModelSpec, match_fault
+from involbench.spec.architectures import Match, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec
 from involbench.text import KeyPath, describe, suggest
@@ -111,6 +111,13 @@ class DataSpec(StrictModel):
 _LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
 
 
+def _refuse_repeats(values: Sequence[float], form: str) -> None:
+    first = {value: place for place, value in reversed(list(enumerate(values)))}
+    twice = [place for place, value in enumerate(values) if first[value] != place]
+    if twice:
+        raise problems_below([((k,), f"{form.format(values[k])} is listed twice") for k in twice])
+
+
 @dataclass(frozen=True)
 class Condition:
     """One change of the test images."""
@@ -148,9 +155,7 @@ class EvaluateSpec(StrictModel):
     @classmethod
     def _in_order(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         """Sorted, since their order decides nothing and equal trials must be equal."""
-        twice = [place for place, value in enumerate(values) if value in values[:place]]
-        if twice:
-            raise problems_below([((k,), f"{values[k]:g} is listed twice") for k in twice])
+        _refuse_repeats(values, "{:g}")
         return tuple(sorted(values))
 
     @property
@@ -175,13 +180,6 @@ class ScheduleSpec(StrictModel):
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(
         0, description="Epochs in which it first rises from 0; they may be part of one."
     )
-
-
-def schedule_fault(schedule: ScheduleSpec | None, epochs: int | None) -> str | None:
-    """What is wrong with a schedule's warm-up in a training of so many epochs, if known."""
-    if schedule is None or epochs is None or schedule.warmup_epochs < epochs:
-        return None
-    return f"expected less than training.epochs = {epochs}, got {schedule.warmup_epochs:g}"
 
 
 class TrainingSpec(StrictModel):
@@ -243,9 +241,10 @@ class TrainingSpec(StrictModel):
     @field_validator("learning_rate_schedule")
     @classmethod
     def _warm_up_ends(cls, value: ScheduleSpec | None, info: ValidationInfo) -> ScheduleSpec | None:
-        fault = schedule_fault(value, info.data.get("epochs"))
-        if fault:
-            raise problems_below([(("warmup_epochs",), fault)])
+        epochs = info.data.get("epochs")
+        if value and epochs and value.warmup_epochs >= epochs:
+            text = f"expected less than training.epochs = {epochs}, got {value.warmup_epochs:g}"
+            raise problems_below([(("warmup_epochs",), text)])
         return value
 
 
@@ -318,7 +317,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         description="Published claims about these models, to be tested against the results.",
     )
 
-    @field_validator(*_SECTIONS, mode="before")
+    @field_validator(*_SECTIONS, "baseline", mode="before")
     @classmethod
     def _null_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
         return cls.model_fields[info.field_name or ""].default if value is None else value
@@ -327,9 +326,8 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @classmethod
     def _matched_models_exist(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
         matches = {name: getattr(model, "match", None) for name, model in models.items()}
-        faults = {name: match_fault(name, matches) for name in models}
-        wrong = [((name, "match"), fault) for name, fault in faults.items() if fault]
-        if wrong:
+        faults = {name: _match_fault(name, matches) for name in matches}
+        if wrong := [((name, "match"), fault) for name, fault in faults.items() if fault]:
             raise problems_below(wrong)
         return models
 
@@ -350,31 +348,22 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @field_validator("seeds")
     @classmethod
     def _seeds_are_unique(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        first = {seed: place for place, seed in reversed(list(enumerate(value)))}
-        twice = [place for place, seed in enumerate(value) if first[seed] != place]
-        if twice:
-            raise problems_below([((k,), f"the seed {value[k]} is listed twice") for k in twice])
+        _refuse_repeats(value, "the seed {}")
         return value
-
-    @field_validator("baseline", mode="before")
-    @classmethod
-    def _empty_baseline(cls, value: Any) -> Any:
-        return "" if value is None else value
 
     @field_validator("baseline")
     @classmethod
     def _baseline_is_a_model(cls, value: str, info: ValidationInfo) -> str:
         models = list(info.data.get("models", ()))
-        fault = baseline_fault(value, models)
-        if fault:
+        if fault := baseline_fault(value, models):
             raise problem(fault)
         return value or next(iter(models), "")
 
     @field_validator("evaluate")
     @classmethod
     def _some_model_takes_the_sizes(cls, value: EvaluateSpec, info: ValidationInfo) -> EvaluateSpec:
-        models = info.data.get("models", {}).values()
-        if value.image_size and models and not any(model.any_image_size for model in models):
+        kinds = [model.registered for model in info.data.get("models", {}).values()]
+        if value.image_size and kinds and not any(each.any_image_size for each in kinds):
             known = ", ".join(name for name, each in architectures().items() if each.any_image_size)
             text = f"no model takes images of another size than it was trained on; {known} do"
             raise problems_below([(("image_size",), text)])
@@ -394,6 +383,19 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         return value
 
 
+def _match_fault(name: str, matches: Mapping[str, Match | None]) -> str | None:
+    """What is wrong with the budget of a model."""
+    match = matches[name]
+    if match is None:
+        return None
+    other = match.model
+    if other == name:
+        return "a model cannot match itself"
+    if other not in matches:
+        return f"{other!r} is not one of the models"
+    return f"{other!r} is matched to another model itself" if matches[other] else None
+
+
 def baseline_fault(baseline: str, models: list[str]) -> str | None:
     """What is wrong with a baseline; an empty one stands for the first model."""
     if not models or not baseline or baseline in models:
@@ -403,12 +405,8 @@ def baseline_fault(baseline: str, models: list[str]) -> str | None:
 
 def json_schema() -> dict[str, Any]:
     """The schema of `ExperimentSpec`, in the draft that pydantic writes (2020-12)."""
-    schema = ExperimentSpec.model_json_schema()
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **schema,
-        "title": "involbench experiment",
-    }
+    dialect, schema = GenerateJsonSchema.schema_dialect, ExperimentSpec.model_json_schema()
+    return {"$schema": dialect, **schema, "title": "involbench experiment"}
 
 
 def json_schema_text() -> str:

@@ -128,6 +128,16 @@ class Done:
     result: Any
 
 
+def message_of(error: Exception) -> Message:
+    """What the user is told of an error."""
+    if isinstance(error, InvolbenchError):
+        return error.message
+    if isinstance(error, ModuleNotFoundError):
+        remedy = "install it, or choose another KERAS_BACKEND"
+        return Message(f"{error.name} is not installed", remedy=remedy)
+    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
+
+
 @dataclass(frozen=True)
 class Failure:
     """The request failed."""
@@ -140,11 +150,12 @@ class Failure:
     """The setting that is wrong, if it is one."""
 
     @classmethod
-    def of(cls, error: Exception, message: Message, usage: bool, traceback: str) -> Self:
-        """A Failure from an error; `message` and `usage` are ignored for a SettingError."""
+    def of(cls, error: Exception, traceback: str) -> Self:
+        """A Failure from an error, with the traceback as text."""
         if isinstance(error, SettingError):
             return cls(Message(error.reason), True, traceback, error.key)
-        return cls(message, usage, traceback)
+        usage = isinstance(error, UsageError | ModuleNotFoundError)
+        return cls(message_of(error), usage, traceback)
 
     def error(self) -> InvolbenchError:
         """The same as an exception; its cause has the traceback of the worker."""
@@ -189,3 +200,5 @@ class Progress:
 
 
 Report = TrialClaimed | Notice | Progress | EpochReport
+Show = Callable[[Report], None]
+"""Takes the reports."""

@@ -17,7 +17,7 @@ from involbench.reporting.plots import plot_parameters
 from involbench.reporting.plots.history import METRICS, PANELS, plot_experiment
 from involbench.reporting.tables.cells import label, own_point
 from involbench.results.record import ROLES, History
-from involbench.statistics.descriptive import mean_curve
+from involbench.statistics.estimates import mean_curve
 
 _MOST_CELLS = 4000
 _SAYS = "Each thin line is one seed; the thick line is the mean."

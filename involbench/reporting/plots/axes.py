@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from involbench.reporting.style import GREY, LineStyle, Styles, styles_of
-from involbench.statistics.descriptive import mean_curve
+from involbench.statistics.estimates import mean_curve
 
 _LONGEST_NAME = 40
 _ROWS_WITH_ROOM = 2

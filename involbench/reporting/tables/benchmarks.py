@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from involbench.comparison.benchmark_models import (
+from involbench.comparison.benchmarks import (
     ExportsBenchmark,
     Latency,
     ModelCost,

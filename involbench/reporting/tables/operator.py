@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from involbench.comparison.benchmark_operator import OperatorBenchmark, ShapeResult, StepBenchmark
+from involbench.comparison.benchmarks import OperatorBenchmark, ShapeResult, StepBenchmark
 from involbench.reporting.tables.table import Column, Page, Table, milliseconds, short
 from involbench.reporting.units import percent
 from involbench.results.benchmarks import PARTS, Machine, Part
-from involbench.statistics.descriptive import Quartiles
+from involbench.statistics.estimates import Quartiles
 
 _SHAPE = "B,H,W,C,K,G"
 _TITLES: dict[Part, str] = {
