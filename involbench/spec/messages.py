@@ -49,7 +49,11 @@ def _follows(details: ErrorDetails) -> bool:
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    path, tag = _untagged(details["loc"])
+    path: KeyPath = details["loc"]
+    tag = None
+    if path[:1] == ("models",) and len(path) > 2 and path[2] in architecture_specs():
+        # pydantic puts the architecture behind the name of the model.
+        path, tag = (*path[:2], *path[3:]), str(path[2])
     if path[-1:] == ("[key]",):
         return Problem(path[:-1], _expected(details), at_key=True)
     kind = details["type"]
@@ -67,13 +71,6 @@ def _problem(details: ErrorDetails) -> Problem:
     if kind == "literal_error":
         return Problem(path, _choice(details))
     return Problem(path, _expected(details))
-
-
-def _untagged(loc: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
-    """The key path, without the architecture that pydantic puts behind a model's name."""
-    if loc[:1] == ("models",) and len(loc) > 2 and loc[2] in architecture_specs():
-        return (*loc[:2], *loc[3:]), str(loc[2])
-    return loc, None
 
 
 def _expected(details: ErrorDetails) -> str:
