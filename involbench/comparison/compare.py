@@ -7,7 +7,7 @@ from typing import Any
 
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
-from involbench.comparison.metrics import MetricSelection, Values, known_metrics, measure
+from involbench.comparison.metrics import MetricSelection, known_metrics, measure
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.pairing import (
     choose_baseline,
@@ -200,6 +200,9 @@ def result_of(
     data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
     parameters = parameter_counts(arm.finished, warnings)
     values = {seed: measure(run, parameters, selection, warnings) for seed, run in finished.items()}
+    found = {name for row in values.values() for name in row} | {*_ALWAYS}
+    known = known_metrics()  # In its order; others come last.
+    names = [*(name for name in known if name in found), *sorted(found - known.keys())]
     return ModelResult(
         model=arm.model,
         point=arm.point,
@@ -215,18 +218,11 @@ def result_of(
         protocol=protocol,
         metrics={
             name: Summary.of({seed: row.get(name) for seed, row in values.items()})
-            for name in _metric_names(values)
+            for name in names
         },
         parameters=parameters,
         differences={},
     )
-
-
-def _metric_names(values: dict[int, Values]) -> list[str]:
-    """The metrics that some seed has, in the order of `known_metrics`; others come last."""
-    found = {name for row in values.values() for name in row} | {*_ALWAYS}
-    known = known_metrics()
-    return [*(name for name in known if name in found), *sorted(found - known.keys())]
 
 
 def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> ParameterCounts | None:

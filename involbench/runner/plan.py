@@ -227,9 +227,11 @@ def plan(
     for remark in dict.fromkeys(remark for each in loaded.values() for remark in each.remarks):
         show(Notice.of(remark.message, warning=remark.warning))
     faults += missing
-    planned = [
-        _planned(trial, loaded[trial.data], store, show) for trial in trials if trial.data in loaded
-    ]
+    planned = list[PlannedTrial]()
+    for trial in (trial for trial in trials if trial.data in loaded):
+        run_id = trial.run_id(loaded[trial.data].fingerprint)
+        record = ended(store.run_dir(run_id), trial, lambda text: show(Notice(text)))
+        planned.append(PlannedTrial(trial, run_id, record is not None))
     if force or not all(item.finished for item in planned):
         show(Notice("starting Keras and building each model once"))
         kinds = one_seed_each([item.trial for item in planned])
@@ -271,12 +273,6 @@ def _load(
         except UsageError as error:
             missing[data] = SettingError.of(source_key(data), error)
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]
-
-
-def _planned(trial: Trial, loaded: Loaded, store: Store, show: Show) -> PlannedTrial:
-    run_id = trial.run_id(loaded.fingerprint)
-    record = ended(store.run_dir(run_id), trial, lambda text: show(Notice(text)))
-    return PlannedTrial(trial, run_id, record is not None)
 
 
 def _faults_of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:

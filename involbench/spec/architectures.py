@@ -213,14 +213,14 @@ def _spec_of(known: registry.Architecture) -> type[Architecture]:
     )
 
 
-def _union() -> TypeAdapter[Architecture]:
-    return _union_of(tuple(architecture_specs().values()))
-
-
 @cache
 def _union_of(specs: tuple[type[Architecture], ...]) -> TypeAdapter[Architecture]:
     union: Any = Annotated[reduce(or_, specs), Field(discriminator="architecture")]
     return TypeAdapter(union)
+
+
+def _union() -> TypeAdapter[Architecture]:
+    return _union_of(tuple(architecture_specs().values()))
 
 
 def _checked(value: Any) -> Architecture:

@@ -1,25 +1,17 @@
 """What pydantic finds wrong, in the words of someone who writes YAML."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from involbench.spec.architectures import Match, architecture_specs, wrong_name
-from involbench.spec.claims import Claim, Margin
-from involbench.spec.schema import DataSpec, EvaluateSpec, ExperimentSpec, TrainingSpec, keys_of
+from involbench.spec.architectures import architecture_specs, wrong_name
+from involbench.spec.schema import ExperimentSpec, keys_of
 from involbench.spec.yaml import Problem
 from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
 
-_SECTIONS: dict[KeyPath, type[BaseModel]] = {
-    (): ExperimentSpec,
-    ("data",): DataSpec,
-    ("training",): TrainingSpec,
-    ("evaluate",): EvaluateSpec,
-}
-_LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
-"""Sections of which there are several, with the key path to them without the places in lists."""
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -57,7 +49,11 @@ def _follows(details: ErrorDetails) -> bool:
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    path, tag = _untagged(details["loc"])
+    path: KeyPath = details["loc"]
+    tag = None
+    if path[:1] == ("models",) and len(path) > 2 and path[2] in architecture_specs():
+        # pydantic puts the architecture behind the name of the model.
+        path, tag = (*path[:2], *path[3:]), str(path[2])
     if path[-1:] == ("[key]",):
         return Problem(path[:-1], _expected(details), at_key=True)
     kind = details["type"]
@@ -75,13 +71,6 @@ def _problem(details: ErrorDetails) -> Problem:
     if kind == "literal_error":
         return Problem(path, _choice(details))
     return Problem(path, _expected(details))
-
-
-def _untagged(loc: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
-    """The key path, without the architecture that pydantic puts behind a model's name."""
-    if loc[:1] == ("models",) and len(loc) > 2 and loc[2] in architecture_specs():
-        return (*loc[:2], *loc[3:]), str(loc[2])
-    return loc, None
 
 
 def _expected(details: ErrorDetails) -> str:
@@ -103,11 +92,18 @@ def _expected(details: ErrorDetails) -> str:
 
 def _known(path: KeyPath, tag: str | None) -> list[str]:
     """The keys that could stand where an unknown one does."""
-    around = tuple(part for part in path[:-1] if isinstance(part, str))
-    section = architecture_specs()[tag] if tag else {**_SECTIONS, **_LISTED}[around]
-    if tag and len(path) > 3:  # The one mapping that architectures have.
-        section = Match
+    section: type[BaseModel] = architecture_specs()[tag] if tag else ExperimentSpec
+    for part in path[2 if tag else 0 : -1]:
+        if isinstance(part, str):
+            section = next(_models_in(section.model_fields[part].annotation))
     return [name for name in section.model_fields if name != "architecture" or not tag]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _unknown_key(path: KeyPath, tag: str | None, known: Sequence[str]) -> str:

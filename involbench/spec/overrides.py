@@ -8,6 +8,7 @@ file below its first comment.
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import reduce
 from itertools import takewhile
 from math import inf
@@ -164,17 +165,14 @@ def _with_value(source: str, path: tuple[str, ...], wanted: dict[str, Any]) -> s
     """The text that says what is `wanted`, which differs from what it says only at the path."""
     for length in range(len(path), 0, -1):
         new = _written(source, path[:length], reduce(getitem, path[:length], wanted))
-        if new is not None and _says(new, wanted):
-            return new
-    return _anew(source, wanted)
-
-
-def _says(text: str, wanted: dict[str, Any]) -> bool:
-    try:
-        found = parse(text)
-    except NotYaml:
-        return False
-    return not found.problems and found.value == wanted
+        with suppress(NotYaml):
+            if new is not None and (found := parse(new)).value == wanted and not found.problems:
+                return new
+    # The whole, below the comment that the text begins with.
+    lines = source.splitlines(keepends=True)
+    head = "".join(takewhile(lambda line: line.startswith("#") or not line.strip(), lines))
+    whole: str = yaml.dump(wanted, Dumper=_Dumper, **_STYLE, default_flow_style=None)
+    return head + whole
 
 
 def _written(source: str, path: tuple[str, ...], value: Any) -> str | None:
@@ -244,14 +242,6 @@ def _flow(value: Any) -> str:
     """A value on one line, as it can stand inside a flow mapping, too."""
     text: str = yaml.dump([value], Dumper=_Dumper, **_STYLE, default_flow_style=True)
     return text.strip()[1:-1]
-
-
-def _anew(source: str, wanted: dict[str, Any]) -> str:
-    """The whole, below the comment that the text begins with."""
-    lines = source.splitlines(keepends=True)
-    head = "".join(takewhile(lambda line: line.startswith("#") or not line.strip(), lines))
-    whole: str = yaml.dump(wanted, Dumper=_Dumper, **_STYLE, default_flow_style=None)
-    return head + whole
 
 
 _STYLE: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": inf}

@@ -106,7 +106,7 @@ def bca_interval(
         bias = _normal_quantile(below / (2 * resamples))
         tails = _normal_quantile(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))[:, None]
         shifted = bias + tails
-        levels = _normal_cdf(bias + shifted / (1 - _acceleration(samples) * shifted))
+        levels = _each(NormalDist().cdf, bias + shifted / (1 - _acceleration(samples) * shifted))
     equal = np.ptp(samples, axis=1) <= 1e-9 * np.abs(samples).max(axis=1)
     low, high = (np.where(equal, means[:, 0], _quantile(drawn, level)) for level in levels)
     return low, high
@@ -117,13 +117,9 @@ def _each(function: Callable[[float], float], values: Floats) -> Floats:
     return np.array(found).reshape(values.shape)
 
 
-def _normal_cdf(values: Floats) -> Floats:
-    return _each(NormalDist().cdf, values)
-
-
 def _normal_quantile(shares: Floats) -> Floats:
-    at = NormalDist().inv_cdf
-    return _each(lambda p: at(p) if 0 < p < 1 else inf if p == 1 else -inf, shares)
+    quantile = NormalDist().inv_cdf
+    return _each(lambda p: quantile(p) if 0 < p < 1 else inf if p == 1 else -inf, shares)
 
 
 @lru_cache(maxsize=2)
