@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Device, Json
+from involbench.cli._output import print_json, print_page
+from involbench.cli._worker import stoppable, waiting
 from involbench.cli.bench_export import export
 from involbench.cli.bench_model import model
+from involbench.errors import UsageError
 
 if TYPE_CHECKING:
     from involbench.results.benchmarks import OperatorShape
@@ -51,8 +54,6 @@ def operator(
     All of the same shape. Time, peak memory and first call, forward and with gradients, with the
     Keras backend in use.
     """
-    from involbench.cli._output import print_json, print_page
-    from involbench.cli._worker import stoppable, waiting
     from involbench.comparison.benchmarks import summarize_operator
     from involbench.reporting.tables.operator import operator_page
     from involbench.runner.benchmarks import bench_operator
@@ -75,8 +76,6 @@ def step(
 
     Both start from the same weights, and their losses are compared step by step.
     """
-    from involbench.cli._output import print_json, print_page
-    from involbench.cli._worker import stoppable, waiting
     from involbench.comparison.benchmarks import summarize_steps
     from involbench.reporting.tables.operator import step_page
     from involbench.runner.benchmarks import bench_step
@@ -92,7 +91,6 @@ def _shape(text: str) -> "OperatorShape":
     Raises:
         UsageError: The text is not a shape.
     """
-    from involbench.errors import UsageError
     from involbench.results.benchmarks import OperatorShape
 
     fields = text.split(",")

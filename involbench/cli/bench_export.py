@@ -8,12 +8,17 @@ import typer
 
 from involbench.cli._options import (
     Json,
+    MarkdownTables,
     Plot,
     Results,
     chosen_format,
     complete_experiment_or_run,
     parse_name_or_path,
 )
+from involbench.cli._output import check_endings, warn, write_figure
+from involbench.cli._worker import stoppable, waiting
+from involbench.cli.export import formats_named
+from involbench.errors import UsageError
 
 if TYPE_CHECKING:
     from involbench.cli._runs import Named
@@ -56,7 +61,7 @@ def export(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="CSV, a row per network and format.")
     ] = False,
-    as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
+    as_md: MarkdownTables = False,
 ) -> None:
     """Time exported networks, each in its own runtime, on the CPU.
 
@@ -64,12 +69,8 @@ def export(
     `compare`, `report` and claims, as metrics such as litert_int8_latency, litert_int8_size and
     litert_int8_accuracy.
     """
-    from involbench.cli._runs import check_endings, print_benchmark, write_picture
-    from involbench.cli._worker import stoppable, waiting
-    from involbench.cli.export import formats_named
+    from involbench.cli._runs import print_benchmark
     from involbench.comparison.benchmarks import summarize_exports
-    from involbench.errors import UsageError
-    from involbench.reporting.plots import FORMATS
     from involbench.reporting.tables.benchmarks import (
         exports_benchmark_page,
         exports_figure,
@@ -79,7 +80,7 @@ def export(
     from involbench.workers.environment import CORES
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
-    check_endings([output] if output else [], FORMATS)
+    check_endings([output])
     forms = formats_named(formats) if formats else _formats_here()
     numbers = sorted({*threads} if threads else {1, len(CORES)})
     if numbers[-1] > len(CORES):
@@ -90,7 +91,7 @@ def export(
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
     print_benchmark(chosen, result, exports_benchmark_page(result), exports_rows(result))
-    written = output is None or write_picture(output, partial(exports_figure, result))
+    written = output is None or write_figure(output, partial(exports_figure, result))
     _keep(blocks, measured, repeats, results)
     if not written:
         raise typer.Exit(1)
@@ -102,8 +103,6 @@ def _formats_here() -> "list[Format]":
     Raises:
         UsageError: No format has its packages.
     """
-    from involbench.cli._output import warn
-    from involbench.errors import UsageError
     from involbench.results.benchmarks import FORMATS
     from involbench.runner.benchmarks import missing_for
 
@@ -119,14 +118,13 @@ def _formats_here() -> "list[Format]":
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
     from involbench.cli._runs import is_experiment, runs_by_seed, trained_run, without_hash
-    from involbench.errors import UsageError
 
     if len(named) == 1 and is_experiment(results, named[0]):
         return runs_by_seed(results, named[0], needs_weights=True)
     found = dict(trained_run(results, text) for text in named)
     if len({*map(without_hash, found)}) < len(named):
         raise UsageError("two of the runs are of the same model and seed; name one of them")
-    return [[(without_hash(shown), run) for shown, run in found.items()]]
+    return [[(without_hash(run_name), run) for run_name, run in found.items()]]
 
 
 def _keep(

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import Overrides, Results, parse_path
+from involbench.cli._output import print_json, print_page
+from involbench.cli._worker import stoppable, waiting
 
 
 def doctor(
@@ -28,8 +30,6 @@ def doctor(
     import platform
 
     from involbench import __version__
-    from involbench.cli._output import print_json, print_page
-    from involbench.cli._worker import stoppable, waiting
     from involbench.reporting.tables.doctor import doctor_document, doctor_view
     from involbench.runner.doctor import examine
     from involbench.spec.load import load_spec

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from involbench.cli._options import Overrides, SpecPath
-from involbench.cli._output import echo
+from involbench.cli._output import echo, print_json, print_page
 
 if TYPE_CHECKING:
     from involbench.results.record import Parameters
@@ -20,7 +20,6 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs by layer and by role."""
-    from involbench.cli._output import print_json, print_page
     from involbench.reporting.progress import trial_name
     from involbench.reporting.tables.parameters import params_page
     from involbench.reporting.tables.writers import SafeConsole

@@ -9,6 +9,8 @@ import typer
 
 from involbench.cli._options import Overrides, parse_path
 from involbench.cli._output import echo
+from involbench.cli._worker import stoppable, waiting
+from involbench.errors import SpecError
 
 if TYPE_CHECKING:
     from involbench.spec.claims import Claim
@@ -27,7 +29,6 @@ def validate(
     ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
-    from involbench.errors import SpecError
     from involbench.spec.load import load_spec
 
     problems = []
@@ -50,7 +51,6 @@ def validate(
 @contextmanager
 def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     """A function that builds the models of a spec in a worker on the CPU."""
-    from involbench.cli._worker import stoppable, waiting
     from involbench.runner.plan import check_builds
     from involbench.workers.environment import WorkerResources
     from involbench.workers.local import start_worker

@@ -161,6 +161,11 @@ def is_architecture(text: str) -> bool:
     return text.lstrip().startswith("{") or text in architectures()
 
 
+def near_architecture(text: str) -> str | None:
+    """The architecture whose name is nearest to a text, if one is near."""
+    return nearest(text, architectures())
+
+
 def _mapping(text: str) -> dict[str, Any]:
     try:
         value = parse(text).value
