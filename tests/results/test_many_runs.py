@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from involbench.errors import ResultsError
 from involbench.results.files import names_in, read_bytes
 from involbench.results.paths import ResultsPath
 from involbench.results.record import RunRecord
+from involbench.results.record_parsing import parse_record
 from involbench.results.tree import ResultsTree, read_run
 from tests.results.factory import make_run
 
@@ -63,6 +65,52 @@ def test_a_seed_is_as_strict_as_in_a_spec(tmp_path: Path, seed: object) -> None:
     (run / "run.json").write_text(json.dumps(record))
     with pytest.raises(ResultsError, match="seed"):
         read_run(ResultsPath(tmp_path) / "digits/runs" / run.name)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ('"seed": 1,', '"seed": 01,'),
+        ('"seed": 1,', '"seed": 1.0,'),
+        ('"seed": 1,', '"seed": 1e0,'),
+        ('"seed": 1,', '"seed": 2,\n    "seed": 3,'),
+        ('"seed": 1,', '"seed": 4294967296,'),
+        ('"point": {}', '"point": {\n  "started": 1, "x": "}, {"}'),
+        ('"point": {}', '"point": {\n    "seed": 5,\n  "trial": {"seed": 6}}'),
+        ('  "argv"', '  "run_id": "cnn-seed1-00000000",\n  "argv"'),
+        ('  "argv"', '  "extra": 1,\n  "argv"'),
+        ('  "ended"', '  "trial": null,\n  "ended"'),
+        ('  "ended"', '  "tri\\u0061l": null,\n  "ended"'),
+        ('  "ended"', '  "started": "another time",\n  "ended"'),
+        ('  "ended"', '  "argv": ["another"],\n  "ended"'),
+        ('"metrics": {', '"metrics": {\n  "started": 3, "trial": 1, '),
+        ('"metrics": {', '"metrics": {"other": NaN, '),
+        ('"metrics": {', '"metrics": {"other": 1e999, '),
+        ('"trial": {', '"metrics": {\n  "trial": {'),
+        ('"notes": []', '"notes": ["\\"trial\\"", "\\n"]'),
+        ('"notes": []', '"notes": ["\n"]'),
+        ('"notes": []', '"notes": []} {"a": []'),
+        ('"error": null,', '"error": null'),
+        ('  "trial": {', ' "trial": {'),
+    ],
+)
+def test_a_record_laid_out_to_deceive_is_read_as_its_json_says(
+    tmp_path: Path, text: str, other: str
+) -> None:
+    written = (make_run(tmp_path, "cnn", 1) / "run.json").read_text()
+    deceiving = written.replace(text, other, 1)
+    assert deceiving != written
+    try:
+        expected = RunRecord.model_validate_json(deceiving).model_dump_json()
+    except ValidationError:
+        expected = ""
+    found = []
+    for content in (written, deceiving, deceiving):
+        try:
+            found.append(parse_record(content.encode()).model_dump_json())
+        except ResultsError:
+            found.append("")
+    assert found[0] and found[1:] == [expected, expected]
 
 
 def test_nothing_outside_is_reached_from_a_folder_that_is_kept_open(tmp_path: Path) -> None:
