@@ -9,16 +9,10 @@ from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import Match, architecture_specs
 from involbench.spec.claims import Claim, Margin
-from involbench.spec.schema import DataSpec, EvaluateSpec, ExperimentSpec, TrainingSpec, keys_of
+from involbench.spec.schema import ExperimentSpec, keys_of, only_for_datasets
 from involbench.spec.yaml import Problem
 from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
 
-_SECTIONS: dict[KeyPath, type[BaseModel]] = {
-    (): ExperimentSpec,
-    ("data",): DataSpec,
-    ("training",): TrainingSpec,
-    ("evaluate",): EvaluateSpec,
-}
 _LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
 """Sections of which there are several, with the key path to them without the places in lists."""
 _EXPECTED = {
@@ -108,7 +102,9 @@ def _quoted_number(kind: str, given: Any) -> bool:
 def _known(path: KeyPath, tag: str | None) -> list[str]:
     """The keys that could stand where an unknown one does."""
     around = tuple(part for part in path[:-1] if isinstance(part, str))
-    section = architecture_specs()[tag] if tag else {**_SECTIONS, **_LISTED}[around]
+    if not tag and around not in _LISTED:
+        return [str(key[-1]) for key in keys_of(ExperimentSpec) if key[:-1] == around]
+    section = architecture_specs()[tag] if tag else _LISTED[around]
     if tag and len(path) > 3:  # The one mapping that architectures have.
         section = Match
     return [name for name in section.model_fields if name != "architecture" or not tag]
@@ -118,6 +114,9 @@ def _unknown_key(path: KeyPath, tag: str | None, known: Sequence[str]) -> str:
     if tag and not known:
         return f"unknown key; {tag if len(path) == 3 else 'this operator'} has no arguments"
     name = str(path[-1])
+    of_another = only_for_datasets(name) if path[:-1] == ("data",) else None
+    if of_another:
+        return of_another
     place = _elsewhere(path, tag, name)
     if place is None and nearest(name, known) is None:
         place = _elsewhere(path, tag, nearest(name, {str(key[-1]) for key in _all_keys(tag)}))
@@ -151,9 +150,8 @@ def _architecture(path: KeyPath, given: Any) -> Problem:
 
 
 def _choice(details: ErrorDetails) -> str:
-    given, key = details["input"], details["loc"][-1]
+    given = details["input"]
     names = re.findall(r"'([^']*)'", details["ctx"]["expected"])
     if isinstance(given, str) and names:
-        what = f"dataset {given!r}" if key == "dataset" else repr(given)
-        return f"unknown {what}; {suggest(given, names)}"
+        return f"unknown {given!r}; {suggest(given, names)}"
     return f"expected {details['ctx']['expected'].replace(chr(39), '')}, got {describe(given)}"
