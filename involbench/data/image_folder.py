@@ -27,10 +27,12 @@ from involbench.data.decoding import (
     decode_files,
     first_image,
 )
-from involbench.data.source import Description, Source, reason, silent
+from involbench.data.source import Notify, Progress, existing_path, reason, silent
 from involbench.errors import DataError, Message
+from involbench.registry import ImageShape
 from involbench.regular_file import open_regular
 from involbench.results.remark import Remark
+from involbench.schema_types import ImageSize, Resize
 from involbench.text import printable
 
 READ = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -110,6 +112,24 @@ _SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
+class Source:
+    """The arguments of the dataset `folder`."""
+
+    path: str
+    image_size: ImageSize = None
+    resize: Resize = "stretch"
+    test_fraction: float = 0.2
+    notify: Notify = silent
+    progress: Progress = silent
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) to resize to, or None to keep the size."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+
+@dataclass(frozen=True)
 class Split:
     """Paths relative to the root, with "/", and their labels (N,); sorted by class, then name."""
 
@@ -140,7 +160,7 @@ def read_tree(source: Source) -> ImageTree:
     Raises:
         DataError: the folder cannot be read or does not look like that.
     """
-    root = source.existing_path()
+    root = existing_path(source.path)
     if not root.is_dir():
         remedy = "for an npz file use -S data.dataset=npz" if root.suffix == ".npz" else None
         raise DataError(f"{root}: is a file, not a folder of images", remedy=remedy)
@@ -287,16 +307,16 @@ def load_folder(source: Source) -> Dataset:
     return _cached(tree, source, key) or _decode_and_keep(tree, source, key)
 
 
-def describe_folder(source: Source) -> Description:
+def describe_folder(source: Source) -> ImageShape:
     """List the files and, where `image_size` does not tell, decode the first image."""
     tree = read_tree(source)
-    height, width = source.image_size or first_image(tree.root, tree.train.files)[1]
+    height, width = source.size or first_image(tree.root, tree.train.files)[1]
     return (height, width, 3), len(tree.class_names)
 
 
 def _key(tree: ImageTree, source: Source) -> str:
     """SHA-256 over all that decides the pixels: names, splits, contents, size and decoder."""
-    decoder = f"{DECODER_VERSION} {PIL.__version__} {source.image_size} {source.resize}"
+    decoder = f"{DECODER_VERSION} {PIL.__version__} {source.size} {source.resize}"
     digest = hashlib.sha256(decoder.encode())
     files = [*tree.train.files, *tree.test.files]
     digest.update(f" {len(tree.train.files)} {len(tree.test.files)}".encode())
@@ -313,7 +333,7 @@ def _key(tree: ImageTree, source: Source) -> str:
             source.progress("reading images", done, len(files))
     if unreadable:
         # Decoding names these with all others that are broken.
-        ImageFiles.of(tree.root, files, source.image_size).decode(silent, source.progress)
+        ImageFiles.of(tree.root, files, source.size).decode(silent, source.progress)
         raise broken_images(tree.root, unreadable)
     return digest.hexdigest()
 
@@ -334,7 +354,7 @@ def _cached(tree: ImageTree, source: Source, key: str) -> Dataset | None:
 def _decode_and_keep(tree: ImageTree, source: Source, key: str) -> Dataset:
     """Decode into the cache, piece by piece; into memory where the cache cannot be written."""
     names = [*tree.train.files, *tree.test.files]
-    files = ImageFiles.of(tree.root, names, source.image_size, source.resize)
+    files = ImageFiles.of(tree.root, names, source.size, source.resize)
     source.notify(f"{tree.root}: decoding {len(names)} images, once")
     try:
         reshaped = write_images(key, files.shape, lambda keep: files.decode(keep, source.progress))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import architecture_specs, wrong_name
-from involbench.spec.schema import ExperimentSpec, keys_of
+from involbench.spec.schema import ExperimentSpec, keys_of, only_for_datasets
 from involbench.spec.yaml import Problem
 from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
 
@@ -92,6 +92,11 @@ def _expected(details: ErrorDetails) -> str:
 
 def _known(path: KeyPath, tag: str | None) -> list[str]:
     """The keys that could stand where an unknown one does."""
+    around = tuple(part for part in path[:-1] if isinstance(part, str))
+    if not tag and (
+        keys := [str(key[-1]) for key in keys_of(ExperimentSpec) if key[:-1] == around]
+    ):
+        return keys
     section: type[BaseModel] = architecture_specs()[tag] if tag else ExperimentSpec
     for part in path[2 if tag else 0 : -1]:
         if isinstance(part, str):
@@ -110,6 +115,9 @@ def _unknown_key(path: KeyPath, tag: str | None, known: Sequence[str]) -> str:
     if tag and not known:
         return f"unknown key; {tag if len(path) == 3 else 'this operator'} has no arguments"
     name = str(path[-1])
+    of_another = only_for_datasets(name) if path[:-1] == ("data",) else None
+    if of_another:
+        return of_another
     place = _elsewhere(path, tag, name)
     if place is None and nearest(name, known) is None:
         place = _elsewhere(path, tag, nearest(name, {str(key[-1]) for key in _all_keys(tag)}))
@@ -129,9 +137,8 @@ def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:
 
 
 def _choice(details: ErrorDetails) -> str:
-    given, key = details["input"], details["loc"][-1]
+    given = details["input"]
     names = re.findall(r"'([^']*)'", details["ctx"]["expected"])
     if isinstance(given, str) and names:
-        what = f"dataset {given!r}" if key == "dataset" else repr(given)
-        return f"unknown {what}; {suggest(given, names)}"
+        return f"unknown {given!r}; {suggest(given, names)}"
     return f"expected {details['ctx']['expected'].replace(chr(39), '')}, got {describe(given)}"

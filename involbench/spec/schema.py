@@ -5,20 +5,31 @@ Schema and the trials are all derived from them.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.registry import architectures, operators
+from involbench.registry import DatasetLoader, architectures, datasets, operators
 from involbench.schema_types import (
     Fraction,
+    ImageSize,
     Name,
     PositiveFloat,
     PositiveInt,
+    Resize,
     Seed,
     StrictModel,
     expected,
@@ -31,35 +42,36 @@ from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec
 from involbench.text import KeyPath, describe, suggest
 
-Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
-_TAKEN_BY = {
-    "image_size": ("folder", "digits"),
-    "resize": ("folder", "digits"),
-    "test_fraction": ("folder",),
-}
-"""Keys that are for some datasets alone."""
-
-# YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
-# for the items stay as strict as everything else.
-_Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+_TAKEN_BY_SOME = ("path", "image_size", "resize", "test_fraction")
+"""Keys for the datasets that have an argument of that name."""
 
 
-class DataSpec(StrictModel):
+def _with_datasets(schema: dict[str, Any]) -> None:
+    """Add what the registered datasets have, those registered later too."""
+    known, shared = datasets(), DataSpec.model_fields
+    schema["properties"]["dataset"]["enum"] = list(known)
+    for loader in known.values():
+        own = create_model(loader.name, __base__=StrictModel, **loader.fields)
+        properties = own.model_json_schema().get("properties", {})
+        for key, rules in properties.items():
+            if key not in shared:
+                schema["properties"].setdefault(key, rules)
+
+
+class DataSpec(StrictModel, json_schema_extra=_with_datasets):
     """Which images, how many of them, and what is done to them on the way to the model."""
 
-    dataset: Dataset = Field(description="The source of the images.")
+    dataset: str = Field(description="The source of the images.")
     path: str | None = Field(
         None,
         min_length=1,
         validate_default=True,
         description="Where the images are; for folder and npz. Relative to the current folder.",
     )
-    image_size: Annotated[
-        PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
-    ] = Field(
+    image_size: ImageSize = Field(
         None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
     )
-    resize: Literal["stretch", "crop", "pad"] = Field(
+    resize: Resize = Field(
         "stretch",
         description="How, where the aspect ratio differs: change the shape, cut off, or add black.",
     )
@@ -79,25 +91,38 @@ class DataSpec(StrictModel):
         (), strict=False, description="Random changes to the training images."
     )
 
-    @field_validator("path")
+    @model_validator(mode="wrap")
     @classmethod
-    def _path_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        dataset = info.data.get("dataset")
-        if value is None and dataset in ("folder", "npz"):
-            what = "images' folder" if dataset == "folder" else ".npz file"
-            raise problem(f"missing; the dataset '{dataset}' needs the path of the {what}")
-        if value is not None and dataset not in ("folder", "npz", None):
-            raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
+    def _of_its_dataset(cls, given: Any, handler: Callable[[Any], Any]) -> Any:
+        """Datasets with keys of their own have a subclass."""
+        name = given.get("dataset") if isinstance(given, dict) else None
+        loader = datasets().get(name) if isinstance(name, str) else None
+        kind = cls if loader is None or cls is not DataSpec else _data_spec_of(loader)
+        return handler(given) if kind is cls else kind.model_validate(given)
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _registered(cls, value: Any) -> Any:
+        known = list(datasets())
+        if not isinstance(value, str):
+            raise problem(f"expected one of {', '.join(known)}, got {describe(value)}")
+        if value not in known:
+            raise problem(f"unknown dataset {value!r}; {suggest(value, known)}")
         return value
 
-    @field_validator(*_TAKEN_BY)
+    @field_validator(*_TAKEN_BY_SOME)
     @classmethod
-    def _only_for_some(cls, value: Any, info: ValidationInfo) -> Any:
-        dataset, key = info.data.get("dataset"), info.field_name or ""
-        takers = _TAKEN_BY[key]
-        if value != cls.model_fields[key].default and dataset not in (*takers, None):
-            whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
-            raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
+    def _taken_by_the_dataset(cls, value: Any, info: ValidationInfo) -> Any:
+        name, key = info.data.get("dataset"), info.field_name or ""
+        if name is None:  # It is wrong, and was reported.
+            return value
+        given = value != cls.model_fields[key].default
+        _, field = datasets()[name].fields.get(key, (None, None))
+        if given and field is None:
+            raise problem(f"{only_for_datasets(key)}, and the dataset is '{name}'")
+        if field and field.is_required() and not given:
+            needed = (field.description or "this key").rstrip(".")
+            raise problem(f"missing; the dataset '{name}' needs {needed[0].lower()}{needed[1:]}")
         return value
 
     @field_validator("resize")
@@ -106,6 +131,32 @@ class DataSpec(StrictModel):
         if value != "stretch" and info.data.get("image_size", "wrong") is None:
             raise problem("needs data.image_size, the size to resize to")
         return value
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The keys that decide which images are loaded."""
+        return self.model_dump(exclude=set(_PREPARATION))
+
+    def __reduce__(self) -> Any:
+        """Pickled by its values: the class of a dataset with own keys is made at run time."""
+        return DataSpec.model_validate, (self.model_dump(exclude_unset=True),)
+
+
+_PREPARATION = ("train_size", "validation", "normalization", "augmentation")
+
+
+def only_for_datasets(key: str) -> str | None:
+    """Which datasets have a key, if any has."""
+    takers = [name for name, loader in datasets().items() if key in loader.fields]
+    many = "s" if len(takers) > 1 else ""
+    return f"only for the dataset{many} {' and '.join(takers)}" if takers else None
+
+
+@cache
+def _data_spec_of(loader: DatasetLoader) -> type[DataSpec]:
+    """The data section of a dataset: with its own keys, if it has any."""
+    own = {key: field for key, field in loader.fields.items() if key not in DataSpec.model_fields}
+    return create_model("DataSpec", __base__=DataSpec, **own) if own else DataSpec
 
 
 _LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
@@ -288,7 +339,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
 
     spec_version: Literal[1] = Field(1, description="The version of this format.")
     name: Name = Field(description="Names the folder under results/.")
-    data: DataSpec = Field(description="Which images.")
+    data: SerializeAsAny[DataSpec] = Field(description="Which images.")
     models: dict[Name, ModelSpec] = Field(
         min_length=1,
         description="The models to compare, each under a name of your own.",
@@ -416,7 +467,7 @@ def json_schema_text() -> str:
 
 def keys_of(section: type[BaseModel]) -> tuple[KeyPath, ...]:
     """Every key that a section can have, and every key below it, without those in lists."""
-    return _keys_of(section, (*operators(), *architectures()))
+    return _keys_of(section, (*operators(), *architectures(), *datasets()))
 
 
 @cache

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from involbench.schema_types import JsonObject, Name, Seed, StrictModel
 from involbench.spec.architectures import ModelSpec
@@ -27,7 +27,7 @@ class Trial(StrictModel):
     model: Name
     """The name that the spec gives the model."""
     architecture: ModelSpec
-    data: DataSpec
+    data: SerializeAsAny[DataSpec]
     training: TrainingSpec
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed

@@ -40,7 +40,6 @@ from involbench.workers.protocol import (
     TrainedRun,
     TrialClaimed,
     TrialRequest,
-    dataset_arguments,
     dataset_key,
     message_of,
     source_key,
@@ -130,7 +129,7 @@ class Session:
         if source not in self._datasets:
             self._datasets.clear()
             self._datasets[source] = load_dataset(
-                **dataset_arguments(source),
+                **source.source,
                 notify=lambda text: self.report(Notice(text)),
                 progress=lambda *state: self.report(Progress(*state)),
             )
@@ -209,7 +208,7 @@ def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
     """The shape of the images, and the number of classes."""
     from involbench.data import describe_dataset
 
-    return describe_dataset(**dataset_arguments(dataset_key(data)))
+    return describe_dataset(**data.source)
 
 
 def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:

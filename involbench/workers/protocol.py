@@ -14,17 +14,10 @@ from involbench.results.remark import Remark
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial
 
-_DECISIVE = {"dataset", "path", "image_size", "resize", "test_fraction"}
-
 
 def dataset_key(data: DataSpec) -> DataSpec:
     """The part of a data spec that decides which images are loaded."""
-    return DataSpec(**data.model_dump(include=_DECISIVE))
-
-
-def dataset_arguments(source: DataSpec) -> dict[str, Any]:
-    """The arguments of `load_dataset` and `describe_dataset`."""
-    return source.model_dump(include=_DECISIVE)
+    return DataSpec.model_validate(data.source)
 
 
 def source_key(data: DataSpec) -> str:

@@ -167,7 +167,7 @@ CASES = {
     "image size without a folder": (
         "dataset: digits",
         "dataset: cifar10\n  image_size: 32",
-        "x.yaml:4:15: data.image_size: only for the datasets folder and digits, and the dataset is "
+        "x.yaml:4:15: data.image_size: only for the datasets digits and folder, and the dataset is "
         "'cifar10'",
     ),
     "image size of three": (
