@@ -130,7 +130,7 @@ _OPERATOR_FILES = (
     "outlook_attention", "none",
 )  # fmt: skip
 """Modules of `involbench.operators`, in the order in which messages and tables list them."""
-_DATASET_FILES = ("cifar", "digits", "folder", "npz")
+_DATASET_FILES = ("cifar", "digits", "folder", "npz", "table")
 """Modules of `involbench.data` with a dataset, in the order in which messages list them."""
 
 

@@ -8,9 +8,10 @@ from involbench.schema_types import Fraction, ImageSize, Resize
 
 
 def _describe(**arguments: Any) -> ImageShape:
-    from involbench.data.image_folder import Source, describe_folder
+    from involbench.data.image_folder import Source, describe_images, read_tree
 
-    return describe_folder(Source(**arguments))
+    source = Source(**arguments)
+    return describe_images(read_tree(source), source)
 
 
 @dataset(describe=_describe)
@@ -31,6 +32,7 @@ def folder(
         resize: How, where an image has another aspect ratio.
         test_fraction: Share of the images to hold out where there is no test split.
     """
-    from involbench.data.image_folder import Source, load_folder
+    from involbench.data.image_folder import Source, load_images, read_tree
 
-    return load_folder(Source(path, image_size, resize, test_fraction, _notify, _progress))
+    source = Source(path, image_size, resize, test_fraction, _notify, _progress)
+    return load_images(read_tree(source), source)

@@ -66,7 +66,7 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
         None,
         min_length=1,
         validate_default=True,
-        description="Where the images are; for folder and npz. Relative to the current folder.",
+        description="Where the images are; for folder, npz, table. From the current folder.",
     )
     image_size: ImageSize = Field(
         None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
