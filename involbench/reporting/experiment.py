@@ -8,7 +8,6 @@ from involbench.comparison.compare import compare
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import InvolbenchError, ResultsError
 from involbench.reporting.notes import collapses
-from involbench.reporting.style import styles_of
 from involbench.reporting.tables.cells import heading, label
 from involbench.reporting.tables.comparison import comparison_csv, comparison_document
 from involbench.results.files import make_folder, write_atomic, write_json
@@ -100,13 +99,13 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
     if not any(curves.values()):
         return comparisons
-    styles = styles_of((label(each.model, each.point), each.model) for each in comparison.models)
     chance = single_chance(comparison.models)
     failures: list[str] = []
     with or_warn(f"the plots of {experiment}", failures.append):
-        from involbench.reporting.plots import plot_experiment, save_figure
+        from involbench.reporting.plots import plot_experiment, save_figure, styles_of
 
-        for name, figure in plot_experiment(curves, title, chance, styles).items():
+        lines = ((label(each.model, each.point), each.model) for each in comparison.models)
+        for name, figure in plot_experiment(curves, title, chance, styles_of(lines)).items():
             save_figure(figure, _plots(folder) / name)
     warned = {"warnings": (*comparison.warnings, *failures)}
     return [comparison.model_copy(update=warned), *comparisons[1:]]

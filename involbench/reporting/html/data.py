@@ -14,7 +14,7 @@ from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.experiment import Histories, histories_of, single_chance
 from involbench.reporting.html.limits import MOST_SEEDS, drawn_part
-from involbench.reporting.style import Styles, styles_of
+from involbench.reporting.plots.figure import Styles, styles_of
 from involbench.reporting.tables.cells import label, own_point, side_by_side, warnings_of
 from involbench.results.arrays import (
     NAME,

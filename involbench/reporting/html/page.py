@@ -25,8 +25,8 @@ from involbench.reporting.html.runs import Link, failed_runs, first_runs, missin
 from involbench.reporting.html.training import sizes, training
 from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.plots import drawn
+from involbench.reporting.plots.figure import INK
 from involbench.reporting.prose import claim_sentence
-from involbench.reporting.style import INK
 from involbench.reporting.tables.cells import heading, result_table, side_by_side
 from involbench.reporting.tables.comparison import COLUMNS, comparison_rows
 from involbench.reporting.tables.runs import statuses

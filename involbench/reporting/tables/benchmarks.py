@@ -9,7 +9,7 @@ from involbench.comparison.benchmark_models import (
     ModelCost,
     ModelsBenchmark,
 )
-from involbench.reporting.plots.costs import Time, plot_times
+from involbench.reporting.plots.models import Time, plot_times
 from involbench.reporting.tables.operator import made_with
 from involbench.reporting.tables.table import Cell, Column, Page, Table, milliseconds, short
 from involbench.results.benchmarks import ExportRecord
