@@ -11,8 +11,8 @@ from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, metri
 from involbench.comparison.schema import ClaimResult, ClaimVerdict, Comparison
 from involbench.reporting.tables.cells import COSTS
 from involbench.reporting.tables.comparison import comparison_page
-from involbench.reporting.tables.table import Table
-from involbench.reporting.tables.writers import markdown, markdown_table
+from involbench.reporting.tables import Table
+from involbench.reporting.tables import markdown, markdown_table
 from involbench.results.tree import ResultsTree, read_question
 from involbench.text import coordinates, located
 

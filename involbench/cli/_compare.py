@@ -21,6 +21,7 @@ from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, sugge
 from involbench.comparison.schema import Comparison
 from involbench.comparison.selection import NoSuchRun
 from involbench.errors import ResultsError, UsageError
+from involbench.reporting.tables import Page, markdown
 from involbench.reporting.tables.cells import COSTS, heading, label, warnings_of
 from involbench.reporting.tables.comparison import (
     comparison_csv,
@@ -29,8 +30,6 @@ from involbench.reporting.tables.comparison import (
     trees_json,
     trees_page,
 )
-from involbench.reporting.tables.table import Page
-from involbench.reporting.tables.writers import markdown
 from involbench.results.files import names_in
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree

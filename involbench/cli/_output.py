@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
 
-    from involbench.reporting.tables.table import Page, Table
+    from involbench.reporting.tables import Page, Table
     from involbench.results.paths import AnyPath
 
     Part = RenderableType | Table | Page
@@ -111,7 +111,7 @@ def warn(*texts: str) -> None:
 
 def print_json(document: "dict[str, Any] | BaseModel") -> None:
     """Print one strict JSON document."""
-    from involbench.reporting.tables.writers import json_text
+    from involbench.reporting.tables import json_text
 
     echo(json_text(document), nl=False)
 
@@ -123,7 +123,7 @@ def print_page(*parts: "Part") -> None:
 
 def rendered(parts: "Iterable[Part]", for_screen: bool = True) -> Rendered:
     """Text as wide as the terminal or COLUMNS; with styles only on a terminal."""
-    from involbench.reporting.tables.writers import terminal_text
+    from involbench.reporting.tables import terminal_text
 
     plain = not for_screen or "NO_COLOR" in os.environ
     return Rendered(terminal_text(parts, plain, None if for_screen else 80))

@@ -13,8 +13,7 @@ from involbench.results.tree import ResultsTree
 from involbench.text import excerpt, first_of, nearest_names, suggest
 
 if TYPE_CHECKING:
-    from involbench.reporting.tables.benchmarks import Rows
-    from involbench.reporting.tables.table import Page
+    from involbench.reporting.tables import Page, Rows
     from involbench.results.benchmarks import Kind, Machine
     from involbench.results.record import Record, RunRecord
     from involbench.workers.protocol import TrainedRun
@@ -271,7 +270,7 @@ def print_benchmark(
     chosen: str, result: "Record", page: "Page", rows: "tuple[Sequence[str], Rows]"
 ) -> None:
     """Print a benchmark as text, `json`, `csv` or `md`."""
-    from involbench.reporting.tables.writers import csv_text, markdown
+    from involbench.reporting.tables import csv_text, markdown
 
     match chosen:
         case "json":

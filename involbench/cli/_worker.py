@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @contextmanager
 def waiting() -> "Iterator[Callable[[Report], None]]":
     """A function that shows reports: one changing line on a terminal, else a line per notice."""
-    from involbench.reporting.tables.writers import SafeConsole
+    from involbench.reporting.tables.terminal import SafeConsole
     from involbench.workers.protocol import Notice, Progress
 
     console = SafeConsole(stderr=True, highlight=False)

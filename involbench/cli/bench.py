@@ -55,7 +55,7 @@ def operator(
     Keras backend in use.
     """
     from involbench.comparison.benchmark_operator import summarize_operator
-    from involbench.reporting.tables.operator import operator_page
+    from involbench.reporting.tables.benchmarks import operator_page
     from involbench.runner.benchmarks import bench_operator
 
     wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
@@ -77,7 +77,7 @@ def step(
     Both start from the same weights, and their losses are compared step by step.
     """
     from involbench.comparison.benchmark_operator import summarize_steps
-    from involbench.reporting.tables.operator import step_page
+    from involbench.reporting.tables.benchmarks import step_page
     from involbench.runner.benchmarks import bench_step
 
     with stoppable("interrupted; nothing is kept"), waiting() as show:

@@ -21,8 +21,8 @@ def params(
 ) -> None:
     """Count parameters and MACs by layer and by role."""
     from involbench.reporting.progress import trial_name
-    from involbench.reporting.tables.parameters import params_page
-    from involbench.reporting.tables.writers import SafeConsole
+    from involbench.reporting.tables.runs import params_page
+    from involbench.reporting.tables.terminal import SafeConsole
     from involbench.runner.plan import resolve_width_matches
     from involbench.spec.expand import expand
     from involbench.spec.load import load_spec

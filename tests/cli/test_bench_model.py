@@ -16,7 +16,7 @@ from involbench.reporting.tables.benchmarks import (
     models_page,
     models_rows,
 )
-from involbench.reporting.tables.writers import csv_text, markdown
+from involbench.reporting.tables import csv_text, markdown
 from involbench.results.benchmarks import ModelsMemory, ModelsTimes, ModelTimes
 from involbench.runner.benchmarks import _measured
 from involbench.spec.expand import adhoc_trial

@@ -10,7 +10,7 @@ from typing import Any
 from involbench.comparison.compare import parameter_counts
 from involbench.comparison.metrics import MetricSelection, measure
 from involbench.errors import ResultsError
-from involbench.reporting.tables.writers import csv_text
+from involbench.reporting.tables import csv_text
 from involbench.results.files import make_folder, write_atomic
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree, StoredRun

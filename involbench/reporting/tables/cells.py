@@ -15,7 +15,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.comparison.settings import format_setting
-from involbench.reporting.tables.table import MISSING
+from involbench.reporting.tables import MISSING
 from involbench.reporting.units import size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates

@@ -10,6 +10,7 @@ from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import COMPARISON_VERSION, Comparison, Difference, ModelResult
 from involbench.reporting.notes import lost_then_and_now, notes, verdicts
 from involbench.reporting.prose import change_sentence, claim_sentence
+from involbench.reporting.tables import MISSING, Cell, Page, Table, csv_text, json_text
 from involbench.reporting.tables.cells import (
     BETTER,
     UNDECIDED,
@@ -23,8 +24,6 @@ from involbench.reporting.tables.cells import (
     side_by_side,
     without_equal_columns,
 )
-from involbench.reporting.tables.table import MISSING, Page, Table
-from involbench.reporting.tables.writers import csv_text, json_text
 from involbench.results.paths import ResultsPath
 
 COLUMNS = (
@@ -66,7 +65,7 @@ def comparison_csv(comparisons: Iterable[Comparison]) -> str:
     )
 
 
-def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:
+def comparison_rows(comparison: Comparison) -> Iterator[list[Cell]]:
     """The values below `COLUMNS`, as numbers and text; None where there is none."""
     for result in comparison.models:
         about = _about(comparison, result)
@@ -74,30 +73,33 @@ def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:
         yield from ([*about, *row] for row in _parameter_rows(result))
 
 
-def _about(comparison: Comparison, result: ModelResult) -> list[object]:
+def _about(comparison: Comparison, result: ModelResult) -> list[Cell]:
     point = json.dumps(result.point, sort_keys=True) if result.point else ""
     counts = [result.n_finished, result.n_collapsed, result.n_failed]
     return [comparison.experiment, result.model, point, comparison.baseline, *counts]
 
 
-def _metric_rows(result: ModelResult) -> Iterator[list[object]]:
+def _metric_rows(result: ModelResult) -> Iterator[list[Cell]]:
     for metric, summary in result.metrics.items():
         if metric.endswith("_parameters"):
             continue  # The rows of the parameters have them, by role.
         difference = result.differences.get(metric, _NOTHING)
-        measured = [metric, summary.n, summary.mean, summary.sd]
-        pairs = difference.n if result.differences else None
-        low, high = difference.interval or (None, None)
-        tested = [low, high, difference.p, difference.p_holm, difference.superiority]
-        verdict = difference.verdict if difference.n else None
-        yield [*measured, pairs, difference.mean, difference.sd, *tested, verdict]
+        yield [
+            *(metric, summary.n, summary.mean, summary.sd),
+            difference.n if result.differences else None,
+            *(difference.mean, difference.sd, *(difference.interval or (None, None))),
+            *(difference.p, difference.p_holm, difference.superiority),
+            difference.verdict if difference.n else None,
+        ]
 
 
-def _parameter_rows(result: ModelResult) -> Iterator[list[object]]:
+def _parameter_rows(result: ModelResult) -> Iterator[list[Cell]]:
     """Counts are no sample: they have neither n nor spread."""
     if result.parameters is None:
         return
-    counts = result.parameters.model_dump(exclude={"by_role", "operator_layers", "macs"})
+    counts: dict[str, int] = result.parameters.model_dump(
+        exclude={"by_role", "operator_layers", "macs"}
+    )
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
         yield [f"parameters_{name}", None, count, *[None] * 10]
