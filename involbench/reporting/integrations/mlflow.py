@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import ResultsError, UsageError
-from involbench.reporting.integrations.tables import RunRow
+from involbench.reporting.integrations import RunRow
 from involbench.results.files import names_in, read_bytes
 from involbench.results.limits import PLOT
 from involbench.results.paths import ResultsPath

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import UsageError
-from involbench.reporting.integrations.tables import RunRow
+from involbench.reporting.integrations import RunRow
 from involbench.runner.runner import EpochEnded, Event, TrialEnded
 
 _NAMES = {
