@@ -130,11 +130,7 @@ def rendered(parts: "Iterable[Part]", for_screen: bool = True) -> Rendered:
 
 
 def check_endings(outputs: Iterable[Path | None], *more: str) -> None:
-    """Check that the name of each file ends in a format of figures, or one more.
-
-    Raises:
-        UsageError: One does not.
-    """
+    """Raise UsageError if the name of a file ends in no format of figures and in none of `more`."""
     from involbench.reporting.plots import FORMATS
 
     endings = (*FORMATS, *more)
@@ -146,14 +142,7 @@ def check_endings(outputs: Iterable[Path | None], *more: str) -> None:
 
 
 def write_figure(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
-    """Draw a figure into a file and print its name, or warn why it cannot be drawn.
-
-    Returns:
-        Whether it was drawn.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
+    """Draw a figure into a file and print its name, or warn why it cannot be drawn: then False."""
     from involbench.reporting.experiment import or_warn
 
     content = b""
@@ -173,11 +162,7 @@ def write_output(path: "AnyPath", content: bytes) -> None:
 
 
 def write_file(path: "AnyPath", content: bytes) -> None:
-    """Write the file that --output names.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
+    """Write the file that --output names. Raises UsageError if it cannot be written."""
     from involbench.results.files import write_atomic
 
     try:

@@ -62,11 +62,7 @@ def call_worker(
     *arguments: "Arguments.args",
     **options: "Arguments.kwargs",
 ) -> "Result":
-    """Call a handler in a worker on the CPU, which is enough for a few images.
-
-    Raises:
-        UsageError: The network, the images or the dataset cannot be used.
-    """
+    """Call a handler in a worker on the CPU, which is enough for a few images."""
     from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
     from involbench.workers.resources import WorkerResources

@@ -52,11 +52,7 @@ class Running:
 
 @dataclass
 class ProgressState:
-    """The state of an experiment, updated by every event.
-
-    Args:
-        clock: Monotonic, in seconds.
-    """
+    """The state of an experiment, updated by every event."""
 
     clock: Callable[[], float] = time.monotonic
     todo: dict[int, Trial] = field(default_factory=dict)
@@ -186,12 +182,7 @@ class _Column:
 
 
 def running_trials(state: ProgressState, width: int) -> RenderableType:
-    """The progress of the experiment and a row for each running trial.
-
-    Args:
-        state: Has at least one running trial.
-        width: Of the terminal, in cells.
-    """
+    """The progress of the experiment and a row for each running trial, of which there is one."""
     rows = list(state.running.values())
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     columns = _fitting(rows, width)
@@ -270,13 +261,7 @@ _COLUMNS = (
 
 
 class ConsoleReporter:
-    """Print a line for each epoch, trial and seed; for pipes and logs.
-
-    Args:
-        console: The output.
-        baseline: The model to compare the others with.
-        verbose: Print notices in full.
-    """
+    """Print a line for each epoch, trial and seed; for pipes and logs."""
 
     def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
         self._console, self._verbose = console, verbose

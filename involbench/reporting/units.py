@@ -10,9 +10,7 @@ _STEPS = ((_DAY, "d"), (60 * 60, "h"), (60, "min"), (1, "s"))
 def size(count: int, like: int | None = None) -> str:
     """Bytes with three digits: `512 B`, `1.25 MB`, `87.3 GB`.
 
-    Args:
-        count: Of bytes.
-        like: Give it in this one's unit and with as many digits, without the unit.
+    With `like`, in the unit of that size and with as many digits, without the unit.
     """
     model = count if like is None else like
     scale = 1000 ** _step(model)

@@ -20,13 +20,12 @@ from involbench.reporting.html.data import Chart, ReportData, Section, drawn_par
 from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_rows
-from involbench.reporting.notes import notes, verdicts
 from involbench.reporting.plots import drawn
 from involbench.reporting.plots.figure import INK
-from involbench.reporting.prose import claim_sentence
+from involbench.reporting.prose import notes, verdicts
 from involbench.reporting.tables import Column, Table
 from involbench.reporting.tables.cells import heading, result_table, side_by_side
-from involbench.reporting.tables.comparison import COLUMNS, comparison_rows
+from involbench.reporting.tables.comparison import COLUMNS, claim_sentence, comparison_rows
 from involbench.reporting.tables.runs import statuses
 from involbench.results.paths import ResultsPath
 from involbench.text import excerpt, visible
@@ -47,10 +46,7 @@ _LINK = "{http://www.w3.org/1999/xlink}href"
 def inline(figure: "Figure", name: str, says: str) -> Markup:
     """Turn a figure into an inline SVG, or a PNG if the SVG is too large.
 
-    Args:
-        figure: The figure.
-        name: Unique on the page: prefixes the ids in the SVG.
-        says: Alternative text.
+    `name` is unique on the page and prefixes the ids in the SVG. `says` is the alternative text.
     """
     svg = drawn(figure, "svg", _AS_TEXT)
     if len(svg) > _LARGEST_SVG:
@@ -161,10 +157,7 @@ def _draw_chart(chart: Chart, drawing: Drawing) -> None:
 def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     """One HTML document that loads nothing from elsewhere and runs no script.
 
-    Args:
-        report: The experiment.
-        drawing: Its sections and charts.
-        output: Where the page will be: links to the runs' files are relative to its folder.
+    Links to the files of the runs are relative to the folder of `output`.
     """
     comparison, link = report.comparison, _links_from(output)
     return _template().render(

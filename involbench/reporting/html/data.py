@@ -100,16 +100,9 @@ class ReportData:
 
 @gc_paused()
 def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> ReportData:
-    """Read an experiment. Damaged or missing files become warnings.
+    """Read the runs of an experiment that have the settings `overrides`, `KEY=VALUE` each.
 
-    Args:
-        tree: The results tree.
-        experiment: Its name.
-        overrides: `KEY=VALUE` each; only runs with these settings are compared.
-
-    Raises:
-        ResultsError: The experiment's folder cannot be listed.
-        UsageError: No run has the settings.
+    Damaged or missing files become warnings.
     """
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
@@ -164,9 +157,8 @@ MOST_SEEDS = 100
 def drawn_part(comparison: Comparison) -> tuple[Comparison, list[str]]:
     """Leave out the models, sweep points and rows beyond the limits.
 
-    Returns:
-        The comparison, and a sentence for each kind of thing left out. If nothing is left out,
-        the comparison is the same object.
+    Also returns a sentence for each kind of thing left out. If there is none, the comparison is the
+    same object.
     """
     models = list(dict.fromkeys(each.model for each in comparison.models))
     kept = models if len(models) <= MOST_MODELS else _first_models(comparison, models)

@@ -42,11 +42,7 @@ class RunRow:
 def run_rows(
     experiments: Iterable[tuple[ResultsTree, str]],
 ) -> tuple[list[RunRow], list[str]]:
-    """The runs of experiments, and a warning for each thing that cannot be read.
-
-    Raises:
-        ResultsError: An experiment cannot be read.
-    """
+    """The runs of experiments, and a warning for each thing that cannot be read."""
     rows, warnings = list[RunRow](), list[str]()
     for tree, experiment in experiments:
         runs, unreadable = tree.runs(experiment)
@@ -113,11 +109,7 @@ _OF_AN_EPOCH = ("experiment", "run_id", "model", "seed")
 def write_tables(
     rows: Sequence[RunRow], folder: Path, kind: Literal["csv", "parquet"]
 ) -> list[Path]:
-    """Write a file of runs and one of epochs. A missing value is empty, or null.
-
-    Raises:
-        ResultsError: The folder cannot be written.
-    """
+    """Write a file of runs and one of epochs. A missing value is empty, or null."""
     tables = {"runs": [{**row.facts, **row.metrics} for row in rows], "epochs": _epoch_rows(rows)}
     contents = {
         name: (_csv if kind == "csv" else _parquet)(table) for name, table in tables.items()

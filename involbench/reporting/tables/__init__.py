@@ -36,10 +36,7 @@ MISSING = "n/a"
 class Column:
     """The title of a column, the unit of its numbers, and on which side its cells stand.
 
-    Args:
-        title: Text.
-        unit: The unit in which people read the numbers.
-        align: `left` for sentences, which may fold in a narrow terminal.
+    `left` is for sentences, which may fold in a narrow terminal.
     """
 
     title: str
@@ -88,11 +85,7 @@ def percents(*titles: str) -> list[Column]:
 class Table:
     """Rows of cells below titled columns. The first column names the row.
 
-    Args:
-        columns: A text is the title of a column of texts or plain numbers.
-        rows: One cell for each column.
-        title: Printed above the table.
-        labels: How many of the first columns hold words, for Markdown.
+    The first `labels` columns hold words, for Markdown.
     """
 
     columns: Sequence[str | Column]
@@ -152,13 +145,7 @@ _NARROWEST = 20
 def terminal_text(
     parts: Iterable[RenderableType | Table | Page], plain: bool, width: int | None = None
 ) -> str:
-    """Text for a terminal.
-
-    Args:
-        parts: Printed one below the other.
-        plain: Without colours and styles.
-        width: In cells; default: the width of the terminal, or COLUMNS.
-    """
+    """Text for a terminal, one part below the other; plain without colours and styles."""
     console = SafeConsole(highlight=False, color_system=None if plain else "auto", width=width)
     console.width = max(console.width, _NARROWEST)
     # Captured, because rich exits with 1 if the reader of a pipe has gone.
