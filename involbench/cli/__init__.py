@@ -68,8 +68,8 @@ def _register_commands() -> None:
     for command in (run, compare, report, predict, kernels, export, export_results):
         app.command()(command)
     app.command("list")(list_runs)
-    for command in (claims, show, clean, params, validate, schema, init, doctor):
-        app.command()(command)
+    for other in (claims, show, clean, params, validate, schema, init, doctor):
+        app.command()(other)
     app.add_typer(bench)
 
 

@@ -21,6 +21,7 @@ from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, sugge
 from involbench.comparison.schema import Comparison
 from involbench.comparison.selection import NoSuchRun
 from involbench.errors import ResultsError, UsageError
+from involbench.reporting.tables import Page, markdown
 from involbench.reporting.tables.cells import COSTS, heading, label, warnings_of
 from involbench.reporting.tables.comparison import (
     comparison_csv,
@@ -29,8 +30,6 @@ from involbench.reporting.tables.comparison import (
     trees_json,
     trees_page,
 )
-from involbench.reporting.tables.table import Page
-from involbench.reporting.tables.writers import markdown
 from involbench.results.files import names_in
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree
@@ -70,13 +69,9 @@ class Options:
 
 
 def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
-    """The comparisons, sorted and filtered by the options. Prints their warnings on stderr.
+    """The experiments that have such runs, and the comparisons of each, sorted and filtered.
 
-    Returns:
-        The experiments that have such runs, and the comparisons of each.
-
-    Raises:
-        UsageError: No run has the baseline, the metric or the settings.
+    Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
     found, experiments = grouped(found, options.settings, options.baseline, options.wanted)
     _check_metrics(options, list(chain.from_iterable(experiments)))
@@ -88,11 +83,7 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 def grouped(
     found: Found, settings: Sequence[str], baseline: str | None, wanted: MetricSelection
 ) -> tuple[Found, list[Groups]]:
-    """Compare each experiment that has runs with the settings, in its groups of settings.
-
-    Raises:
-        UsageError: No experiment has such runs, or none of the baseline.
-    """
+    """Compare each experiment that has runs with the settings, in its groups of settings."""
     kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
     for tree, name in found:
         try:
@@ -111,9 +102,7 @@ def grouped(
 def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
     """For each experiment, the comparison on the settings in its spec.
 
-    Args:
-        experiments: The comparisons of each.
-        what: The option that uses only these; a warning says so if there are others.
+    A warning says that the option `what` uses only these, if there are others.
     """
     chosen = [each for groups in experiments for each in groups if each.is_stated]
     for groups, one in zip(experiments, chosen, strict=True):
@@ -228,11 +217,7 @@ def _warn(experiment: str, warnings: Iterable[str]) -> None:
 
 
 def gates_of(texts: Sequence[str], strict: bool) -> list[Gate]:
-    """Parse the gates, before anything is printed.
-
-    Raises:
-        UsageError: A gate is malformed, or --strict is given without one.
-    """
+    """Parse the gates, before anything is printed."""
     if strict and not texts:
         raise UsageError("--strict needs --fail-if")
     return [parse_gate(text) for text in texts]
@@ -241,11 +226,7 @@ def gates_of(texts: Sequence[str], strict: bool) -> list[Gate]:
 def end_on_failed_gate(
     gates: Sequence[Gate], comparisons: Sequence[Comparison], options: Options, strict: bool
 ) -> None:
-    """Print the result of each gate on stderr, and exit with 3 if one failed.
-
-    Raises:
-        UsageError: A gate names something that has no results.
-    """
+    """Print the result of each gate on stderr, and exit with 3 if one failed."""
 
     def lookup(name: str) -> Comparison:
         ((tree, found),) = find_experiments(options.results, [name])

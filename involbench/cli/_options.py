@@ -150,14 +150,7 @@ MarkdownTables = Annotated[bool, typer.Option("--md", help="Markdown tables.")]
 
 
 def chosen_format(**options: bool) -> str:
-    """The format that the options choose, or `text`.
-
-    Args:
-        options: Format -> whether its option is given.
-
-    Raises:
-        UsageError: More than one is given.
-    """
+    """The one format whose option is given, or `text`."""
     wanted = [name for name, on in options.items() if on]
     if len(wanted) > 1:
         flags = " and ".join(f"--{name}" for name in wanted)

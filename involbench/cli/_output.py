@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
 
-    from involbench.reporting.tables.table import Page, Table
+    from involbench.reporting.tables import Page, Table
     from involbench.results.paths import AnyPath
 
     Part = RenderableType | Table | Page
@@ -111,7 +111,7 @@ def warn(*texts: str) -> None:
 
 def print_json(document: "dict[str, Any] | BaseModel") -> None:
     """Print one strict JSON document."""
-    from involbench.reporting.tables.writers import json_text
+    from involbench.reporting.tables import json_text
 
     echo(json_text(document), nl=False)
 
@@ -123,18 +123,14 @@ def print_page(*parts: "Part") -> None:
 
 def rendered(parts: "Iterable[Part]", for_screen: bool = True) -> Rendered:
     """Text as wide as the terminal or COLUMNS; with styles only on a terminal."""
-    from involbench.reporting.tables.writers import terminal_text
+    from involbench.reporting.tables import terminal_text
 
     plain = not for_screen or "NO_COLOR" in os.environ
     return Rendered(terminal_text(parts, plain, None if for_screen else 80))
 
 
 def check_endings(outputs: Iterable[Path | None], *more: str) -> None:
-    """Check that the name of each file ends in a format of figures, or one more.
-
-    Raises:
-        UsageError: One does not.
-    """
+    """Raise UsageError if the name of a file ends in no format of figures and in none of `more`."""
     from involbench.reporting.plots import FORMATS
 
     endings = (*FORMATS, *more)
@@ -146,14 +142,7 @@ def check_endings(outputs: Iterable[Path | None], *more: str) -> None:
 
 
 def write_figure(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
-    """Draw a figure into a file and print its name, or warn why it cannot be drawn.
-
-    Returns:
-        Whether it was drawn.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
+    """Draw a figure into a file and print its name, or warn why it cannot be drawn: then False."""
     from involbench.reporting.experiment import or_warn
 
     content = b""
@@ -173,11 +162,7 @@ def write_output(path: "AnyPath", content: bytes) -> None:
 
 
 def write_file(path: "AnyPath", content: bytes) -> None:
-    """Write the file that --output names.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
+    """Write the file that --output names. Raises UsageError if it cannot be written."""
     from involbench.results.files import write_atomic
 
     try:

@@ -16,7 +16,7 @@ from involbench.optional_dependencies import require
 from involbench.reporting.console import ConsoleReporter, LiveReporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
 from involbench.reporting.tables.cells import warnings_of
-from involbench.reporting.tables.writers import SafeConsole
+from involbench.reporting.tables.terminal import SafeConsole
 from involbench.reporting.units import duration
 from involbench.results.files import read_bytes
 from involbench.results.limits import LOG

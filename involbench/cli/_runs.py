@@ -13,8 +13,7 @@ from involbench.results.tree import ResultsTree
 from involbench.text import excerpt, first_of, nearest_names, suggest
 
 if TYPE_CHECKING:
-    from involbench.reporting.tables.benchmarks import Rows
-    from involbench.reporting.tables.table import Page
+    from involbench.reporting.tables import Page, Rows
     from involbench.results.benchmarks import Kind, Machine
     from involbench.results.record import Record, RunRecord
     from involbench.workers.protocol import TrainedRun
@@ -23,15 +22,10 @@ if TYPE_CHECKING:
 def find_experiments(
     results: Path | Sequence[Path], names: Sequence[str], published: bool = False
 ) -> list[tuple[ResultsTree, str]]:
-    """The experiments named, or all of the tree, each with the tree that it is in.
+    """The experiments named, or all, each with the tree that it is in.
 
-    Args:
-        results: The results folder, or several that are read as one.
-        names: Names or folders of experiments; none stands for all.
-        published: Whether all are with the published ones.
-
-    Raises:
-        UsageError: There is no such experiment, or none at all.
+    Several results folders are read as one. A name can be the path of a folder. `published`: all
+    experiments include the published ones. Raises UsageError if nothing is found.
     """
     roots = [results] if isinstance(results, Path) else results
     tree = ResultsTree(*roots)
@@ -66,11 +60,7 @@ def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
 
 
 def _is_experiment(tree: ResultsTree, name: str) -> bool:
-    """Whether there is an experiment of this name in the tree.
-
-    Raises:
-        LinkRefused: There is a link in its place.
-    """
+    """Whether the tree has an experiment of this name. Raises LinkRefused for a link."""
     try:
         with (tree.folder(name) / "runs").opened():
             return True
@@ -90,15 +80,9 @@ Found = tuple[str, ResultsPath]
 
 
 def find_run(results: Path, name: str) -> Found:
-    """The run named.
+    """The run named by its folder or by the beginning of its id, with or without `EXPERIMENT/`.
 
-    Args:
-        results: The results folder.
-        name: The run's id or the beginning of it, with or without `EXPERIMENT/` before it, or
-            the path of its folder.
-
-    Raises:
-        UsageError: There is no such run, or more than one.
+    Raises UsageError if there is no such run, or more than one.
     """
     by_path = _at_path(results, Path(name))
     if by_path is not None:
@@ -176,16 +160,7 @@ def _some(runs: list[Found]) -> str:
 
 
 def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[str, TrainedRun]":
-    """The run named, as `EXPERIMENT/ID` and with where its network is.
-
-    Args:
-        results: The results folder.
-        name: The run, see `find_run`.
-        needs_weights: Whether what was trained is wanted.
-
-    Raises:
-        UsageError: There is no such run, it has not finished, or its network is gone or damaged.
-    """
+    """The finished run named (see `find_run`), as `EXPERIMENT/ID` and with where its network is."""
     from involbench.results.run_index import read_entry
 
     experiment, folder = find_run(results, name)
@@ -204,11 +179,7 @@ def without_hash(run: str) -> str:
 def with_network(
     folder: "ResultsPath", record: "RunRecord", needs_weights: bool = True
 ) -> "TrainedRun":
-    """A finished run and where its network is.
-
-    Raises:
-        UsageError: Its network is wanted, and gone or damaged.
-    """
+    """A finished run and its network. Raises UsageError if its weights are needed and gone."""
     from involbench.workers.protocol import TrainedRun
 
     weights = folder / "model.keras"
@@ -229,11 +200,7 @@ def _check_weights(path: "ResultsPath", size: int | None) -> None:
 
 
 def check_test_images(run: "TrainedRun", option: str, wanted: int) -> None:
-    """Check that the run has so many test images.
-
-    Raises:
-        UsageError: It has fewer.
-    """
+    """Raise UsageError if the run has fewer test images than wanted."""
     if wanted > run.facts.test_size:
         raise UsageError(f"{option}: the run has {run.facts.test_size} test images")
 
@@ -247,12 +214,7 @@ def is_experiment(results: Path, name: str) -> bool:
 
 
 def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[list[Named]]:
-    """The finished runs of an experiment, seed by seed, under the names of their models.
-
-    Raises:
-        UsageError: No seed has a finished run of every model, or a network is gone.
-        ResultsError: The experiment cannot be read.
-    """
+    """The finished runs of an experiment, seed by seed, under the names of their models."""
     from involbench.comparison.selection import seed_blocks
     from involbench.reporting.tables.cells import label
 
@@ -271,7 +233,7 @@ def print_benchmark(
     chosen: str, result: "Record", page: "Page", rows: "tuple[Sequence[str], Rows]"
 ) -> None:
     """Print a benchmark as text, `json`, `csv` or `md`."""
-    from involbench.reporting.tables.writers import csv_text, markdown
+    from involbench.reporting.tables import csv_text, markdown
 
     match chosen:
         case "json":
@@ -291,19 +253,14 @@ def save_benchmark(
     example: str,
     results: Path,
 ) -> None:
-    """Write what was measured of runs into their folders, and tell how to see it again.
-
-    The comparisons that lie in the folders of their experiments are brought up to date.
+    """Write the metrics of runs into their folders, and update the comparisons.
 
     Args:
         kind: Which benchmark it was.
-        blocks: What was measured side by side: the machine, and the metrics by run folder.
+        blocks: For each block measured side by side: the machine, and the metrics by run folder.
         repeats: How often each was timed.
-        example: One of the metrics.
+        example: One of the metrics, for the message.
         results: The results folder.
-
-    Raises:
-        ResultsError: A folder cannot be written.
     """
     from datetime import UTC, datetime
 

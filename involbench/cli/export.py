@@ -71,11 +71,7 @@ def export(
 
 
 def formats_named(named: list[str]) -> "list[Format]":
-    """The named formats; their packages are installed.
-
-    Raises:
-        UsageError: A format is unknown, or its packages are missing.
-    """
+    """The named formats. Raises UsageError if one is unknown, or its packages are missing."""
     from involbench.results.benchmarks import FORMATS
     from involbench.runner.benchmarks import missing_for
 

@@ -11,7 +11,7 @@ from involbench.errors import UsageError
 from involbench.text import suggest
 
 if TYPE_CHECKING:
-    from involbench.reporting.integrations.tables import RunRow
+    from involbench.reporting.integrations import RunRow
 
 _EXTRAS = {"csv": "", "parquet": "parquet", "mlflow": "mlflow", "tensorboard": "tensorboard"}
 """The extra of involbench that each kind needs."""
@@ -43,7 +43,7 @@ def export_results(
     """Export every run to CSV, Parquet, MLflow or TensorBoard."""
     from involbench.cli._runs import find_experiments
     from involbench.optional_dependencies import require
-    from involbench.reporting.integrations.tables import run_rows
+    from involbench.reporting.integrations import run_rows
 
     if to not in _EXTRAS:
         raise UsageError(f"--to {to}: no such kind; {suggest(to, list(_EXTRAS))}")
@@ -55,8 +55,8 @@ def export_results(
 
 def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
     """Export the runs; the line to print."""
+    from involbench.reporting.integrations import write_tables
     from involbench.reporting.integrations.mlflow import write_mlflow
-    from involbench.reporting.integrations.tables import write_csv, write_parquet
     from involbench.reporting.integrations.tensorboard import TensorBoard
 
     folder = Path(output or "exported")
@@ -66,6 +66,6 @@ def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
         board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
         logged = sum(map(board.write, rows))
     else:
-        files = write_csv(rows, folder) if to == "csv" else write_parquet(rows, folder)
+        files = write_tables(rows, folder, "csv" if to == "csv" else "parquet")
         return f"{len(rows)} runs written: {' and '.join(map(str, files))}"
     return f"{logged} runs written to {uri}, {len(rows) - logged} were there already"

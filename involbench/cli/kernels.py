@@ -90,11 +90,7 @@ def kernels(
 
 
 def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
-    """Read `Y,X`.
-
-    Raises:
-        UsageError: It is no pixel of the images.
-    """
+    """Read `Y,X`."""
 
     height, width, _ = shape
     match = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", text)

@@ -20,9 +20,9 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs by layer and by role."""
-    from involbench.reporting.progress import trial_name
-    from involbench.reporting.tables.parameters import params_page
-    from involbench.reporting.tables.writers import SafeConsole
+    from involbench.reporting.tables.cells import label
+    from involbench.reporting.tables.runs import params_page
+    from involbench.reporting.tables.terminal import SafeConsole
     from involbench.runner.plan import resolve_width_matches
     from involbench.spec.load import expand, load_spec
     from involbench.spec.trial import one_seed_each
@@ -36,7 +36,7 @@ def params(
         SafeConsole(stderr=True).status("starting Keras"),
     ):
         trials = one_seed_each(resolve_width_matches(every, worker, _say))
-        names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
+        names = [label(trial.model, trial.point) for trial in trials]
         counts = worker.call(count_parameters, lambda report: None, trials)
     counted = dict(zip(names, counts, strict=True))
     if as_json:

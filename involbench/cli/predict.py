@@ -80,11 +80,7 @@ def _predictions(run: "TrainedRun", images: list[str], test: int | None) -> "Pre
 
 
 def _check_readable(images: list[str]) -> None:
-    """Find files that are missing or are none before Keras is started.
-
-    Raises:
-        UsageError: Some are; all of them are named.
-    """
+    """Raise UsageError for files that cannot be read, before Keras is started."""
     from involbench.regular_file import open_regular
 
     wrong = []

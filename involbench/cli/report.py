@@ -15,7 +15,7 @@ from involbench.cli._output import echo, warn, write_file
 from involbench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
-    from involbench.reporting.html.components import Section
+    from involbench.reporting.html.data import Section
     from involbench.results.paths import AnyPath
     from involbench.results.tree import ResultsTree
 
@@ -47,8 +47,8 @@ def report(
     Charts that want a run's history or predictions are drawn of the runs that have them; what is
     missing is said.
     """
+    from involbench.reporting.html import draw, report_page
     from involbench.reporting.html.data import gather
-    from involbench.reporting.html.page import draw, report_page
     from involbench.results.files import is_folder
 
     kinds = _checked(formats or [])

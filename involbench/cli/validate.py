@@ -76,15 +76,12 @@ def warn_of_claims(claims: "Sequence[Claim]") -> None:
 
 
 def _size(loaded: "LoadedSpec") -> str:
+    from involbench.reporting.units import counted
     from involbench.spec.load import expand
     from involbench.spec.sweep import points
 
     spec, trials = loaded.spec, len(expand(loaded))
-    parts = [_counted(len(spec.models), "model"), _counted(len(spec.seeds), "seed")]
+    parts = [counted(len(spec.models), "model"), counted(len(spec.seeds), "seed")]
     if spec.sweep:
-        parts.append(_counted(len(points(spec.sweep)), "point") + " of the sweep")
-    return f"{_counted(trials, 'trial')} ({', '.join(parts)})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+        parts.append(counted(len(points(spec.sweep)), "point") + " of the sweep")
+    return f"{counted(trials, 'trial')} ({', '.join(parts)})"

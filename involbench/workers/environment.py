@@ -169,7 +169,7 @@ RULES: tuple[tuple[Fate, str], ...] = (
     ("used", "NUMBA_CACHE_* NUMBA_NUM_THREADS"),
     ("recorded", "NUMBA_CPU_NAME NUMBA_CPU_FEATURES NUMBA_ENABLE_AVX"),
     ("ignored", "NUMBA_*"),
-    # matplotlib; `involbench.reporting.plots.settings` sees to the process that draws.
+    # matplotlib; `involbench.reporting.plots.figure` sees to the process that draws.
     ("used", "MPLCONFIGDIR"),
     ("ignored", "MPLBACKEND"),
     # What libraries share: threads, vector instructions, precision of products.

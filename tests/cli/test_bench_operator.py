@@ -7,7 +7,7 @@ import pytest
 
 from involbench.cli._output import rendered
 from involbench.comparison.benchmarks import OperatorBenchmark
-from involbench.reporting.tables.operator import operator_page
+from involbench.reporting.tables.benchmarks import operator_page
 from involbench.results.benchmarks import PARTS
 from tests.cli import called, involbench
 

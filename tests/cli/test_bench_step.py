@@ -8,7 +8,7 @@ import pytest
 
 from involbench.cli._output import rendered
 from involbench.comparison.benchmarks import StepBenchmark
-from involbench.reporting.tables.operator import step_page
+from involbench.reporting.tables.benchmarks import step_page
 from involbench.results.benchmarks import NETWORKS
 from tests.cli import involbench, spawn
 
