@@ -142,7 +142,7 @@ def _runs(tree: ResultsTree, experiment: str) -> list[Found]:
     """Those of one experiment, or of all if it is empty."""
     names = [*tree.experiments(), *tree.references()]
     chosen = [name for name in names if experiment in ("", name)]
-    return [(name, folder) for name in chosen for folder in tree.run_folders(name)]
+    return [(name, folder) for name in chosen for folder in tree.run_folders(name)[0]]
 
 
 def _best(known: list[Found], start: str) -> list[Found]:
