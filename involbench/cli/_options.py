@@ -25,7 +25,7 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     runs = [
         (f"{name}/{folder.name}", folder.name)
         for name in all_experiments(tree)
-        for folder in tree.run_folders(name)
+        for folder in tree.run_folders(name)[0]
     ]
     whole = [run for run, _ in runs if run.startswith(incomplete)]
     bare = dict.fromkeys(identity for _, identity in runs if identity.startswith(incomplete))

@@ -122,7 +122,7 @@ def _at_path(results: Path, path: Path) -> Found | None:
 def _runs(tree: ResultsTree, experiment: str) -> list[Found]:
     """Those of one experiment, or of all if it is empty."""
     chosen = [name for name in all_experiments(tree) if experiment in ("", name)]
-    return [(name, folder) for name in chosen for folder in tree.run_folders(name)]
+    return [(name, folder) for name in chosen for folder in tree.run_folders(name)[0]]
 
 
 def _best(known: list[Found], start: str) -> list[Found]:

@@ -25,11 +25,11 @@ def list_runs(
 
     from involbench.cli._runs import find_experiments
     from involbench.reporting.tables.runs import experiments_table, list_json, runs_table
-    from involbench.results.run_index import read_entries
+    from involbench.results.run_index import read_states
 
     found = {}
     for tree, name in find_experiments(results, [experiment] if experiment else [], published=True):
-        found[name], warnings = read_entries(tree, name)
+        found[name], warnings = read_states(tree, name)
         warn(*warnings)
     now = datetime.now(UTC)
     if as_json:

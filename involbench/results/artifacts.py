@@ -57,15 +57,30 @@ def items_below(folder: ResultsPath, skip: str = "") -> list[Item]:
     """Everything below a folder, each folder before its contents; empty if it cannot be read.
 
     Args:
-        folder: The folder, of a run or another.
-        skip: The name of a folder that is not looked into.
+        folder: The folder of a run, or another one.
+        skip: The name of a folder whose contents are left out.
     """
-    found: list[Item] = []
-    pending = [""]
+    try:
+        with folder.opened(to_list=True) as descriptor:
+            return items_below_opened(folder, descriptor, skip)
+    except (OSError, ResultsError):
+        return []
+
+
+def items_below_opened(folder: ResultsPath, descriptor: int, skip: str = "") -> list[Item]:
+    """The same for a folder that is open.
+
+    Raises:
+        OSError: It cannot be listed.
+    """
+    found = _items_in(descriptor, "")
+    pending = [item.name for item in found if item.kind == "folder" and item.name != skip]
     while pending:
         inside = pending.pop()
-        items = _items_in(folder, inside)
-        if items is None:
+        try:
+            with (folder / inside).opened(to_list=True) as opened:
+                items = _items_in(opened, f"{inside}/")
+        except (OSError, ResultsError):
             found = [i._replace(kind="other") if i.name == inside else i for i in found]
             continue
         found += items
@@ -82,26 +97,16 @@ def total_size(items: Iterable[Item]) -> int:
     return sum(item.size for item in items)
 
 
-def _items_in(folder: ResultsPath, inside: str) -> list[Item] | None:
-    """The entries of a folder that still exist; None if it cannot be listed."""
+def _items_in(descriptor: int, prefix: str) -> list[Item]:
+    """The entries of an open folder that still exist."""
     items = []
-    try:
-        place = folder / inside if inside else folder
-        with place.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
-            for entry in entries:
-                try:
-                    items.append(_item(entry, inside))
-                except FileNotFoundError:
-                    continue
-    except (OSError, ResultsError):
-        return None
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            kind, name = kind_of(status.st_mode), intern(prefix + entry.name)
+            size = 0 if kind == "folder" else status.st_size
+            items.append(Item(name, "other" if kind == "link" else kind, size, status.st_mtime))
     return items
-
-
-def _item(entry: "os.DirEntry[str]", inside: str) -> Item:
-    status = entry.stat(follow_symlinks=False)
-    found = kind_of(status.st_mode)
-    kind: Literal["file", "folder", "other"] = "other" if found == "link" else found
-    name = intern(f"{inside}/{entry.name}" if inside else entry.name)
-    size = 0 if kind == "folder" else status.st_size
-    return Item(name, kind, size, status.st_mtime)

@@ -120,17 +120,18 @@ def make_folder(folder: AnyPath) -> None:
         raise ResultsError(f"cannot make {wanted}: {error.strerror}") from error
 
 
-def read_bytes(path: AnyPath, largest: int) -> bytes:
+def read_bytes(path: AnyPath, largest: int, folder: int | None = None) -> bytes:
     """The content of a file.
 
     Args:
         path: The file.
-        largest: The bytes that it may have, of `involbench.results.limits`.
+        largest: Its maximum size in bytes, from `involbench.results.limits`.
+        folder: The descriptor of the folder that contains it, if that is open.
 
     Raises:
-        ResultsError: It cannot be read, is no file, or is larger.
+        ResultsError: It cannot be read, is not a regular file, or is too large.
     """
-    descriptor, size = _open_to_read(path, largest)
+    descriptor, size = _open_to_read(path, largest, folder)
     try:
         content = os.read(descriptor, size + 1)
         while len(content) < size and (block := os.read(descriptor, size + 1 - len(content))):
@@ -156,12 +157,15 @@ def opened_to_read(path: AnyPath, largest: int | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _open_to_read(path: AnyPath, largest: int | None) -> tuple[int, int]:
-    """A descriptor of a file, and its bytes. See `opened_to_read`."""
+def _open_to_read(path: AnyPath, largest: int | None, folder: int | None = None) -> tuple[int, int]:
+    """A descriptor of a file, and its size. See `read_bytes`."""
     wanted = at(path)
     try:
-        with wanted.parent.opened() as folder:
+        if folder is not None:
             descriptor, found = open_descriptor(wanted.name, folder=folder, follow_link=False)
+        else:
+            with wanted.parent.opened() as parent:
+                descriptor, found = open_descriptor(wanted.name, folder=parent, follow_link=False)
     except (OSError, ValueError) as error:
         if isinstance(error, NotRegular) and wanted.kind() == "link":
             raise LinkRefused(wanted) from error

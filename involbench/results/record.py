@@ -243,11 +243,13 @@ def check_record(record: RunRecord, folder: str) -> None:
     """
     if record.run_id != folder:
         raise ResultsError(f"is a copy: it belongs to the run {excerpt(record.run_id)}")
-    trial, named = record.trial, RUN_ID.fullmatch(folder)
-    if named and (named["model"], named["seed"]) != (trial.model, str(trial.seed)):
+    trial = record.trial
+    if folder[:-8] != f"{trial.model}-seed{trial.seed}-" and RUN_ID.fullmatch(folder):
         raise ResultsError(f"its trial is of {trial.model}, seed {trial.seed}")
     for name, value in record.metrics.items():
-        if name.partition("@")[0] in _FRACTIONS and value is not None and not 0 <= value <= 1:
+        if value is None or 0 <= value <= 1:
+            continue
+        if name.partition("@")[0] in _FRACTIONS:
             raise ResultsError(f"metrics.{excerpt(name, 80)} is {value:.6g}, not between 0 and 1")
 
 

@@ -1,13 +1,14 @@
 """Every run of an experiment, in any state, for `list` and `show`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from typing import TypeVar
 
 from involbench.errors import ResultsError
-from involbench.results.artifacts import Item, items_below, total_size
+from involbench.results.artifacts import Item, items_below_opened, total_size
 from involbench.results.gc_paused import gc_paused
 from involbench.results.parallel import map_many
 from involbench.results.paths import ResultsPath
@@ -19,21 +20,19 @@ _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
 
 
 @dataclass(frozen=True)
-class RunEntry:
-    """One run folder as it is on disk."""
+class RunState:
+    """The state of one run folder on disk."""
 
     experiment: str
     path: ResultsPath
     status: str
-    """From the record; or `running` if a process locks it, or `unfinished`."""
-    record: RunRecord | None
-    """None for a running or interrupted run."""
+    """From the record; or `running` if a process locks the run, or `unfinished`."""
+    collapsed: bool
     epochs_done: int
     epochs: int | None
-    """Of its trial; None if unknown."""
+    """From the trial; None if unknown."""
     updated: datetime
-    """When it ended, or when its files last changed."""
-    items: tuple[Item, ...]
+    """When the run ended, or when its files last changed."""
     size: int
     """Bytes on disk."""
 
@@ -42,39 +41,79 @@ class RunEntry:
         return self.path.name
 
 
-@gc_paused()
-def read_entries(
-    tree: ResultsTree, experiment: str, known: Mapping[ResultsPath, RunRecord] | None = None
-) -> tuple[list[RunEntry], list[str]]:
-    """The runs of an experiment by model and seed, and a warning for each thing left out.
+@dataclass(frozen=True)
+class RunEntry(RunState):
+    """A run folder with its record and its files."""
 
-    Args:
-        tree: Where it is.
-        experiment: Its name.
-        known: Records that have been read, which are not read again.
+    record: RunRecord | None
+    """None for a running or interrupted run."""
+    items: tuple[Item, ...]
+
+
+_Read = TypeVar("_Read", bound=RunState)
+_Known = Mapping[ResultsPath, RunRecord]
+_NONE_KNOWN: _Known = {}
+
+
+def read_states(tree: ResultsTree, experiment: str) -> tuple[list[RunState], list[str]]:
+    """The states of the runs by model and seed, and a warning for each run that is left out.
 
     Raises:
-        ResultsError: The experiment's folder cannot be listed.
+        ResultsError: The folder of the experiment cannot be listed.
     """
-    read = partial(_entry_or_warning, experiment, known or {})
+    return _read_all(tree, experiment, _state, _NONE_KNOWN)
+
+
+def read_entries(
+    tree: ResultsTree, experiment: str, known: _Known = _NONE_KNOWN
+) -> tuple[list[RunEntry], list[str]]:
+    """The same, with the record and the files of each run.
+
+    Args:
+        tree: The results tree.
+        experiment: The name of the experiment.
+        known: Records that have been read before, which are not read again.
+
+    Raises:
+        ResultsError: The folder of the experiment cannot be listed.
+    """
+    return _read_all(tree, experiment, _same, known)
+
+
+@gc_paused()
+def _read_all(
+    tree: ResultsTree, experiment: str, wanted: Callable[[RunEntry], _Read], known: _Known
+) -> tuple[list[_Read], list[str]]:
+    def read(path: ResultsPath) -> _Read | str:
+        try:
+            return wanted(read_entry(experiment, path, known=known.get(path)))
+        except ResultsError as error:
+            return f"{error} (skipped)"
+
     with tree.kept_open(experiment):
-        folders = tree.run_folders(experiment)
+        folders, warnings = tree.run_folders(experiment)
         # Another process would send back copies of the records that are known here.
         results = [*map(read, folders)] if known else map_many(read, folders)
-    found = [result for result in results if isinstance(result, RunEntry)]
-    warnings = tree.linked_runs(experiment)
     warnings += [result for result in results if isinstance(result, str)]
-    return sorted(found, key=_order), warnings
+    return sorted((r for r in results if not isinstance(r, str)), key=_order), warnings
 
 
-def _entry_or_warning(
-    experiment: str, known: Mapping[ResultsPath, RunRecord], path: ResultsPath
-) -> RunEntry | str:
-    try:
-        with path.kept_open():
-            return read_entry(experiment, path, known=known.get(path))
-    except ResultsError as error:
-        return f"{error} (skipped)"
+def _same(entry: RunEntry) -> RunEntry:
+    return entry
+
+
+def _state(entry: RunEntry) -> RunState:
+    """The state alone, which another process sends much faster."""
+    return RunState(
+        entry.experiment,
+        entry.path,
+        entry.status,
+        entry.collapsed,
+        entry.epochs_done,
+        entry.epochs,
+        entry.updated,
+        entry.size,
+    )
 
 
 def read_entry(
@@ -86,31 +125,35 @@ def read_entry(
     """One run folder.
 
     Args:
-        experiment: The experiment that it is of.
+        experiment: The name of its experiment.
         path: The folder.
         held: Whether a process trains it; default: whether its lock is held.
-        known: Its record, where it has been read.
+        known: Its record, if it has been read before.
 
     Raises:
-        ResultsError: It is no run folder, or its record cannot be used.
+        ResultsError: It is not a run folder, or its record cannot be used.
     """
-    items = tuple(items_below(path))
-    has_record = any(item.name == "run.json" for item in items) or (path / "run.json").exists()
-    if not has_record and not RUN_ID.fullmatch(path.name):
+    record, items = known, tuple[Item, ...]()
+    with suppress(OSError), path.opened(to_list=True) as descriptor:
+        items = tuple(items_below_opened(path, descriptor))
+        has_record = any(item.name == "run.json" for item in items) or (path / "run.json").exists()
+        if has_record and record is None:
+            record = read_run(path, descriptor).record
+    if record is None and not RUN_ID.fullmatch(path.name):
         raise ResultsError(f"{path}: not a run folder: it has no run.json")
-    record = known or (read_run(path).record if has_record else None)
     status = _status(path, record, held)
     trial = record.trial if record else read_trial(path)
     return RunEntry(
-        experiment=experiment,
-        path=path,
-        status=status,
-        record=record,
+        experiment,
+        path,
+        status,
+        collapsed=record is not None and record.collapsed,
         epochs_done=_epochs_done(path, record, items),
         epochs=trial.training.epochs if trial else None,
         updated=_updated(path, record if status != "running" else None, items),
-        items=items,
         size=total_size(items),
+        record=record,
+        items=items,
     )
 
 
@@ -152,6 +195,6 @@ def _modified(path: ResultsPath) -> float:
         raise ResultsError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _order(entry: RunEntry) -> tuple[str, int, str]:
+def _order(entry: RunState) -> tuple[str, int, str]:
     match = RUN_ID.fullmatch(entry.run_id)
     return (match["model"], int(match["seed"]), match["hash"]) if match else (entry.run_id, 0, "")

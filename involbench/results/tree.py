@@ -7,12 +7,12 @@ names the file, so that one bad file never hides the good ones.
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -144,7 +144,6 @@ def _lists(sweep: object) -> dict[str, list[Any]]:
 
 REFERENCE = "reference"
 """The folder of published experiments inside a results tree."""
-_Listed = Literal["folder", "link"]
 _HISTORY: TypeAdapter[History] = TypeAdapter(History, config=ConfigDict(allow_inf_nan=False))
 
 
@@ -203,19 +202,14 @@ class ResultsTree:
         places += [place / REFERENCE for place in places]
         return [str(LinkRefused(path)) for place in places for path in _links_in(place)]
 
-    def linked_runs(self, experiment: str) -> list[str]:
-        """A warning for each link among the run folders of an experiment."""
-        places = [ResultsPath(root) / experiment / "runs" for root in self.roots]
-        links = [path for place in places for path in _entries_in(place, "link")]
-        return [f"{LinkRefused(path)} (skipped)" for path in links]
-
-    def run_folders(self, experiment: str) -> list[ResultsPath]:
-        """The folders of its runs, in order of name, whatever their state; links are left out.
+    def run_folders(self, experiment: str) -> tuple[list[ResultsPath], list[str]]:
+        """The folders of its runs in any state, in order of name; and a warning for each link.
 
         Of several folders of one name, the first that has ended, and that of each other backend.
         """
-        found = self._folders_by_name(experiment)
-        return [path for name in sorted(found) for path in _one_a_backend(found[name])]
+        found, links = self._folders_by_name(experiment)
+        folders = [path for name in sorted(found) for path in _one_a_backend(found[name])]
+        return folders, [f"{LinkRefused(path)} (skipped)" for path in links]
 
     @contextmanager
     def kept_open(self, experiment: str) -> Iterator[None]:
@@ -225,12 +219,17 @@ class ResultsTree:
                 stack.enter_context((ResultsPath(root) / experiment / "runs").kept_open())
             yield
 
-    def _folders_by_name(self, experiment: str) -> dict[str, list[ResultsPath]]:
-        found: dict[str, list[ResultsPath]] = {}
+    def _folders_by_name(
+        self, experiment: str
+    ) -> tuple[dict[str, list[ResultsPath]], list[ResultsPath]]:
+        """The run folders by name, and the links among them."""
+        found, links = dict[str, list[ResultsPath]](), list[ResultsPath]()
         for root in dict.fromkeys(self.roots):
-            for path in _folders_in(ResultsPath(root) / experiment / "runs"):
+            folders, linked = _entries_in(ResultsPath(root) / experiment / "runs")
+            links += linked
+            for path in folders:
                 found.setdefault(path.name, []).append(path)
-        return found
+        return found, links
 
     @gc_paused()
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
@@ -239,9 +238,9 @@ class ResultsTree:
         A folder without `run.json` is a run under way or interrupted; it has nothing to read.
         """
         with self.kept_open(experiment):
-            results = map_many(_run_or_warning, self.run_folders(experiment))
+            folders, warnings = self.run_folders(experiment)
+            results = map_many(_run_or_warning, folders)
         found = [result for result in results if isinstance(result, StoredRun)]
-        warnings = self.linked_runs(experiment)
         warnings += [result for result in results if isinstance(result, str)]
         if len(self.roots) > 1:
             warnings += self._trained_again(experiment, found)
@@ -249,7 +248,7 @@ class ResultsTree:
 
     def _trained_again(self, experiment: str, taken: Iterable[StoredRun]) -> list[str]:
         """A warning for each run that was trained separately in several folders."""
-        by_name = self._folders_by_name(experiment)
+        by_name, _ = self._folders_by_name(experiment)
         again: dict[str, None] = {}
         for run in taken:
             others = (path for path in by_name[run.path.name] if path != run.path)
@@ -268,20 +267,22 @@ class ResultsTree:
     def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
         """The names of its running and interrupted runs."""
         known = {run.path.name for run in ended}
+        by_name, _ = self._folders_by_name(experiment)
         return [
-            path.name
-            for path in self.run_folders(experiment)
-            if path.name not in known
-            and RUN_ID.fullmatch(path.name)
-            and not (path / "run.json").exists()
+            name
+            for name in sorted(by_name.keys() - known)
+            if RUN_ID.fullmatch(name)
+            and not any((path / "run.json").exists() for path in by_name[name])
         ]
 
 
 def _run_or_warning(folder: ResultsPath) -> StoredRun | str | None:
     """The run of a folder, or what is wrong with it; None if it has not ended."""
     try:
-        with folder.kept_open():
-            return read_run(folder)
+        with folder.opened() as descriptor:
+            return read_run(folder, descriptor)
+    except OSError:
+        return None
     except ResultsError as error:
         return f"{error} (skipped)" if (folder / "run.json").exists() else None
 
@@ -308,10 +309,18 @@ def _run_at(folder: ResultsPath) -> RunRecord | None:
         return None
 
 
-def read_run(folder: ResultsPath) -> StoredRun:
-    """Read the record of one run folder. Raises ResultsError where it cannot be used."""
+def read_run(folder: ResultsPath, descriptor: int | None = None) -> StoredRun:
+    """Read the record of one run folder.
+
+    Args:
+        folder: The folder.
+        descriptor: Its descriptor, if it is open.
+
+    Raises:
+        ResultsError: The record is missing, damaged, or does not fit the folder.
+    """
     path = folder / "run.json"
-    text = read_bytes(path, limits.RECORD)
+    text = read_bytes(path, limits.RECORD, descriptor)
     try:
         record = parse_record(text)
         check_record(record, folder.name)
@@ -341,37 +350,38 @@ def read_parameters(folder: ResultsPath) -> Parameters:
         raise ResultsError(f"{path}: {fault(error)}") from error
 
 
-def _folders_in(folder: ResultsPath) -> list[ResultsPath]:
-    return _entries_in(folder, "folder")
-
-
 def _links_in(place: ResultsPath) -> Iterator[ResultsPath]:
     """The links in the place of an experiment, and of its folder `runs`."""
-    yield from _entries_in(place, "link")
-    runs = (experiment / "runs" for experiment in _folders_in(place))
+    folders, links = _entries_in(place)
+    yield from links
+    runs = (experiment / "runs" for experiment in folders)
     yield from (path for path in runs if path.kind() == "link")
 
 
-def _entries_in(folder: ResultsPath, kind: _Listed) -> list[ResultsPath]:
-    """The entries of one kind in a folder, in order of name; none if it is a link."""
+def _entries_in(folder: ResultsPath) -> tuple[list[ResultsPath], list[ResultsPath]]:
+    """The folders and the links in a folder, in order of name; none if it is a link itself."""
+    folders, links = list[str](), list[str]()
     try:
         with folder.opened(to_list=True) as descriptor, os.scandir(descriptor) as entries:
-            names = sorted(each.name for each in entries if _is(kind, each))
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                with suppress(OSError):
+                    if entry.is_symlink():
+                        links.append(entry.name)
+                    elif entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
     except (FileNotFoundError, NotADirectoryError, LinkRefused):
-        return []
+        return [], []
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be listed: {error.strerror}") from error
-    return [folder / name for name in names]
-
-
-def _is(kind: _Listed, entry: "os.DirEntry[str]") -> bool:
-    if entry.name.startswith("."):
-        return False
-    try:
-        return entry.is_symlink() if kind == "link" else entry.is_dir(follow_symlinks=False)
-    except OSError:
-        return False
+    root, parts = folder.root, folder.parts
+    below, linked = (
+        [ResultsPath(root, (*parts, name)) for name in sorted(names)] for names in (folders, links)
+    )
+    return below, linked
 
 
 def _experiments_in(folder: ResultsPath) -> list[str]:
-    return [entry.name for entry in _folders_in(folder) if (entry / "runs").is_folder()]
+    folders, _ = _entries_in(folder)
+    return [entry.name for entry in folders if (entry / "runs").is_folder()]

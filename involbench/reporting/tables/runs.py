@@ -17,7 +17,7 @@ from involbench.reporting.tables.terminal import Fields
 from involbench.reporting.units import age, duration, percent, size
 from involbench.results.cleanup import Leftover
 from involbench.results.record import ROLES, LayerParameters, Parameters, RunRecord
-from involbench.results.run_index import RunEntry
+from involbench.results.run_index import RunEntry, RunState
 from involbench.results.store import last_lines
 from involbench.text import excerpt, printable
 
@@ -25,7 +25,7 @@ LIST_VERSION = 1
 """Of the JSON document."""
 
 
-def experiments_table(experiments: Mapping[str, Sequence[RunEntry]], now: datetime) -> Table:
+def experiments_table(experiments: Mapping[str, Sequence[RunState]], now: datetime) -> Table:
     """A row for each experiment: runs, epochs, age of the newest run, size, runs by status."""
     rows = [
         (
@@ -39,7 +39,7 @@ def experiments_table(experiments: Mapping[str, Sequence[RunEntry]], now: dateti
     return Table(("experiment", "runs", "epochs", "age", *last), rows)
 
 
-def runs_table(entries: Sequence[RunEntry], now: datetime) -> Table:
+def runs_table(entries: Sequence[RunState], now: datetime) -> Table:
     """A row for each run."""
     rows = [
         (entry.run_id, _epochs([entry]), age(now - entry.updated), entry.size, status(entry))
@@ -49,7 +49,7 @@ def runs_table(entries: Sequence[RunEntry], now: datetime) -> Table:
     return Table(columns, rows)
 
 
-def list_json(experiments: Mapping[str, Sequence[RunEntry]]) -> dict[str, Any]:
+def list_json(experiments: Mapping[str, Sequence[RunState]]) -> dict[str, Any]:
     """Every run of the experiments given, for `--json`."""
     return {
         "schema_version": LIST_VERSION,
@@ -60,13 +60,13 @@ def list_json(experiments: Mapping[str, Sequence[RunEntry]]) -> dict[str, Any]:
     }
 
 
-def run_json(entry: RunEntry) -> dict[str, Any]:
+def run_json(entry: RunState) -> dict[str, Any]:
     """What the list tells of one run. Sizes in bytes, times in UTC, ISO 8601."""
     return {
         "run_id": entry.run_id,
         "path": str(entry.path),
         "status": entry.status,
-        "collapsed": entry.record.collapsed if entry.record else False,
+        "collapsed": entry.collapsed,
         "epochs_done": entry.epochs_done,
         "epochs": entry.epochs,
         "updated": entry.updated.isoformat(timespec="seconds"),
@@ -74,13 +74,12 @@ def run_json(entry: RunEntry) -> dict[str, Any]:
     }
 
 
-def status(entry: RunEntry) -> str:
+def status(entry: RunState) -> str:
     """The status, and whether the run never left chance."""
-    collapsed = entry.record is not None and entry.record.collapsed
-    return f"{entry.status}, collapsed" if collapsed else entry.status
+    return f"{entry.status}, collapsed" if entry.collapsed else entry.status
 
 
-def statuses(entries: Sequence[RunEntry]) -> str:
+def statuses(entries: Sequence[RunState]) -> str:
     """How many runs have which status; the status alone where all have the same."""
     counts = Counter(map(status, entries))
     if len(counts) == 1:
@@ -90,7 +89,7 @@ def statuses(entries: Sequence[RunEntry]) -> str:
     )
 
 
-def _epochs(entries: Sequence[RunEntry]) -> str:
+def _epochs(entries: Sequence[RunState]) -> str:
     if not entries:
         return "-"
     known = [entry.epochs for entry in entries]
