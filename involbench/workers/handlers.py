@@ -5,18 +5,20 @@ Frameworks are imported inside the functions, when a request first needs them.
 """
 
 import gc
+import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from involbench import __version__
-from involbench.errors import DataError, SettingError
+from involbench.errors import DataError, SettingError, UsageError
 from involbench.results.arrays import KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from involbench.data import Dataset
     from involbench.export.verification import Deployable
     from involbench.results.arrays import ImageBatch
+    from involbench.results.checks import OperatorCheck
 
 
 @contextmanager
@@ -209,6 +212,24 @@ def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
     from involbench.data import describe_dataset
 
     return describe_dataset(**data.source)
+
+
+def check_operator(
+    session: Session, plugin: Path | None, name: str, arguments: Mapping[str, Any]
+) -> "tuple[OperatorCheck, ...]":
+    """Try what a run needs of an operator, which a file of the user's may register."""
+    from involbench.operators import checks
+    from involbench.plugins import load_plugin
+    from involbench.registry import operators
+    from involbench.spec.load import adhoc_trial
+
+    if plugin is not None:
+        load_plugin(plugin)
+    # What a spec would say to the name and the arguments.
+    adhoc_trial(json.dumps({"architecture": "plain", "operator": {"name": name, **arguments}}))
+    for key, fault in operators()[name].check(arguments, [checks.CHANNELS]).items():
+        raise UsageError(f"{key}: {fault}")
+    return checks.check_operator(name, arguments, lambda *at: session.report(Progress(*at)))
 
 
 def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:
