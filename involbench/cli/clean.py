@@ -39,7 +39,12 @@ def clean(
         return
     if not yes and not sys.stdin.isatty():
         raise UsageError("nothing removed: there is no terminal to ask on; --yes removes them")
-    if yes or _agreed():
+    try:
+        agreed = yes or typer.confirm("Remove them?", err=True)
+    except typer.Abort:
+        echo("\nnothing removed", err=True)
+        raise typer.Exit(130) from None
+    if agreed:
         _remove(found, failed)
     else:
         echo("nothing removed", err=True)
@@ -55,14 +60,6 @@ def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover
         found += leftovers
         warn(*warnings)
     return found
-
-
-def _agreed() -> bool:
-    try:
-        return typer.confirm("Remove them?", err=True)
-    except typer.Abort:
-        echo("\nnothing removed", err=True)
-        raise typer.Exit(130) from None
 
 
 def _remove(found: "list[Leftover]", failed: bool) -> None:
