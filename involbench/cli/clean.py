@@ -64,7 +64,7 @@ def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover
 
 def _remove(found: "list[Leftover]", failed: bool) -> None:
     """Remove the files; exit with 1 if some can't be removed."""
-    from involbench.reporting.tables.runs import counted
+    from involbench.reporting.tables.runs import total_of
     from involbench.results.cleanup import remove
 
     removed = []
@@ -77,6 +77,6 @@ def _remove(found: "list[Leftover]", failed: bool) -> None:
                 warn(f"{leftover.path}: kept, since a process has taken it up meanwhile")
         except ResultsError as error:
             faults.append(str(error))
-    echo(f"removed {counted(removed)}")
+    echo(f"removed {total_of(removed)}")
     if faults:
         raise ResultsError("; ".join(faults))

@@ -43,8 +43,7 @@ def report(
     """Write an experiment's report: one HTML file.
 
     Verdicts, table, charts, every run. It needs nothing else: no network, no script, no other file.
-    Charts that want a run's history or predictions are drawn of the runs that have them; what is
-    missing is said.
+    Charts of histories and predictions show the runs that have them. Missing files are named.
     """
     import webbrowser
 

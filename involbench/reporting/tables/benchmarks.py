@@ -13,7 +13,7 @@ from involbench.comparison.benchmark_models import (
 from involbench.comparison.benchmark_operator import OperatorBenchmark, ShapeResult, StepBenchmark
 from involbench.reporting.plots.models import Time, plot_times
 from involbench.reporting.tables import Cell, Column, Page, Rows, Table, milliseconds, short
-from involbench.reporting.units import percent
+from involbench.reporting.units import counted, percent
 from involbench.results.benchmarks import PARTS, ExportRecord, Machine, Part
 from involbench.statistics.descriptive import Quartiles
 
@@ -210,7 +210,7 @@ def _time(latency: Latency) -> Time:
 
 
 def _call(batch: int) -> str:
-    return f"Inference, {batch} image{'' if batch == 1 else 's'}"
+    return f"Inference, {counted(batch, 'image')}"
 
 
 def _step(benchmark: ModelsBenchmark) -> str:
@@ -218,7 +218,7 @@ def _step(benchmark: ModelsBenchmark) -> str:
 
 
 def _title(form: str, threads: int) -> str:
-    return f"{form}, {threads} thread{'' if threads == 1 else 's'}"
+    return f"{form}, {counted(threads, 'thread')}"
 
 
 _SHAPE = "B,H,W,C,K,G"
@@ -236,7 +236,7 @@ def made_with(machine: Machine) -> str:
     names = ("involbench", "keras", versions["backend"], "numpy", "python")
     return (
         f"Made with {', '.join(f'{name} {versions[name]}' for name in names)} on {hardware.device} "
-        f"({hardware.cpu}, {hardware.cores} core{'' if hardware.cores == 1 else 's'})."
+        f"({hardware.cpu}, {counted(hardware.cores, 'core')})."
     )
 
 

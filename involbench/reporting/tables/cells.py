@@ -16,7 +16,7 @@ from involbench.comparison.schema import (
 )
 from involbench.comparison.settings import format_setting
 from involbench.reporting.tables import MISSING
-from involbench.reporting.units import size, unit_of
+from involbench.reporting.units import counted, size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates
 from involbench.text import coordinates
@@ -24,7 +24,7 @@ from involbench.text import coordinates
 
 def label(model: str, point: dict[str, Any]) -> str:
     """A model with its coordinates, such as `inn kernel_size=5`."""
-    return " ".join([model, *(f"{_last(key)}={value}" for key, value in point.items())])
+    return " ".join([model, *(f"{key.rpartition('.')[2]}={value}" for key, value in point.items())])
 
 
 def heading(comparison: Comparison) -> str:
@@ -34,9 +34,8 @@ def heading(comparison: Comparison) -> str:
     settings = ", ".join(
         f"{key} = {format_setting(value)}" for key, value in comparison.settings.items()
     )
-    runs = f"{comparison.n_runs} run{'' if comparison.n_runs == 1 else 's'}"
     why = f", {comparison.why_judged}" if comparison.why_judged else ""
-    return f"{comparison.experiment}: {settings} ({runs}{why})"
+    return f"{comparison.experiment}: {settings} ({counted(comparison.n_runs, 'run')}{why})"
 
 
 def warnings_of(groups: Sequence[Comparison]) -> list[str]:
@@ -64,10 +63,6 @@ def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
         heading = coordinates(shared_coordinates(result.point))
         groups.setdefault(heading, []).append(result)
     return list(groups.items())
-
-
-def _last(key: str) -> str:
-    return key.rsplit(".", 1)[-1]
 
 
 BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
@@ -129,8 +124,8 @@ def number(value: float, metric: Metric, plus: bool = False, like: float | None 
     """
     mark = "+" if plus and like is None else ""
     if metric.unit == "bytes":
-        shown = size(round(abs(value)), None if like is None else round(abs(like)))
-        return f"{'-' if value < 0 else mark}{shown}"
+        text = size(round(abs(value)), None if like is None else round(abs(like)))
+        return f"{'-' if value < 0 else mark}{text}"
     if metric.unit == "count":
         return _count(value, mark)
     scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
