@@ -183,11 +183,11 @@ _MOST_SEEDS = 100
 """Seeds named in one sentence."""
 
 
-def collapses(comparison: Comparison) -> list[str]:
-    """A phrase for each model with collapsed runs; one phrase in total for many models."""
+def collapses(comparison: Comparison, most_runs: int | None = None) -> list[str]:
+    """A phrase for each model with collapsed runs; one phrase in total for many models or runs."""
     found = [result for result in comparison.models if result.collapsed_seeds]
-    if len(found) > _MOST_LINES:
-        runs = sum(len(result.collapsed_seeds) for result in found)
+    runs = sum(len(result.collapsed_seeds) for result in found)
+    if len(found) > _MOST_LINES or (most_runs is not None and runs > most_runs):
         return [f"{runs} runs collapsed: their accuracy never left chance"]
     return list(map(_collapse, found))
 
@@ -348,21 +348,16 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
     return [*sentences, *filter(None, [holm_sentence(differences)])]
 
 
-def _crossings(comparison: Comparison) -> list[str]:
+def _crossings(comparison: Comparison) -> Iterator[str]:
     """Where the order of two models changes in a sweep, if there are enough seeds."""
-    return [
-        f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
-        f"{curve.key} = {_about(crossing.at)}, between {crossing.low:,g} and {crossing.high:,g}"
-        + ("." if crossing.certain else " (no verdict on one side, or on both).")
-        for curve in comparison.curves
-        for crossing in curve.crossings
-        if all(point.interval for point in curve.points)
-    ]
-
-
-def _about(value: float) -> str:
-    """Three significant digits: `1,880`."""
-    return f"{float(f'{value:.3g}'):,g}"
+    for curve in comparison.curves:
+        for crossing in curve.crossings if all(p.interval for p in curve.points) else ():
+            end = "." if crossing.certain else " (no verdict on one side, or on both)."
+            yield (
+                f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy "
+                f"at about {curve.key} = {float(f'{crossing.at:.3g}'):,g}, "
+                f"between {crossing.low:,g} and {crossing.high:,g}{end}"
+            )
 
 
 def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:

@@ -240,20 +240,13 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
         figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
         return buffer.getvalue()
 
-    _make_visible(figure)
-    with rc_context({**RC, **(settings or {})}), warnings.catch_warnings():
-        if (settings or {}).get(
-            "svg.fonttype"
-        ) == "none":  # The browser draws the text, with its own fonts.
+    for artist in figure.findobj(Text):  # XML allows no control characters, and fonts lack them.
+        if (text := artist.get_text()) != (safe := visible(text)):
+            artist.set_text(safe)
+    used = {**RC, **(settings or {})}
+    with rc_context(used), warnings.catch_warnings():
+        if used["svg.fonttype"] == "none":  # The browser draws the text, with its own fonts.
             warnings.simplefilter("ignore", MissingGlyphs)
         content = with_all_glyphs(figure, draw)
         figure.set_layout_engine(None)  # Computing the layout again is slow.
     return content
-
-
-def _make_visible(figure: Figure) -> None:
-    """Escape control characters, which XML does not allow and fonts lack."""
-    for artist in figure.findobj(Text):
-        text = artist.get_text()
-        if text != (safe := visible(text)):
-            artist.set_text(safe)

@@ -12,7 +12,7 @@ from involbench.comparison.benchmark_models import (
 )
 from involbench.comparison.benchmark_operator import OperatorBenchmark, ShapeResult, StepBenchmark
 from involbench.reporting.plots.models import Time, plot_times
-from involbench.reporting.tables import Cell, Column, Page, Rows, Table, milliseconds, short
+from involbench.reporting.tables import Column, Page, Rows, Table, milliseconds, short
 from involbench.reporting.units import counted, percent
 from involbench.results.benchmarks import PARTS, ExportRecord, Machine, Part
 from involbench.statistics.descriptive import Quartiles
@@ -26,15 +26,26 @@ EXPORTS_VERSION = 1
 _LATENCY = ("median", "lower_quartile", "upper_quartile", "p95", "ratio", "ratio_low", "ratio_high")
 
 
+_Calls = Iterator[tuple[str, str, int, Sequence[tuple[ModelCost, Latency, int | None]]]]
+
+
 def models_page(benchmark: ModelsBenchmark) -> Page:
     """Sizes, a table for each batch size, the training step, and how the time grows."""
-    models = benchmark.models
-    tables = [_sizes(models)]
-    for batch in models[0].inference:
-        rows = [_model(m, m.inference[batch], m.peak_bytes[batch], benchmark) for m in models]
-        tables.append(_times_table(_call(batch), rows))
-    rows = [_model(m, m.step, m.step_bytes, benchmark) for m in models]
-    tables.append(_times_table(_step(benchmark), rows))
+    columns = (
+        *("model", Column("median", "ms"), "quartiles", Column("p95", "ms")),
+        *("times the baseline", Column("peak", "MiB")),
+    )
+    tables = [_sizes(benchmark.models)]
+    for title, _, _, costs in _calls(benchmark):
+        rows = [
+            (
+                *(model.name, time.median, f"{low} to {high}", time.p95),
+                *(_ratio(time, model.network == benchmark.baseline), peak),
+            )
+            for model, time, peak in costs
+            for low, high in [map(milliseconds, (time.lower_quartile, time.upper_quartile))]
+        ]
+        tables.append(Table(columns, rows, title))
     if benchmark.exponents:
         tables.append(_growth(benchmark))
     return Page(tables, [list(_models_notes(benchmark))])
@@ -42,27 +53,35 @@ def models_page(benchmark: ModelsBenchmark) -> Page:
 
 def models_rows(benchmark: ModelsBenchmark) -> tuple[tuple[str, ...], Rows]:
     """Column names, and a row for each model and call in seconds and bytes, for CSV."""
-    rows: Rows = []
-    for model in benchmark.models:
-        calls: list[tuple[str, int, Latency, int | None]] = [
-            ("inference", batch, latency, model.peak_bytes[batch])
-            for batch, latency in model.inference.items()
-        ]
-        calls.append(("training step", benchmark.step_batch, model.step, model.step_bytes))
-        for call, batch, latency, peak in calls:
-            sizes = (peak, model.sizes.parameters, model.sizes.macs)
-            rows.append((model.name, call, batch, *_latency(latency), *sizes))
+    rows: Rows = [
+        (model.name, call, batch, *_latency(time), peak, model.sizes.parameters, model.sizes.macs)
+        for _, call, batch, costs in _calls(benchmark)
+        for model, time, peak in costs
+    ]
+    names = [model.name for model in benchmark.models]
+    rows.sort(key=lambda row: names.index(str(row[0])))
     return ("model", "call", "batch", *_LATENCY, "peak_bytes", "parameters", "macs"), rows
 
 
 def models_figure(benchmark: ModelsBenchmark) -> "Figure":
     """Inferences and the training step, a row each."""
-    times = {
-        _call(batch): {model.name: _time(model.inference[batch]) for model in benchmark.models}
-        for batch in benchmark.models[0].inference
-    }
-    step = {model.name: _time(model.step) for model in benchmark.models}
-    return plot_times({**times, _step(benchmark): step})
+    return plot_times(
+        {
+            title: {model.name: _time(time) for model, time, _ in costs}
+            for title, _, _, costs in _calls(benchmark)
+        }
+    )
+
+
+def _calls(benchmark: ModelsBenchmark) -> _Calls:
+    """For each call: its title, kind and batch, and what it costs for each model."""
+    models = benchmark.models
+    for batch in models[0].inference:
+        costs = [(each, each.inference[batch], each.peak_bytes[batch]) for each in models]
+        yield f"Inference, {counted(batch, 'image')}", "inference", batch, costs
+    steps = [(each, each.step, each.step_bytes) for each in models]
+    title = f"Training step, {benchmark.step_batch} images"
+    yield title, "training step", benchmark.step_batch, steps
 
 
 def _sizes(models: Sequence[ModelCost]) -> Table:
@@ -78,22 +97,6 @@ def _sizes(models: Sequence[ModelCost]) -> Table:
         for model in models
     ]
     return Table(columns, rows, "Sizes")
-
-
-def _times_table(title: str, rows: Rows) -> Table:
-    columns = (
-        *("model", Column("median", "ms"), "quartiles", Column("p95", "ms")),
-        *("times the baseline", Column("peak", "MiB")),
-    )
-    return Table(columns, rows, title)
-
-
-def _model(
-    model: ModelCost, latency: Latency, peak: int | None, benchmark: ModelsBenchmark
-) -> tuple[Cell, ...]:
-    low, high = milliseconds(latency.lower_quartile), milliseconds(latency.upper_quartile)
-    ratio = _ratio(latency, model.network == benchmark.baseline)
-    return model.name, latency.median, f"{low} to {high}", latency.p95, ratio, peak
 
 
 def _growth(benchmark: ModelsBenchmark) -> Table:
@@ -207,14 +210,6 @@ def _latency(latency: Latency) -> tuple[float, ...]:
 
 def _time(latency: Latency) -> Time:
     return Time(latency.median, latency.lower_quartile, latency.upper_quartile)
-
-
-def _call(batch: int) -> str:
-    return f"Inference, {counted(batch, 'image')}"
-
-
-def _step(benchmark: ModelsBenchmark) -> str:
-    return f"Training step, {benchmark.step_batch} images"
 
 
 def _title(form: str, threads: int) -> str:

@@ -80,13 +80,6 @@ def mean_and_spread(summary: Summary, metric: Metric) -> str:
     return f"{mean.removesuffix(unit)} ± {spread}{unit}"
 
 
-def mean_alone(summary: Summary | None, metric: Metric) -> str:
-    """The mean; n/a where nothing is measured."""
-    if summary is None or summary.mean is None:
-        return MISSING
-    return number(summary.mean, metric)
-
-
 def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -> str:
     """Sign, mean difference and interval, such as `▼ -26.77 [-28.02, -25.13]`.
 
@@ -176,7 +169,10 @@ def result_table(
     rows = []
     for result in results:
         pairs = [cell for name in metrics for cell in _metric_cells(result, comparison, name)]
-        paid = [mean_alone(result.metrics.get(name), metric_called(name)) for name in costs]
+        paid = []
+        for name in costs:
+            mean = result.mean(name)
+            paid.append(MISSING if mean is None else number(mean, metric_called(name)))
         rows.append((label(result.model, own_point(result)), str(result.n_finished), *pairs, *paid))
     return ("model", "n", *titles, *(metric_called(name).header for name in costs)), rows
 
