@@ -3,7 +3,7 @@
 import os
 import tempfile
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http.client import HTTPException
 from itertools import groupby
@@ -129,12 +129,13 @@ def _log(client: Any, experiment: str, row: RunRow, warn: Callable[[str], None])
     )
     run = client.create_run(experiment, start_time=started, run_name=facts["run_id"])
     identity = _identity(run.info.run_id)
-    metrics = [
-        # The names in MLflow have no `@` and no `=`.
-        Metric(name.replace("@", " at ").replace("=", " "), value, ended, step)
-        for name, value, step in _metrics(row)
-        if value is not None and isfinite(value)
-    ]
+    metrics = []
+    for step, values in enumerate([row.metrics, *row.epochs]):
+        for name, value in values.items():
+            if value is not None and isfinite(value):
+                # Names in MLflow have no `@` and no `=`.
+                allowed = name.replace("@", " at ").replace("=", " ")
+                metrics.append(Metric(f"epoch_{allowed}" if step else allowed, value, ended, step))
     for first in range(0, len(metrics), _BATCH):
         client.log_batch(identity, metrics=metrics[first : first + _BATCH])
     parameters = [Param(name, str(facts[name])) for name in _PARAMETERS]
@@ -162,9 +163,3 @@ def _copied(plots: ResultsPath, folder: Path, warn: Callable[[str], None]) -> bo
     except ResultsError as error:
         warn(f"{error} (not sent)")
     return found
-
-
-def _metrics(row: RunRow) -> Iterator[tuple[str, float | None, int]]:
-    yield from ((name, value, 0) for name, value in row.metrics.items())
-    for epoch, values in enumerate(row.epochs, start=1):
-        yield from ((f"epoch_{name}", value, epoch) for name, value in values.items())
