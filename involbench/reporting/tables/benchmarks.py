@@ -1,6 +1,6 @@
 """`bench` and `export` as tables, CSV rows and figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from involbench.comparison.benchmark_models import (
     ModelsBenchmark,
 )
 from involbench.comparison.benchmark_operator import OperatorBenchmark, ShapeResult, StepBenchmark
-from involbench.reporting.plots.models import Time, plot_times
 from involbench.reporting.tables import Column, Page, Rows, Table, milliseconds, short
 from involbench.reporting.units import counted, percent
 from involbench.results.benchmarks import PARTS, ExportRecord, Machine, Part
@@ -65,9 +64,9 @@ def models_rows(benchmark: ModelsBenchmark) -> tuple[tuple[str, ...], Rows]:
 
 def models_figure(benchmark: ModelsBenchmark) -> "Figure":
     """Inferences and the training step, a row each."""
-    return plot_times(
+    return _figure(
         {
-            title: {model.name: _time(time) for model, time, _ in costs}
+            title: {model.name: time for model, time, _ in costs}
             for title, _, _, costs in _calls(benchmark)
         }
     )
@@ -180,11 +179,25 @@ def exports_rows(benchmark: ExportsBenchmark) -> tuple[tuple[str, ...], Rows]:
 
 def exports_figure(benchmark: ExportsBenchmark) -> "Figure":
     """A row for each format and number of threads."""
-    times: dict[str, dict[str, Time]] = {}
+    times: dict[str, dict[str, Latency]] = {}
     for cost in benchmark.exports:
-        named = times.setdefault(_title(cost.format, cost.threads), {})
-        named[cost.network] = _time(cost.latency)
-    return plot_times(times)
+        times.setdefault(_title(cost.format, cost.threads), {})[cost.network] = cost.latency
+    return _figure(times)
+
+
+def _figure(times: Mapping[str, Mapping[str, Latency]]) -> "Figure":
+    """A row for each call, with the time of each model."""
+    from involbench.reporting.plots import Time, plot_times
+
+    return plot_times(
+        {
+            call: {
+                name: Time(time.median, time.lower_quartile, time.upper_quartile)
+                for name, time in by_model.items()
+            }
+            for call, by_model in times.items()
+        }
+    )
 
 
 def _exports_notes(benchmark: ExportsBenchmark) -> Iterator[str]:
@@ -206,10 +219,6 @@ def _ratio(latency: Latency, is_baseline: bool) -> str:
 def _latency(latency: Latency) -> tuple[float, ...]:
     middle = (latency.median, latency.lower_quartile, latency.upper_quartile, latency.p95)
     return (*middle, latency.ratio, *latency.ratio_interval)
-
-
-def _time(latency: Latency) -> Time:
-    return Time(latency.median, latency.lower_quartile, latency.upper_quartile)
 
 
 def _title(form: str, threads: int) -> str:
