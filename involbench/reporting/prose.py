@@ -40,7 +40,9 @@ def verdict_sentence(
     if difference is None or difference.mean is None:
         return f"{this} and {that}: no seed has a {metric_called(name).title} for both."
     sentence = _difference(this, that, difference, name)
-    weight = _parameters(result.parameters, baseline.parameters) if weigh else None
+    weight, these, those = "", result.parameters, baseline.parameters
+    if weigh and these and those and these.trainable and those.trainable:
+        weight = f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
     # "It" is clear only if the sentence begins with this model alone.
     about_both = difference.all_equal or difference.verdict == "undecided" or name != ACCURACY
     who = this if about_both else "it"
@@ -146,12 +148,6 @@ def _short(value: float, metric: Metric, plus: bool = False) -> str:
     if metric.unit == "percent" and (value == 0 or abs(value) >= 0.001):
         return percent(value, 1, plus, unit="")
     return number(value, metric, plus)
-
-
-def _parameters(these: ParameterCounts | None, those: ParameterCounts | None) -> str | None:
-    if these is None or those is None or not these.trainable or not those.trainable:
-        return None
-    return f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
 
 
 def _ratio(these: int, those: int) -> str:
@@ -287,7 +283,12 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, missing values, a legend, and versions."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    counted = _counted(comparison, metrics)
+    lacking = any(
+        summary.by_seed.get(seed) is None
+        for result, summary in _summaries(comparison, metrics)
+        for seed in result.collapsed_seeds
+    )
+    counted = "counted in the means" + (", where they have a value" if lacking else "")
     lines = [
         *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
         *failures(comparison),
@@ -298,16 +299,6 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
         made_with(comparison),
     ]
     return list(dict.fromkeys(lines))  # Two metrics with one title give the same notes.
-
-
-def _counted(comparison: Comparison, metrics: Sequence[str]) -> str:
-    """Whether every collapsed run is counted in the means."""
-    lacking = any(
-        summary.by_seed.get(seed) is None
-        for result, summary in _summaries(comparison, metrics)
-        for seed in result.collapsed_seeds
-    )
-    return "counted in the means" + (", where they have a value" if lacking else "")
 
 
 def _summaries(
