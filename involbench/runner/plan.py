@@ -18,7 +18,6 @@ from involbench.spec.yaml import Problem
 from involbench.workers.handlers import check_trials, count_parameters, load_data, match_width
 from involbench.workers.local import WorkerPool, WorkerProtocol
 from involbench.workers.protocol import (
-    Fault,
     Loaded,
     Notice,
     Show,
@@ -239,7 +238,7 @@ def plan(
             faulty = worker.call(check_trials, show, kinds, device)
         else:
             faulty = pool.call(check_trials, show, (kinds, device), ((), device))
-        faults += _faults_of(kinds, faulty)
+        faults += [(kinds[index], error) for index, error in faulty]
     _refuse(spec, every, faults)
     if shard is None:
         return planned
@@ -258,7 +257,8 @@ def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
     every = expand(spec)
     trials, faults = match_widths(every, worker, show)
     kinds = one_seed_each(trials)
-    faults += _faults_of(kinds, worker.call(check_trials, show, kinds, "auto", as_run=False))
+    faulty = worker.call(check_trials, show, kinds, "auto", as_run=False)
+    faults += [(kinds[index], error) for index, error in faulty]
     _refuse(spec, every, faults)
 
 
@@ -273,10 +273,6 @@ def _load(
         except UsageError as error:
             missing[data] = SettingError.of(source_key(data), error)
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]
-
-
-def _faults_of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:
-    return [(trials[each.trial], SettingError(each.key, each.reason, each.names)) for each in found]
 
 
 def _refuse(spec: LoadedSpec, trials: Sequence[Trial], faults: Faults) -> None:

@@ -33,6 +33,7 @@ from involbench.text import KeyPath, describe, suggest
 
 Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
 _TAKEN_BY = {
+    "path": ("folder", "npz"),
     "image_size": ("folder", "digits"),
     "resize": ("folder", "digits"),
     "test_fraction": ("folder",),
@@ -83,11 +84,9 @@ class DataSpec(StrictModel):
     @classmethod
     def _path_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
         dataset = info.data.get("dataset")
-        if value is None and dataset in ("folder", "npz"):
+        if value is None and dataset in _TAKEN_BY["path"]:
             what = "images' folder" if dataset == "folder" else ".npz file"
             raise problem(f"missing; the dataset '{dataset}' needs the path of the {what}")
-        if value is not None and dataset not in ("folder", "npz", None):
-            raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
         return value
 
     @field_validator(*_TAKEN_BY)

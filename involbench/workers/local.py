@@ -39,6 +39,9 @@ class WorkerDied(InvolbenchError):
         super().__init__(message)
         self.exit_signal = exit_signal
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (str(self), self.exit_signal)
+
 
 class WorkerLost(WorkerDied):
     """The machine of the worker is gone; the request is not the cause."""
@@ -177,7 +180,7 @@ class Worker(WorkerProtocol):
                     case Done(result):
                         return result
                     case Failure() as failure:
-                        raise failure.error()
+                        failure.raised()
                     case report:
                         show(report)
         except (EOFError, ConnectionError) as error:
@@ -267,9 +270,9 @@ class InProcessWorker(WorkerProtocol):
         answer = respond(self._session, request)
         if self._session.stopping:
             raise WorkerStopped
-        if isinstance(answer, Done):
-            return answer.result
-        raise answer.error()
+        if isinstance(answer, Failure):
+            answer.raised()
+        return answer.result
 
     def stop(self) -> None:
         self._session.stopping = True

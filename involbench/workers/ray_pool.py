@@ -35,7 +35,7 @@ from involbench.workers.local import (
     working_folder,
 )
 from involbench.workers.protocol import Done, Failure, Notice, Request, Show, TrialRequest
-from involbench.workers.ray_node import Died, FileSync, News, Stopped, WorkerActor, pack_checkpoints
+from involbench.workers.ray_node import FileSync, News, WorkerActor, pack
 
 _NODE_TIMEOUT = 60
 """Seconds for a node to answer, which includes starting a process there."""
@@ -254,7 +254,7 @@ class RemoteWorker(WorkerProtocol):
             known = reusable_record(trial.run_dir, trial.trial, trial.since, trial.force)
             if known is not None:
                 return known
-            return self._done(actor, request, show, pack_checkpoints(trial.run_dir, {}))
+            return self._done(actor, request, show, pack(trial.run_dir, {}))
 
     def stop(self) -> None:
         """Ask it to exit; a training saves a checkpoint first."""
@@ -330,11 +330,9 @@ class RemoteWorker(WorkerProtocol):
                     self.shutdown()  # It is still busy and could not take another request.
                     raise
             case Failure():
-                raise news.error()
-            case Died(message, exit_signal):
-                raise WorkerDied(message, exit_signal)
-            case Stopped():
-                raise WorkerStopped
+                news.raised()
+            case WorkerDied() | WorkerStopped():
+                raise news
             case Done():
                 pass
             case report:
