@@ -113,41 +113,33 @@ def match_widths(
         by_model.setdefault((trial.model, trial.seed), []).append(trial)
     matched, faults = list[Trial](), list[tuple[Trial, SettingError]]()
     for trial in trials:
+        architecture = trial.architecture
+        if not isinstance(architecture, Scalable) or architecture.match is None:
+            matched.append(trial)
+            continue
         try:
-            matched.append(_with_width(trial, by_model, worker, show, found))
+            reference = _reference_trial(trial, architecture.match, by_model)
         except SettingError as error:
             faults.append((trial, error))
+            continue
+        unseeded = [each.model_copy(update={"seed": 0}) for each in (trial, reference)]
+        question = "".join(each.run_id("").rpartition("-")[2] for each in unseeded)
+        if question not in found:
+            found[question] = _find_width(trial, reference, architecture.match, worker, show)
+        width = found[question]
+        if isinstance(width, SettingError):
+            faults.append((trial, width))
+        else:
+            scaled = architecture.scaled(width.width)
+            matched.append(trial.model_copy(update={"architecture": scaled}))
     return matched, faults
-
-
-def _with_width(
-    trial: Trial,
-    by_model: Mapping[tuple[str, int], Sequence[Trial]],
-    worker: WorkerProtocol,
-    show: Show,
-    found: dict[str, WidthMatch | SettingError],
-) -> Trial:
-    architecture = trial.architecture
-    if not isinstance(architecture, Scalable) or architecture.match is None:
-        return trial
-    reference = _reference_trial(trial, architecture.match, by_model)
-    question = "".join(
-        each.model_copy(update={"seed": 0}).run_id("").rpartition("-")[2]
-        for each in (trial, reference)
-    )
-    if question not in found:
-        show(Notice(f"{trial.model}: finding the width that matches {architecture.match.model}"))
-        found[question] = _find_width(trial, reference, architecture.match, worker, show)
-    matched = found[question]
-    if isinstance(matched, SettingError):
-        raise matched
-    return trial.model_copy(update={"architecture": architecture.scaled(matched.width)})
 
 
 def _find_width(
     trial: Trial, reference: Trial, match: Match, worker: WorkerProtocol, show: Show
 ) -> WidthMatch | SettingError:
     """The width, or the reason why there is none."""
+    show(Notice(f"{trial.model}: finding the width that matches {match.model}"))
     try:
         matched = worker.call(match_width, show, trial, reference)
     except SettingError as error:

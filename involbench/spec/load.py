@@ -141,7 +141,15 @@ def adhoc_trial(text: str) -> tuple[str, Trial]:
     Raises:
         UsageError: It is neither.
     """
-    given = _mapping(text) if text.lstrip().startswith("{") else {"architecture": text}
+    given: Any = {"architecture": text}
+    if text.lstrip().startswith("{"):
+        try:
+            given = parse(text).value
+        except NotYaml as error:
+            raise UsageError(f"{text}: no YAML: {error}") from None
+        if not isinstance(given, dict) or "architecture" not in given:
+            example = "{architecture: rednet, depth: 26}"
+            raise UsageError(f"{text}: expected a mapping such as {example}")
     values = {"name": "bench", "data": {"dataset": "digits"}, "models": {"model": given}}
     try:
         spec = ExperimentSpec.model_validate(values)
@@ -159,16 +167,6 @@ def adhoc_trial(text: str) -> tuple[str, Trial]:
 def is_architecture(text: str) -> bool:
     """Whether it is what `adhoc_trial` takes."""
     return text.lstrip().startswith("{") or text in architectures()
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    try:
-        value = parse(text).value
-    except NotYaml as error:
-        raise UsageError(f"{text}: no YAML: {error}") from None
-    if not isinstance(value, dict) or "architecture" not in value:
-        raise UsageError(f"{text}: expected a mapping such as {{architecture: rednet, depth: 26}}")
-    return value
 
 
 def expand(loaded: LoadedSpec) -> list[Trial]:

@@ -17,7 +17,7 @@ def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
 
     Args:
         labels: True classes, (N,), N at least 1.
-        predicted: StoredPredictions classes, (N,).
+        predicted: Predicted classes, (N,).
     """
     size = int(max(labels.max(), predicted.max())) + 1
     hits = np.bincount(labels[labels == predicted], minlength=size)
