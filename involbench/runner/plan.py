@@ -197,15 +197,8 @@ def plan(
 ) -> list[PlannedTrial]:
     """Match widths, load each dataset, name the trials, and build each model that will be trained.
 
-    Args:
-        spec: The experiment.
-        pool: Its first worker loads and builds; the others get ready to train.
-        store: The folder of the experiment.
-        device: The device that each worker needs.
-        show: Receives progress.
-        shard: The part of the trials to plan; None for all.
-        force: Build the models of finished trials too.
-        dry_run: Nothing will be trained, so only the first worker starts.
+    The first worker loads and builds; the others get ready to train, except in a dry run. With
+    `force`, the models of finished trials are built too. With a shard, only its part is returned.
 
     Raises:
         SpecError: A trial would fail for every seed. The message names all faults.

@@ -39,10 +39,10 @@ class LoadedSpec:
 
 
 def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
-    """Read and validate a spec.
+    """Read and validate a spec; without a path, the built-in digits experiment.
 
     Args:
-        path: The YAML file; None for the built-in digits experiment.
+        path: The YAML file.
         overrides: `KEY=VALUE` each, with a key path and a value in YAML.
 
     Raises:
@@ -134,9 +134,8 @@ def _follows(path: KeyPath, unread: Set[KeyPath], document: Document) -> bool:
 def adhoc_trial(text: str) -> tuple[str, Trial]:
     """A network for 32x32 colour images of ten classes, and what to call it.
 
-    Args:
-        text: An architecture's name, or what a spec has below a model's name:
-            `{architecture: rednet, depth: 26}`.
+    The text is the name of an architecture, or what a spec has below the name of a model, such as
+    `{architecture: rednet, depth: 26}`.
 
     Raises:
         UsageError: It is neither.

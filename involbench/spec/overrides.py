@@ -80,11 +80,9 @@ def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Problem]:
-    """Set each override in turn on the document's value, so that the last one wins.
+    """Set each override in turn on the value of the document, so that the last one wins.
 
-    Returns:
-        The overrides that are not of the form KEY=VALUE, have a value that is not YAML, or set
-        something below a value that has no keys.
+    Returns what is wrong: no KEY=VALUE, a value that is not YAML, a key below a plain value.
     """
     return [problem for override in overrides for problem in _apply(document, override)]
 

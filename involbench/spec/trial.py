@@ -40,13 +40,10 @@ class Trial(StrictModel):
         return f"{self.model} {self.point}"
 
     def settings(self, fingerprint: str) -> dict[str, Any]:
-        """Everything but the seed that decides the result.
+        """Everything but the seed that decides the result; the fingerprint stands for `data.path`.
 
         What has its default value is left out, so that a key added to the spec later gives the
         same id to the same trial. A default may therefore change only with `RESULT_VERSION`.
-
-        Args:
-            fingerprint: SHA-256 of the dataset, which stands for `data.path`.
         """
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
         conditions = self.evaluate.model_dump(**given)

@@ -108,9 +108,7 @@ class WorkerProtocol:
 class Worker(WorkerProtocol):
     """A process that handles one request at a time; if it dies, the next request starts a new one.
 
-    Args:
-        resources: The part of the machine that it uses.
-        environment: Variables that the process gets, whatever the user has set.
+    The process gets the variables in `environment`, whatever the user has set.
 
     Raises:
         UsageError: The working folder is gone; without it no process starts.

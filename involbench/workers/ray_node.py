@@ -124,12 +124,9 @@ News = Report | FileSync | Done | Failure | WorkerDied | WorkerStopped
 
 
 class WorkerActor:
-    """An actor on a node, which does one request at a time; a request's news end with its outcome.
+    """An actor on a node. It does one request at a time, whose news end with its outcome.
 
-    Args:
-        device: `auto`, `cpu` or `gpu`, of those that Ray gives it.
-        environment: Variables that the worker process must have.
-        folder: Where the runner was started, by which relative paths of data go, if it is here.
+    Relative paths of data start at `folder`, where the runner was started, if it is on the node.
     """
 
     def __init__(self, device: str, environment: Mapping[str, str], folder: str) -> None:

@@ -214,11 +214,7 @@ class WorkerConfig:
 class RemoteWorker(WorkerProtocol):
     """A worker like `involbench.workers.local.Worker`, on any node with free resources.
 
-    The node recycles its process after each training.
-
-    Args:
-        config: Settings shared with the other workers.
-        waits: Whether it waits for a free node without limit.
+    The node recycles its process after each training. Some worker waits without limit for a node.
     """
 
     def __init__(self, config: WorkerConfig, waits: bool) -> None:
