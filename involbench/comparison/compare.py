@@ -225,10 +225,7 @@ def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> Paramete
         else:
             operators = {row.layer for row in counts.layers if row.role == "operator"}
             return ParameterCounts(
-                total=counts.total,
-                trainable=counts.trainable,
-                non_trainable=counts.non_trainable,
-                by_role=counts.by_role,
+                **counts.model_dump(include={"total", "trainable", "non_trainable", "by_role"}),
                 operator_layers=tuple(sorted(operators)),
                 macs=counts.macs if counts.layers and not counts.not_counted else None,
             )

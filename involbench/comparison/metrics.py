@@ -109,7 +109,7 @@ METRICS: dict[str, Metric] = {
         for form in FORMATS
     },
 }
-"""The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
+"""The names are those of `RunRecord.metrics`, and of what other files of a run give."""
 
 
 def known_metrics() -> dict[str, Metric]:
@@ -229,7 +229,7 @@ def measure(
     A metric that was not measured is missing; None means that a target was never reached.
 
     Raises:
-        RegistryError: A metric of the user's failed.
+        RegistryError: A metric that the user has registered failed.
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}

@@ -217,7 +217,7 @@ def same_images(result: ModelResult, other: ModelResult) -> bool:
 
 
 def protocol_difference(result: ModelResult, other: ModelResult) -> str:
-    """How the settings of a result differ from another's: `training.epochs 100, not 20`."""
+    """How the settings of two results differ: `training.epochs 100, not 20`."""
     if not (result.protocol and other.protocol):
         return ""
     return describe_differences([result.protocol], other.protocol)

@@ -73,12 +73,12 @@ def estimated_costs(
         kinds.setdefault(_network(trial), trial)
     counted = worker.call(count_parameters, show, tuple(kinds.values()))
     macs = dict(zip(kinds, (parameters.macs for parameters in counted), strict=True))
-    return [_cost(trial, macs[_network(trial)], loaded[trial.data]) for trial in trials]
-
-
-def _cost(trial: Trial, macs: int, loaded: Loaded) -> int:
-    images = trial.training.epochs * (trial.data.train_size or loaded.train_size)
-    return _PER_TRIAL + images * (_FORWARD_AND_BACKWARD * macs + _PER_IMAGE)
+    costs = []
+    for trial in trials:
+        images = trial.training.epochs * (trial.data.train_size or loaded[trial.data].train_size)
+        each = _FORWARD_AND_BACKWARD * macs[_network(trial)] + _PER_IMAGE
+        costs.append(_PER_TRIAL + images * each)
+    return costs
 
 
 def _network(trial: Trial) -> str:

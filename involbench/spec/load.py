@@ -49,14 +49,14 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
         SpecError: The file cannot be read or the spec is not valid. The message has every
             problem, each with its place, the line it is in, and what was expected.
     """
-    shown = BUILT_IN if path is None else str(path)
+    name = BUILT_IN if path is None else str(path)
     content = _read(path)
     try:
         source = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"{shown}:{line}: not UTF-8 text; save the file as UTF-8") from None
-    document, problems = _document(source, shown)
+        raise SpecError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
+    document, problems = _document(source, name)
     problems += apply_overrides(document, overrides)
     spec, invalid = _validated(document.value)
     unread = {problem.path for problem in problems if problem.path and not problem.at_key}
@@ -66,8 +66,8 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     assert spec is not None  # else there was a problem
     trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
     if trials > MAX_TRIALS:
-        raise SpecError(f"{shown}: {trials} trials; an experiment has at most {MAX_TRIALS}")
-    return LoadedSpec(spec, with_assignments(source, document.assigned), shown, document)
+        raise SpecError(f"{name}: {trials} trials; an experiment has at most {MAX_TRIALS}")
+    return LoadedSpec(spec, with_assignments(source, document.assigned), name, document)
 
 
 def _read(path: Path | None) -> bytes:
@@ -92,14 +92,14 @@ def _read(path: Path | None) -> bytes:
     return content
 
 
-def _document(source: str, shown: str) -> tuple[Document, list[Problem]]:
-    document = Document(shown, source)
+def _document(source: str, name: str) -> tuple[Document, list[Problem]]:
+    document = Document(name, source)
     try:
         parsed = parse(source)
     except NotYaml as error:
         raise SpecError(document.located(str(error), error.place)) from None
     if parsed.value is None and not parsed.problems:
-        raise SpecError(f"{shown}: empty; `involbench init` writes a spec to start from")
+        raise SpecError(f"{name}: empty; `involbench init` writes a spec to start from")
     if not isinstance(parsed.value, dict):
         what = "expected a mapping with the keys name, data and models"
         found = f"{what}, got {describe(parsed.value)}"

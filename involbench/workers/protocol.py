@@ -116,8 +116,8 @@ class Done:
 
 
 def known_error(error: Exception) -> InvolbenchError:
-    """The error itself, or what the user is told of an error of another library."""
-    if isinstance(error, InvolbenchError):
+    """The error itself, or what the user is told of an error that only the worker may know."""
+    if isinstance(error, InvolbenchError) and type(error).__module__.startswith("involbench."):
         return error
     if isinstance(error, ModuleNotFoundError):
         remedy = "install it, or choose another KERAS_BACKEND"

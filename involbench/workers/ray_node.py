@@ -39,8 +39,8 @@ class FileSync:
     """Files of a run, and of what stands beside the runs.
 
     Args:
-        run: The run's folder, relative to the experiment's.
-        files: The content of each, by its path relative to the experiment's folder.
+        run: The folder of the run, relative to that of the experiment.
+        files: The content of each, by its path relative to the folder of the experiment.
         checkpoints: The paths of all checkpoints that there are now.
     """
 

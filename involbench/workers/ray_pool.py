@@ -76,8 +76,8 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray replaced it.
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # Ray raises plain exceptions, too.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"--address {address}: cannot connect: {reason}") from error
     # Ray prints node events to stdout, which is reserved for results.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
@@ -214,7 +214,8 @@ class WorkerConfig:
 class RemoteWorker(WorkerProtocol):
     """A worker like `involbench.workers.local.Worker`, on any node with free resources.
 
-    The node recycles its process after each training. Some worker waits without limit for a node.
+    The node recycles its process after each training. A worker that `waits` has no limit in time
+    for a node that is free.
     """
 
     def __init__(self, config: WorkerConfig, waits: bool) -> None:
