@@ -32,7 +32,7 @@ class Trial(StrictModel):
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
     point: JsonObject = Field({})
-    """The sweep's key paths that concern this model, with this trial's values."""
+    """The key paths of the sweep that concern this model, with the values of this trial."""
 
     @property
     def kind(self) -> str:
@@ -40,13 +40,10 @@ class Trial(StrictModel):
         return f"{self.model} {self.point}"
 
     def settings(self, fingerprint: str) -> dict[str, Any]:
-        """Everything but the seed that decides the result.
+        """Everything but the seed that decides the result; the fingerprint stands for `data.path`.
 
         What has its default value is left out, so that a key added to the spec later gives the
         same id to the same trial. A default may therefore change only with `RESULT_VERSION`.
-
-        Args:
-            fingerprint: SHA-256 of the dataset, which stands for `data.path`.
         """
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
         conditions = self.evaluate.model_dump(**given)
@@ -64,7 +61,7 @@ class Trial(StrictModel):
         return self.run_id_with(self.settings(fingerprint))
 
     def run_id_with(self, settings: Mapping[str, Any]) -> str:
-        """The same, of the trial's settings."""
+        """The same, from the settings of the trial."""
         decisive = {**settings, "seed": self.seed}
         text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), allow_nan=False)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -77,7 +74,7 @@ def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def relevant_coordinates(point: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """The coordinates of a point that are no other model's own than this one's."""
+    """The coordinates of a point that concern this model: all but those of other models."""
     return {
         key: value
         for key, value in point.items()

@@ -33,7 +33,6 @@ from involbench.workers.environment import recorded
 from involbench.workers.protocol import (
     Done,
     Failure,
-    Fault,
     Loaded,
     Notice,
     Progress,
@@ -43,7 +42,7 @@ from involbench.workers.protocol import (
     TrialClaimed,
     TrialRequest,
     dataset_key,
-    message_of,
+    known_error,
     source_key,
 )
 
@@ -181,8 +180,8 @@ def load_data(session: Session, data: DataSpec) -> Loaded:
 
 def check_trials(
     session: Session, trials: Sequence[Trial], device: str, as_run: bool = True
-) -> tuple[Fault, ...]:
-    """Build the models and optimizers of the trials for a device; returns all that is wrong.
+) -> tuple[tuple[int, SettingError], ...]:
+    """Build the models and optimizers of the trials; returns all errors, by index of the trial.
 
     With `as_run`, also load the images and look for the devices, as a run does.
     """
@@ -190,7 +189,7 @@ def check_trials(
 
     require_device(device)
     return tuple(
-        Fault(index, error.key, error.reason, error.names)
+        (index, error)
         for index, trial in enumerate(trials)
         for error in _faults(session, trial, as_run)
     )
@@ -248,7 +247,7 @@ def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:
         except Exception as error:  # A trial that fails must not take the worker with it.
             if session.stopping:
                 raise
-            record = failure_record(request, str(message_of(error)), started)
+            record = failure_record(request, str(known_error(error)), started)
             write_json(run_dir / "run.json", record.model_dump(mode="json"))
             return record
 
@@ -376,7 +375,7 @@ def respond(session: Session, request: Request) -> Done | Failure:
             _import_heavy_half()
         return Done(request.handler(session, *request.arguments, **request.options))
     except Exception as error:
-        return Failure.of(error, traceback.format_exc())
+        return Failure(known_error(error), traceback.format_exc())
 
 
 @cache
