@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.pairing import verdict
-from involbench.statistics.bootstrap import RESAMPLES, bca_interval
+from involbench.statistics.estimates import RESAMPLES, bca_interval
 from involbench.statistics.hypothesis_tests import sign_flip_p
 
 PAIRS = (3, 6, 10, 20)

@@ -19,9 +19,9 @@ from involbench.runner.plan import plan
 from involbench.runner.runner import Event, Runner, TrialEnded
 from involbench.spec.load import load_spec
 from involbench.spec.schema import ResourcesSpec
+from involbench.workers.environment import partition
 from involbench.workers.local import WorkerPool, start_worker
-from involbench.workers.ray.pool import on_cluster
-from involbench.workers.resources import partition
+from involbench.workers.ray_pool import on_cluster
 
 SPEC = """\
 name: small

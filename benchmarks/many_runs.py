@@ -22,8 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from involbench.results.store import Store, ended, lock_run
-from involbench.spec.expand import expand
-from involbench.spec.load import load_spec
+from involbench.spec.load import expand, load_spec
 from tests.results import factory
 
 _REPEATS = 3

@@ -1,9 +1,9 @@
-"""The registries of operators, architectures and metrics: one decorated function declares each.
+"""The registries of operators, architectures, datasets and metrics: a decorated function each.
 
 The keyword arguments of the function are the keys that a spec may give, their annotations the
-types, and the docstring's `Args:` the descriptions. Built-in operators and architectures are in
-`involbench.operators` and `involbench.models`; a user's own are registered when their file is
-imported.
+types, and the docstring's `Args:` the descriptions. The built-in ones are in
+`involbench.operators`, `involbench.models` and `involbench.data`; a user's own are registered when
+their file is imported.
 """
 
 import inspect
@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from involbench.errors import UsageError
+from involbench.errors import Message, UsageError
 from involbench.schema_types import StrictModel
 
 Faults = dict[str, str]
@@ -24,6 +24,9 @@ Check = Callable[[Mapping[str, Any], Sequence[int]], Faults]
 """The arguments that a spec gives and the channels of every layer -> what is wrong, by argument."""
 
 Role = Literal["operator", "normalization", "head", "other"]
+
+ImageShape = tuple[tuple[int, int, int], int]
+"""Input shape (H, W, C) and number of classes."""
 
 _STRICT = ConfigDict(strict=True)
 POSITIONAL = ("channels", "kernel_size", "strides")
@@ -70,6 +73,25 @@ class Architecture:
     """FILE:LINE of the function."""
 
 
+@dataclass(frozen=True, eq=False)
+class DatasetLoader:
+    """One registered dataset."""
+
+    name: str
+    build: Callable[..., Any]
+    """(**arguments) -> the arrays by name, or an `involbench.data.Dataset`."""
+    fields: Mapping[str, Any]
+    """The dataset's arguments, as fields of a pydantic model."""
+    describe: Callable[..., ImageShape] | None
+    status: Callable[[], Message] | None
+    where: str
+    """FILE:LINE of the function."""
+
+    def takes(self, key: str) -> bool:
+        """Whether the function has this argument, which may be one that no spec can give."""
+        return key in inspect.signature(self.build).parameters
+
+
 Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
 """The printed unit. Milliseconds are stored as seconds, percent as fractions."""
 Better = Literal["higher", "lower"]
@@ -96,23 +118,25 @@ class PredictionMetric:
 PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
 """NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
 
-_Entry = TypeVar("_Entry", Operator, Architecture)
+_Entry = TypeVar("_Entry", Operator, Architecture, DatasetLoader)
 _operators: dict[str, Operator] = {}
-_metrics: dict[str, PredictionMetric] = {}
 _architectures: dict[str, Architecture] = {}
+_datasets: dict[str, DatasetLoader] = {}
+_metrics: dict[str, PredictionMetric] = {}
 _ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
 """Modules of `involbench.models`, in the order in which messages and tables list their networks."""
 _OPERATOR_FILES = (
-    "convolution", "involution", "depthwise", "local_self_attention", "outlook_attention", "none",
+    "convolution", "involution", "depthwise", "static_shared", "local_self_attention",
+    "outlook_attention", "none",
 )  # fmt: skip
 """Modules of `involbench.operators`, in the order in which messages and tables list them."""
+_DATASET_FILES = ("cifar", "digits", "folder", "npz", "table")
+"""Modules of `involbench.data` with a dataset, in the order in which messages list them."""
 
 
 def operators() -> dict[str, Operator]:
     """All operators by name: the built-in ones first."""
-    for name in _OPERATOR_FILES:
-        import_module(f"involbench.operators.{name}")
-    return _in_order(_operators, "involbench.operators", _OPERATOR_FILES)
+    return _with_builtins(_operators, "involbench.operators", _OPERATOR_FILES)
 
 
 def operator(
@@ -151,9 +175,7 @@ def operator(
 
 def architectures() -> dict[str, Architecture]:
     """All architectures by name: the built-in ones first."""
-    for file in _ARCHITECTURE_FILES:
-        import_module(f"involbench.models.{file}")
-    return _in_order(_architectures, "involbench.models", _ARCHITECTURE_FILES)
+    return _with_builtins(_architectures, "involbench.models", _ARCHITECTURE_FILES)
 
 
 def architecture(
@@ -189,6 +211,48 @@ def architecture(
             name, function, fields, " ".join(paragraph.split()), any_image_size, channels,
             scale or by_width, where,
         )  # fmt: skip
+        return function
+
+    return register
+
+
+def datasets() -> dict[str, DatasetLoader]:
+    """All datasets by name: the built-in ones first."""
+    return _with_builtins(_datasets, "involbench.data", _DATASET_FILES)
+
+
+def dataset(
+    *,
+    describe: Callable[..., ImageShape] | None = None,
+    status: Callable[[], Message] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function (*, ...) that returns labelled images.
+
+    It returns a mapping of NumPy arrays, as in an npz file: `x_train` and `x_test`, uint8 images
+    (N, H, W, C) or (N, H, W); `y_train` and `y_test`, integer labels (N,) from 0 up; and, if it
+    wants to, `class_names`. The keys `path`, `image_size`, `resize` and `test_fraction` of a spec
+    are for the datasets that have an argument of that name.
+
+    Two more arguments are not keys of a spec: `_notify`, to be called with one line before anything
+    that takes long, and `_progress`, with (what, done, total).
+
+    Args:
+        describe: The image shape and the number of classes, for the same arguments as a spec gives
+            them. By default the images are loaded.
+        status: For `doctor`: where the images are on this machine. A remedy in the message means
+            that they must be downloaded first.
+
+    Raises:
+        RegistryError: The name is taken, or an argument has no type or no name.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name, where = function.__name__, _where(function)
+        if not function.__module__.startswith("involbench.data."):
+            datasets()
+        _refuse_second("dataset", name, where, _datasets)
+        fields = argument_fields(function, (), where)
+        _datasets[name] = DatasetLoader(name, function, fields, describe, status, where)
         return function
 
     return register
@@ -257,9 +321,13 @@ def _change_width(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
     return {"width": width}
 
 
-def _in_order(found: Mapping[str, _Entry], package: str, files: Sequence[str]) -> dict[str, _Entry]:
+def _with_builtins(
+    found: Mapping[str, _Entry], package: str, files: Sequence[str]
+) -> dict[str, _Entry]:
     """The built-in ones in the order of their files, however imported; then the others."""
     rank = {f"{package}.{file}": place for place, file in enumerate(files)}
+    for module in rank:
+        import_module(module)
     last = len(rank)
     return dict(sorted(found.items(), key=lambda item: rank.get(item[1].build.__module__, last)))
 
@@ -283,9 +351,9 @@ def argument_fields(
     parameters = inspect.signature(function).parameters.values()
     given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     if given != list(positional) or any(p.kind is p.VAR_KEYWORD for p in parameters):
-        expected = ", ".join(positional)
+        expected = ", ".join([*positional, "*", "..."])
         raise RegistryError(
-            f"{where}: {function.__name__} must take ({expected}, *, ...); "
+            f"{where}: {function.__name__} must take ({expected}); "
             f"it takes {inspect.signature(function)}"
         )
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WrapValidator
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
@@ -14,6 +14,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+Resize = Literal["stretch", "crop", "pad"]
 
 
 class StrictModel(BaseModel):
@@ -55,6 +58,15 @@ def expected(what: str) -> WrapValidator:
             raise problem(f"expected {what}, got {describe(value)}") from None
 
     return WrapValidator(check)
+
+
+# YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
+# for the items stay as strict as everything else.
+ImageSize = Annotated[
+    PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)] | None,
+    expected("a number of pixels or [height, width]"),
+]
+"""A side or (height, width); None for the size that the images have."""
 
 
 def _odd(value: int) -> int:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from involbench.benchmark import timing
-from involbench.workers.in_process import in_process
+from involbench.workers.local import in_process
 
 
 @contextmanager

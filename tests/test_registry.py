@@ -57,6 +57,31 @@ def pooled(input_shape, num_classes, *, width: PositiveInt = 6):
     return keras.Model(images, keras.layers.Dense(num_classes, name="head_logits")(x))
 '''
 
+DATASET = '''
+import numpy as np
+
+from involbench.registry import dataset
+from involbench.schema_types import ImageSize, PositiveInt
+
+
+@dataset()
+def bars(*, image_size: ImageSize = 6, copies: PositiveInt = 8):
+    """Images with one bright row or column.
+
+    Args:
+        copies: Images of each class.
+    """
+    side, label = image_size, np.arange(2 * copies) % 2
+    images = np.zeros((2 * copies, side, side), np.uint8)
+    for place, image in enumerate(images):
+        line = place // 2 % side
+        (image if label[place] else image.T)[line] = 200 + place
+    return {
+        "x_train": images, "y_train": label, "x_test": images // 2, "y_test": label,
+        "class_names": ["column", "row"],
+    }
+'''
+
 METRIC = """
 from involbench.registry import metric
 
@@ -81,6 +106,7 @@ def plugin(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "_operators", dict(registry.operators()))
     monkeypatch.setattr(registry, "_metrics", dict(registry.prediction_metrics()))
     monkeypatch.setattr(registry, "_architectures", dict(registry.architectures()))
+    monkeypatch.setattr(registry, "_datasets", dict(registry.datasets()))
 
     def load(text):
         path = tmp_path / "my_ops.py"
@@ -152,6 +178,80 @@ def test_an_architecture_of_one_file_is_in_schema_params_run_and_compare(
     assert "unknown key; did you mean 'width'?" in refused.stderr
 
 
+OWN_DATA = """
+name: mine
+data: {dataset: bars, copies: 6}
+training: {epochs: 1, batch_size: 4}
+models: {cnn: {architecture: plain, widths: [2]}, none: {architecture: plain, operator: none}}
+"""
+
+
+def test_a_dataset_of_one_file_is_in_schema_params_run_and_compare(plugin, tmp_path, here, eager):
+    plugin(DATASET)
+    schema = json.loads(called("schema", cwd=tmp_path).stdout)["$defs"]["DataSpec"]
+    assert schema["properties"]["dataset"]["enum"][-1] == "bars"
+    assert schema["properties"]["copies"]["description"] == "Images of each class."
+    assert schema["additionalProperties"] is False
+    (tmp_path / "mine.yaml").write_text(OWN_DATA, encoding="utf-8")
+    counted = called("params", "mine.yaml", cwd=tmp_path)
+    assert counted.returncode == 0, counted.stderr
+    assert f"{9 * 2 + 2 + 6 * 6 * 2 * 64 + 64 + 2 * 64 + 2:,}" in counted.stdout
+    done = called("run", "mine.yaml", "-S", "data.image_size=5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results" / "mine" / "runs").glob("cnn-seed0-*")
+    record = json.loads((folder / "run.json").read_bytes())
+    assert record["trial"]["data"]["copies"] == 6
+    assert record["data"]["input_shape"] == [5, 5, 1]
+    assert (record["data"]["train_size"], record["data"]["class_names"]) == (12, ["column", "row"])
+    compared = called("compare", "mine", "--json", cwd=tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert {"cnn", "none"} <= set(re.findall(r'"(\w+)"', compared.stdout))
+    other = called("run", "mine.yaml", "-S", "data.copies=7", "--dry-run", cwd=tmp_path)
+    assert other.returncode == 0, other.stderr
+    assert folder.name not in other.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("copies: 6", "copis: 6", r"data\.copis: unknown key; did you mean 'copies'\?"),
+        ("copies: 6", "copies: 0", r"data\.copies: expected a number above 0, got 0"),
+        ("copies: 6", "path: a", r"only for the datasets folder and npz, .* is 'bars'"),
+        ("bars, copies: 6", "digits, copies: 6", r"data\.copies: only for the dataset bars"),
+        ("dataset: bars", "dataset: barz", r"unknown dataset 'barz'; did you mean 'bars'\?"),
+    ],
+)
+def test_keys_of_an_own_dataset_are_checked(plugin, tmp_path, before, after, message):
+    plugin(DATASET)
+    (tmp_path / "mine.yaml").write_text(OWN_DATA.replace(before, after), encoding="utf-8")
+    refused = called("validate", "mine.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert re.search(message, refused.stderr)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("np.uint8", "np.float32", r"bars: x_train is float32; images must be uint8"),
+        ('"y_test": label,', "", r"bars: y_test missing"),
+        ("% 2\n", "% 2 + 1\n", r"label 2; labels of 2 classes run from 0 to 1"),
+        ("return {", "return [0], {", r"bars: expected a mapping .*, got tuple"),
+        (
+            "np.arange(2",
+            "1 / 0 * np.arange(2",
+            r"my_ops\.py:8: the dataset bars failed: ZeroDivision",
+        ),
+    ],
+)
+def test_the_arrays_of_an_own_dataset_are_checked(plugin, tmp_path, here, before, after, message):
+    assert before in DATASET
+    plugin(DATASET.replace(before, after))
+    (tmp_path / "mine.yaml").write_text(OWN_DATA, encoding="utf-8")
+    refused = called("run", "mine.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert re.search(message, refused.stderr), refused.stderr
+
+
 def test_a_metric_of_one_file_is_computed_from_predictions_and_compared(plugin, tmp_path):
     plugin(METRIC)
     for model, sure in (("cnn", 0.625), ("inn", 0.875)):
@@ -198,7 +298,7 @@ def test_a_metric_has_a_name_of_its_own(plugin, name):
         plugin(text)
 
 
-@pytest.mark.parametrize("kind", ["operators", "architectures"])
+@pytest.mark.parametrize("kind", ["operators", "architectures", "datasets"])
 def test_the_order_is_not_that_of_the_imports(monkeypatch, kind):
     known = getattr(registry, kind)()
     monkeypatch.setattr(registry, f"_{kind}", dict(reversed(known.items())))

@@ -64,16 +64,12 @@ def _register_commands() -> None:
     from involbench.cli.show import show
     from involbench.cli.validate import validate
 
-    app.command()(run)
-    app.command()(compare)
-    app.command()(report)
-    app.command()(predict)
-    app.command()(kernels)
-    app.command()(export)
-    app.command("export-results")(export_results)
-    app.command("list")(list_runs)
-    for command in (claims, show, clean, params, validate, schema, init, doctor):
+    command: Callable[..., None]
+    for command in (run, compare, report, predict, kernels, export, export_results):
         app.command()(command)
+    app.command("list")(list_runs)
+    for other in (claims, show, clean, params, validate, schema, init, doctor):
+        app.command()(other)
     app.add_typer(bench)
 
 

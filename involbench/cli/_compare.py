@@ -4,30 +4,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from involbench.cli._output import echo, rendered, warn
+from involbench.cli._runs import find_experiments
 from involbench.comparison.compare import (
     compare_experiment,
     compare_groups,
     only_changed,
     sort_models,
 )
+from involbench.comparison.diff import compare_trees
+from involbench.comparison.gates import Gate, Outcome, check_gate, parse_gate
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
 from involbench.comparison.schema import Comparison
 from involbench.comparison.selection import NoSuchRun
 from involbench.errors import ResultsError, UsageError
-from involbench.reporting.tables.cells import COSTS, heading, warnings_of
-from involbench.results.files import names_in, write_atomic
+from involbench.reporting.tables import Page, markdown
+from involbench.reporting.tables.cells import COSTS, heading, label, warnings_of
+from involbench.reporting.tables.comparison import (
+    comparison_csv,
+    comparison_json,
+    comparison_page,
+    trees_json,
+    trees_page,
+)
+from involbench.results.files import names_in
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree
 from involbench.text import first_of
-
-if TYPE_CHECKING:
-    from involbench.comparison.gates import Gate
-    from involbench.reporting.tables.table import Page
 
 Found = Sequence[tuple[ResultsTree, str]]
 Groups = Sequence[Comparison]
@@ -63,32 +69,21 @@ class Options:
 
 
 def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
-    """The comparisons, sorted and filtered by the options. Prints their warnings on stderr.
+    """The experiments that have such runs, and the comparisons of each, sorted and filtered.
 
-    Returns:
-        The experiments that have such runs, and the comparisons of each.
-
-    Raises:
-        UsageError: No run has the baseline, the metric or the settings.
+    Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
     found, experiments = grouped(found, options.settings, options.baseline, options.wanted)
     _check_metrics(options, list(chain.from_iterable(experiments)))
     for groups in experiments:
         _warn(groups[0].experiment, warnings_of(groups))
-    arranged = list[Groups]()
-    for groups in experiments:
-        arranged.append([_arranged(options, comparison) for comparison in groups])
-    return found, arranged
+    return found, [[_arranged(options, each) for each in groups] for groups in experiments]
 
 
 def grouped(
     found: Found, settings: Sequence[str], baseline: str | None, wanted: MetricSelection
 ) -> tuple[Found, list[Groups]]:
-    """Compare each experiment that has runs with the settings, in its groups of settings.
-
-    Raises:
-        UsageError: No experiment has such runs, or none of the baseline.
-    """
+    """Compare each experiment that has runs with the settings, in its groups of settings."""
     kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
     for tree, name in found:
         try:
@@ -100,17 +95,14 @@ def grouped(
         experiments.append([group.comparison for group in groups])
     if refused and not kept:
         raise refused[0]
-    for each in refused:
-        warn(str(each))
+    warn(*map(str, refused))
     return kept, experiments
 
 
 def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
     """For each experiment, the comparison on the settings in its spec.
 
-    Args:
-        experiments: The comparisons of each.
-        what: The option that uses only these; a warning says so if there are others.
+    A warning says that the option `what` uses only these, if there are others.
     """
     chosen = [each for groups in experiments for each in groups if each.is_stated]
     for groups, one in zip(experiments, chosen, strict=True):
@@ -124,18 +116,11 @@ def document(options: Options, found: Found, experiments: Sequence[Groups]) -> s
     if options.against is not None:
         return _against(options, options.against, found, stated(experiments, "--against"))
     if options.format == "json":
-        from involbench.reporting.tables.comparison import comparison_json
-
         return comparison_json(experiments)
     comparisons = list(chain.from_iterable(experiments))
     if options.format == "csv":
-        from involbench.reporting.tables.comparison import comparison_csv
-
         return comparison_csv(comparisons)
     if options.format == "md":
-        from involbench.reporting.tables.comparison import comparison_page
-        from involbench.reporting.tables.writers import markdown
-
         return "\n".join(
             markdown(comparison_page(each, (), options.metrics, options.only_changed, full=True))
             for each in comparisons
@@ -151,15 +136,18 @@ def tables(
     only_changed: bool = False,
 ) -> str:
     """A page for each experiment: its groups of settings, and the plots of the first."""
-    from involbench.reporting.tables.comparison import comparison_page
-
-    parts = list["Page | str"]()
+    pages = []
     for groups, (tree, name) in zip(experiments, found, strict=True):
         plots = _plots_of(tree.folder(name))
         for comparison in groups:
             drawn = plots if comparison is groups[0] else []
-            parts += [comparison_page(comparison, drawn, metrics, only_changed), ""]
-    return rendered(parts, for_screen)
+            pages.append(comparison_page(comparison, drawn, metrics, only_changed))
+    return _on_terminal(pages, for_screen)
+
+
+def _on_terminal(pages: Iterable[Page], for_screen: bool) -> str:
+    """The pages, with an empty line below each."""
+    return rendered((part for page in pages for part in (page, "")), for_screen)
 
 
 def _plots_of(experiment: ResultsPath) -> list[ResultsPath]:
@@ -168,19 +156,6 @@ def _plots_of(experiment: ResultsPath) -> list[ResultsPath]:
         return [folder / name for name in names_in(folder) if name.endswith(".png")]
     except ResultsError:
         return []
-
-
-def write(output: Path, text: str) -> None:
-    """Write the text to a file, and print its name.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
-    try:
-        write_atomic(output, text.encode())
-    except ResultsError as error:
-        raise UsageError(f"--output: {error}") from error
-    echo(f"written: {output}", err=True)
 
 
 def _arranged(options: Options, comparison: Comparison) -> Comparison:
@@ -214,10 +189,6 @@ def _check_metrics(options: Options, comparisons: Sequence[Comparison]) -> None:
 
 def _against(options: Options, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
     """Each experiment against itself in another results folder."""
-    from involbench.comparison.diff import compare_trees
-    from involbench.reporting.tables.comparison import trees_json, trees_page
-    from involbench.reporting.tables.writers import markdown
-
     if options.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
     tree, pairs = ResultsTree(other), []
@@ -234,12 +205,10 @@ def _against(options: Options, other: Path, found: Found, comparisons: Sequence[
         pairs.append(pair.without_equals(options.metrics) if options.only_changed else pair)
     if options.format == "json":
         return trees_json(pairs)
+    pages = [trees_page(pair, options.metrics) for pair in pairs]
     if options.format == "md":
-        return "\n".join(markdown(trees_page(pair, options.metrics)) for pair in pairs)
-    parts = list["Page | str"]()
-    for pair in pairs:
-        parts += [trees_page(pair, options.metrics), ""]
-    return rendered(parts, options.for_screen)
+        return "\n".join(map(markdown, pages))
+    return _on_terminal(pages, options.for_screen)
 
 
 def _warn(experiment: str, warnings: Iterable[str]) -> None:
@@ -247,36 +216,17 @@ def _warn(experiment: str, warnings: Iterable[str]) -> None:
         warn(f"{experiment}: {warning}")
 
 
-_FAILED = 3
-
-
-def gates_of(texts: Sequence[str], strict: bool) -> "list[Gate]":
-    """Parse the gates, before anything is printed.
-
-    Raises:
-        UsageError: A gate is malformed, or --strict is given without one.
-    """
-    from involbench.comparison.gates import parse_gate
-    from involbench.errors import UsageError
-
+def gates_of(texts: Sequence[str], strict: bool) -> list[Gate]:
+    """Parse the gates, before anything is printed."""
     if strict and not texts:
         raise UsageError("--strict needs --fail-if")
     return [parse_gate(text) for text in texts]
 
 
 def end_on_failed_gate(
-    gates: "Sequence[Gate]", comparisons: Sequence[Comparison], options: "Options", strict: bool
+    gates: Sequence[Gate], comparisons: Sequence[Comparison], options: Options, strict: bool
 ) -> None:
-    """Print the result of each gate on stderr, and exit with 3 if one failed.
-
-    Raises:
-        UsageError: A gate names something that has no results.
-    """
-    from involbench.cli._runs import find_experiments
-    from involbench.comparison.compare import compare_experiment
-    from involbench.comparison.gates import Outcome, check_gate
-    from involbench.errors import UsageError
-    from involbench.reporting.tables.cells import label
+    """Print the result of each gate on stderr, and exit with 3 if one failed."""
 
     def lookup(name: str) -> Comparison:
         ((tree, found),) = find_experiments(options.results, [name])
@@ -295,4 +245,4 @@ def end_on_failed_gate(
     if refused:
         raise UsageError("\n".join(map(str, refused)))
     if any(outcome.failed for outcome in outcomes):
-        raise typer.Exit(_FAILED)
+        raise typer.Exit(3)

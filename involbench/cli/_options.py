@@ -4,9 +4,11 @@ Files and folders are left to the shell, which offers them where nothing else fi
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from involbench.errors import UsageError
 
 if TYPE_CHECKING:
     from involbench.results.tree import ResultsTree
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 def complete_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
     """The experiments of the results folder, the published ones too."""
-    return [name for name in _experiments(_tree(ctx)) if name.startswith(incomplete)]
+    return [name for name in all_experiments(_tree(ctx)) if name.startswith(incomplete)]
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -22,7 +24,7 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     tree = _tree(ctx)
     runs = [
         (f"{name}/{folder.name}", folder.name)
-        for name in _experiments(tree)
+        for name in all_experiments(tree)
         for folder in tree.run_folders(name)[0]
     ]
     whole = [run for run, _ in runs if run.startswith(incomplete)]
@@ -35,7 +37,8 @@ def complete_experiment_or_run(ctx: typer.Context, incomplete: str) -> list[str]
     return [*complete_experiment(ctx, incomplete), *complete_run(ctx, incomplete)]
 
 
-def _experiments(tree: "ResultsTree") -> list[str]:
+def all_experiments(tree: "ResultsTree") -> list[str]:
+    """The experiments of a tree, the published ones too."""
     return [*tree.experiments(), *tree.references()]
 
 
@@ -105,23 +108,29 @@ Run = Annotated[
         help="Run id or its beginning, EXPERIMENT/ID, or the path of the run folder.",
     ),
 ]
-Experiment = Annotated[
-    str | None,
-    typer.Argument(
+
+
+def experiment_argument(what: str) -> Any:
+    """An argument that names one experiment, or several."""
+    return typer.Argument(
         metavar="EXPERIMENT",
         parser=parse_name_or_path,
         autocompletion=complete_experiment,
-        help="Name or folder of an experiment; default: all of them.",
-    ),
+        help=what,
+    )
+
+
+def output_option(what: str, metavar: str = "FILE") -> Any:
+    """`-o PATH`, `--output PATH`."""
+    return typer.Option("-o", "--output", metavar=metavar, parser=parse_path, help=what)
+
+
+Experiment = Annotated[
+    str | None, experiment_argument("Name or folder of an experiment; default: all of them.")
 ]
 Experiments = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="EXPERIMENT",
-        parser=parse_name_or_path,
-        autocompletion=complete_experiment,
-        help="Names or folders of experiments; default: all of them.",
-    ),
+    experiment_argument("Names or folders of experiments; default: all of them."),
 ]
 Results = Annotated[
     Path, typer.Option(metavar="DIR", parser=parse_path, help="The results folder.")
@@ -135,30 +144,13 @@ ResultsFolders = Annotated[
         "[default: results]",
     ),
 ]
-Plot = Annotated[
-    Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FILE",
-        parser=parse_path,
-        help="Draw it too: png, svg or pdf.",
-    ),
-]
+Plot = Annotated[Path | None, output_option("Draw it too: png, svg or pdf.")]
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
+MarkdownTables = Annotated[bool, typer.Option("--md", help="Markdown tables.")]
 
 
 def chosen_format(**options: bool) -> str:
-    """The format that the options choose, or `text`.
-
-    Args:
-        options: Format -> whether its option is given.
-
-    Raises:
-        UsageError: More than one is given.
-    """
-    from involbench.errors import UsageError
-
+    """The one format whose option is given, or `text`."""
     wanted = [name for name, on in options.items() if on]
     if len(wanted) > 1:
         flags = " and ".join(f"--{name}" for name in wanted)

@@ -1,21 +1,27 @@
-"""The output of every command: streams, warnings, JSON, tables."""
+"""The output of every command: streams, warnings, JSON, tables, files."""
 
 import errno
 import io
 import os
 import select
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from involbench.errors import ResultsError, UsageError
+from involbench.text import printable, visible
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
+    from matplotlib.figure import Figure
     from pydantic import BaseModel
     from rich.console import RenderableType
 
-    from involbench.reporting.tables.table import Page, Table
+    from involbench.reporting.tables import Page, Table
+    from involbench.results.paths import AnyPath
 
     Part = RenderableType | Table | Page
 
@@ -94,21 +100,18 @@ class Rendered(str):
 
 def echo(text: object, err: bool = False, nl: bool = True) -> None:
     """Print text, on stderr if `err`. The only way out: it makes control characters visible."""
-    from involbench.text import visible
-
     typer.echo(text if isinstance(text, Rendered) else visible(str(text)), err=err, nl=nl)
 
 
-def warn(text: str) -> None:
-    """Print a warning on stderr."""
-    from involbench.text import printable
-
-    echo(f"warning: {printable(text)}", err=True)
+def warn(*texts: str) -> None:
+    """Print warnings on stderr."""
+    for text in texts:
+        echo(f"warning: {printable(text)}", err=True)
 
 
 def print_json(document: "dict[str, Any] | BaseModel") -> None:
     """Print one strict JSON document."""
-    from involbench.reporting.tables.writers import json_text
+    from involbench.reporting.tables import json_text
 
     echo(json_text(document), nl=False)
 
@@ -120,7 +123,49 @@ def print_page(*parts: "Part") -> None:
 
 def rendered(parts: "Iterable[Part]", for_screen: bool = True) -> Rendered:
     """Text as wide as the terminal or COLUMNS; with styles only on a terminal."""
-    from involbench.reporting.tables.writers import terminal_text
+    from involbench.reporting.tables import terminal_text
 
     plain = not for_screen or "NO_COLOR" in os.environ
     return Rendered(terminal_text(parts, plain, None if for_screen else 80))
+
+
+def check_endings(outputs: Iterable[Path | None], *more: str) -> None:
+    """Raise UsageError if the name of a file ends in no format of figures and in none of `more`."""
+    from involbench.reporting.plots import FORMATS
+
+    endings = (*FORMATS, *more)
+    for path in filter(None, outputs):
+        if path.suffix.removeprefix(".").lower() not in endings:
+            raise UsageError(
+                f"--output {path}: expected a name that ends in .{', .'.join(endings)}"
+            )
+
+
+def write_figure(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
+    """Draw a figure into a file and print its name, or warn why it cannot be drawn: then False."""
+    from involbench.reporting.experiment import or_warn
+
+    content = b""
+    with or_warn(str(path), warn):
+        from involbench.reporting.plots import drawn
+
+        content = drawn(make(), Path(path.name).suffix[1:].lower())
+    if content:
+        write_output(path, content)
+    return bool(content)
+
+
+def write_output(path: "AnyPath", content: bytes) -> None:
+    """Write a file, and print its name."""
+    write_file(path, content)
+    echo(f"written: {path}", err=True)
+
+
+def write_file(path: "AnyPath", content: bytes) -> None:
+    """Write the file that --output names. Raises UsageError if it cannot be written."""
+    from involbench.results.files import write_atomic
+
+    try:
+        write_atomic(path, content)
+    except ResultsError as error:
+        raise UsageError(f"{error}; name another file with --output FILE") from error

@@ -8,24 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from involbench.cli._compare import tables
 from involbench.cli._output import echo, warn
 from involbench.cli.validate import warn_of_claims
 from involbench.errors import ResultsError
 from involbench.optional_dependencies import require
+from involbench.reporting.console import ConsoleReporter, LiveReporter
+from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
+from involbench.reporting.tables.cells import warnings_of
+from involbench.reporting.tables.terminal import SafeConsole
+from involbench.reporting.units import duration
 from involbench.results.files import read_bytes
 from involbench.results.limits import LOG
 from involbench.results.store import Store
-from involbench.runner.plan import PlannedTrial, Shard, plan
+from involbench.results.tree import ResultsTree
+from involbench.runner.plan import PlannedTrial, Shard, estimate, plan
 from involbench.runner.runner import Event, Runner, TrialEnded
-from involbench.spec.expand import expand
-from involbench.spec.load import LoadedSpec
+from involbench.spec.load import LoadedSpec, expand
 from involbench.spec.schema import ResourcesSpec
+from involbench.workers.environment import partition
 from involbench.workers.local import WorkerPool, start_worker
 from involbench.workers.protocol import Notice
-from involbench.workers.resources import partition
 
 if TYPE_CHECKING:
-    from involbench.reporting.console import ConsoleReporter
     from involbench.reporting.integrations.tensorboard import TensorBoard
 
 
@@ -51,11 +56,6 @@ class Options:
     quiet: bool
     verbose: bool
 
-    @property
-    def shard(self) -> Shard | None:
-        """The part, or None for all trials."""
-        return Shard(*self.part) if self.part else None
-
 
 def run_experiment(loaded: LoadedSpec, options: Options) -> int:
     """Run the trials, print the comparison, and return the number of failed trials."""
@@ -75,37 +75,28 @@ def run_experiment(loaded: LoadedSpec, options: Options) -> int:
 
     with screen, _worker_pool(options, loaded.spec.resources, len(trials), show) as pool:
         device = "gpu" if options.gpus else options.device
+        shard = Shard(*options.part) if options.part else None
         planned = plan(
-            loaded,
-            pool,
-            store,
-            device,
-            show,
-            options.shard,
-            options.force,
-            dry_run=options.dry_run,
+            loaded, pool, store, device, show, shard, options.force, dry_run=options.dry_run
         )
         if not options.dry_run:
             store.prepare(loaded.source)
             argv = tuple(sys.argv[1:])
             runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
-            failed = _train(runner, planned)
+            try:
+                failed = runner.run(planned)
+            except KeyboardInterrupt:
+                show(Notice("stopping after the running step; Ctrl-C again stops at once"))
+                raise
     if options.dry_run:
         _print_plan(planned, options)
         return 0
-    for warning in undrawn:
-        warn(warning)
-    _print_comparison(options.results, loaded.spec.name)
+    warn(*undrawn)
+    tree, name = ResultsTree(options.results), loaded.spec.name
+    comparisons = write_comparison(tree, name)
+    warn(*warnings_of(comparisons))
+    echo(tables([comparisons], [(tree, name)], for_screen=True), nl=False)
     return failed
-
-
-def _train(runner: Runner, planned: list[PlannedTrial]) -> int:
-    """How many trials failed."""
-    try:
-        return runner.run(planned)
-    except KeyboardInterrupt:
-        runner.show(Notice("stopping after the running step; Ctrl-C again stops at once"))
-        raise
 
 
 def _worker_pool(
@@ -116,7 +107,7 @@ def _worker_pool(
         return WorkerPool([*map(start_worker, partition(options.device, jobs, options.gpus))])
     require("--executor ray", "ray")
     show(Notice("connecting to Ray"))
-    from involbench.workers.ray.pool import on_cluster
+    from involbench.workers.ray_pool import on_cluster
 
     return on_cluster(
         options.address,
@@ -139,8 +130,6 @@ def _board(folder: Path | None) -> "TensorBoard | None":
 
 def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
     """Draw the plots of a finished trial; collect those that can't be drawn."""
-    from involbench.reporting.experiment import or_warn, write_run_plots
-
     if event.record.status == "finished":
         with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
             write_run_plots(event.run_dir)
@@ -161,10 +150,6 @@ def _print_plan(planned: list[PlannedTrial], options: Options) -> None:
 
 def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     """How long the trials will take one after another, estimated from earlier runs."""
-    from involbench.reporting.units import duration
-    from involbench.results.tree import ResultsTree
-    from involbench.runner.plan import estimate
-
     runs, _ = ResultsTree(results).runs(todo[0].trial.experiment)
     expected = estimate(todo, runs)
     if expected.unknown == len(todo):
@@ -176,23 +161,7 @@ def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     return f"{what}; {where}"
 
 
-def _print_comparison(results: Path, experiment: str) -> None:
-    from involbench.cli._compare import tables
-    from involbench.reporting.experiment import write_comparison
-    from involbench.reporting.tables.cells import warnings_of
-    from involbench.results.tree import ResultsTree
-
-    tree = ResultsTree(results)
-    comparisons = write_comparison(tree, experiment)
-    for warning in warnings_of(comparisons):
-        echo(f"warning: {warning}", err=True)
-    echo(tables([comparisons], [(tree, experiment)], for_screen=True), nl=False)
-
-
-def _screen(baseline: str, quiet: bool, verbose: bool) -> "ConsoleReporter":
-    from involbench.reporting.console import ConsoleReporter, LiveReporter
-    from involbench.reporting.tables.writers import SafeConsole
-
+def _screen(baseline: str, quiet: bool, verbose: bool) -> ConsoleReporter:
     console = SafeConsole(stderr=True, quiet=quiet)
     kind = LiveReporter if console.is_terminal and not console.is_dumb_terminal else ConsoleReporter
     return kind(console, baseline, verbose)

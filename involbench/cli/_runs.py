@@ -1,10 +1,11 @@
 """Finding the experiments and runs that the user names."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from involbench.cli._output import echo, warn
+from involbench.cli._options import all_experiments
+from involbench.cli._output import echo, print_json, print_page, warn
 from involbench.errors import ResultsError, UsageError
 from involbench.results.files import is_folder
 from involbench.results.paths import LinkRefused, ResultsPath
@@ -12,12 +13,8 @@ from involbench.results.tree import ResultsTree
 from involbench.text import excerpt, first_of, nearest_names, suggest
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from involbench.reporting.tables.benchmarks import Rows
-    from involbench.reporting.tables.table import Page
+    from involbench.reporting.tables import Page, Rows
     from involbench.results.benchmarks import Kind, Machine
-    from involbench.results.paths import AnyPath
     from involbench.results.record import Record, RunRecord
     from involbench.workers.protocol import TrainedRun
 
@@ -25,15 +22,10 @@ if TYPE_CHECKING:
 def find_experiments(
     results: Path | Sequence[Path], names: Sequence[str], published: bool = False
 ) -> list[tuple[ResultsTree, str]]:
-    """The experiments named, or all of the tree, each with the tree that it is in.
+    """The experiments named, or all, each with the tree that it is in.
 
-    Args:
-        results: The results folder, or several that are read as one.
-        names: Names or folders of experiments; none stands for all.
-        published: Whether all are with the published ones.
-
-    Raises:
-        UsageError: There is no such experiment, or none at all.
+    Several results folders are read as one. A name can be the path of a folder. `published`: all
+    experiments include the published ones. Raises UsageError if nothing is found.
     """
     roots = [results] if isinstance(results, Path) else results
     tree = ResultsTree(*roots)
@@ -41,8 +33,8 @@ def find_experiments(
         return [_find(tree, name) for name in dict.fromkeys(names)]
     for text in tree.links():
         warn(f"{text} (skipped)")
-    all_of_them = [*tree.experiments(), *(tree.references() if published else [])]
-    found = [(tree, name) for name in all_of_them]
+    listed = all_experiments(tree) if published else tree.experiments()
+    found = [(tree, name) for name in listed]
     if not found:
         missing = "" if any(map(is_folder, roots)) else ", which does not exist"
         references = tree.references()
@@ -63,17 +55,12 @@ def _find(tree: ResultsTree, name: str) -> tuple[ResultsTree, str]:
     if is_folder(place / "runs"):
         named = place.resolve()
         return ResultsTree(named.parent), named.name
-    known = [*tree.experiments(), *tree.references()]
-    hint = suggest(name, known)
+    hint = suggest(name, all_experiments(tree))
     raise UsageError(f"no experiment {name!r} under {_listed(tree)}; {hint}")
 
 
 def _is_experiment(tree: ResultsTree, name: str) -> bool:
-    """Whether there is an experiment of this name in the tree.
-
-    Raises:
-        LinkRefused: There is a link in its place.
-    """
+    """Whether the tree has an experiment of this name. Raises LinkRefused for a link."""
     try:
         with (tree.folder(name) / "runs").opened():
             return True
@@ -87,21 +74,15 @@ def _listed(tree: ResultsTree) -> str:
     return " and ".join(map(str, tree.roots))
 
 
-_SHOWN = 4
+_MOST_NAMED = 4
 Found = tuple[str, ResultsPath]
 """The name of an experiment, and the folder of one of its runs."""
 
 
 def find_run(results: Path, name: str) -> Found:
-    """The run named.
+    """The run named by its folder or by the beginning of its id, with or without `EXPERIMENT/`.
 
-    Args:
-        results: The results folder.
-        name: The run's id or the beginning of it, with or without `EXPERIMENT/` before it, or
-            the path of its folder.
-
-    Raises:
-        UsageError: There is no such run, or more than one.
+    Raises UsageError if there is no such run, or more than one.
     """
     by_path = _at_path(results, Path(name))
     if by_path is not None:
@@ -140,8 +121,7 @@ def _at_path(results: Path, path: Path) -> Found | None:
 
 def _runs(tree: ResultsTree, experiment: str) -> list[Found]:
     """Those of one experiment, or of all if it is empty."""
-    names = [*tree.experiments(), *tree.references()]
-    chosen = [name for name in names if experiment in ("", name)]
+    chosen = [name for name in all_experiments(tree) if experiment in ("", name)]
     return [(name, folder) for name in chosen for folder in tree.run_folders(name)[0]]
 
 
@@ -168,7 +148,7 @@ def _runs_of(results: Path, name: str) -> list[Found]:
 def _hint(known: list[Found], start: str) -> str:
     names = {folder.name.rpartition("-")[0]: (name, folder) for name, folder in known}
     names |= {folder.name: (name, folder) for name, folder in known}
-    close = nearest_names(start, names, _SHOWN)
+    close = nearest_names(start, names, _MOST_NAMED)
     near = list(dict.fromkeys(names[name] for name in close))
     if near:
         return f"did you mean {_some(near)}?"
@@ -176,44 +156,30 @@ def _hint(known: list[Found], start: str) -> str:
 
 
 def _some(runs: list[Found]) -> str:
-    return first_of([f"{experiment}/{folder.name}" for experiment, folder in runs], _SHOWN)
+    return first_of([f"{experiment}/{folder.name}" for experiment, folder in runs], _MOST_NAMED)
 
 
 def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[str, TrainedRun]":
-    """The run named, as `EXPERIMENT/ID` and with where its network is.
-
-    Args:
-        results: The results folder.
-        name: The run, see `find_run`.
-        needs_weights: Whether what was trained is wanted.
-
-    Raises:
-        UsageError: There is no such run, it has not finished, or its network is gone or damaged.
-    """
-    from involbench.errors import UsageError
+    """The finished run named (see `find_run`), as `EXPERIMENT/ID` and with where its network is."""
     from involbench.results.run_index import read_entry
 
     experiment, folder = find_run(results, name)
     entry = read_entry(experiment, folder)
-    shown, record = f"{experiment}/{entry.run_id}", entry.record
+    full_name, record = f"{experiment}/{entry.run_id}", entry.record
     if record is None or record.data is None or entry.status != "finished":
-        raise UsageError(f"{shown} is {entry.status}: it has no trained network to look at")
-    return shown, with_network(folder, record, needs_weights)
+        raise UsageError(f"{full_name} is {entry.status}: it has no trained network to look at")
+    return full_name, with_network(folder, record, needs_weights)
 
 
-def without_hash(shown: str) -> str:
+def without_hash(run: str) -> str:
     """`EXPERIMENT/<model>-seed<k>`, for the tables of a benchmark."""
-    return shown.rpartition("-")[0]
+    return run.rpartition("-")[0]
 
 
 def with_network(
     folder: "ResultsPath", record: "RunRecord", needs_weights: bool = True
 ) -> "TrainedRun":
-    """A finished run and where its network is.
-
-    Raises:
-        UsageError: Its network is wanted, and gone or damaged.
-    """
+    """A finished run and its network. Raises UsageError if its weights are needed and gone."""
     from involbench.workers.protocol import TrainedRun
 
     weights = folder / "model.keras"
@@ -224,8 +190,6 @@ def with_network(
 
 def _check_weights(path: "ResultsPath", size: int | None) -> None:
     """Check that the file is there, and of the size that was written."""
-    from involbench.errors import UsageError
-
     again = "`involbench run` with its spec trains it again"
     if path.kind() != "file":
         what = "is a link" if path.kind() == "link" else "no such file"
@@ -236,68 +200,9 @@ def _check_weights(path: "ResultsPath", size: int | None) -> None:
 
 
 def check_test_images(run: "TrainedRun", option: str, wanted: int) -> None:
-    """Check that the run has so many test images.
-
-    Raises:
-        UsageError: It has fewer.
-    """
-    from involbench.errors import UsageError
-
+    """Raise UsageError if the run has fewer test images than wanted."""
     if wanted > run.facts.test_size:
         raise UsageError(f"{option}: the run has {run.facts.test_size} test images")
-
-
-def check_endings(outputs: Sequence[Path], endings: Sequence[str]) -> None:
-    """Check that the name of each file ends in a format that can be written.
-
-    Raises:
-        UsageError: One does not.
-    """
-    from involbench.errors import UsageError
-
-    for path in outputs:
-        if path.suffix.removeprefix(".").lower() not in endings:
-            raise UsageError(
-                f"--output {path}: expected a name that ends in .{', .'.join(endings)}"
-            )
-
-
-def write_picture(path: "AnyPath", make: "Callable[[], Figure]") -> bool:
-    """Draw a figure into a file, and say so; or warn why it cannot be drawn.
-
-    Returns:
-        Whether it was drawn.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
-    from involbench.cli._output import warn
-    from involbench.reporting.experiment import or_warn
-
-    content = b""
-    with or_warn(str(path), warn):
-        from involbench.reporting.plots import drawn
-
-        content = drawn(make(), Path(path.name).suffix[1:].lower())
-    if content:
-        write_output(path, content)
-    return bool(content)
-
-
-def write_output(path: "AnyPath", content: bytes) -> None:
-    """Write a file, and say so.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
-    from involbench.errors import ResultsError, UsageError
-    from involbench.results.files import write_atomic
-
-    try:
-        write_atomic(path, content)
-    except ResultsError as error:
-        raise UsageError(f"{error}; name another file with --output FILE") from error
-    echo(f"written: {path}", err=True)
 
 
 Named = tuple[str, "TrainedRun"]
@@ -305,27 +210,16 @@ Named = tuple[str, "TrainedRun"]
 
 def is_experiment(results: Path, name: str) -> bool:
     """Whether it is the name of an experiment, not of a run."""
-    from involbench.results.tree import ResultsTree
-
-    tree = ResultsTree(results)
-    return name in (*tree.experiments(), *tree.references())
+    return name in all_experiments(ResultsTree(results))
 
 
 def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[list[Named]]:
-    """The finished runs of an experiment, seed by seed, under the names of their models.
-
-    Raises:
-        UsageError: No seed has a finished run of every model, or a network is gone.
-        ResultsError: The experiment cannot be read.
-    """
-    from involbench.cli._output import warn
+    """The finished runs of an experiment, seed by seed, under the names of their models."""
     from involbench.comparison.selection import seed_blocks
     from involbench.reporting.tables.cells import label
-    from involbench.results.tree import ResultsTree
 
     blocks, warnings = seed_blocks(ResultsTree(results), experiment)
-    for warning in warnings:
-        warn(warning)
+    warn(*warnings)
     return [
         [
             (label(arm.model, arm.point), with_network(run.path, run.record, needs_weights))
@@ -339,8 +233,7 @@ def print_benchmark(
     chosen: str, result: "Record", page: "Page", rows: "tuple[Sequence[str], Rows]"
 ) -> None:
     """Print a benchmark as text, `json`, `csv` or `md`."""
-    from involbench.cli._output import print_json, print_page
-    from involbench.reporting.tables.writers import csv_text, markdown
+    from involbench.reporting.tables import csv_text, markdown
 
     match chosen:
         case "json":
@@ -360,25 +253,19 @@ def save_benchmark(
     example: str,
     results: Path,
 ) -> None:
-    """Write what was measured of runs into their folders, and tell how to see it again.
-
-    The comparisons that lie in the folders of their experiments are brought up to date.
+    """Write the metrics of runs into their folders, and update the comparisons.
 
     Args:
         kind: Which benchmark it was.
-        blocks: What was measured side by side: the machine, and the metrics by run folder.
+        blocks: For each block measured side by side: the machine, and the metrics by run folder.
         repeats: How often each was timed.
-        example: One of the metrics.
+        example: One of the metrics, for the message.
         results: The results folder.
-
-    Raises:
-        ResultsError: A folder cannot be written.
     """
     from datetime import UTC, datetime
 
     from involbench.reporting.experiment import write_comparison
     from involbench.results.benchmarks import BenchmarkMetrics, write_costs
-    from involbench.results.tree import ResultsTree
 
     now = datetime.now(UTC).isoformat()
     for index, (machine, metrics) in enumerate(blocks):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @contextmanager
 def waiting() -> "Iterator[Callable[[Report], None]]":
     """A function that shows reports: one changing line on a terminal, else a line per notice."""
-    from involbench.reporting.tables.writers import SafeConsole
+    from involbench.reporting.tables.terminal import SafeConsole
     from involbench.workers.protocol import Notice, Progress
 
     console = SafeConsole(stderr=True, highlight=False)
@@ -62,14 +62,10 @@ def call_worker(
     *arguments: "Arguments.args",
     **options: "Arguments.kwargs",
 ) -> "Result":
-    """Call a handler in a worker on the CPU, which is enough for a few images.
-
-    Raises:
-        UsageError: The network, the images or the dataset cannot be used.
-    """
+    """Call a handler in a worker on the CPU, which is enough for a few images."""
+    from involbench.workers.environment import WorkerResources
     from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
-    from involbench.workers.resources import WorkerResources
 
     with stoppable("interrupted; nothing is written"), waiting() as show:
         show(Notice("starting Keras"))

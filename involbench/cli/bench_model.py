@@ -10,6 +10,7 @@ import typer
 from involbench.cli._options import (
     Device,
     Json,
+    MarkdownTables,
     Overrides,
     Plot,
     Results,
@@ -17,6 +18,9 @@ from involbench.cli._options import (
     complete_experiment_or_run,
     parse_name_or_path,
 )
+from involbench.cli._output import check_endings, write_figure
+from involbench.cli._worker import stoppable, waiting
+from involbench.errors import UsageError
 
 if TYPE_CHECKING:
     from involbench.results.benchmarks import ModelsMemory, ModelsTimes
@@ -65,7 +69,7 @@ def model(
     output: Plot = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, a row per model and call.")] = False,
-    as_md: Annotated[bool, typer.Option("--md", help="Markdown tables.")] = False,
+    as_md: MarkdownTables = False,
 ) -> None:
     """Time networks side by side, and see their memory and sizes.
 
@@ -74,16 +78,14 @@ def model(
     all its models have finished. What is measured of runs is kept beside them, for `compare`,
     `report` and claims.
     """
-    from involbench.cli._runs import check_endings, print_benchmark, write_picture
-    from involbench.cli._worker import stoppable, waiting
-    from involbench.comparison.benchmark_models import summarize_models
-    from involbench.reporting.plots import FORMATS
+    from involbench.cli._runs import print_benchmark
+    from involbench.comparison.benchmarks import summarize_models
     from involbench.reporting.tables.benchmarks import models_figure, models_page, models_rows
     from involbench.runner.benchmarks import bench_models
     from involbench.workers.protocol import ModelBenchmark
 
     chosen = chosen_format(json=as_json, csv=as_csv, md=as_md)
-    check_endings([output] if output else [], FORMATS)
+    check_endings([output])
     shapes = tuple(dict.fromkeys(map(_size, image_sizes or [])))
     blocks = _blocks(networks, overrides or [], results)
     sizes = tuple(sorted(set(batches or (1, 32))))
@@ -94,7 +96,7 @@ def model(
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
     print_benchmark(chosen, result, models_page(result), models_rows(result))
-    written = output is None or write_picture(output, partial(models_figure, result))
+    written = output is None or write_figure(output, partial(models_figure, result))
     if not shapes:
         _keep(blocks, times, memory, repeats, results)
     if not written:
@@ -125,7 +127,6 @@ def _keep(
 
 
 def _size(text: str) -> tuple[int, int]:
-    from involbench.errors import UsageError
 
     match = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", text)
     if match is None:
@@ -136,8 +137,7 @@ def _size(text: str) -> tuple[int, int]:
 def _blocks(named: list[str], overrides: list[str], results: Path) -> "list[list[Network]]":
     """The named networks in blocks to measure side by side; a block per seed of an experiment."""
     from involbench.cli._runs import is_experiment, runs_by_seed
-    from involbench.errors import UsageError
-    from involbench.spec.expand import is_architecture
+    from involbench.spec.load import is_architecture
 
     experiments = [
         text for text in named if not is_architecture(text) and is_experiment(results, text)
@@ -163,7 +163,6 @@ def _network(name: str, run: "TrainedRun") -> "Network":
 
 def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Network]":
     """The named networks, under different names."""
-    from involbench.errors import UsageError
 
     found: dict[str, Network] = {}
     for text in named:
@@ -178,10 +177,14 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
     from involbench.cli._runs import trained_run, without_hash
-    from involbench.errors import UsageError
     from involbench.reporting.tables.cells import label
-    from involbench.spec.expand import adhoc_trial, expand, is_architecture, near_architecture
-    from involbench.spec.load import load_spec
+    from involbench.spec.load import (
+        adhoc_trial,
+        expand,
+        is_architecture,
+        load_spec,
+        near_architecture,
+    )
     from involbench.spec.trial import one_seed_each
     from involbench.workers.protocol import Network
 

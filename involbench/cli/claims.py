@@ -5,17 +5,15 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli._options import ChosenSettings, Results, complete_experiment, parse_name_or_path
+from involbench.cli._options import ChosenSettings, Results, experiment_argument
+from involbench.cli._output import print_json, print_page, warn
 
 
 def claims(
     experiments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="EXPERIMENT",
-            parser=parse_name_or_path,
-            autocompletion=complete_experiment,
-            help="Names or folders of experiments; default: all, the published ones too.",
+        experiment_argument(
+            "Names or folders of experiments; default: all, the published ones too."
         ),
     ] = None,
     results: Results = Path("results"),
@@ -30,11 +28,10 @@ def claims(
     uses the runs with the settings in spec.yaml. Other groups of runs are listed but not counted.
     """
     from involbench.cli._compare import grouped
-    from involbench.cli._output import print_json, print_page, warn
     from involbench.cli._runs import find_experiments
     from involbench.comparison.metrics import MetricSelection
-    from involbench.reporting.prose import claims_document, claims_view
     from involbench.reporting.tables.cells import warnings_of
+    from involbench.reporting.tables.comparison import claims_document, claims_view
     from involbench.results.tree import read_spec_summary
 
     listed = find_experiments(results, experiments or [], published=True)
@@ -46,8 +43,7 @@ def claims(
         if groups[0].claims:
             found[name] = groups
         if groups[0].claims or read_spec_summary(tree.folder(name)).faults:
-            for warning in warnings_of(groups):
-                warn(f"{name}: {warning}")
+            warn(*(f"{name}: {warning}" for warning in warnings_of(groups)))
     if as_json:
         print_json(claims_document(found))
     else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Experiment, Results
-from involbench.cli._output import echo
+from involbench.cli._output import echo, print_page, warn
+from involbench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
     from involbench.results.cleanup import Leftover
@@ -27,8 +28,6 @@ def clean(
     Never removes a finished run, a run that a process is training, or a file that involbench did
     not write.
     """
-    from involbench.cli._output import print_page
-    from involbench.errors import UsageError
     from involbench.reporting.tables.runs import leftovers_page
 
     found = _find(results, experiment, failed)
@@ -47,7 +46,6 @@ def clean(
 
 
 def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover]":
-    from involbench.cli._output import warn
     from involbench.cli._runs import find_experiments
     from involbench.results.cleanup import find_leftovers
 
@@ -55,8 +53,7 @@ def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover
     for tree, name in find_experiments(results, [experiment] if experiment else []):
         leftovers, warnings = find_leftovers(tree, name, failed)
         found += leftovers
-        for warning in warnings:
-            warn(warning)
+        warn(*warnings)
     return found
 
 
@@ -70,8 +67,6 @@ def _agreed() -> bool:
 
 def _remove(found: "list[Leftover]", failed: bool) -> None:
     """Remove the files; exit with 1 if some can't be removed."""
-    from involbench.cli._output import warn
-    from involbench.errors import ResultsError
     from involbench.reporting.tables.runs import counted
     from involbench.results.cleanup import remove
 

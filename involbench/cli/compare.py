@@ -11,9 +11,10 @@ from involbench.cli._options import (
     Json,
     ResultsFolders,
     chosen_format,
+    output_option,
     parse_path,
 )
-from involbench.cli._output import echo
+from involbench.cli._output import echo, write_output
 
 
 def compare(
@@ -56,12 +57,7 @@ def compare(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, a row per model and metric.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", parser=parse_path, help="Write to this file instead."
-        ),
-    ] = None,
+    output: Annotated[Path | None, output_option("Write to this file instead.")] = None,
 ) -> None:
     """Compare models: differences, intervals and p-values.
 
@@ -76,7 +72,6 @@ def compare(
         end_on_failed_gate,
         gates_of,
         stated,
-        write,
     )
     from involbench.cli._runs import find_experiments
 
@@ -98,7 +93,7 @@ def compare(
     chosen, comparisons = compared(options, found)
     text = document(options, chosen, comparisons)
     if output is not None:
-        write(output, text)
+        write_output(output, text.encode())
     else:
         echo(text, nl=False)
     if gates:

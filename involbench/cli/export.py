@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Json, Results, Run, parse_path
-from involbench.cli._output import echo
+from involbench.cli._options import Json, Results, Run, output_option
+from involbench.cli._output import echo, print_json, print_page
+from involbench.cli._worker import stoppable, waiting
+from involbench.errors import InvolbenchError, UsageError
+from involbench.text import suggest
 
 if TYPE_CHECKING:
     from involbench.results.benchmarks import Format
@@ -31,14 +34,7 @@ def export(
     ] = _TEST,
     results: Results = Path("results"),
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            parser=parse_path,
-            help="Default: the folder export of the run's folder.",
-        ),
+        Path | None, output_option("Default: the folder export of the run's folder.", "DIR")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -47,10 +43,7 @@ def export(
     The exported network runs in that runtime and is compared with Keras. Its input is pixels from
     0 to 255, its output a probability for each class.
     """
-    from involbench.cli._output import print_json, print_page
     from involbench.cli._runs import check_test_images, trained_run
-    from involbench.cli._worker import stoppable, waiting
-    from involbench.errors import InvolbenchError
     from involbench.reporting.tables.benchmarks import EXPORTS_VERSION, exports_page
     from involbench.results.paths import ResultsPath
     from involbench.runner.benchmarks import export_formats
@@ -78,15 +71,9 @@ def export(
 
 
 def formats_named(named: list[str]) -> "list[Format]":
-    """The named formats; their packages are installed.
-
-    Raises:
-        UsageError: A format is unknown, or its packages are missing.
-    """
-    from involbench.errors import UsageError
+    """The named formats. Raises UsageError if one is unknown, or its packages are missing."""
     from involbench.results.benchmarks import FORMATS
     from involbench.runner.benchmarks import missing_for
-    from involbench.text import suggest
 
     for name in named:
         if name not in FORMATS:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Experiments, Results, parse_name_or_path
-from involbench.cli._output import echo
+from involbench.cli._output import echo, warn
+from involbench.errors import UsageError
+from involbench.text import suggest
 
 if TYPE_CHECKING:
-    from involbench.reporting.integrations.tables import RunRow
+    from involbench.reporting.integrations import RunRow
 
 _EXTRAS = {"csv": "", "parquet": "parquet", "mlflow": "mlflow", "tensorboard": "tensorboard"}
 """The extra of involbench that each kind needs."""
@@ -39,27 +41,22 @@ def export_results(
     results: Results = Path("results"),
 ) -> None:
     """Export every run to CSV, Parquet, MLflow or TensorBoard."""
-    from involbench.cli._output import warn
     from involbench.cli._runs import find_experiments
-    from involbench.errors import UsageError
     from involbench.optional_dependencies import require
-    from involbench.reporting.integrations.tables import run_rows
-    from involbench.text import suggest
+    from involbench.reporting.integrations import run_rows
 
     if to not in _EXTRAS:
         raise UsageError(f"--to {to}: no such kind; {suggest(to, list(_EXTRAS))}")
     require(f"--to {to}", _EXTRAS[to])
     rows, warnings = run_rows(find_experiments(results, experiments or []))
-    for warning in warnings:
-        warn(warning)
+    warn(*warnings)
     echo(_export(rows, to, output))
 
 
 def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
     """Export the runs; the line to print."""
-    from involbench.cli._output import warn
+    from involbench.reporting.integrations import write_tables
     from involbench.reporting.integrations.mlflow import write_mlflow
-    from involbench.reporting.integrations.tables import write_csv, write_parquet
     from involbench.reporting.integrations.tensorboard import TensorBoard
 
     folder = Path(output or "exported")
@@ -69,6 +66,6 @@ def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
         board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
         logged = sum(map(board.write, rows))
     else:
-        files = write_csv(rows, folder) if to == "csv" else write_parquet(rows, folder)
+        files = write_tables(rows, folder, "csv" if to == "csv" else "parquet")
         return f"{len(rows)} runs written: {' and '.join(map(str, files))}"
     return f"{logged} runs written to {uri}, {len(rows) - logged} were there already"

@@ -5,24 +5,16 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli._options import parse_path
+from involbench.cli._options import output_option
 from involbench.cli._output import echo
+from involbench.errors import UsageError
 
 
 def init(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The experiment's name: a-z, 0-9, - and _.")
     ] = "experiment",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            parser=parse_path,
-            help="The file; default: NAME.yaml.",
-        ),
-    ] = None,
+    output: Annotated[Path | None, output_option("The file; default: NAME.yaml.")] = None,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Overwrite the file if it is there.")
     ] = False,
@@ -52,7 +44,6 @@ def init(
 
 
 def _write(path: Path, text: str, force: bool) -> None:
-    from involbench.errors import UsageError
     from involbench.results.files import write_atomic
 
     if path.is_dir() or not path.parent.is_dir():

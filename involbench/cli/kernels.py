@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Results, Run, parse_path
+from involbench.cli._options import Results, Run, output_option
+from involbench.cli._output import check_endings, print_page, write_figure, write_output
+from involbench.cli._worker import call_worker
+from involbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,13 +56,9 @@ def kernels(
     results: Results = Path("results"),
     outputs: Annotated[
         list[Path] | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            parser=parse_path,
-            help="png, svg or pdf, or npz for the numbers; may be given repeatedly. "
-            "Default: plots/kernels.png in the run's folder.",
+        output_option(
+            "png, svg or pdf, or npz for the numbers; may be given repeatedly. "
+            "Default: plots/kernels.png in the run's folder."
         ),
     ] = None,
 ) -> None:
@@ -68,15 +67,11 @@ def kernels(
     What is drawn is the sum of a kernel's values. One column a layer and group; where there are
     more than twelve, the mean of a layer's groups.
     """
-    from involbench.cli._output import print_page
-    from involbench.cli._runs import check_endings, check_test_images, trained_run
-    from involbench.cli._worker import call_worker
-    from involbench.errors import UsageError
+    from involbench.cli._runs import check_test_images, trained_run
     from involbench.reporting.inference import kernels_page
-    from involbench.reporting.plots import FORMATS
     from involbench.workers.handlers import make_kernels
 
-    check_endings(outputs or [], (*FORMATS, "npz"))
+    check_endings(outputs or [], "npz")
     name, found = trained_run(results, run, needs_weights=not untrained)
     chosen = tuple(dict.fromkeys(images or []))
     if len(chosen) > _MOST:
@@ -95,12 +90,7 @@ def kernels(
 
 
 def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
-    """Read `Y,X`.
-
-    Raises:
-        UsageError: It is no pixel of the images.
-    """
-    from involbench.errors import UsageError
+    """Read `Y,X`."""
 
     height, width, _ = shape
     match = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", text)
@@ -123,7 +113,6 @@ def _write(
     title: str,
 ) -> bool:
     """Whether all of them could be drawn."""
-    from involbench.cli._runs import write_output, write_picture
     from involbench.reporting.inference import kernels_arrays, kernels_figure
 
     classes, all_written = run.facts.class_names, True
@@ -132,5 +121,5 @@ def _write(
             write_output(path, kernels_arrays(maps, classes, pixel))
         else:
             figure = partial(kernels_figure, maps, classes, pixel, title)
-            all_written &= write_picture(path, figure)
+            all_written &= write_figure(path, figure)
     return all_written

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from involbench.cli._options import Experiment, Results
+from involbench.cli._output import print_json, print_page, warn
 
 
 def list_runs(
@@ -22,7 +23,6 @@ def list_runs(
     """
     from datetime import UTC, datetime
 
-    from involbench.cli._output import print_json, print_page, warn
     from involbench.cli._runs import find_experiments
     from involbench.reporting.tables.runs import experiments_table, list_json, runs_table
     from involbench.results.run_index import read_states
@@ -30,8 +30,7 @@ def list_runs(
     found = {}
     for tree, name in find_experiments(results, [experiment] if experiment else [], published=True):
         found[name], warnings = read_states(tree, name)
-        for warning in warnings:
-            warn(warning)
+        warn(*warnings)
     now = datetime.now(UTC)
     if as_json:
         print_json(list_json(found))

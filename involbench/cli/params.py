@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from involbench.cli._options import Overrides, SpecPath
-from involbench.cli._output import echo
+from involbench.cli._output import echo, print_json, print_page
 
 if TYPE_CHECKING:
     from involbench.results.record import Parameters
@@ -20,17 +20,15 @@ def params(
     ] = False,
 ) -> None:
     """Count parameters and MACs by layer and by role."""
-    from involbench.cli._output import print_json, print_page
-    from involbench.reporting.progress import trial_name
-    from involbench.reporting.tables.parameters import params_page
-    from involbench.reporting.tables.writers import SafeConsole
+    from involbench.reporting.tables.cells import label
+    from involbench.reporting.tables.runs import params_page
+    from involbench.reporting.tables.terminal import SafeConsole
     from involbench.runner.plan import resolve_width_matches
-    from involbench.spec.expand import expand
-    from involbench.spec.load import load_spec
+    from involbench.spec.load import expand, load_spec
     from involbench.spec.trial import one_seed_each
+    from involbench.workers.environment import WorkerResources
     from involbench.workers.handlers import count_parameters
     from involbench.workers.local import start_worker
-    from involbench.workers.resources import WorkerResources
 
     every = expand(load_spec(spec, overrides or []))
     with (
@@ -38,7 +36,7 @@ def params(
         SafeConsole(stderr=True).status("starting Keras"),
     ):
         trials = one_seed_each(resolve_width_matches(every, worker, _say))
-        names = [trial_name(trial).partition(" seed ")[0] for trial in trials]
+        names = [label(trial.model, trial.point) for trial in trials]
         counts = worker.call(count_parameters, lambda report: None, trials)
     counted = dict(zip(names, counts, strict=True))
     if as_json:

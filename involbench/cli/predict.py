@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Results, Run, parse_name_or_path, parse_path
+from involbench.cli._options import Results, Run, output_option, parse_name_or_path
+from involbench.cli._output import check_endings, print_json, print_page, write_figure
+from involbench.cli._worker import call_worker
+from involbench.errors import UsageError
+from involbench.text import printable
 
 if TYPE_CHECKING:
     from involbench.results.arrays import Predictions
@@ -31,16 +35,7 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document, with every class's probability.")
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            parser=parse_path,
-            help="The images as a grid: png, svg or pdf.",
-        ),
-    ] = None,
+    output: Annotated[Path | None, output_option("The images as a grid: png, svg or pdf.")] = None,
 ) -> None:
     """Classify images with a trained network.
 
@@ -48,14 +43,11 @@ def predict(
     the training images were (data.resize). Test images are taken from all classes in turn, the
     same ones for every run on the same data.
     """
-    from involbench.cli._output import print_json, print_page
-    from involbench.cli._runs import check_endings, trained_run, write_picture
-    from involbench.errors import UsageError
+    from involbench.cli._runs import trained_run
     from involbench.reporting import inference
-    from involbench.reporting.plots import FORMATS, MOST_IMAGES, plot_images
+    from involbench.reporting.plots import MOST_IMAGES, plot_images
 
-    outputs = [output] if output else []
-    check_endings(outputs, FORMATS)
+    check_endings([output])
     if output and (test or len(images or [])) > MOST_IMAGES:
         raise UsageError(f"--output draws at most {MOST_IMAGES} images; request fewer")
     name, found = trained_run(results, run)
@@ -64,7 +56,7 @@ def predict(
     draw = partial(
         plot_images, predictions.images.pixels, captions, inference.wrong(predictions), name
     )
-    written = output is None or write_picture(output, draw)
+    written = output is None or write_figure(output, draw)
     if as_json:
         rows = inference.predictions_document(predictions, classes)
         print_json({"schema_version": inference.PREDICT_VERSION, "run": name, "images": rows})
@@ -76,8 +68,6 @@ def predict(
 
 def _predictions(run: "TrainedRun", images: list[str], test: int | None) -> "Predictions":
     from involbench.cli._runs import check_test_images
-    from involbench.cli._worker import call_worker
-    from involbench.errors import UsageError
     from involbench.workers.handlers import predict_files, predict_test
 
     if bool(images) == (test is not None):
@@ -90,14 +80,8 @@ def _predictions(run: "TrainedRun", images: list[str], test: int | None) -> "Pre
 
 
 def _check_readable(images: list[str]) -> None:
-    """Find files that are missing or are none before Keras is started.
-
-    Raises:
-        UsageError: Some are; all of them are named.
-    """
-    from involbench.errors import UsageError
+    """Raise UsageError for files that cannot be read, before Keras is started."""
     from involbench.regular_file import open_regular
-    from involbench.text import printable
 
     wrong = []
     for name in images:

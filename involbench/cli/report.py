@@ -8,14 +8,14 @@ import typer
 from involbench.cli._options import (
     ChosenSettings,
     ResultsFolders,
-    complete_experiment,
-    parse_name_or_path,
-    parse_path,
+    experiment_argument,
+    output_option,
 )
-from involbench.cli._output import echo
+from involbench.cli._output import echo, warn, write_file
+from involbench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
-    from involbench.reporting.html.components import Section
+    from involbench.reporting.html.data import Section
     from involbench.results.paths import AnyPath
     from involbench.results.tree import ResultsTree
 
@@ -23,24 +23,13 @@ if TYPE_CHECKING:
 def report(
     experiments: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="EXPERIMENT",
-            parser=parse_name_or_path,
-            autocompletion=complete_experiment,
-            help="Its name or folder; can be left out where there is only one.",
-        ),
+        experiment_argument("Its name or folder; can be left out where there is only one."),
     ] = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            parser=parse_path,
-            help="Where to write it; default: report.html in the experiment's folder.",
-        ),
+        output_option("Where to write it; default: report.html in the experiment's folder."),
     ] = None,
     formats: Annotated[
         list[str] | None,
@@ -58,9 +47,9 @@ def report(
     Charts that want a run's history or predictions are drawn of the runs that have them; what is
     missing is said.
     """
-    from involbench.cli._output import warn
+    from involbench.reporting.html import draw, report_page
     from involbench.reporting.html.data import gather
-    from involbench.reporting.html.page import draw, report_page
+    from involbench.results.files import is_folder
 
     kinds = _checked(formats or [])
     tree, name = _one_experiment(results or [Path("results")], experiments or [])
@@ -68,7 +57,10 @@ def report(
     path = target if isinstance(target, Path) else target.path
     report = gather(tree, name, settings or [])
     drawing = draw(report)
-    _write(target, report_page(report, drawing, path))
+    if output and is_folder(output):
+        raise UsageError(f"{output} is a folder: name a file with --output FILE")
+    # A folder's name may hold bytes that are no text.
+    write_file(target, report_page(report, drawing, path).encode(errors="replace"))
     for warning in (*report.warnings, *drawing.warnings):
         warn(f"{name}: {warning}")
     echo(path)
@@ -80,7 +72,6 @@ def report(
 
 def _one_experiment(results: list[Path], names: list[str]) -> "tuple[ResultsTree, str]":
     from involbench.cli._runs import find_experiments
-    from involbench.errors import UsageError
 
     found = find_experiments(results, names)
     if len(found) > 1:
@@ -91,7 +82,6 @@ def _one_experiment(results: list[Path], names: list[str]) -> "tuple[ResultsTree
 
 
 def _checked(formats: list[str]) -> list[str]:
-    from involbench.errors import UsageError
     from involbench.reporting.plots import FORMATS
 
     for name in formats:
@@ -100,22 +90,7 @@ def _checked(formats: list[str]) -> list[str]:
     return formats
 
 
-def _write(path: "AnyPath", page: str) -> None:
-    from involbench.errors import ResultsError, UsageError
-    from involbench.results.files import is_folder, write_atomic
-
-    if isinstance(path, Path) and is_folder(path):
-        raise UsageError(f"{path} is a folder: name a file with --output FILE")
-    try:
-        # A folder's name may hold bytes that are no text.
-        write_atomic(path, page.encode(errors="replace"))
-    except ResultsError as error:
-        raise UsageError(f"{error}; name another file with --output FILE") from error
-
-
 def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> "AnyPath":
-    from involbench.cli._output import warn
-    from involbench.errors import ResultsError, UsageError
     from involbench.reporting.experiment import or_warn
     from involbench.reporting.plots import save_figure
     from involbench.results.files import make_folder
@@ -134,8 +109,6 @@ def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> 
 
 def _open(path: Path) -> None:
     import webbrowser
-
-    from involbench.cli._output import warn
 
     if not webbrowser.open(path.resolve().as_uri()):
         warn(f"--open: found no browser; open {path} in one")

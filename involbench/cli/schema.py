@@ -3,23 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from involbench.cli._options import parse_path
+from involbench.cli._options import output_option
 from involbench.cli._output import echo
 
 
 def schema(
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            parser=parse_path,
-            help="Write to this file instead of stdout.",
-        ),
-    ] = None,
+    output: Annotated[Path | None, output_option("Write to this file instead of stdout.")] = None,
 ) -> None:
     """Print the JSON Schema of experiment files, for editors."""
     from involbench.results.files import write_atomic

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Results, Run
+from involbench.cli._output import print_json, print_page, warn
+from involbench.errors import ResultsError
 
 if TYPE_CHECKING:
     from involbench.results.record import Parameters
@@ -22,7 +24,6 @@ def show(
     """Show one run: how it ended, metrics, log and provenance."""
     from datetime import UTC, datetime
 
-    from involbench.cli._output import print_json, print_page
     from involbench.cli._runs import find_run
     from involbench.reporting.tables.runs import run_document, run_view
     from involbench.results.run_index import read_entry
@@ -38,8 +39,6 @@ def show(
 
 def _parameters(entry: "RunEntry") -> "Parameters | None":
     """The parameter counts; warns if those of a finished run can't be read."""
-    from involbench.cli._output import warn
-    from involbench.errors import ResultsError
     from involbench.results.tree import read_parameters
 
     try:

@@ -9,6 +9,8 @@ import typer
 
 from involbench.cli._options import Overrides, parse_path
 from involbench.cli._output import echo
+from involbench.cli._worker import stoppable, waiting
+from involbench.errors import SpecError
 
 if TYPE_CHECKING:
     from involbench.spec.claims import Claim
@@ -27,7 +29,6 @@ def validate(
     ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
-    from involbench.errors import SpecError
     from involbench.spec.load import load_spec
 
     problems = []
@@ -50,11 +51,10 @@ def validate(
 @contextmanager
 def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     """A function that builds the models of a spec in a worker on the CPU."""
-    from involbench.cli._worker import stoppable, waiting
     from involbench.runner.plan import check_builds
+    from involbench.workers.environment import WorkerResources
     from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
-    from involbench.workers.resources import WorkerResources
 
     with (
         stoppable("interrupted"),
@@ -76,15 +76,12 @@ def warn_of_claims(claims: "Sequence[Claim]") -> None:
 
 
 def _size(loaded: "LoadedSpec") -> str:
-    from involbench.spec.expand import expand
+    from involbench.reporting.units import counted
+    from involbench.spec.load import expand
     from involbench.spec.sweep import points
 
     spec, trials = loaded.spec, len(expand(loaded))
-    parts = [_counted(len(spec.models), "model"), _counted(len(spec.seeds), "seed")]
+    parts = [counted(len(spec.models), "model"), counted(len(spec.seeds), "seed")]
     if spec.sweep:
-        parts.append(_counted(len(points(spec.sweep)), "point") + " of the sweep")
-    return f"{_counted(trials, 'trial')} ({', '.join(parts)})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+        parts.append(counted(len(points(spec.sweep)), "point") + " of the sweep")
+    return f"{counted(trials, 'trial')} ({', '.join(parts)})"

@@ -18,7 +18,7 @@ from involbench.comparison.validity import flattered_by_collapse
 from involbench.spec.claims import Claim
 from involbench.spec.sweep import points
 from involbench.spec.trial import relevant_coordinates
-from involbench.statistics.descriptive import mean
+from involbench.statistics.estimates import mean
 from involbench.text import located
 
 Sweep = Mapping[str, Sequence[Any]]
@@ -33,12 +33,7 @@ def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> ClaimRe
 
     At each sweep point that the claim is about, the pairs are tested like any comparison; counts
     are compared directly. A claim is supported if it is supported at every point, and refuted if
-    it is refuted at one.
-
-    Args:
-        claim: The claim.
-        results: All results of the experiment.
-        sweep: The sweep of the spec; all its points should have runs.
+    it is refuted at one. All points of the sweep should have runs.
     """
     numbers, missing = _numbers(claim, results, sweep)
     verdicts = [each.verdict for each in numbers]
@@ -72,15 +67,17 @@ def _numbers(
     claim: Claim, results: Sequence[ModelResult], sweep: Sweep
 ) -> tuple[list[ClaimNumbers], str]:
     """The evidence at each point, and the first reason why it is incomplete."""
-    greaters, lessers = _operands(claim, results)
+    greaters, lessers = (
+        [result for result in results if result.model == model and _is_at(result.point, at, model)]
+        for model, at in _conditions(claim)
+    )
     for name, operand in ((claim.greater, greaters), (claim.lesser, lessers)):
         if not any(_values(result, claim.metric) for result in operand):
             hint = suggestion(claim.metric)
             return [], f"no run of {name} has measured {claim.metric}{'; ' if hint else ''}{hint}"
     found, missing = list[ClaimNumbers](), list[str]()
     for greater, lesser in _operand_pairs(claim, greaters, lessers):
-        pairs = _pairs(claim, greater, lesser)
-        fault = _fault(claim, greater, lesser, pairs)
+        pairs, fault = _pairs(claim, greater, lesser)
         missing += [fault] if fault else []
         if pairs:
             point = {**lesser.point, **greater.point}
@@ -88,15 +85,6 @@ def _numbers(
     for model, point in _missing_points(claim, greaters, lessers, sweep):
         missing.append(f"no run of {located(model, point)}")
     return found, next(iter(missing), "")
-
-
-def _operands(claim: Claim, results: Sequence[ModelResult]) -> tuple[Results, Results]:
-    """The results of the model that is claimed to have more, and of the other one."""
-    greaters, lessers = (
-        [result for result in results if result.model == model and _is_at(result.point, at, model)]
-        for model, at in _conditions(claim)
-    )
-    return greaters, lessers
 
 
 def _operand_pairs(
@@ -151,29 +139,22 @@ def _key(point: Mapping[str, Any]) -> str:
     return repr(sorted(point.items()))
 
 
-def _fault(claim: Claim, greater: ModelResult, lesser: ModelResult, pairs: Pairs) -> str:
-    """Why two results don't allow a verdict; empty where they do."""
-    if why := _not_comparable(claim, greater, lesser):
-        return why
-    if why := flattered_by_collapse((greater, lesser), claim.metric):
-        return why
-    for result in (greater, lesser):
-        if not _values(result, claim.metric):
-            return f"no run of {located(result.model, result.point)} has measured {claim.metric}"
-    return "" if pairs else f"{claim.greater} and {claim.lesser} have no seed in common"
-
-
-def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> Pairs:
-    values, others = (_values(result, claim.metric) for result in (greater, lesser))
-    if values is None or others is None or _not_comparable(claim, greater, lesser):
-        return {}
-    return paired_values(values, others)
-
-
-def _not_comparable(claim: Claim, greater: ModelResult, lesser: ModelResult) -> str:
-    """See `not_comparable`; a claim about other data may compare different images."""
+def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> tuple[Pairs, str]:
+    """The pairs of two results, and why they don't allow a verdict; empty where they do."""
+    # A claim about other data may compare different images.
     other_images = any(key.startswith("data.") for key in claim.lesser_at)
-    return not_comparable(greater, lesser, other_images)
+    if why := not_comparable(greater, lesser, other_images):
+        return {}, why
+    why = flattered_by_collapse((greater, lesser), claim.metric)
+    values, others = (_values(result, claim.metric) for result in (greater, lesser))
+    if values is None or others is None:
+        result = lesser if values else greater
+        missing = f"no run of {located(result.model, result.point)} has measured {claim.metric}"
+        return {}, why or missing
+    pairs = paired_values(values, others)
+    return pairs, why or (
+        "" if pairs else f"{claim.greater} and {claim.lesser} have no seed in common"
+    )
 
 
 def _numbers_at(point: dict[str, object], claim: Claim, pairs: Pairs, valid: bool) -> ClaimNumbers:

@@ -7,12 +7,12 @@ from typing import Any
 
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
-from involbench.comparison.metrics import MetricSelection, Values, known_metrics, measure
+from involbench.comparison.metrics import MetricSelection, known_metrics, measure
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.pairing import (
-    Baseline,
     choose_baseline,
-    differences_from,
+    metric_differences,
+    not_comparable,
     trained_pair,
     with_holm,
 )
@@ -111,13 +111,11 @@ def compare(
             first model.
         warnings: Warnings from reading the runs.
         spec: The order of the models, the baseline and the claims.
-        selection: The metrics; default: all, which reads every history and, for older records,
-            the predictions.
+        selection: The metrics; to read all takes every history and, for older records, predictions.
         overrides: `KEY=VALUE` each: only runs with these settings, see `choose_groups`.
 
     Returns:
-        One comparison for each group, the one with the most runs first. Without runs, one
-        comparison without models.
+        One comparison for each group, the one with the most runs first; without runs, an empty one.
 
     Raises:
         UsageError: No run is of the model `baseline`, or has the settings.
@@ -202,6 +200,9 @@ def result_of(
     data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
     parameters = parameter_counts(arm.finished, warnings)
     values = {seed: measure(run, parameters, selection, warnings) for seed, run in finished.items()}
+    found = {name for row in values.values() for name in row} | {*_ALWAYS}
+    known = known_metrics()  # In its order; others come last.
+    names = [*(name for name in known if name in found), *sorted(found - known.keys())]
     return ModelResult(
         model=arm.model,
         point=arm.point,
@@ -217,18 +218,11 @@ def result_of(
         protocol=protocol,
         metrics={
             name: Summary.of({seed: row.get(name) for seed, row in values.items()})
-            for name in _metric_names(values)
+            for name in names
         },
         parameters=parameters,
         differences={},
     )
-
-
-def _metric_names(values: dict[int, Values]) -> list[str]:
-    """The metrics that some seed has, in the order of `known_metrics`; others come last."""
-    found = {name for row in values.values() for name in row} | {*_ALWAYS}
-    known = known_metrics()
-    return [*(name for name in known if name in found), *sorted(found - known.keys())]
 
 
 def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> ParameterCounts | None:
@@ -260,16 +254,29 @@ def _with_differences(
 ) -> list[ModelResult]:
     """The results with their differences from the baseline at the same sweep point."""
     rows: list[dict[str, Difference]] = []
-    references = Baseline(alone, baseline)
+    references: dict[str, list[tuple[ModelResult, Arm]]] = {}
+    for pair in zip(alone, arms, strict=True):
+        if pair[0].model == baseline:
+            references.setdefault(_shared_point(pair[0]), []).append(pair)
     for result, arm in zip(alone, arms, strict=True):
-        place, row, unpaired = differences_from(references, result, selection.compared)
-        warnings += unpaired
+        row: dict[str, Difference] = {}
         rows.append(row)
+        others = references.get(_shared_point(result), [])
+        if result.model == baseline or not others:
+            continue
+        other, other_arm = others[0]
+        why = not_comparable(result, other)
+        if len(others) > 1:
+            why = f"{baseline} has {len(others)} results at the same sweep point"
+        if why:
+            warnings.append(f"{result.model} has no difference: {why}")
+            continue
+        row |= metric_differences(result, other, selection.compared)
         accuracy = row.get("test_accuracy")
-        if place is not None and accuracy and accuracy.n == 1:
+        if accuracy and accuracy.n == 1:
             (seed,) = accuracy.by_seed
-            pair = trained_pair(arm, arms[place], seed, warnings)
-            row["test_accuracy"] = accuracy.model_copy(update={"trained_pair": pair})
+            trained = trained_pair(arm, other_arm, seed, warnings)
+            row["test_accuracy"] = accuracy.model_copy(update={"trained_pair": trained})
     for metric in dict.fromkeys(name for row in rows for name in row):
         tested = [row for row in rows if metric in row]
         for row, corrected in zip(tested, with_holm([r[metric] for r in tested]), strict=True):
@@ -280,19 +287,21 @@ def _with_differences(
     ]
 
 
-def sort_models(comparison: Comparison, by: str) -> Comparison:
-    """Sort the models of each sweep point by the mean of a metric.
+def _shared_point(result: ModelResult) -> str:
+    return repr(sorted(shared_coordinates(result.point).items()))
 
-    Args:
-        comparison: The comparison.
-        by: The metric. The best model comes first; the lowest value, where the metric has no
-            better direction. Models without a value come last.
+
+def sort_models(comparison: Comparison, by: str) -> Comparison:
+    """Sort the models of each sweep point by the mean of a metric, the best first.
+
+    The lowest value is first where the metric has no better direction; models without a value are
+    last.
     """
     sign = -1 if metric_called(by).better == "higher" else 1
-    points = [repr(shared_coordinates(result.point)) for result in comparison.models]
+    points = list(map(_shared_point, comparison.models))
 
     def key(result: ModelResult) -> tuple[int, bool, float]:
-        place, mean = points.index(repr(shared_coordinates(result.point))), result.mean(by)
+        place, mean = points.index(_shared_point(result)), result.mean(by)
         return place, mean is None, sign * (mean or 0.0)
 
     return comparison.model_copy(update={"models": tuple(sorted(comparison.models, key=key))})

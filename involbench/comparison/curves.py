@@ -18,23 +18,20 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.spec.trial import shared_coordinates
-from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
+from involbench.statistics.estimates import SMALLEST_SAMPLE, bca_interval
 
 _DECISIVE = ("higher", "lower")
 
 
 def sweep_curves(results: Sequence[ModelResult], metric: str = ACCURACY) -> tuple[Curve, ...]:
-    """A curve for each model, each swept key with two numbers or more, and each other coordinate.
-
-    Args:
-        results: All results of an experiment, with their differences from the baseline.
-        metric: The metric on the vertical axis.
-    """
+    """A curve for each model, each swept key with several numbers, and each other coordinate."""
     curves = []
     for key in dict.fromkeys(key for result in results for key in result.point):
         lines: dict[str, list[ModelResult]] = {}
         for result in results:
-            if _is_number(result.point.get(key)) and result.mean(metric) is not None:
+            value = result.point.get(key)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if is_number and result.mean(metric) is not None:
                 others = {k: v for k, v in result.point.items() if k != key}
                 lines.setdefault(f"{result.model} {others!r}", []).append(result)
         curves += [_curve(line, key, metric) for line in lines.values() if len(line) > 1]
@@ -81,30 +78,20 @@ def _crossings(line: Sequence[ModelResult], key: str, metric: str) -> Iterable[C
     ]
     for (low, before, decided), (high, after, decided_too) in pairwise(differing):
         if before * after < 0:
-            at = _interpolate(low, high, before / (before - after))
+            share = before / (before - after)
+            at = low + share * (high - low)
+            if low > 0 and high / low >= 2:  # As training sizes: on a logarithmic axis.
+                at = exp(log(low) + share * (log(high) - log(low)))
             yield Crossing(low=low, high=high, at=at, certain=decided and decided_too)
-
-
-def _interpolate(left: float, right: float, share: float) -> float:
-    """On a logarithmic axis if the values are a factor of two apart, as training sizes are."""
-    if left > 0 and right / left >= 2:
-        return exp(log(left) + share * (log(right) - log(left)))
-    return left + share * (right - left)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 COSTS = ("trainable_parameters", "macs", "latency", "litert_latency")
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The places of the points that no other point dominates, sorted by cost.
+    """The places of the points (gain, cost) that no other point dominates, sorted by cost.
 
-    Args:
-        points: (gain, cost) each; higher gain and lower cost are better. Of equal points, all or
-            none are on the front.
+    Of equal points, all or none are on the front.
     """
     front: list[int] = []
     by_cost = sorted(range(len(points)), key=lambda place: (points[place][1], -points[place][0]))
@@ -120,10 +107,10 @@ def fronts(results: Sequence[ModelResult]) -> tuple[Front, ...]:
 
     Results with the same data share a front.
     """
-    places: dict[str, list[ModelResult]] = {}
+    by_data: dict[str, list[ModelResult]] = {}
     for result in results:
-        places.setdefault(f"{data_of(result)} {result.fingerprint}", []).append(result)
-    return tuple(front for group in places.values() for front in _fronts(group))
+        by_data.setdefault(f"{data_of(result)} {result.fingerprint}", []).append(result)
+    return tuple(front for group in by_data.values() for front in _fronts(group))
 
 
 def data_of(result: ModelResult) -> dict[str, Any]:
@@ -141,13 +128,11 @@ def _fronts(results: Sequence[ModelResult]) -> Iterator[Front]:
             and (value := result.mean(cost)) is not None
         ]
         if len(measured) > 1:
+            pairs = [(each.gain, each.cost) for each in measured]
             yield Front(
                 gain=ACCURACY,
                 cost=cost,
                 at=data_of(results[0]),
                 fingerprint=results[0].fingerprint,
-                members=tuple(
-                    measured[place]
-                    for place in pareto_front([(each.gain, each.cost) for each in measured])
-                ),
+                members=tuple(measured[place] for place in pareto_front(pairs)),
             )

@@ -48,24 +48,18 @@ class TreeComparison(Record):
 
 
 def compare_trees(now: Comparison, then: Comparison, where: str) -> TreeComparison:
-    """Compare each model of an experiment with itself in another results tree.
-
-    Args:
-        now: The experiment.
-        then: The same experiment in the other tree.
-        where: The path of the other tree, as the user wrote it.
-    """
+    """Compare each model with itself in another results tree, at the path `where`."""
     before = {_key(result): result for result in then.models}
     after = {_key(result): result for result in now.models}
     warnings = [*now.warnings, *(f"{where}: {warning}" for warning in then.warnings)]
-    warnings += _only_in(set(after) - set(before), f"not in {where}")
-    warnings += _only_in(set(before) - set(after), f"only in {where}")
+    for keys, place in ((after.keys() - before, "not"), (before.keys() - after, "only")):
+        if keys:
+            models = ", ".join(sorted({model for model, _ in keys}))
+            warnings.append(f"{models}: {place} in {where}")
     warnings += _environments(now.environment, then.environment)
     changes = []
-    for key, result in after.items():
-        if key not in before:
-            continue
-        other = before[key]
+    for key in (key for key in after if key in before):
+        result, other = after[key], before[key]
         comparable = same_images(result, other)
         if not comparable:
             warnings.append(f"{result.model} is not compared: its images were different then")
@@ -94,11 +88,6 @@ def compare_trees(now: Comparison, then: Comparison, where: str) -> TreeComparis
 
 def _key(result: ModelResult) -> tuple[str, str]:
     return result.model, repr(sorted(result.point.items()))
-
-
-def _only_in(keys: set[tuple[str, str]], where: str) -> list[str]:
-    models = sorted({model for model, _ in keys})
-    return [f"{', '.join(models)}: {where}"] if models else []
 
 
 def _environments(

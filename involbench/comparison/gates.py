@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
-from typing import Any, Literal
+from typing import Any
 
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.metrics import suggestion
@@ -29,9 +29,7 @@ from involbench.spec.claims import takes_target
 from involbench.spec.trial import shared_coordinates
 from involbench.text import located, seeds, suggest
 
-Comparator = Literal["<", "<=", ">", ">="]
-
-_COMPARISONS: tuple[Comparator, ...] = ("<=", ">=", "<", ">")
+_COMPARES: dict[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt}
 _CONDITION = r"@[a-z_]+=[0-9.e+-]+"
 _LEXEMES = re.compile(rf"[<>=!]+|[^\s<>=!@]+{_CONDITION}|[^\s<>=!]+")
 _QUANTITY = re.compile(rf"([a-z0-9][a-z0-9_-]*)\.([A-Za-z][A-Za-z0-9_]*(?:{_CONDITION})?)")
@@ -50,37 +48,19 @@ class Quantity:
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """`inn.test_accuracy < 0.40`."""
+class Gate:
+    """A condition that must not be true: the quantity compared with a number or a quantity."""
 
     text: str
     quantity: Quantity
-    comparison: Comparator
+    comparison: str
+    """`<` for `drops`, `>` for `rises`."""
     limit: float
-
-
-@dataclass(frozen=True)
-class Between:
-    """`inn.test_accuracy < cnn.test_accuracy`."""
-
-    text: str
-    quantity: Quantity
-    comparison: Comparator
-    other: Quantity
-
-
-@dataclass(frozen=True)
-class Change:
-    """`inn.test_accuracy drops 0.02 from reference/cifar10-jpeg`."""
-
-    text: str
-    quantity: Quantity
-    direction: Literal["drops", "rises"]
-    amount: float
-    reference: str
-
-
-Gate = Threshold | Between | Change
+    """The number in the gate; 0 between two models."""
+    other: Quantity | None = None
+    """The quantity to compare with; None for a number alone."""
+    reference: str = ""
+    """The experiment that has the other quantity; empty for the same one."""
 
 
 def parse_gate(text: str) -> Gate:
@@ -101,33 +81,32 @@ class _Parser:
         self._next = 0
 
     def gate(self) -> Gate:
-        quantity = self._quantity()
-        word = self._word()
+        gate = self._condition()
+        if self._word():
+            raise self._wrong("expected the end; repeat --fail-if for another gate")
+        return gate
+
+    def _condition(self) -> Gate:
+        quantity, word = self._quantity(), self._word()
         if word in ("drops", "rises"):
-            return self._change(quantity, "drops" if word == "drops" else "rises")
-        comparison = next((each for each in _COMPARISONS if each == word), None)
-        if comparison is None:
-            raise self._wrong(f"expected one of {', '.join(_COMPARISONS)}, drops, rises")
+            return self._change(quantity, "<" if word == "drops" else ">")
+        if word not in _COMPARES:
+            raise self._wrong(f"expected one of {', '.join(_COMPARES)}, drops, rises")
         if _NUMBER.fullmatch(self._peek()):
-            limit = self._number()
-            self._check_unit(quantity, limit)
-            return self._end(Threshold(self._text, quantity, comparison, limit))
+            return Gate(self._text, quantity, word, self._number(quantity))
         other = self._quantity("a number or MODEL.METRIC")
         if other.metric != quantity.metric:
             raise self._wrong(f"expected {quantity.metric}, the metric of the left side")
-        return self._end(Between(self._text, quantity, comparison, other))
+        return Gate(self._text, quantity, word, 0.0, other)
 
-    def _change(self, quantity: Quantity, direction: Literal["drops", "rises"]) -> Gate:
-        amount = self._number()
-        if amount < 0:
-            raise self._wrong("expected a number that is not negative")
-        self._check_unit(quantity, amount)
+    def _change(self, quantity: Quantity, comparison: str) -> Gate:
+        amount = self._number(quantity, "expected a number that is not negative")
         if self._word() != "from":
             raise self._wrong("expected 'from' and an experiment")
         reference = self._word()
         if not reference:
             raise self._wrong("expected an experiment, by name or folder")
-        return self._end(Change(self._text, quantity, direction, amount, reference))
+        return Gate(self._text, quantity, comparison, amount, quantity, reference)
 
     def _quantity(self, what: str = "MODEL.METRIC, such as inn.test_accuracy") -> Quantity:
         match = _QUANTITY.fullmatch(self._word())
@@ -135,22 +114,21 @@ class _Parser:
             raise self._wrong(f"expected {what}")
         return Quantity(match[1], match[2])
 
-    def _number(self) -> float:
+    def _number(self, quantity: Quantity, if_negative: str = "") -> float:
+        """A number in the unit of the quantity.
+
+        A percentage where a fraction is expected is refused; the gate would never change.
+        """
         word = self._word()
         if not _NUMBER.fullmatch(word):
             raise self._wrong("expected a number, such as 0.4")
-        return float(word)
-
-    def _check_unit(self, quantity: Quantity, value: float) -> None:
-        """Refuse a percentage where a fraction is expected; the gate would never change."""
+        value = float(word)
+        if if_negative and value < 0:
+            raise self._wrong(if_negative)
         if metric_called(quantity.metric).unit == "percent" and abs(value) > 1:
             hint = f"; write {value / 100:g} for {value:g}%" if abs(value) <= 100 else ""
             raise self._wrong(f"{quantity.metric} is a fraction, at most 1{hint}")
-
-    def _end(self, gate: Gate) -> Gate:
-        if self._word():
-            raise self._wrong("expected the end; repeat --fail-if for another gate")
-        return gate
+        return value
 
     def _peek(self) -> str:
         return self._words[self._next][0] if self._next < len(self._words) else ""
@@ -167,7 +145,6 @@ class _Parser:
         return UsageError(f"--fail-if: {message}\n  {self._text}\n  {' ' * column}^")
 
 
-_COMPARES: dict[str, Callable[[float, float], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 Lookup = Callable[[str], Comparison]
 
 
@@ -185,16 +162,10 @@ class Outcome:
 def check_gate(
     gate: Gate, comparisons: Sequence[Comparison], lookup: Lookup, strict: bool
 ) -> list[Outcome]:
-    """Check comparisons against a gate.
+    """Check all comparisons that have the model against a gate.
 
     A threshold is compared with the mean. A gate between two models, or with a reference, fails
     only if there is a verdict; with `strict`, also if only the mean is beyond it.
-
-    Args:
-        gate: The condition that must not be true.
-        comparisons: The comparisons of all experiments; those with the model are checked.
-        lookup: Finds the comparison of a reference experiment by its name.
-        strict: Whether undecided gates fail.
 
     Raises:
         UsageError: No experiment has the model, or no run has the metric.
@@ -216,37 +187,35 @@ def _check(
 ) -> tuple[bool, str]:
     """Whether the gate failed at one result, and why."""
     values = _measured(comparison, result, gate.quantity)
-    if isinstance(gate, Threshold):
+    if gate.other is None:
         return _check_threshold(gate, values, result, strict)
-    reference, other = _reference(gate, comparison, result, lookup)
-    metric = gate.quantity.metric
-    here, there = (flattered_by_collapse((each,), metric) for each in (result, other))
+    reference, other = _reference(gate, gate.other.model, comparison, result, lookup)
+    here, there = (flattered_by_collapse((each,), gate.other.metric) for each in (result, other))
     if here or there:
         why = here or f"in {reference.experiment}, {there}"
         failed, reason = strict, f"undecided, because {why}"
     else:
-        quantity = gate.other if isinstance(gate, Between) else gate.quantity
-        excess = _excess(values, _measured(reference, other, quantity), gate)
+        excess = _excess(values, _measured(reference, other, gate.other), gate)
         failed, reason = _check_excess(excess, gate, strict)
-    if isinstance(gate, Change) and (difference := protocol_difference(result, other)):
+    if gate.reference and (difference := protocol_difference(result, other)):
         reason += f"; the settings differ from {gate.reference}: {difference}"
     return failed, reason
 
 
 def _reference(
-    gate: Between | Change, comparison: Comparison, result: ModelResult, lookup: Lookup
+    gate: Gate, model: str, comparison: Comparison, result: ModelResult, lookup: Lookup
 ) -> tuple[Comparison, ModelResult]:
     """The result to compare with, and its comparison.
 
     Raises:
         UsageError: There is no such result, or the two can't be compared.
     """
-    if isinstance(gate, Between):
-        other = _partner(gate.other.model, result, comparison, gate)
+    if gate.reference:
+        comparison = lookup(gate.reference)
+    other = _partner(model, result, comparison, gate)
+    if not gate.reference:
         why = not_comparable(result, other)
     else:
-        comparison = lookup(gate.reference)
-        other = _partner(gate.quantity.model, result, comparison, gate)
         why = "" if same_images(result, other) else f"{gate.reference} has different images"
     if why:
         raise UsageError(f"--fail-if {gate.text}: {why}")
@@ -254,7 +223,7 @@ def _reference(
 
 
 def _check_threshold(
-    gate: Threshold, values: Summary, result: ModelResult, strict: bool
+    gate: Gate, values: Summary, result: ModelResult, strict: bool
 ) -> tuple[bool, str]:
     """Check a mean. A target that a run never reached counts as infinite.
 
@@ -274,15 +243,11 @@ def _check_threshold(
     return (strict, f"{reason}, undecided, because {why}") if why else (False, reason)
 
 
-def _excess(values: Summary, others: Summary, gate: Between | Change) -> Difference:
+def _excess(values: Summary, others: Summary, gate: Gate) -> Difference:
     """How far each pair is beyond the gate; above zero the gate fails."""
-    if isinstance(gate, Between):
-        up, amount = gate.comparison in (">", ">="), 0.0
-    else:
-        up, amount = gate.direction == "rises", gate.amount
-    sign = 1 if up else -1
+    sign = 1 if ">" in gate.comparison else -1
     excess = {
-        seed: sign * (value - other) - amount
+        seed: sign * (value - other) - gate.limit
         for seed, (value, other) in paired_values(values, others).items()
     }
     if not excess:
@@ -290,8 +255,8 @@ def _excess(values: Summary, others: Summary, gate: Between | Change) -> Differe
     return margin(excess, gate.quantity.metric)
 
 
-def _check_excess(excess: Difference, gate: Between | Change, strict: bool) -> tuple[bool, str]:
-    mean, or_equal = excess.mean or 0.0, isinstance(gate, Between) and "=" in gate.comparison
+def _check_excess(excess: Difference, gate: Gate, strict: bool) -> tuple[bool, str]:
+    mean, or_equal = excess.mean or 0.0, "=" in gate.comparison
     side = "beyond" if mean > 0 else "within"
     reason = f"{side} the gate by {abs(mean):.6g} on average ({seeds(excess.n)})"
     if mean < 0 or (mean == 0 and not or_equal):

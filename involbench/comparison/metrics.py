@@ -56,13 +56,8 @@ registry.metric(
 
 def _registered(name: str) -> Metric:
     known = registry.prediction_metrics()[name]
-    return Metric(
-        known.title,
-        known.header,
-        known.unit,
-        known.better,
-        favors_constant_predictor=known.favors_constant_predictor,
-    )
+    given = (known.title, known.header, known.unit, known.better)
+    return Metric(*given, favors_constant_predictor=known.favors_constant_predictor)
 
 
 METRICS: dict[str, Metric] = {
@@ -145,11 +140,6 @@ _BENCHMARKED = {
 """Metric -> the benchmark that measures it."""
 
 
-def is_benchmarked(name: str) -> bool:
-    """Whether a benchmark measures the metric, and not the run itself."""
-    return name.partition("@")[0] in _BENCHMARKED
-
-
 def suggestion(name: str) -> str:
     """The end of a message about a metric that no run has; may be empty."""
     base, _, condition = name.partition("@")
@@ -166,13 +156,7 @@ def suggestion(name: str) -> str:
 
 
 def model_metrics(times: ModelTimes, memory: ModelsMemory, step_batch: int) -> dict[str, float]:
-    """Median seconds and bytes: `<metric>` for one image, `<metric>@batch=N` for N images.
-
-    Args:
-        times: The times of the network.
-        memory: The memory of all networks, by name.
-        step_batch: The number of images in a training step.
-    """
+    """Median seconds and bytes: `<metric>` for one image, `<metric>@batch=N` for N images."""
     found = {_at("latency", batch): median(values) for batch, values in times.seconds.items()}
     for batch, peak in memory.peak_bytes[times.name].items():
         found[_at("peak_memory", batch)] = peak
@@ -226,7 +210,8 @@ class MetricSelection:
     @property
     def includes_benchmarks(self) -> bool:
         """Whether a metric is selected that only benchmarks measure."""
-        return self.metrics is None or any(map(is_benchmarked, self.metrics | self.named))
+        names = self.named.union(self.metrics or ())
+        return self.metrics is None or any(name.partition("@")[0] in _BENCHMARKED for name in names)
 
 
 def measure(
@@ -235,17 +220,9 @@ def measure(
     selection: MetricSelection,
     warnings: list[str],
 ) -> Values:
-    """The selected metrics of a finished run.
+    """The selected metrics of a finished run; files that can't be read add to `warnings`.
 
-    Args:
-        run: The run.
-        parameters: The counts of its model.
-        selection: The metrics to read.
-        warnings: Files that can't be read add to it.
-
-    Returns:
-        Metric -> value. A metric that was not measured is missing; None means that a target was
-        never reached.
+    A metric that was not measured is missing; None means that a target was never reached.
 
     Raises:
         RegistryError: A metric of the user's failed.
@@ -310,19 +287,14 @@ def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:
 
 def _time_to(target: float, history: History, metric: str) -> float | None:
     """The epochs or seconds until validation reached the target; None if it never did."""
-    accuracies = history.get("val_accuracy", [])
-    reached = (a is not None and _is_at(a, target) for a in accuracies)
-    first = next((epoch for epoch, is_it in enumerate(reached, 1) if is_it), None)
-    if first is None or metric.startswith("epochs"):
-        return first
-    seconds = history.get("seconds", [])[:first]
-    known = [second for second in seconds if second is not None]
-    return sum(known) if len(known) == first else None
-
-
-def _is_at(accuracy: float, target: float) -> bool:
-    """Whether the target is reached, also by 0.7 in 32 bits, which is 0.699999988079071."""
-    return accuracy >= target or isclose(accuracy, target, rel_tol=1e-7)
+    for epochs, accuracy in enumerate(history["val_accuracy"], 1):
+        # 0.7 in 32 bits is 0.699999988079071.
+        if accuracy and (accuracy >= target or isclose(accuracy, target, rel_tol=1e-7)):
+            if metric.startswith("epochs"):
+                return epochs
+            seconds = [each for each in history.get("seconds", [])[:epochs] if each is not None]
+            return sum(seconds) if len(seconds) == epochs else None
+    return None
 
 
 def _from_predictions(

@@ -14,8 +14,7 @@ from involbench.comparison.validity import flattered_by_collapse
 from involbench.errors import ResultsError, UsageError
 from involbench.results.arrays import StoredPredictions, read_predictions
 from involbench.results.tree import SpecSummary
-from involbench.spec.trial import shared_coordinates
-from involbench.statistics.bootstrap import SMALLEST_SAMPLE, bca_interval
+from involbench.statistics.estimates import SMALLEST_SAMPLE, bca_interval
 from involbench.statistics.hypothesis_tests import (
     EXACT_UP_TO,
     holm,
@@ -31,18 +30,11 @@ LEVEL = 0.05
 
 
 def verdict(pairs: int, mean: float, low: float, high: float, p: float) -> Verdict:
-    """The verdict on paired differences.
+    """The verdict on paired differences, from their mean, its 95% interval and the sign-flip p.
 
     With six pairs or more, it is a direction if the 95% interval excludes zero and p is at most
     0.05. It needs both: the interval of six pairs is too narrow, and p says nothing about a skewed
     distribution. `make calibrate` shows the false verdicts of each.
-
-    Args:
-        pairs: The number of pairs.
-        mean: The mean difference.
-        low: The lower end of its 95% interval.
-        high: The upper end.
-        p: The two-sided p-value of the sign-flip test.
     """
     if pairs < PAIRS_FOR_A_VERDICT:
         return "too few pairs"
@@ -52,13 +44,7 @@ def verdict(pairs: int, mean: float, low: float, high: float, p: float) -> Verdi
 
 
 def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Difference:
-    """One model minus another, over the seeds where both have a value.
-
-    Args:
-        these: The values of the model.
-        baseline: The values of the model that it is compared with.
-        metric: The metric, which may be a count, and has a better direction.
-    """
+    """One model minus another, over the seeds where both have a value."""
     pairs = {
         seed: minus(value, other) for seed, (value, other) in paired_values(these, baseline).items()
     }
@@ -68,7 +54,9 @@ def paired_difference(these: Summary, baseline: Summary, metric: str = "") -> Di
     known, missing = metric_called(metric), tuple(sorted(seeds - set(pairs)))
     fields = {**summary.model_dump(), "missing_seeds": missing}
     if known.exact or not values:
-        return Difference(**fields, verdict=_verdict_of_counts(summary.mean))
+        mean = summary.mean or 0.0
+        counted: Verdict = "equal" if mean == 0 else "higher" if mean > 0 else "lower"
+        return Difference(**fields, verdict="too few pairs" if summary.mean is None else counted)
     better = [-value for value in values] if known.better == "lower" else values
     return Difference(**fields, superiority=_superiority(better), **_inference(values))
 
@@ -90,9 +78,7 @@ def minus(value: float, other: float) -> float:
 def margin(excess: Mapping[int, float], metric: str) -> Difference:
     """Test whether each pair is above a claimed value; the superior pairs are those above it.
 
-    Args:
-        excess: Seed -> how far the pair is above the claimed value.
-        metric: The metric, which may be a count.
+    `excess` has, for each seed, how far the pair is above the claimed value.
     """
     found = paired_difference(Summary.of(excess), Summary.of(dict.fromkeys(excess, 0.0)), metric)
     if found.superiority is None:
@@ -130,23 +116,6 @@ def _notes(values: Sequence[float], low: float, high: float) -> tuple[str, ...]:
 
 def _superiority(better: Sequence[float]) -> float:
     return sum(1.0 if value > 0 else 0.5 if value == 0 else 0.0 for value in better) / len(better)
-
-
-def _verdict_of_counts(difference: float | None) -> Verdict:
-    if difference is None:
-        return "too few pairs"
-    return "equal" if difference == 0 else "higher" if difference > 0 else "lower"
-
-
-def without_verdict(difference: Difference, why: str) -> Difference:
-    """The same estimate without a verdict, with a note that gives the reason."""
-    decided = difference.verdict in ("higher", "lower")
-    return difference.model_copy(
-        update={
-            "verdict": "undecided" if decided else difference.verdict,
-            "notes": (*difference.notes, f"no verdict, because {why}"),
-        }
-    )
 
 
 def with_holm(differences: Sequence[Difference]) -> list[Difference]:
@@ -207,52 +176,6 @@ def choose_baseline(
     return requested or (stated if stated in models else first), []
 
 
-class Baseline:
-    """The results of the baseline, by sweep point.
-
-    Args:
-        results: The results of all models.
-        model: The baseline; None where there is none.
-    """
-
-    def __init__(self, results: Sequence[ModelResult], model: str | None) -> None:
-        self.model = model
-        self.results = results
-        self._places: dict[str, list[int]] = {}
-        for place, result in enumerate(results):
-            if result.model == model:
-                self._places.setdefault(_shared_point(result), []).append(place)
-
-    def places_for(self, result: ModelResult) -> list[int]:
-        """The places of the baseline's results at the sweep point of another model.
-
-        A coordinate of one model, such as `models.inn.kernel_size`, is ignored.
-        """
-        return self._places.get(_shared_point(result), [])
-
-
-def differences_from(
-    baseline: Baseline, result: ModelResult, metrics: Collection[str] | None = None
-) -> tuple[int | None, dict[str, Difference], list[str]]:
-    """Each metric of a result minus that of the baseline at the same sweep point.
-
-    Returns:
-        The place of the baseline's result, the differences, and warnings. There is no difference
-        where the baseline has several results at the point, or the two can't be compared.
-    """
-    places, name = baseline.places_for(result), result.model
-    if name == baseline.model or not places:
-        return None, {}, []
-    other = baseline.results[places[0]]
-    if len(places) > 1:
-        why = f"{baseline.model} has {len(places)} results at the same sweep point"
-    else:
-        why = not_comparable(result, other)
-    if why:
-        return None, {}, [f"{name} has no difference: {why}"]
-    return places[0], metric_differences(result, other, metrics), []
-
-
 def metric_differences(
     result: ModelResult, other: ModelResult, metrics: Collection[str] | None = None
 ) -> dict[str, Difference]:
@@ -264,18 +187,20 @@ def metric_differences(
     for metric, summary in result.metrics.items():
         if metric in other.metrics and (metrics is None or metric in metrics):
             difference = paired_difference(summary, other.metrics[metric], metric)
-            why = flattered_by_collapse((result, other), metric)
-            found[metric] = without_verdict(difference, why) if why else difference
+            if why := flattered_by_collapse((result, other), metric):
+                notes = (*difference.notes, f"no verdict, because {why}")
+                decided = difference.verdict in ("higher", "lower")
+                verdict = "undecided" if decided else difference.verdict
+                update = {"verdict": verdict, "notes": notes}
+                difference = difference.model_copy(update=update)
+            found[metric] = difference
     return found
 
 
 def not_comparable(result: ModelResult, other: ModelResult, other_images: bool = False) -> str:
     """Why two results of one folder can't be compared; empty where they can.
 
-    Args:
-        result: One of them.
-        other: The other one.
-        other_images: Whether their images may differ.
+    With `other_images` they may have different images.
     """
     if not (other_images or same_images(result, other)):
         return f"{result.model} and {other.model} have different images"
@@ -296,7 +221,3 @@ def protocol_difference(result: ModelResult, other: ModelResult) -> str:
     if not (result.protocol and other.protocol):
         return ""
     return describe_differences([result.protocol], other.protocol)
-
-
-def _shared_point(result: ModelResult) -> str:
-    return repr(sorted(shared_coordinates(result.point).items()))

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from involbench.results.record import Record, Role
-from involbench.statistics.descriptive import finite, mean, sample_sd
+from involbench.statistics.estimates import finite, mean, sample_sd
 
 COMPARISON_VERSION: Final = 3
 

@@ -66,6 +66,11 @@ class Arm:
         """When its last run ended; a sort key."""
         return max(map(_ended, self.runs))
 
+    @property
+    def size(self) -> tuple[int, tuple[str, str]]:
+        """Its number of runs, and when the last one ended; a sort key."""
+        return len(self.runs), self.ended
+
 
 @dataclass(frozen=True)
 class SettingsGroup:
@@ -81,9 +86,9 @@ class SettingsGroup:
         return [run for arm in self.arms for run in arm.runs]
 
     @property
-    def ended(self) -> tuple[str, str]:
-        """When its last run ended; a sort key."""
-        return max(arm.ended for arm in self.arms)
+    def size(self) -> tuple[int, tuple[str, str]]:
+        """Its number of runs, and when the last one ended; a sort key."""
+        return len(self.runs), max(arm.ended for arm in self.arms)
 
 
 Place = tuple[str, str]
@@ -93,21 +98,19 @@ ArmsByPlace = dict[Place, list[Arm]]
 
 
 def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[SettingsGroup]:
-    """Group the runs by their settings. Every run is in a group, or superseded.
+    """Group the runs by their settings, the group with the most runs first.
 
-    If a model was run with several settings, each of its arms joins the arms of other models with
-    the same data and training. A model that was run with only one joins every group that it fits.
-
-    Args:
-        runs: All runs of one experiment.
-        order: The order of the models; others follow by name.
-
-    Returns:
-        The groups, the one with the most runs first.
+    Every run is in a group, or superseded. If a model was run with several settings, each of its
+    arms joins the arms of other models with the same data and training. A model that was run with
+    only one joins every group that it fits. Models that are not in `order` follow by name.
     """
     known = list(runs)
     by_backend = len({run.record.run_id for run in known}) < len(known)
-    places = _arms_by_place(known, by_backend)
+    by_place: dict[Place, list[StoredRun]] = {}
+    for run in known:
+        trial = run.record.trial
+        by_place.setdefault((trial.model, _text(trial.point)), []).append(run)
+    places = {place: _arms(group, by_backend) for place, group in by_place.items()}
     if not places:
         return []
     if all(len(arms) == 1 for arms in places.values()):
@@ -117,7 +120,7 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
         for part in _by_shared_settings(places, by_backend)
         for arms in _variants(part)
     ]
-    groups.sort(key=lambda group: (len(group.runs), group.ended), reverse=True)
+    groups.sort(key=lambda group: group.size, reverse=True)
     settings = distinguishing_settings(
         [[(arm.example, arm.point) for arm in group.arms] for group in groups], by_backend
     )
@@ -142,21 +145,12 @@ def superseded(group: SettingsGroup) -> list[str]:
     return [_left_out_warning(arm, arm.superseded) for arm in group.arms if arm.superseded]
 
 
-def _arms_by_place(runs: list[StoredRun], by_backend: bool) -> ArmsByPlace:
-    """The arms of each model and sweep point, one for each of its settings."""
-    places: dict[Place, list[StoredRun]] = {}
-    for run in runs:
-        trial = run.record.trial
-        places.setdefault((trial.model, _text(trial.point)), []).append(run)
-    return {place: _arms(group, by_backend) for place, group in places.items()}
-
-
 def _arms(group: list[StoredRun], by_backend: bool) -> list[Arm]:
     """One arm for each settings among the runs of one model and sweep point."""
     by_settings: list[tuple[Settings, list[StoredRun]]] = []
     keyed = [(settings_key(run, by_backend), run) for run in sorted(group, key=_ended)]
     # Runs with incomplete settings come last, so that they can join a complete arm.
-    for key, run in sorted(keyed, key=lambda pair: _has_unknown(pair[0])):
+    for key, run in sorted(keyed, key=lambda pair: None in (pair[0].get(k, "") for k in _UNKNOWN)):
         fitting = [runs for other, runs in by_settings if _same(key, other)]
         if fitting:
             max(fitting, key=lambda runs: _ended(runs[-1])).append(run)
@@ -190,7 +184,11 @@ def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPla
             part = by_settings.setdefault(shared, {})
             part.setdefault(place, []).append(arm)
     parts: list[ArmsByPlace] = []
-    for part in sorted(by_settings.values(), key=_size, reverse=True):
+
+    def size(part: ArmsByPlace) -> tuple[int, tuple[str, str]]:
+        return SettingsGroup(tuple(chain.from_iterable(part.values()))).size
+
+    for part in sorted(by_settings.values(), key=size, reverse=True):
         fitting = next((each for each in parts if each.keys().isdisjoint(part)), None)
         if fitting is None:
             parts.append(part)
@@ -204,7 +202,7 @@ def _variants(places: ArmsByPlace) -> list[list[Arm]]:
 
     Arms of several models that differ from the largest in the same way are in one variant.
     """
-    largest = {place: max(arms, key=_arm_size) for place, arms in places.items()}
+    largest = {place: max(arms, key=lambda arm: arm.size) for place, arms in places.items()}
     changed: dict[str, dict[Place, Arm]] = {}
     for place, arms in places.items():
         usual = full_settings(largest[place].example)
@@ -245,19 +243,6 @@ def _same(settings: Settings, other: Settings) -> bool:
     return bool(unknown) and {**settings, **blank} == {**other, **blank}
 
 
-def _has_unknown(settings: Settings) -> bool:
-    return any(settings.get(key, "") is None for key in _UNKNOWN)
-
-
-def _size(arms_by_place: ArmsByPlace) -> tuple[int, tuple[str, str]]:
-    arms = list(chain.from_iterable(arms_by_place.values()))
-    return sum(len(arm.runs) for arm in arms), max(arm.ended for arm in arms)
-
-
-def _arm_size(arm: Arm) -> tuple[int, tuple[str, str]]:
-    return len(arm.runs), arm.ended
-
-
 def _ended(run: StoredRun) -> tuple[str, str]:
     return run.record.ended, run.record.run_id
 
@@ -283,15 +268,10 @@ class NoSuchRun(UsageError):
 def choose_groups(
     experiment: str, groups: Sequence[SettingsGroup], overrides: Sequence[str]
 ) -> list[SettingsGroup]:
-    """Keep the runs that have the settings of `--set`.
+    """Keep the runs that have the settings of `--set`, see `SettingsFilter`.
 
     A setting of one model does not restrict the other models. If a setting is swept, only the
     sweep points that have it are kept.
-
-    Args:
-        experiment: The name of the experiment, for messages.
-        groups: All groups of its runs.
-        overrides: See `SettingsFilter`.
 
     Raises:
         NoSuchRun: No run has these settings.
@@ -330,19 +310,14 @@ def _existing_values(groups: Sequence[SettingsGroup], keys: Sequence[str]) -> st
 def stated_group(
     groups: Sequence[SettingsGroup], values: Mapping[str, Any]
 ) -> tuple[SettingsGroup, str | None]:
-    """Find the group that has the settings of the spec.
+    """The group that has the settings of the spec, else the one whose last run ended last.
 
-    Args:
-        groups: All groups of the experiment, at least one.
-        values: The content of the spec, valid or not.
-
-    Returns:
-        The group, and how it differs from the spec. If no group has the settings of the spec, it
-        is the group whose last run ended last. The difference is None where the spec can't say.
+    `values` is the content of the spec, valid or not. Also returns how the group differs from the
+    spec; None where the spec can't say.
     """
     differences = [_group_difference(group, values) for group in groups]
     stated = [group for group, how in zip(groups, differences, strict=True) if how == ""]
-    chosen = max(stated or groups, key=lambda group: group.ended)
+    chosen = max(stated or groups, key=lambda group: group.size[1])
     return chosen, differences[list(groups).index(chosen)]
 
 
@@ -369,14 +344,8 @@ def _arm_difference(arm: Arm, values: Mapping[str, Any]) -> str | None:
     architecture = spec.models[arm.model]
     if getattr(architecture, "match", None) is not None:
         architecture = trial.architecture  # The spec does not have the width that was found.
-    stated = trial.model_copy(
-        update={
-            "architecture": architecture,
-            "data": spec.data,
-            "training": spec.training,
-            "evaluate": spec.evaluate,
-        }
-    )
+    sections = {name: getattr(spec, name) for name in ("data", "training", "evaluate")}
+    stated = trial.model_copy(update={"architecture": architecture, **sections})
     if stated.settings("") == trial.settings(""):
         return ""
     return describe_differences([trial_settings(trial)], trial_settings(stated))

@@ -69,10 +69,6 @@ def settings_key(run: StoredRun, by_backend: bool = False) -> dict[str, Any]:
 
     A run id is a hash of the settings. If this version computes another id, an earlier version
     made the run, and its results are not comparable.
-
-    Args:
-        run: The run.
-        by_backend: Whether the backend is one of the settings.
     """
     record = run.record
     fingerprint = record.data.fingerprint if record.data else None
@@ -132,20 +128,21 @@ def distinguishing_settings(
 ) -> list[dict[str, Any]]:
     """For each group of runs, key path -> value of the settings in which the groups differ.
 
-    Args:
-        groups: For each group, a run of each model and sweep point, with the point.
-        by_backend: Whether the backend is one of the settings.
-
-    Returns:
-        Keys as `run --set` takes them. The value is text, such as `20 and 2`, where a group has
-        several, and `unset` where it does not have the key.
+    A group has a run of each model and sweep point, with the point. Keys are as `run --set` takes
+    them. The value is text, such as `20 and 2`, where a group has several, and `unset` where it
+    does not have the key.
     """
     found = [_group_values(group, by_backend) for group in groups]
     keys = [key for key in dict.fromkeys(chain.from_iterable(found)) if _differs(key, found)]
     if any(key.startswith("data.") for key in keys) and _FINGERPRINT in keys:
         keys.remove(_FINGERPRINT)
+
+    def joined(values: Mapping[str, Any]) -> Any:
+        only = next(iter(values.values()), _UNSET)
+        return only if len(values) < 2 else " and ".join(values)
+
     return [
-        {key: _joined(values.get(key, {})) for key in keys if _applies(key, values)}
+        {key: joined(values.get(key, {})) for key in keys if _applies(key, values)}
         for values in found
     ]
 
@@ -178,12 +175,6 @@ def _applies(key: str, values: Mapping[str, Any]) -> bool:
     return not model or f"models.{model}.architecture" in values
 
 
-def _joined(values: Mapping[str, Any]) -> Any:
-    if len(values) == 1:
-        return next(iter(values.values()))
-    return " and ".join(values) or _UNSET
-
-
 def _without_swept(settings: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
     """The settings without those that the sweep sets, for one model or for all."""
     swept = tuple(f"{key}." for key in point)
@@ -214,16 +205,13 @@ class SettingsFilter:
     """
 
     def __init__(self, overrides: Sequence[str], models: Sequence[str]) -> None:
-        self.overrides = overrides
+        self.keys = [override.partition("=")[0].strip() for override in overrides]
+        """The keys that are set."""
         self.fault = ""
         """Why the settings are not valid for the first run of which they are not."""
+        self._overrides = overrides
         self._models = models
         self._cached: dict[str, bool] = {}
-
-    @property
-    def keys(self) -> list[str]:
-        """The keys that are set."""
-        return [override.partition("=")[0].strip() for override in self.overrides]
 
     def required_models(self) -> set[str]:
         """The models that have settings of their own in the filter."""
@@ -248,7 +236,7 @@ class SettingsFilter:
         values = {"models": {trial.model: given["architecture"]}, "backend": backend}
         values |= {section: given.get(section, {}) for section in _SECTIONS}
         document = Document("", "", dict(values))
-        document.refuse(apply_overrides(document, self.overrides))
+        document.refuse(apply_overrides(document, self._overrides))
         new = document.value
         self._check_keys(new, values)
         kept = {section: new[section] for section in _SECTIONS if new[section] is not None}
@@ -257,7 +245,12 @@ class SettingsFilter:
             changed = Trial.model_validate({**given, **kept, "architecture": architecture})
         except ValidationError:
             spec = {"name": trial.experiment, **kept, "models": new["models"]}
-            self.fault = self.fault or _spec_fault(spec)
+            try:
+                ExperimentSpec.model_validate(spec)
+            except ValidationError as error:
+                faults = (f"{dotted(each.path)}: {each.message}" for each in problems_of(error))
+                self.fault = self.fault or "; ".join(faults)
+            self.fault = self.fault or "not valid"
             return False
         return changed == trial and new["backend"] == backend
 
@@ -274,12 +267,3 @@ class SettingsFilter:
                 raise UsageError(f"--set models.{model}: no run of that model; {hint}")
         if new["backend"] not in (None, *BACKENDS):
             raise UsageError(f"--set backend={new['backend']}: expected {', '.join(BACKENDS)}")
-
-
-def _spec_fault(values: dict[str, Any]) -> str:
-    """Why a spec with these values is not valid."""
-    try:
-        ExperimentSpec.model_validate(values)
-    except ValidationError as error:
-        return "; ".join(f"{dotted(each.path)}: {each.message}" for each in problems_of(error))
-    return "not valid"

@@ -26,7 +26,9 @@ def flattered_by_collapse(results: Sequence[ModelResult], metric: str) -> str:
         counts = [result.n_collapsed for result in results]
         why = "collapsed, and this metric favors collapsed runs"
     elif takes_target(metric):
-        counts = [_unmeasured(result, metric) for result in results]
+        measured = (result.metrics.get(metric) for result in results)
+        reached = [summary.n if summary else 0 for summary in measured]
+        counts = [each.n_finished - n for each, n in zip(results, reached, strict=True)]
         why = "never reached the accuracy"
     else:
         return ""
@@ -38,22 +40,10 @@ def flattered_by_collapse(results: Sequence[ModelResult], metric: str) -> str:
     return f"{' and '.join(dict.fromkeys(runs))} {why}" if runs else ""
 
 
-def _unmeasured(result: ModelResult, metric: str) -> int:
-    summary = result.metrics.get(metric)
-    return result.n_finished - (summary.n if summary else 0)
-
-
 def validity_warnings(
     arms: Sequence[Arm], protocols: Sequence[Protocol], baseline: str | None, benchmarks: bool
 ) -> list[str]:
-    """All warnings about the arms of one comparison.
-
-    Args:
-        arms: The arms.
-        protocols: The protocol of each.
-        baseline: The model that the others are compared with.
-        benchmarks: Whether the comparison has metrics of benchmarks.
-    """
+    """All warnings about the arms of one comparison, each arm with its protocol."""
     return [
         *_protocol_warnings(arms, protocols, baseline),
         *_mixture_warnings(arms),

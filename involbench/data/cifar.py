@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from involbench.data.dataset import Dataset, make_dataset
-from involbench.data.source import Description, Source, reason
-from involbench.errors import DataError
+from involbench.data.source import Notify, reason, silent
+from involbench.errors import DataError, Message
+from involbench.registry import ImageShape, dataset
 from involbench.regular_file import open_regular
 
 _NAMES10 = "airplane automobile bird cat deer dog frog horse ship truck"
@@ -49,6 +47,10 @@ class _Archive:
     megabytes: int
     sha256: str
 
+    def path(self) -> Path:
+        """Where Keras keeps it, or would."""
+        return _keras_datasets_folder() / self.kept_as
+
 
 _CIFAR10 = _Archive(
     dataset="cifar10",
@@ -70,62 +72,53 @@ _CIFAR100 = _Archive(
 )
 
 
-def load_cifar10(source: Source) -> Dataset:
-    """50,000 training and 10,000 test images, 32x32x3, of ten classes."""
-    return _load(_CIFAR10, source)
-
-
-def load_cifar100(source: Source) -> Dataset:
-    """50,000 training and 10,000 test images, 32x32x3, of a hundred (fine) classes."""
-    return _load(_CIFAR100, source)
-
-
-def describe_cifar10(source: Source) -> Description:
-    """Known without loading."""
+def _describe10() -> ImageShape:
     return (32, 32, 3), len(CIFAR10_CLASSES)
 
 
-def describe_cifar100(source: Source) -> Description:
-    """Known without loading."""
+def _describe100() -> ImageShape:
     return (32, 32, 3), len(CIFAR100_CLASSES)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What there is of an archive."""
-
-    path: Path
-    """Where Keras keeps it, or would."""
-    there: bool
-    download: str
-    """Its name on its home page."""
-    megabytes: int
+@dataset(describe=_describe10, status=lambda: _status(_CIFAR10))
+def cifar10(*, _notify: Notify = silent) -> Any:
+    """50,000 training and 10,000 test images, 32x32x3, of ten classes."""
+    return _load(_CIFAR10, _notify)
 
 
-def kept(dataset: str) -> Kept:
-    """Whether cifar10 or cifar100 is on this machine.
+@dataset(describe=_describe100, status=lambda: _status(_CIFAR100))
+def cifar100(*, _notify: Notify = silent) -> Any:
+    """50,000 training and 10,000 test images, 32x32x3, of a hundred (fine) classes."""
+    return _load(_CIFAR100, _notify)
+
+
+def _status(archive: _Archive) -> Message:
+    """Whether the archive is on this machine; if not, which file to save, and where.
 
     Raises:
         DataError: What is there is damaged or cannot be read.
     """
-    archive = next(each for each in (_CIFAR10, _CIFAR100) if each.dataset == dataset)
-    path = _keras_datasets_folder() / archive.kept_as
+    path = archive.path()
     _check_kept(archive, path)
-    return Kept(path, path.exists(), archive.download, archive.megabytes)
+    if path.exists():
+        return Message(f"downloaded: {path}")
+    return Message(
+        f"not downloaded; the first run downloads {archive.megabytes} MB",
+        remedy=f"without a network, save {archive.download} as {path}",
+    )
 
 
-def _load(archive: _Archive, source: Source) -> Dataset:
-    kept = _keras_datasets_folder() / archive.kept_as
-    with _one_at_a_time(archive, kept, source):
+def _load(archive: _Archive, notify: Notify) -> dict[str, Any]:
+    kept = archive.path()
+    with _one_at_a_time(archive, kept, notify):
         _check_kept(archive, kept)
         if not kept.exists():
-            source.notify(
-                f"downloading {archive.title} ({archive.megabytes} MB) from its home page"
-            )
+            notify(f"downloading {archive.title} ({archive.megabytes} MB) from its home page")
         (x_train, y_train), (x_test, y_test) = _load_with_keras(archive, kept)
-    labels = y_train.reshape(-1), y_test.reshape(-1)
-    names = archive.class_names
-    return make_dataset(archive.dataset, x_train, labels[0], x_test, labels[1], names)
+    return {
+        "x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test,
+        "class_names": archive.class_names,
+    }  # fmt: skip
 
 
 def _keras_datasets_folder() -> Path:
@@ -140,15 +133,17 @@ def _keras_datasets_folder() -> Path:
 
 
 @contextmanager
-def _one_at_a_time(archive: _Archive, kept: Path, source: Source) -> Iterator[None]:
+def _one_at_a_time(archive: _Archive, kept: Path, notify: Notify) -> Iterator[None]:
     """Keep other processes out: Keras downloads to, and on every load unpacks to, one place."""
+    from filelock import FileLock, Timeout
+
     lock = FileLock(kept.with_name(f"{archive.dataset}.involbench.lock"))
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            source.notify(f"waiting for another process that is loading {archive.title}")
+            notify(f"waiting for another process that is loading {archive.title}")
             lock.acquire()
     except OSError as error:
         raise DataError(

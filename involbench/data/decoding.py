@@ -15,15 +15,17 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from involbench.data.dataset import Images
-from involbench.data.memory import require_memory
-from involbench.data.resize import Resize, Size, changes_shape, resized
-from involbench.data.source import Progress, reason
+from involbench.data.source import Progress, reason, require_memory
 from involbench.errors import DataError
 from involbench.regular_file import open_regular
+from involbench.schema_types import Resize
 from involbench.text import printable
 
 Task = TypeVar("Task")
 Made = TypeVar("Made")
+
+Size = tuple[int, int]
+"""Height and width."""
 
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -64,6 +66,29 @@ class OrderedPrefetcher(Generic[Task, Made], Iterator[Made]):
         self._made.extend(
             self._pool.submit(self._make, task) for task in islice(self._tasks, count)
         )
+
+
+def resized(image: Image.Image, size: Size, how: Resize = "stretch") -> Image.Image:
+    """Resize an image, bilinear with antialiasing.
+
+    Args:
+        image: Of any size.
+        size: The (height, width) wanted.
+        how: `stretch` changes the shape of what is seen; `crop` cuts off what is too much at two
+            sides; `pad` adds black at two sides. What stays is in the middle.
+    """
+    width_first = size[::-1]
+    if image.size == width_first:
+        return image
+    fit = {"crop": ImageOps.fit, "pad": ImageOps.pad}.get(how, Image.Image.resize)
+    return fit(image, width_first, Image.Resampling.BILINEAR)
+
+
+def _changes_shape(original: Size, size: Size) -> bool:
+    """Whether stretching to `size` would change the aspect ratio by more than rounding does."""
+    (height, width), (new_height, new_width) = original, size
+    fitting = min(new_height / height, new_width / width)
+    return round(fitting * height) != new_height or round(fitting * width) != new_width
 
 
 # Part of the cache's key, with Pillow's version: raise it when the pixels change, or what is kept
@@ -226,7 +251,7 @@ class ImageFiles:
             except BrokenImage as error:
                 chunk.broken.append((name, str(error)))
                 continue
-            if wanted and changes_shape(original, wanted):
+            if wanted and _changes_shape(original, wanted):
                 chunk.reshaped.append(name)
             if pixels.shape == self.shape[1:]:
                 chunk.pixels[index] = pixels

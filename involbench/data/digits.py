@@ -1,39 +1,65 @@
-"""scikit-learn's handwritten digits, enlarged, to 32x32x3 by default: no download."""
+"""The dataset `digits`: scikit-learn's handwritten digits, enlarged: no download."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
+from involbench.errors import Message
+from involbench.registry import ImageShape, dataset
+from involbench.schema_types import ImageSize, Resize
 
-from involbench.data.dataset import Dataset, Images, make_dataset, stratified_split
-from involbench.data.resize import resized
-from involbench.data.source import Description, Source
+if TYPE_CHECKING:
+    import numpy as np
 
-SIDE = 32
+_SIDE = 32
 _TEST_FRACTION = 0.2
 _SPLIT_SEED = 0
 
 
-def load_digits(source: Source) -> Dataset:
-    """1797 digits 0 to 9, of which a fixed stratified fifth is the test split."""
-    digits, labels = _read()
-    images = _enlarge(digits, source)
+def _size(image_size: ImageSize) -> tuple[int, int]:
+    side = image_size or _SIDE
+    return (side, side) if isinstance(side, int) else side
+
+
+def _describe(image_size: ImageSize = None, **_: Any) -> ImageShape:
+    return (*_size(image_size), 3), 10
+
+
+@dataset(describe=_describe, status=lambda: Message("comes with scikit-learn"))
+def digits(*, image_size: ImageSize = None, resize: Resize = "stretch") -> Any:
+    """1797 digits 0 to 9, of which a fixed stratified fifth is the test split.
+
+    Args:
+        image_size: A side or (height, width); None for 32.
+        resize: How, where the aspect ratio is another.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from involbench.data.dataset import stratified_split
+    from involbench.data.decoding import resized
+
+    values, labels = _read()
+    images = np.empty((len(values), *_size(image_size), 3), np.uint8)
+    for index, value in enumerate(values):
+        grey = Image.fromarray(np.round(value * (255 / 16)).astype(np.uint8))
+        # Bilinear: in blocks of 4x4 equal pixels most 3x3 kernels would see no change at all.
+        enlarged = np.asarray(resized(grey, _size(image_size), resize))
+        images[index] = enlarged[:, :, np.newaxis]
     train, test = stratified_split(labels, _TEST_FRACTION, _SPLIT_SEED)
-    names = [str(digit) for digit in range(10)]
-    return make_dataset("digits", images[train], labels[train], images[test], labels[test], names)
+    return {
+        "x_train": images[train], "y_train": labels[train],
+        "x_test": images[test], "y_test": labels[test],
+    }  # fmt: skip
 
 
-def describe_digits(source: Source) -> Description:
-    """Known without loading."""
-    return (*_size(source), 3), 10
-
-
-def _read() -> tuple[np.ndarray, np.ndarray]:
+def _read() -> tuple["np.ndarray", "np.ndarray"]:
     """(1797, 8, 8) values 0..16, and what they are.
 
     From scikit-learn's own file, since its import takes longer than all else that is done here.
     """
+    import numpy as np
+
     found = find_spec("sklearn")
     package = Path(found.origin if found and found.origin else __file__).parent
     if (file := package / "datasets/data/digits.csv.gz").is_file():
@@ -44,20 +70,3 @@ def _read() -> tuple[np.ndarray, np.ndarray]:
 
         values, labels = datasets.load_digits(return_X_y=True)
     return values.reshape(-1, 8, 8), labels
-
-
-def _size(source: Source) -> tuple[int, int]:
-    return source.image_size or (SIDE, SIDE)
-
-
-def _enlarge(images: np.ndarray, source: Source) -> Images:
-    """(N, 8, 8) values 0..16 -> (N, H, W, 3) uint8 of the size wanted.
-
-    Bilinear, because in blocks of 4x4 equal pixels most 3x3 kernels would see no change at all.
-    """
-    size = _size(source)
-    enlarged = np.empty((len(images), *size, 3), np.uint8)
-    for index, image in enumerate(images):
-        grey = Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8))
-        enlarged[index] = np.asarray(resized(grey, size, source.resize))[:, :, np.newaxis]
-    return enlarged

@@ -1,10 +1,10 @@
-"""The user's own images in class folders, decoded once and kept in the cache."""
+"""The user's own images: those in class folders; decoded once and kept in the cache."""
 
 import hashlib
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,10 +27,12 @@ from involbench.data.decoding import (
     decode_files,
     first_image,
 )
-from involbench.data.source import Description, Source, reason, silent
+from involbench.data.source import Notify, Progress, existing_path, reason, silent
 from involbench.errors import DataError, Message
+from involbench.registry import ImageShape
 from involbench.regular_file import open_regular
 from involbench.results.remark import Remark
+from involbench.schema_types import ImageSize, Resize
 from involbench.text import printable
 
 READ = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -110,6 +112,24 @@ _SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
+class Source:
+    """The arguments of the datasets `folder` and `table`."""
+
+    path: str
+    image_size: ImageSize = None
+    resize: Resize = "stretch"
+    test_fraction: float = 0.2
+    notify: Notify = silent
+    progress: Progress = silent
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) to resize to, or None to keep the size."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+
+@dataclass(frozen=True)
 class Split:
     """Paths relative to the root, with "/", and their labels (N,); sorted by class, then name."""
 
@@ -123,14 +143,15 @@ class Split:
 
 @dataclass(frozen=True)
 class ImageTree:
-    """A folder of images as it will be loaded; nothing is decoded yet."""
+    """Images as they will be loaded; nothing is decoded yet."""
 
+    name: str
     root: Path
     class_names: tuple[str, ...]
     """In Unicode's composed form (NFC), whichever form the folders' names have."""
     train: Split
     test: Split
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Remark, ...] = ()
     """Which files below the root are not used, and why."""
 
 
@@ -140,7 +161,7 @@ def read_tree(source: Source) -> ImageTree:
     Raises:
         DataError: the folder cannot be read or does not look like that.
     """
-    root = source.existing_path()
+    root = existing_path(source.path)
     if not root.is_dir():
         remedy = "for an npz file use -S data.dataset=npz" if root.suffix == ".npz" else None
         raise DataError(f"{root}: is a file, not a folder of images", remedy=remedy)
@@ -167,28 +188,25 @@ class _Reader:
             if entry.name not in ("train", "test"):
                 self._unused.add(entry.name, Why.NO_SPLIT)
         train, test = self._classes("train/"), self._classes("test/")
-        for split, missing in (("test", train.keys() - test), ("train", test.keys() - train)):
-            if missing:
-                raise DataError(
-                    f"{self._root / split}: no folder for a class",
-                    names=list(map(printable, sorted(missing))),
-                    remedy="train/ and test/ need the same classes",
-                )
+        for split, missing in missing_classes(train, test):
+            raise DataError(
+                f"{self._root / split}: no folder for a class",
+                names=missing,
+                remedy="train/ and test/ need the same classes",
+            )
         self._refuse_empty()
-        return self._tree(train, _as_split(train), _as_split(test))
+        return self._tree(train, as_split(train), as_split(test))
 
     def whole_tree(self, source: Source) -> ImageTree:
         classes = self._classes("")
         self._refuse_empty()
-        images = _as_split(classes)
-        try:
-            keep, held_out = stratified_split(images.labels, source.test_fraction, _SPLIT_SEED)
-        except DataError as error:
-            raise DataError(f"{self._root}: {error}") from None
-        return self._tree(classes, images.take(keep), images.take(held_out))
+        return self._tree(classes, *held_out(self._root, as_split(classes), source.test_fraction))
 
     def _tree(self, classes: dict[str, list[str]], train: Split, test: Split) -> ImageTree:
-        return ImageTree(self._root, tuple(classes), train, test, self._unused.remarks())
+        remarks = self._unused.remarks()
+        return ImageTree(
+            self._root.resolve().name, self._root, tuple(classes), train, test, remarks
+        )
 
     def _classes(self, prefix: str) -> dict[str, list[str]]:
         """Class name -> its image files relative to root; both sorted."""
@@ -197,7 +215,7 @@ class _Reader:
             if not _is_folder(entry) or _is_hidden(entry):
                 self._unused.add(prefix + entry.name, Why.NO_CLASS)
                 continue
-            name = _composed(entry.name)
+            name = composed(entry.name)
             if name in folders:
                 raise DataError(
                     f"{self._root / prefix}: two folders have the name {name!r}, in two Unicode "
@@ -225,7 +243,7 @@ class _Reader:
         if not files:
             inside = f"{others} other file{'s' * (others != 1)}" if others else "empty"
             self._empty.append(f"{printable(prefix)} ({inside})")
-        return sorted(files, key=lambda file: (_composed(file), file))
+        return sorted(files, key=lambda file: (composed(file), file))
 
     def _refuse_empty(self) -> None:
         if self._empty:
@@ -237,13 +255,36 @@ class _Reader:
             )
 
 
-def _as_split(classes: dict[str, list[str]]) -> Split:
+def as_split(classes: Mapping[str, Sequence[str]]) -> Split:
+    """The files of each class, as one list with labels."""
     counts = [len(files) for files in classes.values()]
     files = tuple(file for files in classes.values() for file in files)
     return Split(files, np.repeat(np.arange(len(classes)), counts))
 
 
-def _composed(name: str) -> str:
+def missing_classes(
+    train: Mapping[str, object], test: Mapping[str, object]
+) -> Iterator[tuple[str, list[str]]]:
+    """The split that lacks classes of the other one, and which, to print."""
+    for split, missing in (("test", train.keys() - test), ("train", test.keys() - train)):
+        if missing:
+            yield split, list(map(printable, sorted(missing)))
+
+
+def held_out(where: Path, images: Split, test_fraction: float) -> tuple[Split, Split]:
+    """Training and test images: a share of each class is held out, the same in each run.
+
+    Raises:
+        DataError: A class has too few images.
+    """
+    try:
+        train, test = stratified_split(images.labels, test_fraction, _SPLIT_SEED)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    return images.take(train), images.take(test)
+
+
+def composed(name: str) -> str:
     """A name in the form that sorts and compares the same on every file system."""
     return unicodedata.normalize("NFC", name)
 
@@ -274,29 +315,27 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 _PROGRESS_STEP = 1000
 
 
-def load_folder(source: Source) -> Dataset:
-    """Load `train/<class>/*` and `test/<class>/*`, or `<class>/*` with a stratified split.
+def load_images(tree: ImageTree, source: Source) -> Dataset:
+    """The images of a tree, from the cache if they were decoded before.
 
     The fingerprint and the order of the images do not depend on the machine's file system.
 
     Raises:
-        DataError: see `read_tree`, `ImageFiles.decode` and `decode_files`.
+        DataError: see `ImageFiles.decode` and `decode_files`.
     """
-    tree = read_tree(source)
     key = _key(tree, source)
     return _cached(tree, source, key) or _decode_and_keep(tree, source, key)
 
 
-def describe_folder(source: Source) -> Description:
-    """List the files and, where `image_size` does not tell, decode the first image."""
-    tree = read_tree(source)
-    height, width = source.image_size or first_image(tree.root, tree.train.files)[1]
+def describe_images(tree: ImageTree, source: Source) -> ImageShape:
+    """Their shape and classes; where `image_size` does not tell, the first image is decoded."""
+    height, width = source.size or first_image(tree.root, tree.train.files)[1]
     return (height, width, 3), len(tree.class_names)
 
 
 def _key(tree: ImageTree, source: Source) -> str:
     """SHA-256 over all that decides the pixels: names, splits, contents, size and decoder."""
-    decoder = f"{DECODER_VERSION} {PIL.__version__} {source.image_size} {source.resize}"
+    decoder = f"{DECODER_VERSION} {PIL.__version__} {source.size} {source.resize}"
     digest = hashlib.sha256(decoder.encode())
     files = [*tree.train.files, *tree.test.files]
     digest.update(f" {len(tree.train.files)} {len(tree.test.files)}".encode())
@@ -313,7 +352,7 @@ def _key(tree: ImageTree, source: Source) -> str:
             source.progress("reading images", done, len(files))
     if unreadable:
         # Decoding names these with all others that are broken.
-        ImageFiles.of(tree.root, files, source.image_size).decode(silent, source.progress)
+        ImageFiles.of(tree.root, files, source.size).decode(silent, source.progress)
         raise broken_images(tree.root, unreadable)
     return digest.hexdigest()
 
@@ -334,7 +373,7 @@ def _cached(tree: ImageTree, source: Source, key: str) -> Dataset | None:
 def _decode_and_keep(tree: ImageTree, source: Source, key: str) -> Dataset:
     """Decode into the cache, piece by piece; into memory where the cache cannot be written."""
     names = [*tree.train.files, *tree.test.files]
-    files = ImageFiles.of(tree.root, names, source.image_size, source.resize)
+    files = ImageFiles.of(tree.root, names, source.size, source.resize)
     source.notify(f"{tree.root}: decoding {len(names)} images, once")
     try:
         reshaped = write_images(key, files.shape, lambda keep: files.decode(keep, source.progress))
@@ -357,7 +396,7 @@ def _dataset(tree: ImageTree, source: Source, images: Images, reshaped: int) -> 
     if reshaped and source.resize == "stretch":
         remarks.append(_remark_on_stretching(tree, images, reshaped))
     return make_dataset(
-        tree.root.resolve().name,
+        tree.name,
         images[:count],
         tree.train.labels,
         images[count:],

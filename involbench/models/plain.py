@@ -8,7 +8,7 @@ from pydantic import Field
 from involbench.models.slot import apply_operator
 from involbench.registry import architecture
 from involbench.schema_types import KernelSize, PositiveInt
-from involbench.spec.operators import OperatorSpec
+from involbench.spec.architectures import OperatorSpec
 
 
 def _scale(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pydantic import Field
 from involbench.models.slot import apply_operator
 from involbench.registry import architecture
 from involbench.schema_types import KernelSize, PositiveInt
-from involbench.spec.operators import OperatorSpec
+from involbench.spec.architectures import OperatorSpec
 
-_PRESETS = {"involution": {"use_reduce_bias": True}}
+_PRESETS = {"use_reduce_bias": True}
 
 
 @architecture(channels=lambda arguments: (arguments["width"],))

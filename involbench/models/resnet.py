@@ -15,7 +15,7 @@ from pydantic import Field
 from involbench.models.slot import Operator, apply_operator
 from involbench.registry import architecture
 from involbench.schema_types import KernelSize, PositiveInt
-from involbench.spec.operators import OperatorSpec
+from involbench.spec.architectures import OperatorSpec
 
 Tensor = Any
 
@@ -196,8 +196,7 @@ def _convolved(
 def _convolution(x: Tensor, filters: int, kernel_size: int, strides: int, name: str) -> Tensor:
     from involbench.layers.symmetric import SymmetricConv2D
 
-    settings = _presets()["convolution"]
-    return SymmetricConv2D(filters, kernel_size, strides=strides, name=name, **settings)(x)
+    return SymmetricConv2D(filters, kernel_size, strides=strides, name=name, **_presets())(x)
 
 
 def _normalized(x: Tensor, name: str, zero: bool = False) -> Tensor:
@@ -223,7 +222,7 @@ def _max_pooled(x: Tensor) -> Tensor:
     return layers.MaxPooling2D(3, 2, name="stem_pool")(x)
 
 
-def _presets() -> dict[str, dict[str, Any]]:
+def _presets() -> dict[str, Any]:
     """No bias in front of a normalization, and the initial weights of the authors' code.
 
     Made anew for every layer: one initializer gives the same numbers each time.
@@ -231,8 +230,4 @@ def _presets() -> dict[str, dict[str, Any]]:
     import keras
 
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-    return {
-        "convolution": {"use_bias": False, "kernel_initializer": initializer},
-        "depthwise": {"use_bias": False, "depthwise_initializer": initializer},
-        "involution": {"kernel_initializer": initializer},
-    }
+    return {"use_bias": False, "kernel_initializer": initializer}

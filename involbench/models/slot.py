@@ -1,6 +1,7 @@
 """Where a skeleton puts the operator that is compared."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from involbench.operators import make_operator
@@ -30,7 +31,7 @@ def apply_operator(
     kernel_size: int,
     strides: int,
     name: str,
-    presets: Mapping[str, Mapping[str, Any]],
+    presets: Mapping[str, Any],
 ) -> Any:
     """Apply an operator, behind a 1x1 convolution to `filters` channels if it must have as many.
 
@@ -41,7 +42,7 @@ def apply_operator(
         kernel_size: Height and width of the neighbourhood; odd.
         strides: Distance between output pixels.
         name: Of the operator's layer; the convolution's is `<name>_widen`.
-        presets: By operator, the skeleton's own defaults of its arguments.
+        presets: The skeleton's own defaults of arguments, for the operators that have them.
 
     Returns:
         Features (B, ceil(H / strides), ceil(W / strides), filters).
@@ -50,8 +51,14 @@ def apply_operator(
         ValueError: The operator is unknown, or an argument is out of range.
     """
     kind, arguments = named(operator)
-    settings = {**presets.get(kind, {}), **{key: _of_keras(arguments[key]) for key in arguments}}
     known = operators().get(kind)
+    accepted = signature(known.build).parameters if known else {}
+    settings = {
+        key: value
+        for key, value in presets.items()
+        if not accepted.keys().isdisjoint((key, f"_{key}"))
+    }
+    settings |= {key: _of_keras(value) for key, value in arguments.items()}
     if known and known.keeps_channels and x.shape[-1] != filters:
         from keras import layers
 

@@ -14,7 +14,7 @@ def depthwise(
     *,
     dilation_rate: Whole = 1,
     use_bias: Switch = True,
-    _depthwise_initializer: Any = None,
+    _kernel_initializer: Any = None,
 ) -> Any:
     """`keras.layers.DepthwiseConv2D`; padded symmetrically where it has strides.
 
@@ -28,7 +28,7 @@ def depthwise(
     check_odd(kernel_size)
     initializer = keras.initializers.VarianceScaling(1.0, "fan_out", "uniform")
     own: dict[str, Any] = {
-        "depthwise_initializer": _depthwise_initializer or initializer,
+        "depthwise_initializer": _kernel_initializer or initializer,
         "dilation_rate": dilation_rate,
         "use_bias": use_bias,
     }

@@ -1,7 +1,9 @@
-"""The output of `run` while it trains: a live table or plain lines."""
+"""The output of `run` while it trains: the state of the trials, a live table, plain lines."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import mean
 from typing import Self
 
 from rich.cells import cell_len
@@ -11,20 +13,156 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from involbench.reporting.progress import (
-    ProgressState,
-    Running,
-    epoch_line,
-    plan_line,
-    seed_line,
-    trial_line,
-    trial_name,
-)
-from involbench.reporting.units import duration
-from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded
+from involbench.reporting.tables.cells import label
+from involbench.reporting.units import counted, duration, percent
+from involbench.results.record import EpochReport, RunRecord, too_much
+from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded, TrialStarted
+from involbench.spec.trial import Trial, shared_coordinates
 from involbench.workers.protocol import Notice, Progress
 
-_BAR, _SPARKS, _NAME, _GAP = 12, 16, 30, 2
+
+@dataclass
+class Running:
+    """A running trial."""
+
+    started: TrialStarted
+    began: float
+    reports: list[EpochReport] = field(default_factory=list)
+    """Of the epochs that ended; a resumed trial begins after epoch 1."""
+    last_report: float = 0.0
+    """When the last report came."""
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that ended; 0 before the first."""
+        return self.reports[-1].epoch if self.reports else 0
+
+    def add_report(self, report: EpochReport, now: float) -> float:
+        """Record the end of an epoch; returns the mean seconds per epoch so far."""
+        self.reports.append(report)
+        self.last_report = now
+        return (now - self.began) / len(self.reports)
+
+    def seconds_left(self, each: float, now: float) -> float:
+        """Seconds left, at `each` seconds per epoch."""
+        epochs = self.started.trial.training.epochs - self.epoch
+        since = self.last_report if self.reports else self.began
+        return max(each * epochs - (now - since), 0.0)
+
+
+@dataclass
+class ProgressState:
+    """The state of an experiment, updated by every event."""
+
+    clock: Callable[[], float] = time.monotonic
+    todo: dict[int, Trial] = field(default_factory=dict)
+    """Trials that have not ended, by number."""
+    is_over: bool = False
+    """Whether there were trials to run and all have ended."""
+    running: dict[int, Running] = field(default_factory=dict)
+    """By the number of the trial."""
+    _seconds: dict[str, float] = field(default_factory=dict)
+    """Last seconds per epoch, with validation and start-up, by kind of trial and by model."""
+    _since: float = 0.0
+    _done: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
+    """Seconds spent on ended trials: key False for this runner, True for other runners."""
+
+    def update(self, event: Event) -> None:
+        """Update the state with one event."""
+        match event:
+            case Planned(trials):
+                self.todo = dict(enumerate(trials, start=1))
+                self._since = self.clock()
+            case TrialStarted():
+                self.running[event.index] = Running(event, self.clock())
+            case EpochEnded(started, report):
+                each = self.running[started.index].add_report(report, self.clock())
+                self._seconds[started.trial.kind] = self._seconds[started.trial.model] = each
+            case TrialEnded():
+                self.running.pop(event.started.index, None)
+                self.todo.pop(event.started.index, None)
+                spent = min(event.record.seconds, self.clock() - self._since)
+                self._done[event.elsewhere] += spent
+                self.is_over = not self.todo
+
+    def seconds_left(self) -> float | None:
+        """Estimate for all trials, if other runners keep their share of the work.
+
+        A kind of trial without reports is assumed to take as long as its model, or as the mean.
+        """
+        if not self._seconds or not self.running:
+            return None
+        now, typical = self.clock(), mean(self._seconds.values())
+        total = 0.0
+        for index, trial in self.todo.items():
+            each = self._seconds.get(trial.kind, self._seconds.get(trial.model, typical))
+            if index in self.running:
+                total += self.running[index].seconds_left(each, now)
+            else:
+                total += each * trial.training.epochs
+        here = self._done[False] + sum(now - one.began for one in self.running.values())
+        share = here / (here + self._done[True]) if here else 1.0
+        return total / len(self.running) * share
+
+
+def epoch_line(started: TrialStarted, report: EpochReport, left: float | None) -> str:
+    """One epoch on one line, for logs."""
+    trial, metrics = started.trial, report.metrics
+    return (
+        f"[{started.index}/{started.total}] {_trial_name(trial)} "
+        f"epoch {report.epoch}/{report.epochs}  loss {metrics['loss']:.4f}  "
+        f"accuracy {metrics['accuracy']:.4f}  val {metrics['val_accuracy']:.4f}  "
+        f"{duration(left)} left"
+    )
+
+
+def plan_line(event: Planned) -> str:
+    """The number of trials to run, on one line."""
+    finished = f", {event.finished} finished before" if event.finished else ""
+    return f"{counted(len(event.todo), 'trial')} to run{finished}"
+
+
+def _trial_name(trial: Trial) -> str:
+    """`inn seed 0`, with the values of a sweep, if any."""
+    return f"{label(trial.model, trial.point)} seed {trial.seed}"
+
+
+def trial_line(event: TrialEnded) -> str:
+    """How a trial ended, on one line."""
+    record, name = event.record, _trial_name(event.started.trial)
+    if event.elsewhere:
+        name += " (in another runner)"
+    if record.status == "failed":
+        return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
+    if record.status != "finished":
+        return f"{name} has no result, {record.status}: {record.error}"
+    accuracy = percent(record.metrics["test_accuracy"])
+    collapsed = ", collapsed: it never left chance" if record.collapsed else ""
+    waited = too_much(record.metrics, record.trial.training.epochs)
+    starved = f"; {waited}: `involbench show` says what helps" if waited else ""
+    return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}{starved}"
+
+
+def seed_line(event: SeedEnded, baseline: str) -> str:
+    """The accuracy of each model on one seed, and its difference from the baseline."""
+    references = [record for record in event.records if record.trial.model == baseline]
+    parts = [_seed_result(record, references) for record in event.records]
+    return f"seed {event.seed}: " + (", ".join(parts) or "no trial finished")
+
+
+def _seed_result(record: RunRecord, references: list[RunRecord]) -> str:
+    accuracy = record.metrics["test_accuracy"]
+    text = f"{label(record.trial.model, record.trial.point)} {percent(accuracy)}"
+    here = shared_coordinates(record.trial.point)
+    others = [r for r in references if shared_coordinates(r.trial.point) == here]
+    if accuracy is not None and len(others) == 1 and record not in others:
+        reference = others[0].metrics["test_accuracy"]
+        if reference is not None:
+            text += f" ({percent(accuracy - reference, plus=True, unit='')})"
+    return text + (" collapsed" if record.collapsed else "")
+
+
+_BAR, _SPARKS, _GAP = 12, 16, 2
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -44,12 +182,7 @@ class _Column:
 
 
 def running_trials(state: ProgressState, width: int) -> RenderableType:
-    """The progress of the experiment and a row for each running trial.
-
-    Args:
-        state: Has at least one running trial.
-        width: Of the terminal, in cells.
-    """
+    """The progress of the experiment and a row for each running trial, of which there is one."""
     rows = list(state.running.values())
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     columns = _fitting(rows, width)
@@ -86,8 +219,8 @@ def _fitting(rows: list[Running], width: int) -> list[_Column]:
 
 
 def _name(row: Running) -> str:
-    name = Text(trial_name(row.started.trial))
-    name.truncate(_NAME, overflow="ellipsis")
+    name = Text(_trial_name(row.started.trial))
+    name.truncate(30, overflow="ellipsis")
     return name.plain
 
 
@@ -128,13 +261,7 @@ _COLUMNS = (
 
 
 class ConsoleReporter:
-    """Print a line for each epoch, trial and seed; for pipes and logs.
-
-    Args:
-        console: The output.
-        baseline: The model to compare the others with.
-        verbose: Print notices in full.
-    """
+    """Print a line for each epoch, trial and seed; for pipes and logs."""
 
     def __init__(self, console: Console, baseline: str, verbose: bool = False) -> None:
         self._console, self._verbose = console, verbose

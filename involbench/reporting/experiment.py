@@ -7,8 +7,7 @@ from itertools import islice
 from involbench.comparison.compare import compare
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import InvolbenchError, ResultsError
-from involbench.reporting.notes import collapses
-from involbench.reporting.style import styles_of
+from involbench.reporting.prose import collapses
 from involbench.reporting.tables.cells import heading, label
 from involbench.reporting.tables.comparison import comparison_csv, comparison_document
 from involbench.results.files import make_folder, write_atomic, write_json
@@ -27,10 +26,6 @@ def or_warn(what: str, warn: Callable[[str], object]) -> Iterator[None]:
     """Turn any error in drawing or writing plots into a warning; the command goes on.
 
     Import `involbench.reporting.plots` inside the `with`: the import of matplotlib can fail too.
-
-    Args:
-        what: The plots, for the warning.
-        warn: Receives the warning.
     """
     try:
         yield
@@ -43,13 +38,7 @@ def or_warn(what: str, warn: Callable[[str], object]) -> Iterator[None]:
 def histories_of(
     results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int | None = None
 ) -> tuple[Histories, list[str]]:
-    """Read the histories of each row; also a warning for each unreadable one.
-
-    Args:
-        results: The rows.
-        runs: The runs of the comparison.
-        most: Read only this many seeds of each row; default: all.
-    """
+    """Read the histories of each row, of at most `most` seeds; also warnings."""
     by_id = {run.record.run_id: run for run in runs}
     found: Histories = {}
     unread = []
@@ -100,24 +89,20 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
     if not any(curves.values()):
         return comparisons
-    styles = styles_of((label(each.model, each.point), each.model) for each in comparison.models)
     chance = single_chance(comparison.models)
     failures: list[str] = []
     with or_warn(f"the plots of {experiment}", failures.append):
-        from involbench.reporting.plots import plot_experiment, save_figure
+        from involbench.reporting.plots import plot_experiment, save_figure, styles_of
 
-        for name, figure in plot_experiment(curves, title, chance, styles).items():
+        lines = ((label(each.model, each.point), each.model) for each in comparison.models)
+        for name, figure in plot_experiment(curves, title, chance, styles_of(lines)).items():
             save_figure(figure, _plots(folder) / name)
     warned = {"warnings": (*comparison.warnings, *failures)}
     return [comparison.model_copy(update=warned), *comparisons[1:]]
 
 
 def write_run_plots(run_dir: ResultsPath) -> None:
-    """Draw the history of one run into its folder.
-
-    Raises:
-        ResultsError: The history cannot be read, or the folder cannot be written.
-    """
+    """Draw the history of one run into its folder."""
     from involbench.reporting.plots import plot_run, save_figure
 
     for name, figure in plot_run(read_history(run_dir), run_dir.name).items():

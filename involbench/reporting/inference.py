@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from involbench.reporting.plots import plot_kernels
-from involbench.reporting.tables.table import Page, Table
+from involbench.reporting.tables import Page, Table
 from involbench.reporting.units import percent
 from involbench.results.arrays import KernelMaps, Predictions
 from involbench.text import excerpt

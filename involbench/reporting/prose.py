@@ -1,26 +1,32 @@
-"""Sentences for the results of a comparison and its claims."""
+"""Sentences for the results of a comparison, and the notes below its table."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import RenderableType
-from rich.text import Text
-
+from involbench.comparison.diff import Change
 from involbench.comparison.metrics import ACCURACY, Metric
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.pairing import LEVEL
 from involbench.comparison.schema import (
-    ClaimNumbers,
-    ClaimResult,
-    ClaimVerdict,
     Comparison,
     Difference,
     ModelResult,
     ParameterCounts,
+    Summary,
 )
-from involbench.reporting.tables.cells import heading, label, number
-from involbench.text import excerpt, located, seeds
+from involbench.comparison.settings import NONE
+from involbench.reporting.tables.cells import (
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    baseline_of,
+    label,
+    number,
+    sign,
+)
+from involbench.reporting.units import percent
+from involbench.spec.claims import takes_target
+from involbench.text import excerpt, first_of, seeds
 
 _OPERATORS = {"Involution2D": "the involutions", "Conv2D": "the convolutions"}
 
@@ -138,7 +144,7 @@ def _amount(value: float, metric: Metric, plus: bool = False) -> str:
 def _short(value: float, metric: Metric, plus: bool = False) -> str:
     """One decimal is enough for points, unless it would hide that there is a difference."""
     if metric.unit == "percent" and (value == 0 or abs(value) >= 0.001):
-        return f"{100 * value:{'+' if plus else ''}.1f}"
+        return percent(value, 1, plus, unit="")
     return number(value, metric, plus)
 
 
@@ -172,105 +178,206 @@ def _by_part(counts: ParameterCounts) -> str:
     return f", with {operator:,} in {kind}{more}"
 
 
-CLAIMS_VERSION = 1
-"""Of the JSON document."""
-
-_MOST_POINTS = 4
-_CLAIM_UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
+_MOST_LINES = 6
+_MOST_SEEDS = 100
+"""Seeds named in one sentence."""
 
 
-def claim_sentence(claim: ClaimResult) -> str:
-    """The verdict, the claim with its source, and the numbers."""
-    statement = excerpt(claim.says).rstrip(".")
-    text = (
-        f"{claim.verdict.capitalize()}: {statement} ({excerpt(claim.source)}): "
-        f"{claim_numbers(claim)}"
+def collapses(comparison: Comparison) -> list[str]:
+    """A phrase for each model with collapsed runs; one phrase in total for many models."""
+    found = [result for result in comparison.models if result.collapsed_seeds]
+    if len(found) > _MOST_LINES:
+        runs = sum(len(result.collapsed_seeds) for result in found)
+        return [f"{runs} runs collapsed: their accuracy never left chance"]
+    return list(map(_collapse, found))
+
+
+def _collapse(result: ModelResult) -> str:
+    accuracies, collapsed = result.metrics.get(ACCURACY), result.collapsed_seeds
+    known = accuracies.by_seed if accuracies else {}
+    values = sorted(value for value in map(known.get, collapsed) if value is not None)
+    ends = dict.fromkeys(percent(v, 1, unit="") for v in (*values[:1], *values[-1:]))
+    chance = f" ({' to '.join(ends)}%)" if ends else ""
+    return f"{_named(result, collapsed)} {_collapsed(collapsed)}{chance}"
+
+
+def _collapsed(runs: Sequence[int]) -> str:
+    return f"collapsed: {'its' if len(runs) == 1 else 'their'} accuracy never left chance"
+
+
+def lost_then_and_now(change: Change) -> Iterator[str]:
+    """The collapsed and failed seeds of one model in both results trees."""
+    for when, collapsed, failed in (
+        ("then", change.collapsed_then, change.failed_then),
+        ("now", change.collapsed_now, change.failed_now),
+    ):
+        name = f"{label(change.model, change.point)} {when}"
+        if collapsed:
+            yield f"{name}, {_seed_list(collapsed)} {_collapsed(collapsed)}; counted in the means."
+        if failed:
+            yield f"{name}, {_seed_list(failed)} failed."
+
+
+def failures(comparison: Comparison) -> Iterator[str]:
+    """Why the runs of each model failed."""
+    for result in comparison.models:
+        for reason in dict.fromkeys(result.failures.values()):
+            failed = [seed for seed, other in result.failures.items() if other == reason]
+            yield f"{_named(result, failed)} failed: {excerpt(reason)}"
+
+
+def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """Seeds that lack a value for one model of a pair."""
+    for result in comparison.models:
+        found = [result.differences[name] for name in metrics if name in result.differences]
+        missing = {seed for difference in found for seed in difference.missing_seeds}
+        if missing:
+            pair = f"{label(result.model, result.point)} and the baseline"
+            yield f"Not paired because a value is missing: {pair}, {_seed_list(missing)}."
+
+
+def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """Finished seeds that a mean leaves out."""
+    for name in metrics:
+        for result in comparison.models:
+            summary = result.metrics.get(name)
+            if summary is None or summary.n == result.n_finished:
+                continue
+            without = [seed for seed, value in summary.by_seed.items() if value is None]
+            model, title = label(result.model, result.point), metric_called(name).title
+            if takes_target(name):
+                yield f"{model} has no {title} because it never reached it: {_seed_list(without)}."
+            elif summary.n:
+                yield f"No value for the mean {title} of {model}: {_seed_list(without)}."
+
+
+def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """Caveats about intervals and p-values, with the models that each applies to."""
+    for name in metrics:
+        models_by_note: dict[str, list[str]] = {}
+        for result in comparison.models:
+            difference = result.differences.get(name)
+            for note in difference.notes if difference else ():
+                models_by_note.setdefault(note, []).append(label(result.model, result.point))
+        for note, models in models_by_note.items():
+            which = first_of(models, _MOST_LINES)
+            yield f"{which}, {metric_called(name).title}: {note}."
+
+
+def _named(result: ModelResult, runs: Iterable[int]) -> str:
+    return f"{label(result.model, result.point)} {_seed_list(runs)}"
+
+
+def _seed_list(runs: Iterable[int]) -> str:
+    ordered = list(map(str, sorted(runs)))
+    return f"seed{'' if len(ordered) == 1 else 's'} {first_of(ordered, _MOST_SEEDS)}"
+
+
+def verdicts(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
+    """A sentence for each comparison or, for many comparisons, a count of the results."""
+    sentences = [
+        sentence
+        for name in metrics
+        for sentence in _verdicts(comparison, name, weigh=name == metrics[0])
+    ]
+    return [*sentences, *_crossings(comparison)]
+
+
+def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
+    """Collapsed and failed runs, missing values, a legend, and versions."""
+    if not any(result.n_finished for result in comparison.models):
+        return ["No finished run: nothing to compare yet.", *failures(comparison)]
+    counted = _counted(comparison, metrics)
+    lines = [
+        *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
+        *failures(comparison),
+        *unpaired(comparison, metrics),
+        *unmeasured(comparison, metrics),
+        *unusual(comparison, metrics),
+        _legend(comparison, metrics),
+        made_with(comparison),
+    ]
+    return list(dict.fromkeys(lines))  # Two metrics with one title give the same notes.
+
+
+def _counted(comparison: Comparison, metrics: Sequence[str]) -> str:
+    """Whether every collapsed run is counted in the means."""
+    lacking = any(
+        summary.by_seed.get(seed) is None
+        for result, summary in _summaries(comparison, metrics)
+        for seed in result.collapsed_seeds
     )
-    return text if text.endswith("?") else f"{text}."
+    return "counted in the means" + (", where they have a value" if lacking else "")
 
 
-def claims_view(experiments: Mapping[str, Sequence[Comparison]]) -> Iterator[RenderableType]:
-    """A sentence for each claim, by experiment and settings; then a count of the verdicts.
-
-    Args:
-        experiments: Experiment -> the comparison of each group of settings.
-    """
-    if not experiments:
-        yield Text("No claims. To add some, list them under `claims:` in a spec.")
-        return
-    for groups in experiments.values():
-        for comparison in groups:
-            yield Text(heading(comparison), style="bold")
-            yield from (Text(claim_sentence(claim)) for claim in comparison.claims)
-            yield Text()
-    stated = (each for groups in experiments.values() for each in groups if each.is_stated)
-    counts = Counter(claim.verdict for each in stated for claim in each.claims)
-    counted = ", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict))
-    several = any(len(groups) > 1 for groups in experiments.values())
-    yield Text(counted + (", for the settings in the specs." if several else "."))
+def _summaries(
+    comparison: Comparison, metrics: Sequence[str]
+) -> Iterator[tuple[ModelResult, Summary]]:
+    for result in comparison.models:
+        yield from ((result, result.metrics[name]) for name in metrics if name in result.metrics)
 
 
-def claims_document(experiments: Mapping[str, Sequence[Comparison]]) -> dict[str, Any]:
-    """Every number of each claim, for `--json`.
+def made_with(comparison: Comparison) -> str:
+    """Versions and hardware."""
+    found = comparison.environment
+    versions = [
+        f"{key} {' / '.join(values)}"
+        for key, values in found.items()
+        if key not in ("cpu", "device") and values != (NONE,)
+    ]
+    where = f" on {' / '.join(found['device'])}" if "device" in found else ""
+    machine = f" ({' / '.join(found['cpu'])})" if "cpu" in found else ""
+    return f"Made with {', '.join(versions)}{where}{machine}."
 
-    `claims` are for the settings in the specs, `other_settings` for all other runs.
-    """
-    every = [each for groups in experiments.values() for each in groups]
-    document = {"schema_version": CLAIMS_VERSION, "claims": _rows(e for e in every if e.is_stated)}
-    if others := [each for each in every if not each.is_stated]:
-        document["other_settings"] = _rows(others)
-    return document
+
+def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
+    compared = [result for result in comparison.models if name in result.differences]
+    differences = [result.differences[name] for result in compared]
+    if len(compared) <= _MOST_LINES:
+        pairs = [(result, baseline_of(comparison, result)) for result in compared]
+        weights = [(result.model, result.parameters) for result, _ in pairs]
+        sentences = [  # Name the parameters of a model once, unless they differ by point.
+            verdict_sentence(result, other, name, weigh and weights.index(weight) == place)
+            for place, ((result, other), weight) in enumerate(zip(pairs, weights, strict=True))
+            if other
+        ]
+    else:
+        counts = Counter(sign(each, metric_called(name)) for each in differences)
+        results = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
+        sentences = [f"{len(compared)} comparisons in {metric_called(name).title}: {results}."]
+    return [*sentences, *filter(None, [holm_sentence(differences)])]
 
 
-def _rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
+def _crossings(comparison: Comparison) -> list[str]:
+    """Where the order of two models changes in a sweep, if there are enough seeds."""
     return [
-        {
-            "experiment": comparison.experiment,
-            **({"settings": comparison.settings} if comparison.settings else {}),
-            **claim.model_dump(mode="json"),
-        }
-        for comparison in comparisons
-        for claim in comparison.claims
+        f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
+        f"{curve.key} = {_about(crossing.at)}, between {crossing.low:,g} and {crossing.high:,g}"
+        + ("." if crossing.certain else " (no verdict on one side, or on both).")
+        for curve in comparison.curves
+        for crossing in curve.crossings
+        if all(point.interval for point in curve.points)
     ]
 
 
-def claim_numbers(claim: ClaimResult) -> str:
-    """Both means, the margin claimed and, without a verdict, the reason."""
-    metric = metric_called(claim.metric)
-    unlike = len({each.verdict for each in claim.numbers}) > 1
-    points = [
-        _point(each, claim, metric) + (f" ({each.verdict})" if unlike else "")
-        for each in claim.numbers[:_MOST_POINTS]
-    ]
-    if len(claim.numbers) > _MOST_POINTS:
-        points.append(f"and {len(claim.numbers) - _MOST_POINTS} more points")
-    return "; ".join([*points, *filter(None, [_elsewhere(claim), _margin(claim), claim.reason])])
+def _about(value: float) -> str:
+    """Three significant digits: `1,880`."""
+    return f"{float(f'{value:.3g}'):,g}"
 
 
-def _elsewhere(claim: ClaimResult) -> str | None:
-    """The coordinates of the second number, if they differ."""
-    return located("the second", claim.lesser_at) if claim.lesser_at else None
-
-
-def _margin(claim: ClaimResult) -> str | None:
-    if claim.ratio is not None:
-        return f"claimed: at least {claim.ratio:g} times as much"
-    if claim.difference is None:
-        return None
-    metric = metric_called(claim.metric)
-    unit = " points" if metric.unit == "percent" else _CLAIM_UNITS.get(metric.unit, "")
-    scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
-    return f"claimed: at least {scale * claim.difference:g}{unit} more"
-
-
-def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
-    sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
-    unit = _CLAIM_UNITS.get(metric.unit, "")
-    values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
-    text = f"{located(metric.title, each.point)}: {values}"
-    if each.lesser > 0 and claim.ratio is not None:
-        text += f" ({each.greater / each.lesser:.3g} times)"
-    if each.beyond.p is None:
-        return text
-    p = f", p {p_value(each.beyond.p)}" if each.beyond.n > 1 else ""
-    return f"{text}, {seeds(each.beyond.n)}{p}"
+def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
+    """The number of seeds, and how to read the signs."""
+    counts = sorted({result.n_finished for result in comparison.models})
+    ends = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
+    text = f"n = finished seeds ({ends}); ± = standard deviation over seeds"
+    if any(
+        0 < summary.n < result.n_finished for result, summary in _summaries(comparison, metrics)
+    ):
+        text += "; in brackets, the seeds with a value, if fewer"
+    if not any(result.differences for result in comparison.models):
+        return f"{text}."
+    points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
+    return (
+        f"{text}; difference from {comparison.baseline}{points}, paired by seed: "
+        f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
+    )

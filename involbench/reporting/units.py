@@ -1,4 +1,4 @@
-"""Sizes, durations and shares as people read them."""
+"""Sizes, durations, shares and counts as people read them."""
 
 from datetime import timedelta
 
@@ -10,13 +10,11 @@ _STEPS = ((_DAY, "d"), (60 * 60, "h"), (60, "min"), (1, "s"))
 def size(count: int, like: int | None = None) -> str:
     """Bytes with three digits: `512 B`, `1.25 MB`, `87.3 GB`.
 
-    Args:
-        count: Of bytes.
-        like: Give it in this one's unit and with as many digits, without the unit.
+    With `like`, in the unit of that size and with as many digits, without the unit.
     """
-    shown = count if like is None else like
-    scale = 1000 ** _step(shown)
-    large, small = shown / scale >= 99.95 or scale == 1, shown / scale < 9.995
+    model = count if like is None else like
+    scale = 1000 ** _step(model)
+    large, small = model / scale >= 99.95 or scale == 1, model / scale < 9.995
     text = f"{count / scale:.{0 if large else 2 if small else 1}f}"
     return text if like is not None else text + unit_of(count)
 
@@ -57,3 +55,8 @@ def percent(fraction: float | None, digits: int = 2, plus: bool = False, unit: s
     if fraction is None:
         return "n/a"
     return f"{100 * fraction:{'+' if plus else ''}.{digits}f}{unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 run`, `1,024 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

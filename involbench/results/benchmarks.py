@@ -160,8 +160,8 @@ class ModelSizes(Record):
     """Bytes of the saved file, without the optimizer state."""
 
 
-class ModelTimes(Record):
-    """One network at one size of image, among those that were timed in alternation."""
+class TimedModel(Record):
+    """One network at one size of image."""
 
     name: str
     network: str
@@ -172,6 +172,11 @@ class ModelTimes(Record):
     """Tracing, compiling, and the call, at the smallest batch."""
     warm_up_calls: dict[int, int]
     """Batch -> how many calls it took until they got no faster."""
+
+
+class ModelTimes(TimedModel):
+    """A network among those that were timed in alternation."""
+
     seconds: dict[int, tuple[float, ...]]
     """Batch -> seconds of an inference, one value a repeat."""
     step_seconds: tuple[float, ...]

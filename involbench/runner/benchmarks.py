@@ -1,7 +1,7 @@
 """Run benchmarks and exports in separate worker processes."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,10 +33,10 @@ from involbench.workers.benchmark_handlers import (
     time_operator,
     time_steps,
 )
+from involbench.workers.environment import CORES, WorkerResources
 from involbench.workers.handlers import export_run
 from involbench.workers.local import WorkerDied, WorkerProtocol, start_worker
-from involbench.workers.protocol import ModelBenchmark, Notice, Report, TrainedRun
-from involbench.workers.resources import CORES, WorkerResources
+from involbench.workers.protocol import ModelBenchmark, Notice, Show, TrainedRun
 
 ON_TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 """Keras reads the weights of every backend, and exports best from this one."""
@@ -52,7 +52,7 @@ def export_formats(
     forms: Sequence[Format],
     folder: ResultsPath,
     count: int,
-    show: Callable[[Report], None],
+    show: Show,
 ) -> Iterator[tuple[ExportRecord | None, str]]:
     """Write a run's network in each format; see `involbench.export.verification.export`.
 
@@ -86,17 +86,11 @@ def bench_exports(
     threads: Sequence[int],
     repeats: int,
     count: int,
-    show: Callable[[Report], None],
+    show: Show,
 ) -> MeasuredExports:
-    """Export networks in each format, and time them side by side.
+    """Export networks in each format, and time them side by side with each number of threads.
 
-    Args:
-        runs: The networks, with their names in the result.
-        forms: The formats.
-        threads: The numbers of threads to time.
-        repeats: The number of timed repeats.
-        count: The number of test images on which each export is compared with Keras.
-        show: Receives progress.
+    Each export is compared with Keras on `count` test images.
 
     Raises:
         UsageError: A network or its dataset can't be used.
@@ -127,7 +121,7 @@ def _exported(
     forms: Sequence[Format],
     folder: ResultsPath,
     count: int,
-    show: Callable[[Report], None],
+    show: Show,
 ) -> tuple[list[tuple[str, Exported]], list[str]]:
     made, failures = list[tuple[str, Exported]](), list[str]()
     for name, run in runs:
@@ -142,9 +136,7 @@ def _exported(
     return made, failures
 
 
-def _timed(
-    exports: tuple[Exported, ...], threads: int, repeats: int, show: Callable[[Report], None]
-) -> ExportTimes:
+def _timed(exports: tuple[Exported, ...], threads: int, repeats: int, show: Show) -> ExportTimes:
     show(Notice(f"timing with {threads} thread{'' if threads == 1 else 's'}"))
     environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1"}
     resources = WorkerResources("cpu", CORES[:threads])
@@ -161,7 +153,7 @@ little."""
 
 
 def bench_operator(
-    shapes: Sequence[OperatorShape], repeats: int, device: str, show: Callable[[Report], None]
+    shapes: Sequence[OperatorShape], repeats: int, device: str, show: Show
 ) -> list[tuple[OperatorTimes, OperatorMemory]]:
     """Times and memory at each shape; each shape is timed in a new process.
 
@@ -183,7 +175,7 @@ def bench_operator(
     return list(zip(times, memory, strict=True))
 
 
-def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> StepTimes:
+def bench_step(repeats: int, device: str, show: Show) -> StepTimes:
     """Training steps of the keras.io INN with the published layer, with ours, and of its control.
 
     Raises:
@@ -196,13 +188,11 @@ def bench_step(repeats: int, device: str, show: Callable[[Report], None]) -> Ste
 
 
 def bench_models(
-    blocks: Sequence[ModelBenchmark], show: Callable[[Report], None]
+    blocks: Sequence[ModelBenchmark], show: Show
 ) -> tuple[list[ModelsTimes], ModelsMemory]:
     """Times and memory of networks; the memory and each block are measured in a new process.
 
-    Args:
-        blocks: The same networks in each, with another seed.
-        show: Receives progress.
+    The blocks have the same networks, each with another seed.
 
     Raises:
         UsageError: The device does not exist.
@@ -229,7 +219,7 @@ def bench_models(
 
 
 def _measured(
-    request: ModelBenchmark, worker: WorkerProtocol, show: Callable[[Report], None]
+    request: ModelBenchmark, worker: WorkerProtocol, show: Show
 ) -> tuple[ModelBenchmark, ModelsMemory]:
     """The memory of the networks. Batches are halved until they fit in the memory of the device."""
     while True:

@@ -3,8 +3,9 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -16,6 +17,7 @@ from involbench.results.checks import (
     TOPICS,
     Check,
     Examination,
+    Status,
     examine_folder,
     examine_results,
     failing,
@@ -23,17 +25,10 @@ from involbench.results.checks import (
 )
 from involbench.results.record import BACKENDS
 from involbench.runner.plan import resolve_width_matches
-from involbench.spec.expand import expand
-from involbench.spec.load import LoadedSpec
+from involbench.spec.load import LoadedSpec, expand
 from involbench.spec.trial import one_seed_each
-from involbench.workers.backend import (
-    Choice,
-    cannot_be_imported,
-    chosen_backend,
-    examine_choice,
-    unusable,
-)
-from involbench.workers.environment import examine_settings
+from involbench.text import nearest
+from involbench.workers.environment import Choice, chosen_backend, examine_settings
 from involbench.workers.handlers import (
     check_trials,
     examine_backend,
@@ -41,7 +36,7 @@ from involbench.workers.handlers import (
     examine_source,
 )
 from involbench.workers.local import WorkerProtocol, start_worker, working_folder
-from involbench.workers.protocol import Notice, Report, dataset_key
+from involbench.workers.protocol import Notice, Show, dataset_key
 
 _MAIN = ("keras", *BACKENDS, "numpy", "numba", "scikit-learn", "matplotlib")
 _NOT_CHECKED = frozenset({"dev", "cuda"})
@@ -49,23 +44,15 @@ _NOT_CHECKED = frozenset({"dev", "cuda"})
 
 
 def examine_packages(backend: str) -> Iterator[Check]:
-    """The required packages, and the installed extras.
-
-    Args:
-        backend: The backend of Keras; the other backends are not required.
-    """
+    """The required packages, but for other backends than this one, and the installed extras."""
     found = {name: installed(name) for name in _MAIN}
     versions = ", ".join(f"{name} {number}" for name, number in found.items() if number)
-    yield Check(topic="software", name="versions", status="ok", found=versions)
+    yield finding_of("software", "versions", "ok", Message(versions))
     required = requirements()
     if not required:
-        yield Check(
-            topic="software",
-            name="packages",
-            status="warning",
-            found="involbench is not installed, so the versions that it needs are not known",
-            remedy="run pip install . in the folder of its pyproject.toml",
-        )
+        text = "involbench is not installed, so the versions that it needs are not known"
+        remedy = "run pip install . in the folder of its pyproject.toml"
+        yield finding_of("software", "packages", "warning", Message(text, remedy=remedy))
         return
     others = set(BACKENDS) - {backend}
     yield _needed([r for r in required if r.name not in others])
@@ -76,17 +63,12 @@ def _needed(requirements: list[Requirement]) -> Check:
     wrong = [requirement for requirement in requirements if not fits(requirement)]
     if not wrong:
         text = f"all {len(requirements)} are installed, in versions that fit"
-        return Check(topic="software", name="packages", status="ok", found=text)
+        return finding_of("software", "packages", "ok", Message(text))
     names = [f"{r.name} {installed(r.name) or 'is missing'}" for r in wrong]
     # Without numba the operator is slower, with the same results.
-    only_slower = {requirement.name for requirement in wrong} == {"numba"}
-    return Check(
-        topic="software",
-        name="packages",
-        status="warning" if only_slower else "problem",
-        found=f"too old or missing: {', '.join(names)}",
-        remedy=install_command(wrong),
-    )
+    status: Status = "warning" if {r.name for r in wrong} == {"numba"} else "problem"
+    message = Message(f"too old or missing: {', '.join(names)}", remedy=install_command(wrong))
+    return finding_of("software", "packages", status, message)
 
 
 def _extras() -> Check:
@@ -96,13 +78,8 @@ def _extras() -> Check:
     parts = [", ".join(have)] if have else []
     parts += [f"not installed: {', '.join(missing)}"] if missing else []
     unmet = [requirement for extra in missing for requirement in wrong[extra]]
-    return Check(
-        topic="software",
-        name="extras",
-        status="ok",
-        found="; ".join(parts),
-        remedy=install_command(unmet) if unmet else None,
-    )
+    message = Message("; ".join(parts), remedy=install_command(unmet) if unmet else None)
+    return finding_of("software", "extras", "ok", message)
 
 
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
@@ -130,12 +107,7 @@ def gpus_of_the_driver() -> list[str]:
 
 
 def examine_gpus(backend: str, seen: int) -> Check | None:
-    """The GPUs of the driver; a warning if the backend sees none of them.
-
-    Args:
-        backend: The backend of Keras.
-        seen: The number of GPUs that it sees.
-    """
+    """The GPUs of the driver; a warning if the backend sees none of them."""
     present = gpus_of_the_driver()
     if not present:
         return None
@@ -147,27 +119,14 @@ def examine_gpus(backend: str, seen: int) -> Check | None:
         if hidden is not None:
             text += f", because of CUDA_VISIBLE_DEVICES={hidden}"
             remedy = "unset CUDA_VISIBLE_DEVICES"
-    return Check(
-        topic="backend",
-        name="NVIDIA GPU" if len(present) == 1 else "NVIDIA GPUs",
-        status="ok" if seen else "warning",
-        found=text,
-        remedy=remedy,
-    )
-
-
-Show = Callable[[Report], None]
+    name = "NVIDIA GPU" if len(present) == 1 else "NVIDIA GPUs"
+    return finding_of("backend", name, "ok" if seen else "warning", Message(text, remedy=remedy))
 
 
 def examine(loaded: LoadedSpec | None, results: Path, show: Show) -> Examination:
     """Check packages, backend, folders, datasets and an experiment, if given.
 
     Every failure is a finding, even a worker process that dies.
-
-    Args:
-        loaded: The experiment.
-        results: The results folder.
-        show: Receives progress.
 
     Raises:
         UsageError: The working folder does not exist.
@@ -202,15 +161,39 @@ def _backend(
     choice: Choice, worker: WorkerProtocol, show: Show
 ) -> tuple[list[Check], Machine | None]:
     """The findings, and the machine if the backend works."""
-    wrong = unusable(choice)
+    name, chosen = choice.name, f"{choice.name}, {choice.by}"
+    wrong = _unusable(choice)
+    if wrong is None:
+        try:
+            found, machine = worker.call(examine_backend, show)
+        except InvolbenchError as error:
+            remedy = f"KERAS_BACKEND={name} python -c 'import keras' says more; install it anew"
+            wrong = Message(f"{chosen}: it cannot be started: {error}", remedy=remedy)
     if wrong is not None:
-        return [wrong], None
-    try:
-        found, machine = worker.call(examine_backend, show)
-    except InvolbenchError as error:
-        return [cannot_be_imported(choice, str(error))], None
-    gpus = examine_gpus(choice.name, len(machine.hardware.gpus))
-    return [examine_choice(choice), *found, *([gpus] if gpus else [])], machine
+        return [finding_of("backend", "backend", "problem", wrong)], None
+    others = [f"{n} {installed(n)}" for n in BACKENDS if n != name and installed(n)]
+    there = f"; there too: {', '.join(others)}" if others else ""
+    works = Message(f"{name} {installed(name) or ''}, {choice.by}{there}")
+    gpus = examine_gpus(name, len(machine.hardware.gpus))
+    return [
+        finding_of("backend", "backend", "ok", works),
+        *found,
+        *([gpus] if gpus else []),
+    ], machine
+
+
+def _unusable(choice: Choice) -> Message | None:
+    """What is wrong with a backend that there is no use in starting."""
+    name, chosen = choice.name, f"{choice.name}, {choice.by}"
+    if name not in BACKENDS:
+        remedy = f"set KERAS_BACKEND={nearest(name, BACKENDS) or 'tensorflow'}"
+        known = ", ".join(BACKENDS)
+        return Message(f"{name!r}, {choice.by}: it is none of {known}", remedy=remedy)
+    if find_spec(name) is None:
+        there = [each for each in BACKENDS if find_spec(each)]
+        others = f", or set KERAS_BACKEND={there[0]}" if there else ""
+        return Message(f"{chosen}: not installed", remedy=f"pip install {name}{others}")
+    return None
 
 
 def _datasets(worker: WorkerProtocol, show: Show) -> tuple[Check, ...]:
@@ -248,4 +231,4 @@ def _experiment(
     if not faults:
         models = ", ".join(loaded.spec.models)
         text = f"{models} can be built; {len(trials)} trials"
-        yield Check(topic="experiment", name="trials", status="ok", found=text)
+        yield finding_of("experiment", "trials", "ok", Message(text))

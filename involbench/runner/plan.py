@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,8 +11,7 @@ from involbench.results.record import WidthMatch
 from involbench.results.store import Store, ended
 from involbench.results.tree import StoredRun
 from involbench.spec.architectures import Match, Scalable
-from involbench.spec.expand import expand, refuse_trials
-from involbench.spec.load import LoadedSpec
+from involbench.spec.load import LoadedSpec, expand, refuse_trials
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem
@@ -22,13 +21,12 @@ from involbench.workers.protocol import (
     Fault,
     Loaded,
     Notice,
-    Report,
+    Show,
     dataset_key,
     source_key,
 )
 
 Faults = list[tuple[Trial, SettingError]]
-Show = Callable[[Report], None]
 
 # Further costs in multiply-accumulates, of which two CPU cores do about 1e10 in a second: five
 # seconds to build and compile a network, and 0.1 ms for each image.
@@ -68,11 +66,7 @@ def estimated_costs(
 ) -> list[int]:
     """The cost of each trial in multiply-accumulates, the same on every machine.
 
-    Args:
-        trials: Trials of one experiment.
-        loaded: The sizes of each dataset.
-        worker: Builds one network of each kind, without weights.
-        show: Receives progress.
+    The worker builds one network of each kind, without weights.
     """
     show(Notice("starting Keras and counting what each model computes"))
     kinds: dict[str, Trial] = {}
@@ -159,8 +153,11 @@ def _find_width(
         matched = worker.call(match_width, show, trial, reference)
     except SettingError as error:
         return error
-    model = trial.model
-    description = _describe_match(model, match, matched)
+    model, unit = trial.model, "MACs" if match.macs else "trainable parameters"
+    description = (
+        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} from "
+        f"the {matched.budget:,} of {match.model}"
+    )
     if abs(matched.excess) > TOLERANCE:
         return SettingError(
             f"models.{model}.match",
@@ -186,14 +183,6 @@ def _reference_trial(
             "the sweep",
         )
     return others[0]
-
-
-def _describe_match(model: str, match: Match, matched: WidthMatch) -> str:
-    unit = "trainable parameters" if match.what == "parameters" else "MACs"
-    return (
-        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} from "
-        f"the {matched.budget:,} of {match.model}"
-    )
 
 
 @dataclass(frozen=True)
@@ -238,9 +227,11 @@ def plan(
     for remark in dict.fromkeys(remark for each in loaded.values() for remark in each.remarks):
         show(Notice.of(remark.message, warning=remark.warning))
     faults += missing
-    planned = [
-        _planned(trial, loaded[trial.data], store, show) for trial in trials if trial.data in loaded
-    ]
+    planned = list[PlannedTrial]()
+    for trial in (trial for trial in trials if trial.data in loaded):
+        run_id = trial.run_id(loaded[trial.data].fingerprint)
+        record = ended(store.run_dir(run_id), trial, lambda text: show(Notice(text)))
+        planned.append(PlannedTrial(trial, run_id, record is not None))
     if force or not all(item.finished for item in planned):
         show(Notice("starting Keras and building each model once"))
         kinds = one_seed_each([item.trial for item in planned])
@@ -284,12 +275,6 @@ def _load(
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]
 
 
-def _planned(trial: Trial, loaded: Loaded, store: Store, show: Show) -> PlannedTrial:
-    run_id = trial.run_id(loaded.fingerprint)
-    record = ended(store.run_dir(run_id), trial, lambda text: show(Notice(text)))
-    return PlannedTrial(trial, run_id, record is not None)
-
-
 def _faults_of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:
     return [(trials[each.trial], SettingError(each.key, each.reason, each.names)) for each in found]
 
@@ -315,12 +300,7 @@ class Estimate:
 
 
 def estimate(todo: Sequence[PlannedTrial], runs: Sequence[StoredRun]) -> Estimate:
-    """Sum the median times of finished runs that differ from the trials only in their seed.
-
-    Args:
-        todo: The trials to run.
-        runs: Runs of the same experiment.
-    """
+    """Sum the median times of finished runs that differ from the trials only in their seed."""
     earlier: dict[str, list[StoredRun]] = {}
     for run in runs:
         if run.record.status == "finished" and run.record.data is not None:

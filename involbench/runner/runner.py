@@ -85,9 +85,7 @@ Item = TypeVar("Item")
 class TrialQueue(Generic[Item]):
     """The trials that are left, shared by the threads of all workers.
 
-    Args:
-        items: The trials.
-        order: Sort key; evaluated on every `take`. Of equal items, the earlier one is taken.
+    `order` is the sort key, evaluated on every `take`. Of equal items, the earlier one is taken.
     """
 
     def __init__(self, items: Iterable[Item], order: Callable[[Item], Any]) -> None:
@@ -143,17 +141,8 @@ class _Entry:
 def _entries(todo: Sequence[PlannedTrial]) -> Iterator[_Entry]:
     places: dict[int, int] = {}
     for index, item in enumerate(todo, start=1):
-        trial = item.trial
-        place = places.setdefault(trial.seed, len(places))
-        started = TrialStarted(trial, index, len(todo))
-        yield _Entry(item, started, place)
-
-
-@dataclass(frozen=True)
-class _WorkerDone:
-    """A worker has nothing more to do; with the exception that ended its thread, if any."""
-
-    error: BaseException | None = None
+        started = TrialStarted(item.trial, index, len(todo))
+        yield _Entry(item, started, places.setdefault(item.trial.seed, len(places)))
 
 
 @dataclass
@@ -179,7 +168,8 @@ class Runner:
     since: float
     force: bool = False
     fail_fast: bool = False
-    _events: "SimpleQueue[Event | _WorkerDone]" = field(default_factory=SimpleQueue)
+    _events: "SimpleQueue[Event | BaseException | None]" = field(default_factory=SimpleQueue)
+    """The events of all workers; at the end of each, the exception that ended it, or None."""
     _took: dict[str, float] = field(default_factory=dict)
     """Seconds of the last trial of each kind."""
 
@@ -214,12 +204,12 @@ class Runner:
         """The events until all workers are done."""
         while workers:
             event = self._events.get()
-            if not isinstance(event, _WorkerDone):
+            if isinstance(event, BaseException):
+                raise event
+            if event is None:
+                workers -= 1
+            else:
                 yield event
-                continue
-            workers -= 1
-            if event.error is not None:
-                raise event.error
 
     def _count(self, seed: int, left: Counter[int], planned: list[PlannedTrial]) -> None:
         """After the last trial of a seed, report the seed."""
@@ -232,7 +222,7 @@ class Runner:
 
     def _work(self, worker: WorkerProtocol, queue: TrialQueue[_Entry]) -> None:
         """The thread of one worker: trial after trial."""
-        done = _WorkerDone()
+        done: BaseException | None = None
         try:
             while (entry := queue.take()) is not None:
                 try:
@@ -250,7 +240,7 @@ class Runner:
         except WorkerStopped:
             pass
         except BaseException as error:
-            done = _WorkerDone(error)
+            done = error
         self._events.put(done)
 
     def _run_trial(self, worker: WorkerProtocol, entry: _Entry) -> RunRecord | None:

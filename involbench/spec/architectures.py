@@ -1,5 +1,7 @@
-"""The architectures that a spec may name: a pydantic model of each registered one."""
+"""The operators and architectures that a spec may name: pydantic types from the registry."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -10,17 +12,109 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializeAsAny,
     TypeAdapter,
+    ValidationError,
     create_model,
     model_validator,
 )
 from pydantic_core import CoreSchema
 
 from involbench import registry
-from involbench.schema_types import Name, StrictModel, problem, problems_below
-from involbench.spec.operators import channel_faults
-from involbench.text import KeyPath
+from involbench.registry import operators
+from involbench.schema_types import (
+    Name,
+    StrictModel,
+    normalize_name,
+    problem,
+    problems_below,
+    spelled_out,
+    unknown_key,
+)
+from involbench.text import KeyPath, describe, suggest
 
 _ONE = {"minProperties": 1, "maxProperties": 1}
+
+
+@dataclass(frozen=True)
+class _JsonSchema:
+    """Writes the JSON Schema on demand, so that what is registered later is in it."""
+
+    write: Callable[[GetJsonSchemaHandler], dict[str, Any]]
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.write(handler)
+
+
+def _checked_operator(value: Any) -> Any:
+    """The operator, as its name alone where it has no arguments, so that equal trials are equal."""
+    given = normalize_name(value, "an operator")
+    known, name = operators(), given.get("name")
+    if not isinstance(name, str) or name not in known:
+        text = wrong_name("operator", given, "name", list(known))
+        raise problems_below([(("name",) if value is given else (), text)])
+    rest = {key: item for key, item in given.items() if key != "name"}
+    try:
+        checked = known[name].arguments.model_validate(rest)
+    except ValidationError as error:
+        unknown = unknown_key(list(known[name].arguments.model_fields))
+        wrong = [
+            (each["loc"], unknown if each["type"] == "extra_forbidden" else each["msg"])
+            for each in error.errors()
+        ]
+        places = {key: place for place, key in enumerate(rest)}
+        wrong.sort(key=lambda each: places.get(each[0][0], len(places)))
+        raise problems_below(wrong) from None
+    return {"name": name, **{key: getattr(checked, key) for key in rest}} if rest else name
+
+
+def wrong_name(what: str, given: dict[str, Any], key: str, names: list[str]) -> str:
+    """What is wrong with a key that is to have one of the names."""
+    if key not in given:
+        return f"missing; this key is required: one of {', '.join(names)}"
+    name = given[key]
+    if not isinstance(name, str):
+        return f"expected one of {', '.join(names)}, got {describe(name)}"
+    return f"unknown {what} {name!r}; {suggest(name, names)}"
+
+
+def _operator_schema(handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    with_arguments = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": name, "description": "The operator."},
+                **_properties(name),
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        }
+        for name in operators()
+    ]
+    return {"anyOf": [{"type": "string", "enum": list(operators())}, *with_arguments]}
+
+
+def _properties(name: str) -> dict[str, Any]:
+    """The schema of each argument; without a default, for an architecture may have its own."""
+    about = f"Argument of the layer for {name}; see docs/models.md."
+    properties = operators()[name].arguments.model_json_schema().get("properties", {})
+    return {
+        key: {"description": about}
+        | {word: rule for word, rule in rules.items() if word not in ("default", "title")}
+        for key, rules in properties.items()
+    }
+
+
+OperatorSpec = Annotated[
+    str | dict[str, Any],
+    BeforeValidator(_checked_operator),
+    _JsonSchema(_operator_schema),
+    Field(
+        description="What looks at the neighbourhood of each pixel: a name, or a mapping with its "
+        "name and its arguments, such as {name: involution, reduction_ratio: 2}."
+    ),
+]
+"""An operator: a name, or a mapping with a name and arguments."""
 
 
 class Match(StrictModel, json_schema_extra=_ONE):
@@ -46,24 +140,6 @@ class Match(StrictModel, json_schema_extra=_ONE):
         return "parameters" if self.parameters else "macs"
 
 
-def match_fault(name: str, matches: dict[str, Any]) -> str | None:
-    """What is wrong with a model's budget.
-
-    Args:
-        name: The model's.
-        matches: Of each model of the spec, its `Match` or None.
-    """
-    match = matches[name]
-    if match is None:
-        return None
-    other = match.model
-    if other == name:
-        return "a model cannot match itself"
-    if other not in matches:
-        return f"{other!r} is not one of the models"
-    return f"{other!r} is matched to another model itself" if matches[other] else None
-
-
 class Architecture(StrictModel):
     """Base of the architectures; `architecture` is the name that the spec uses."""
 
@@ -74,11 +150,6 @@ class Architecture(StrictModel):
     def registered(self) -> registry.Architecture:
         """What the registry knows of it."""
         return registry.architectures()[self.architecture]
-
-    @property
-    def any_image_size(self) -> bool:
-        """Whether its weights fit images of every size."""
-        return self.registered.any_image_size
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -92,7 +163,8 @@ class Architecture(StrictModel):
         # Before the width that matches is known, nothing can be checked.
         if getattr(self, "match", None) or not channels:
             return {}
-        faults = channel_faults(getattr(self, "operator", "none"), channels)
+        given = spelled_out(getattr(self, "operator", "none"))
+        faults = operators()[given["name"]].check(given, channels)
         return {("operator", key): text for key, text in faults.items()}
 
     def __reduce__(self) -> Any:
@@ -142,25 +214,21 @@ def _spec_of(known: registry.Architecture) -> type[Architecture]:
 
 
 @cache
-def _union(specs: tuple[type[Architecture], ...]) -> TypeAdapter[Architecture]:
+def _union_of(specs: tuple[type[Architecture], ...]) -> TypeAdapter[Architecture]:
     union: Any = Annotated[reduce(or_, specs), Field(discriminator="architecture")]
     return TypeAdapter(union)
 
 
+def _union() -> TypeAdapter[Architecture]:
+    return _union_of(tuple(architecture_specs().values()))
+
+
 def _checked(value: Any) -> Architecture:
-    if isinstance(value, Architecture):
-        return value
-    return _union(tuple(architecture_specs().values())).validate_python(value)
+    return value if isinstance(value, Architecture) else _union().validate_python(value)
 
 
-class _FromTheRegistry:
-    """Writes the JSON Schema when it is asked, so that architectures registered later are in it."""
-
-    @staticmethod
-    def __get_pydantic_json_schema__(
-        core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return handler(_union(tuple(architecture_specs().values())).core_schema)
-
-
-ModelSpec = Annotated[SerializeAsAny[Architecture], BeforeValidator(_checked), _FromTheRegistry()]
+ModelSpec = Annotated[
+    SerializeAsAny[Architecture],
+    BeforeValidator(_checked),
+    _JsonSchema(lambda handler: handler(_union().core_schema)),
+]

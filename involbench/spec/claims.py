@@ -85,13 +85,9 @@ def claim_faults(
     sweep: Mapping[str, Sequence[Any]],
     conditions: Sequence[str] = (),
 ) -> list[tuple[KeyPath, str]]:
-    """What is wrong with claims about models, points and conditions that there are not.
+    """What is wrong with claims that are valid in themselves, for the models of a spec.
 
-    Args:
-        claims: Each valid in itself.
-        models: The names of the spec's models.
-        sweep: The spec's sweep.
-        conditions: The names of those that it evaluates the models under.
+    A claim may be about models, points of the sweep and conditions that there are not.
     """
     names, found = list(models), list[tuple[KeyPath, str]]()
     for index, claim in enumerate(claims):
@@ -117,7 +113,8 @@ def _metric_fault(metric: str, conditions: Sequence[str]) -> str:
     _, at, condition = metric.partition("@")
     if takes_target(metric) or not at or condition in conditions:
         return target_fault(metric)
-    return f"{condition} is not evaluated; {_evaluated(condition, conditions)}"
+    hint = suggest(condition, conditions) if conditions else "this spec has no evaluate"
+    return f"{condition} is not evaluated; {hint}"
 
 
 def _point_faults(
@@ -126,16 +123,9 @@ def _point_faults(
     found = list[tuple[KeyPath, str]]()
     for key, value in point.items():
         if key not in sweep:
-            found.append(((*place, key), f"not swept; {_swept(key, sweep)}"))
+            hint = suggest(key, list(sweep)) if sweep else "this spec has no sweep"
+            found.append(((*place, key), f"not swept; {hint}"))
         elif value not in sweep[key]:
             text = f"expected one of the sweep's values, got {describe(value)}"
             found.append(((*place, key), text))
     return found
-
-
-def _evaluated(condition: str, conditions: Sequence[str]) -> str:
-    return suggest(condition, conditions) if conditions else "this spec has no evaluate"
-
-
-def _swept(key: str, sweep: Mapping[str, Sequence[Any]]) -> str:
-    return suggest(key, list(sweep)) if sweep else "this spec has no sweep"

@@ -1,6 +1,7 @@
-"""A spec's file and what was set on the command line -> a valid experiment."""
+"""From the file of a spec, or a network named on the command line, to trials."""
 
 from collections.abc import Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
@@ -9,14 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from involbench.errors import SpecError
+from involbench.errors import SpecError, UsageError
+from involbench.registry import architectures
 from involbench.regular_file import open_regular
 from involbench.spec.messages import problems_of
-from involbench.spec.overrides import apply_overrides
+from involbench.spec.overrides import apply_overrides, with_assignments
 from involbench.spec.schema import ExperimentSpec, baseline_fault
-from involbench.spec.sweep import MAX_TRIALS, sweep_problems
+from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, points, sweep_problems
+from involbench.spec.trial import Trial, one_seed_each, relevant_coordinates
 from involbench.spec.yaml import Document, NotYaml, Problem, parse
-from involbench.spec.yaml_edit import with_assignments
 from involbench.text import KeyPath, describe, nearest
 
 BUILT_IN = "built-in digits"
@@ -48,7 +50,12 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
             problem, each with its place, the line it is in, and what was expected.
     """
     shown = BUILT_IN if path is None else str(path)
-    source = _decoded(_read(path), shown)
+    content = _read(path)
+    try:
+        source = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SpecError(f"{shown}:{line}: not UTF-8 text; save the file as UTF-8") from None
     document, problems = _document(source, shown)
     problems += apply_overrides(document, overrides)
     spec, invalid = _validated(document.value)
@@ -57,7 +64,9 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     problems += [p for p in found if p.at_key or not _follows(p.path, unread, document)]
     document.refuse(problems)
     assert spec is not None  # else there was a problem
-    _check_size(spec, shown)
+    trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
+    if trials > MAX_TRIALS:
+        raise SpecError(f"{shown}: {trials} trials; an experiment has at most {MAX_TRIALS}")
     return LoadedSpec(spec, with_assignments(source, document.assigned), shown, document)
 
 
@@ -68,7 +77,10 @@ def _read(path: Path | None) -> bytes:
         with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        near = nearest(path.name, _names_beside(path))
+        names = list[str]()
+        with suppress(OSError):
+            names = sorted(entry.name for entry in path.parent.iterdir())
+        near = nearest(path.name, names)
         remedy = f"did you mean {path.parent / near}?" if near else "check the path"
         raise SpecError(f"{path}: no such file; {remedy}") from None
     except IsADirectoryError:
@@ -78,21 +90,6 @@ def _read(path: Path | None) -> bytes:
     if len(content) > MAX_BYTES:
         raise SpecError(f"{path}: larger than 256 KiB, too large to be an experiment")
     return content
-
-
-def _names_beside(path: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in path.parent.iterdir())
-    except OSError:
-        return []
-
-
-def _decoded(content: bytes, shown: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"{shown}:{line}: not UTF-8 text; save the file as UTF-8") from None
 
 
 def _document(source: str, shown: str) -> tuple[Document, list[Problem]]:
@@ -117,7 +114,13 @@ def _validated(values: dict[str, Any]) -> tuple[ExperimentSpec | None, list[Prob
     try:
         return ExperimentSpec.model_validate(values), []
     except ValidationError as error:
-        return None, problems_of(error) + _hidden_baseline_problem(values)
+        problems = problems_of(error)
+    # pydantic does not look at the baseline when one of the models is wrong.
+    models, baseline = values.get("models"), values.get("baseline")
+    if isinstance(models, dict) and isinstance(baseline, str):
+        fault = baseline_fault(baseline, list(models))
+        problems += [Problem(("baseline",), fault)] if fault else []
+    return None, problems
 
 
 def _follows(path: KeyPath, unread: Set[KeyPath], document: Document) -> bool:
@@ -128,16 +131,120 @@ def _follows(path: KeyPath, unread: Set[KeyPath], document: Document) -> bool:
     return path in unread or (path[:-1] in unread and path not in document.values)
 
 
-def _hidden_baseline_problem(values: dict[str, Any]) -> list[Problem]:
-    """A wrong baseline, which pydantic does not look at when one of the models is wrong."""
-    models, baseline = values.get("models"), values.get("baseline")
-    if not isinstance(models, dict) or not isinstance(baseline, str):
-        return []
-    fault = baseline_fault(baseline, list(models))
-    return [Problem(("baseline",), fault)] if fault else []
+def adhoc_trial(text: str) -> tuple[str, Trial]:
+    """A network for 32x32 colour images of ten classes, and what to call it.
+
+    Args:
+        text: An architecture's name, or what a spec has below a model's name:
+            `{architecture: rednet, depth: 26}`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    given = _mapping(text) if text.lstrip().startswith("{") else {"architecture": text}
+    values = {"name": "bench", "data": {"dataset": "digits"}, "models": {"model": given}}
+    try:
+        spec = ExperimentSpec.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(problem.message for problem in problems_of(error))
+        raise UsageError(f"{text}: {problems}") from None
+    rest = (
+        "-".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in given.items()
+        if key != "architecture"
+    )
+    return " ".join([given["architecture"], *rest]), _one_of_each_model(spec, {}, 0)[0]
 
 
-def _check_size(spec: ExperimentSpec, shown: str) -> None:
-    trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
-    if trials > MAX_TRIALS:
-        raise SpecError(f"{shown}: {trials} trials; an experiment has at most {MAX_TRIALS}")
+def is_architecture(text: str) -> bool:
+    """Whether it is what `adhoc_trial` takes."""
+    return text.lstrip().startswith("{") or text in architectures()
+
+
+def near_architecture(text: str) -> str | None:
+    """The architecture whose name is nearest to a text, if one is near."""
+    return nearest(text, architectures())
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        value = parse(text).value
+    except NotYaml as error:
+        raise UsageError(f"{text}: no YAML: {error}") from None
+    if not isinstance(value, dict) or "architecture" not in value:
+        raise UsageError(f"{text}: expected a mapping such as {{architecture: rednet, depth: 26}}")
+    return value
+
+
+def expand(loaded: LoadedSpec) -> list[Trial]:
+    """All trials, seed by seed, then point by point of the sweep, then model by model.
+
+    A swept key of one model does not concern the others: their trials carry a `point` without
+    it and are listed once. The order and the trials depend on nothing but the spec.
+
+    Raises:
+        SpecError: An operator does not fit the channels of its layers.
+    """
+    as_given = loaded.spec.model_dump(exclude_unset=True)
+    experiments = [
+        (point, ExperimentSpec.model_validate(at_point(as_given, point)))
+        for point in points(loaded.spec.sweep)
+    ]
+    trials: dict[str, Trial] = {}
+    for seed in loaded.spec.seeds:
+        for point, experiment in experiments:
+            for trial in _one_of_each_model(experiment, point, seed):
+                settings = trial.model_dump_json(exclude={"point"})
+                trials.setdefault(settings, trial)
+    found = list(trials.values())
+    refuse_trials(
+        loaded,
+        found,
+        [
+            (trial, Problem(("models", trial.model, *path), text))
+            for trial in one_seed_each(found)
+            for path, text in trial.architecture.misfits.items()
+        ],
+    )
+    return found
+
+
+def refuse_trials(
+    loaded: LoadedSpec, trials: Sequence[Trial], found: Sequence[tuple[Trial, Problem]]
+) -> None:
+    """Raise one `SpecError` with what is wrong with trials, if anything is.
+
+    Each problem stands at the key that it is about, or at the swept values that bring it.
+    """
+
+    def concerned(problem: Problem) -> list[Point]:
+        """The points of the trials that could have it: of its model, if it is about one."""
+        model = problem.path[1] if problem.path[:1] == ("models",) else None
+        return [trial.point for trial in trials if model in (None, trial.model)]
+
+    with_it: dict[Problem, list[Point]] = {}
+    for trial, problem in found:
+        with_it.setdefault(problem, []).append(trial.point)
+    loaded.document.refuse(
+        [
+            each
+            for problem, bad in with_it.items()
+            for each in blamed(problem, bad, concerned(problem), loaded.spec.sweep)
+        ]
+    )
+
+
+def _one_of_each_model(experiment: ExperimentSpec, point: Point, seed: int) -> list[Trial]:
+    return [
+        Trial(
+            experiment=experiment.name,
+            model=model,
+            architecture=architecture,
+            data=experiment.data,
+            training=experiment.training,
+            evaluate=experiment.evaluate,
+            seed=seed,
+            point=relevant_coordinates(point, model),
+        )
+        for model, architecture in experiment.models.items()
+    ]

@@ -1,26 +1,17 @@
 """What pydantic finds wrong, in the words of someone who writes YAML."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from involbench.spec.architectures import Match, architecture_specs
-from involbench.spec.claims import Claim, Margin
-from involbench.spec.schema import DataSpec, EvaluateSpec, ExperimentSpec, TrainingSpec, keys_of
+from involbench.spec.architectures import architecture_specs, wrong_name
+from involbench.spec.schema import ExperimentSpec, keys_of, only_for_datasets
 from involbench.spec.yaml import Problem
 from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
 
-_SECTIONS: dict[KeyPath, type[BaseModel]] = {
-    (): ExperimentSpec,
-    ("data",): DataSpec,
-    ("training",): TrainingSpec,
-    ("evaluate",): EvaluateSpec,
-}
-_LISTED: dict[KeyPath, type[BaseModel]] = {("claims",): Claim, ("claims", "by"): Margin}
-"""Sections of which there are several, with the key path to them without the places in lists."""
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -42,6 +33,8 @@ _EXPECTED = {
     "too_short": "at least {min_length} entry",
     "too_long": "at most {max_length} entries",
 }
+_UNQUOTED = ("int_type", "float_type", "bool_type")
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false")
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
@@ -56,30 +49,28 @@ def _follows(details: ErrorDetails) -> bool:
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    path, tag = _untagged(details["loc"])
+    path: KeyPath = details["loc"]
+    tag = None
+    if path[:1] == ("models",) and len(path) > 2 and path[2] in architecture_specs():
+        # pydantic puts the architecture behind the name of the model.
+        path, tag = (*path[:2], *path[3:]), str(path[2])
     if path[-1:] == ("[key]",):
         return Problem(path[:-1], _expected(details), at_key=True)
     kind = details["type"]
-    if kind == "extra_forbidden":
-        return Problem(path, _unknown_key(path, tag, _known(path, tag)), at_key=True)
-    if kind == "unknown_key":
-        return Problem(path, _unknown_key(path, tag, details["ctx"]["known"]), at_key=True)
+    if kind in ("extra_forbidden", "unknown_key"):
+        known = details["ctx"]["known"] if kind == "unknown_key" else _known(path, tag)
+        return Problem(path, _unknown_key(path, tag, known), at_key=True)
     if kind == "spec":
         return Problem(path, details["msg"])
     if kind == "missing":
         return Problem(path, "missing; this key is required")
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        return _architecture(path, details["input"])
+        names = list(architecture_specs())
+        text = wrong_name("architecture", details["input"], "architecture", names)
+        return Problem((*path, "architecture"), text)
     if kind == "literal_error":
         return Problem(path, _choice(details))
     return Problem(path, _expected(details))
-
-
-def _untagged(loc: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
-    """The key path, without the architecture that pydantic puts behind a model's name."""
-    if loc[:1] == ("models",) and len(loc) > 2 and loc[2] in architecture_specs():
-        return (*loc[:2], *loc[3:]), str(loc[2])
-    return loc, None
 
 
 def _expected(details: ErrorDetails) -> str:
@@ -92,32 +83,41 @@ def _expected(details: ErrorDetails) -> str:
         text = f"empty; expected {what.format(**details.get('ctx', {}))}"
     elif given is None:
         text += "; give a value or leave the key out"
-    elif _quoted_number(details["type"], given):
+    elif details["type"] in _UNQUOTED and isinstance(given, str) and _NUMBER.fullmatch(given):
         text += "; drop the quotes"
     elif details["type"] == "string_type" and isinstance(given, int | float):
         text += "; put it in quotes"
     return text
 
 
-def _quoted_number(kind: str, given: Any) -> bool:
-    if kind not in ("int_type", "float_type", "bool_type") or not isinstance(given, str):
-        return False
-    return re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false", given) is not None
-
-
 def _known(path: KeyPath, tag: str | None) -> list[str]:
     """The keys that could stand where an unknown one does."""
     around = tuple(part for part in path[:-1] if isinstance(part, str))
-    section = architecture_specs()[tag] if tag else {**_SECTIONS, **_LISTED}[around]
-    if tag and len(path) > 3:  # The one mapping that architectures have.
-        section = Match
+    if not tag and (
+        keys := [str(key[-1]) for key in keys_of(ExperimentSpec) if key[:-1] == around]
+    ):
+        return keys
+    section: type[BaseModel] = architecture_specs()[tag] if tag else ExperimentSpec
+    for part in path[2 if tag else 0 : -1]:
+        if isinstance(part, str):
+            section = next(_models_in(section.model_fields[part].annotation))
     return [name for name in section.model_fields if name != "architecture" or not tag]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _unknown_key(path: KeyPath, tag: str | None, known: Sequence[str]) -> str:
     if tag and not known:
         return f"unknown key; {tag if len(path) == 3 else 'this operator'} has no arguments"
     name = str(path[-1])
+    of_another = only_for_datasets(name) if path[:-1] == ("data",) else None
+    if of_another:
+        return of_another
     place = _elsewhere(path, tag, name)
     if place is None and nearest(name, known) is None:
         place = _elsewhere(path, tag, nearest(name, {str(key[-1]) for key in _all_keys(tag)}))
@@ -136,24 +136,9 @@ def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:
     return (keys_of(architecture_specs()[tag]) if tag else ()) + keys_of(ExperimentSpec)
 
 
-def _architecture(path: KeyPath, given: Any) -> Problem:
-    names = list(architecture_specs())
-    if "architecture" not in given:
-        return Problem(
-            (*path, "architecture"), f"missing; this key is required: one of {', '.join(names)}"
-        )
-    name = given["architecture"]
-    if not isinstance(name, str):
-        text = f"expected one of {', '.join(names)}, got {describe(name)}"
-    else:
-        text = f"unknown architecture {name!r}; {suggest(name, names)}"
-    return Problem((*path, "architecture"), text)
-
-
 def _choice(details: ErrorDetails) -> str:
-    given, key = details["input"], details["loc"][-1]
+    given = details["input"]
     names = re.findall(r"'([^']*)'", details["ctx"]["expected"])
     if isinstance(given, str) and names:
-        what = f"dataset {given!r}" if key == "dataset" else repr(given)
-        return f"unknown {what}; {suggest(given, names)}"
+        return f"unknown {given!r}; {suggest(given, names)}"
     return f"expected {details['ctx']['expected'].replace(chr(39), '')}, got {describe(given)}"

@@ -90,9 +90,8 @@ class OptimizerSpec(StrictModel, extra="allow", json_schema_extra=_describe_argu
             text = f"unknown optimizer {self.name!r}; {suggest(self.name, list(OPTIMIZERS))}"
             raise problems_below([(("name",), text)])
         extra = self.model_extra or {}
-        faults = {key: _fault(key, value, taken) for key, value in extra.items()}
-        wrong = [((key,), fault) for key, fault in faults.items() if fault]
-        if wrong:
+        found = (((key,), _fault(key, value, taken)) for key, value in extra.items())
+        if wrong := [(path, fault) for path, fault in found if fault]:
             raise problems_below(wrong)
         for key, value in extra.items():  # 1 and 1.0 are the same setting, so the same trial
             extra[key] = float(value) if type(value) is int and key not in WHOLE_NUMBERS else value

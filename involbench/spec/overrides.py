@@ -1,10 +1,24 @@
-"""`-S/--set KEY=VALUE`, and setting one key of a raw spec."""
+"""`-S/--set KEY=VALUE`: setting keys in a raw spec, and in the text of its file.
 
-from collections.abc import Sequence
+In the text, comments and everything else stay as they are. The new value is written where the old
+one stands, or behind the last key of its mapping. The result is read again. Where it does not say
+what it should, as with an alias, the mapping around it is written anew, and in the end the whole
+file below its first comment.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import reduce
+from itertools import takewhile
+from math import inf
+from operator import getitem
 from typing import Any
 
+import yaml
+
 from involbench.schema_types import spelled_out
-from involbench.spec.yaml import Document, NotYaml, Problem, parse_value
+from involbench.spec.yaml import Document, NotYaml, Problem, SpecLoader, parse, parse_value
 from involbench.text import KeyPath, describe, dotted
 
 EVERY = "*"
@@ -103,3 +117,131 @@ def _relabel(document: Document, path: tuple[str, ...], label: str) -> None:
         places[path] = label
         for length in range(1, len(path)):
             places.setdefault(path[:length], label)
+
+
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_COLON = re.compile(r"\s*:")
+_ALIAS = re.compile(r"\s*\*[^\s,\[\]{}]+")
+_CONTENT = (
+    yaml.ScalarToken,
+    yaml.AliasToken,
+    yaml.AnchorToken,
+    yaml.TagToken,
+    yaml.ValueToken,
+    yaml.BlockEntryToken,
+    yaml.FlowMappingEndToken,
+    yaml.FlowSequenceEndToken,
+)
+"""Tokens that stand for characters of the text; the end of a block stands for none."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes each value so that the spec's own loader reads it as the same."""
+
+    yaml_implicit_resolvers = SpecLoader.yaml_implicit_resolvers
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(  # A string of several lines keeps to one, with its breaks escaped.
+    str,
+    lambda dumper, value: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", value, style='"' if _BREAK.search(value) else None
+    ),
+)
+
+
+def with_assignments(source: str, assignments: Iterable[tuple[tuple[str, ...], Any]]) -> str:
+    """The text of a spec, without faults, in which values are set at key paths one by one."""
+    values = parse(source).value
+    for path, value in assignments:
+        values = assigned(values, path, value)
+        source = _with_value(source, path, values)
+    return source
+
+
+def _with_value(source: str, path: tuple[str, ...], wanted: dict[str, Any]) -> str:
+    """The text that says what is `wanted`, which differs from what it says only at the path."""
+    for length in range(len(path), 0, -1):
+        new = _written(source, path[:length], reduce(getitem, path[:length], wanted))
+        with suppress(NotYaml):
+            if new is not None and (found := parse(new)).value == wanted and not found.problems:
+                return new
+    # The whole, below the comment that the text begins with.
+    lines = source.splitlines(keepends=True)
+    head = "".join(takewhile(lambda line: line.startswith("#") or not line.strip(), lines))
+    whole: str = yaml.dump(wanted, Dumper=_Dumper, **_STYLE, default_flow_style=None)
+    return head + whole
+
+
+def _written(source: str, path: tuple[str, ...], value: Any) -> str | None:
+    """The text with a value at a path; None where there is no mapping to put it into."""
+    root = yaml.compose(source, SpecLoader)
+    mapping = root
+    for part in path[:-1]:
+        mapping = dict(_items(mapping)).get(part, (None, None))[1]
+    if not isinstance(mapping, yaml.MappingNode):
+        return None
+    known = dict(_items(mapping)).get(path[-1])
+    if known is None:
+        return _inserted(source, mapping, path[-1], value)
+    key, old = known
+    colon = _COLON.match(source, key.end_mark.index)
+    if colon is None:
+        return None
+    if alias := _ALIAS.match(source, colon.end()):  # Its node is the one that it stands for.
+        between, end = "", alias.end()
+    else:
+        between = source[colon.end() : old.start_mark.index].rstrip()
+        end = max(colon.end(), _end_before(source, old.end_mark.index))
+    return f"{source[: colon.end()]} {_flow(value)}{between}{source[end:]}"
+
+
+def _inserted(source: str, mapping: yaml.MappingNode, key: str, value: Any) -> str:
+    """The text with one key more behind the others of a mapping."""
+    line = f"{_flow(key)}: {_flow(value)}"
+    if not mapping.value:
+        place = mapping.start_mark.index + 1
+        return f"{source[:place]}{line}{source[place:]}"
+    place = _end_before(source, mapping.end_mark.index - bool(mapping.flow_style))
+    if mapping.flow_style:
+        return f"{source[:place]}, {line}{source[place:]}"
+    found = _BREAK.search(source, place)
+    place = found.start() if found else len(source)
+    first = mapping.value[0][0].start_mark
+    indent = source[first.index - first.column : first.index]
+    newline = (_BREAK.search(source) or ["\n"])[0]
+    return f"{source[:place]}{newline}{indent}{line}{source[place:]}"
+
+
+def _end_before(source: str, last: int) -> int:
+    """The end of the last token that ends there or before, without the comments behind it."""
+    found = last
+    for token in yaml.scan(source, SpecLoader):
+        if isinstance(token, _CONTENT):
+            end: int = token.end_mark.index
+            if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
+                end = len(source[:end].rstrip())  # Not with the empty lines below it.
+            if end > last:
+                break
+            found = end
+    return found
+
+
+def _items(node: yaml.Node | None) -> list[tuple[str, tuple[yaml.Node, yaml.Node]]]:
+    """The entries of a mapping by their keys; none of anything else."""
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    return [
+        (key.value, (key, value)) for key, value in node.value if isinstance(key, yaml.ScalarNode)
+    ]
+
+
+def _flow(value: Any) -> str:
+    """A value on one line, as it can stand inside a flow mapping, too."""
+    text: str = yaml.dump([value], Dumper=_Dumper, **_STYLE, default_flow_style=True)
+    return text.strip()[1:-1]
+
+
+_STYLE: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": inf}

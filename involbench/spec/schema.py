@@ -5,20 +5,31 @@ Schema and the trials are all derived from them.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.registry import architectures, operators
+from involbench.registry import DatasetLoader, architectures, datasets, operators
 from involbench.schema_types import (
     Fraction,
+    ImageSize,
     Name,
     PositiveFloat,
     PositiveInt,
+    Resize,
     Seed,
     StrictModel,
     expected,
@@ -26,40 +37,41 @@ from involbench.schema_types import (
     problem,
     problems_below,
 )
-from involbench.spec.architectures import ModelSpec, match_fault
+from involbench.spec.architectures import Match, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec
 from involbench.text import KeyPath, describe, suggest
 
-Dataset = Literal["cifar10", "cifar100", "digits", "folder", "npz"]
-_TAKEN_BY = {
-    "image_size": ("folder", "digits"),
-    "resize": ("folder", "digits"),
-    "test_fraction": ("folder",),
-}
-"""Keys that are for some datasets alone."""
-
-# YAML has lists where these classes have tuples: `strict=False` lets a list in, and only that,
-# for the items stay as strict as everything else.
-_Size = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+_TAKEN_BY_SOME = ("path", "image_size", "resize", "test_fraction")
+"""Keys for the datasets that have an argument of that name."""
 
 
-class DataSpec(StrictModel):
+def _with_datasets(schema: dict[str, Any]) -> None:
+    """Add what the registered datasets have, those registered later too."""
+    known, shared = datasets(), DataSpec.model_fields
+    schema["properties"]["dataset"]["enum"] = list(known)
+    for loader in known.values():
+        own = create_model(loader.name, __base__=StrictModel, **loader.fields)
+        properties = own.model_json_schema().get("properties", {})
+        for key, rules in properties.items():
+            if key not in shared:
+                schema["properties"].setdefault(key, rules)
+
+
+class DataSpec(StrictModel, json_schema_extra=_with_datasets):
     """Which images, how many of them, and what is done to them on the way to the model."""
 
-    dataset: Dataset = Field(description="The source of the images.")
+    dataset: str = Field(description="The source of the images.")
     path: str | None = Field(
         None,
         min_length=1,
         validate_default=True,
-        description="Where the images are; for folder and npz. Relative to the current folder.",
+        description="Where the images are; for folder, npz, table. From the current folder.",
     )
-    image_size: Annotated[
-        PositiveInt | _Size | None, expected("a number of pixels or [height, width]")
-    ] = Field(
+    image_size: ImageSize = Field(
         None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
     )
-    resize: Literal["stretch", "crop", "pad"] = Field(
+    resize: Resize = Field(
         "stretch",
         description="How, where the aspect ratio differs: change the shape, cut off, or add black.",
     )
@@ -79,25 +91,38 @@ class DataSpec(StrictModel):
         (), strict=False, description="Random changes to the training images."
     )
 
-    @field_validator("path")
+    @model_validator(mode="wrap")
     @classmethod
-    def _path_where_needed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        dataset = info.data.get("dataset")
-        if value is None and dataset in ("folder", "npz"):
-            what = "images' folder" if dataset == "folder" else ".npz file"
-            raise problem(f"missing; the dataset '{dataset}' needs the path of the {what}")
-        if value is not None and dataset not in ("folder", "npz", None):
-            raise problem(f"only for the datasets folder and npz, and the dataset is '{dataset}'")
+    def _of_its_dataset(cls, given: Any, handler: Callable[[Any], Any]) -> Any:
+        """Datasets with keys of their own have a subclass."""
+        name = given.get("dataset") if isinstance(given, dict) else None
+        loader = datasets().get(name) if isinstance(name, str) else None
+        kind = cls if loader is None or cls is not DataSpec else _data_spec_of(loader)
+        return handler(given) if kind is cls else kind.model_validate(given)
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _registered(cls, value: Any) -> Any:
+        known = list(datasets())
+        if not isinstance(value, str):
+            raise problem(f"expected one of {', '.join(known)}, got {describe(value)}")
+        if value not in known:
+            raise problem(f"unknown dataset {value!r}; {suggest(value, known)}")
         return value
 
-    @field_validator(*_TAKEN_BY)
+    @field_validator(*_TAKEN_BY_SOME)
     @classmethod
-    def _only_for_some(cls, value: Any, info: ValidationInfo) -> Any:
-        dataset, key = info.data.get("dataset"), info.field_name or ""
-        takers = _TAKEN_BY[key]
-        if value != cls.model_fields[key].default and dataset not in (*takers, None):
-            whose = f"dataset{'s' if len(takers) > 1 else ''} {' and '.join(takers)}"
-            raise problem(f"only for the {whose}, and the dataset is '{dataset}'")
+    def _taken_by_the_dataset(cls, value: Any, info: ValidationInfo) -> Any:
+        name, key = info.data.get("dataset"), info.field_name or ""
+        if name is None:  # It is wrong, and was reported.
+            return value
+        given = value != cls.model_fields[key].default
+        _, field = datasets()[name].fields.get(key, (None, None))
+        if given and field is None:
+            raise problem(f"{only_for_datasets(key)}, and the dataset is '{name}'")
+        if field and field.is_required() and not given:
+            needed = (field.description or "this key").rstrip(".")
+            raise problem(f"missing; the dataset '{name}' needs {needed[0].lower()}{needed[1:]}")
         return value
 
     @field_validator("resize")
@@ -107,8 +132,41 @@ class DataSpec(StrictModel):
             raise problem("needs data.image_size, the size to resize to")
         return value
 
+    @property
+    def source(self) -> dict[str, Any]:
+        """The keys that decide which images are loaded."""
+        return self.model_dump(exclude=set(_PREPARATION))
+
+    def __reduce__(self) -> Any:
+        """Pickled by its values: the class of a dataset with own keys is made at run time."""
+        return DataSpec.model_validate, (self.model_dump(exclude_unset=True),)
+
+
+_PREPARATION = ("train_size", "validation", "normalization", "augmentation")
+
+
+def only_for_datasets(key: str) -> str | None:
+    """Which datasets have a key, if any has."""
+    takers = [name for name, loader in datasets().items() if key in loader.fields]
+    many = "s" if len(takers) > 1 else ""
+    return f"only for the dataset{many} {' and '.join(takers)}" if takers else None
+
+
+@cache
+def _data_spec_of(loader: DatasetLoader) -> type[DataSpec]:
+    """The data section of a dataset: with its own keys, if it has any."""
+    own = {key: field for key, field in loader.fields.items() if key not in DataSpec.model_fields}
+    return create_model("DataSpec", __base__=DataSpec, **own) if own else DataSpec
+
 
 _LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
+
+
+def _refuse_repeats(values: Sequence[float], form: str) -> None:
+    first = {value: place for place, value in reversed(list(enumerate(values)))}
+    twice = [place for place, value in enumerate(values) if first[value] != place]
+    if twice:
+        raise problems_below([((k,), f"{form.format(values[k])} is listed twice") for k in twice])
 
 
 @dataclass(frozen=True)
@@ -148,9 +206,7 @@ class EvaluateSpec(StrictModel):
     @classmethod
     def _in_order(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         """Sorted, since their order decides nothing and equal trials must be equal."""
-        twice = [place for place, value in enumerate(values) if value in values[:place]]
-        if twice:
-            raise problems_below([((k,), f"{values[k]:g} is listed twice") for k in twice])
+        _refuse_repeats(values, "{:g}")
         return tuple(sorted(values))
 
     @property
@@ -175,13 +231,6 @@ class ScheduleSpec(StrictModel):
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(
         0, description="Epochs in which it first rises from 0; they may be part of one."
     )
-
-
-def schedule_fault(schedule: ScheduleSpec | None, epochs: int | None) -> str | None:
-    """What is wrong with a schedule's warm-up in a training of so many epochs, if known."""
-    if schedule is None or epochs is None or schedule.warmup_epochs < epochs:
-        return None
-    return f"expected less than training.epochs = {epochs}, got {schedule.warmup_epochs:g}"
 
 
 class TrainingSpec(StrictModel):
@@ -243,9 +292,10 @@ class TrainingSpec(StrictModel):
     @field_validator("learning_rate_schedule")
     @classmethod
     def _warm_up_ends(cls, value: ScheduleSpec | None, info: ValidationInfo) -> ScheduleSpec | None:
-        fault = schedule_fault(value, info.data.get("epochs"))
-        if fault:
-            raise problems_below([(("warmup_epochs",), fault)])
+        epochs = info.data.get("epochs")
+        if value and epochs and value.warmup_epochs >= epochs:
+            text = f"expected less than training.epochs = {epochs}, got {value.warmup_epochs:g}"
+            raise problems_below([(("warmup_epochs",), text)])
         return value
 
 
@@ -289,7 +339,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
 
     spec_version: Literal[1] = Field(1, description="The version of this format.")
     name: Name = Field(description="Names the folder under results/.")
-    data: DataSpec = Field(description="Which images.")
+    data: SerializeAsAny[DataSpec] = Field(description="Which images.")
     models: dict[Name, ModelSpec] = Field(
         min_length=1,
         description="The models to compare, each under a name of your own.",
@@ -318,7 +368,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         description="Published claims about these models, to be tested against the results.",
     )
 
-    @field_validator(*_SECTIONS, mode="before")
+    @field_validator(*_SECTIONS, "baseline", mode="before")
     @classmethod
     def _null_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
         return cls.model_fields[info.field_name or ""].default if value is None else value
@@ -327,9 +377,8 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @classmethod
     def _matched_models_exist(cls, models: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
         matches = {name: getattr(model, "match", None) for name, model in models.items()}
-        faults = {name: match_fault(name, matches) for name in models}
-        wrong = [((name, "match"), fault) for name, fault in faults.items() if fault]
-        if wrong:
+        faults = {name: _match_fault(name, matches) for name in matches}
+        if wrong := [((name, "match"), fault) for name, fault in faults.items() if fault]:
             raise problems_below(wrong)
         return models
 
@@ -350,31 +399,22 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @field_validator("seeds")
     @classmethod
     def _seeds_are_unique(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        first = {seed: place for place, seed in reversed(list(enumerate(value)))}
-        twice = [place for place, seed in enumerate(value) if first[seed] != place]
-        if twice:
-            raise problems_below([((k,), f"the seed {value[k]} is listed twice") for k in twice])
+        _refuse_repeats(value, "the seed {}")
         return value
-
-    @field_validator("baseline", mode="before")
-    @classmethod
-    def _empty_baseline(cls, value: Any) -> Any:
-        return "" if value is None else value
 
     @field_validator("baseline")
     @classmethod
     def _baseline_is_a_model(cls, value: str, info: ValidationInfo) -> str:
         models = list(info.data.get("models", ()))
-        fault = baseline_fault(value, models)
-        if fault:
+        if fault := baseline_fault(value, models):
             raise problem(fault)
         return value or next(iter(models), "")
 
     @field_validator("evaluate")
     @classmethod
     def _some_model_takes_the_sizes(cls, value: EvaluateSpec, info: ValidationInfo) -> EvaluateSpec:
-        models = info.data.get("models", {}).values()
-        if value.image_size and models and not any(model.any_image_size for model in models):
+        kinds = [model.registered for model in info.data.get("models", {}).values()]
+        if value.image_size and kinds and not any(each.any_image_size for each in kinds):
             known = ", ".join(name for name, each in architectures().items() if each.any_image_size)
             text = f"no model takes images of another size than it was trained on; {known} do"
             raise problems_below([(("image_size",), text)])
@@ -394,6 +434,19 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         return value
 
 
+def _match_fault(name: str, matches: Mapping[str, Match | None]) -> str | None:
+    """What is wrong with the budget of a model."""
+    match = matches[name]
+    if match is None:
+        return None
+    other = match.model
+    if other == name:
+        return "a model cannot match itself"
+    if other not in matches:
+        return f"{other!r} is not one of the models"
+    return f"{other!r} is matched to another model itself" if matches[other] else None
+
+
 def baseline_fault(baseline: str, models: list[str]) -> str | None:
     """What is wrong with a baseline; an empty one stands for the first model."""
     if not models or not baseline or baseline in models:
@@ -403,12 +456,8 @@ def baseline_fault(baseline: str, models: list[str]) -> str | None:
 
 def json_schema() -> dict[str, Any]:
     """The schema of `ExperimentSpec`, in the draft that pydantic writes (2020-12)."""
-    schema = ExperimentSpec.model_json_schema()
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **schema,
-        "title": "involbench experiment",
-    }
+    dialect, schema = GenerateJsonSchema.schema_dialect, ExperimentSpec.model_json_schema()
+    return {"$schema": dialect, **schema, "title": "involbench experiment"}
 
 
 def json_schema_text() -> str:
@@ -418,7 +467,7 @@ def json_schema_text() -> str:
 
 def keys_of(section: type[BaseModel]) -> tuple[KeyPath, ...]:
     """Every key that a section can have, and every key below it, without those in lists."""
-    return _keys_of(section, (*operators(), *architectures()))
+    return _keys_of(section, (*operators(), *architectures(), *datasets()))
 
 
 @cache

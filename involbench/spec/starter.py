@@ -14,10 +14,6 @@ from involbench.spec.yaml import parse
 def starter_text(name: str, file: str) -> str:
     """A commented spec to start from, which is valid as it is.
 
-    Args:
-        name: The experiment's name.
-        file: How the comments call the file.
-
     Raises:
         UsageError: The name is not one that an experiment can have.
     """
@@ -29,12 +25,6 @@ def starter_text(name: str, file: str) -> str:
 
 def slurm_text(name: str, file: str, spec: str, shards: int) -> str:
     """A script for Slurm that runs a spec as an array of jobs, each with a part of the trials.
-
-    Args:
-        name: What the jobs are called.
-        file: How the comments call the script.
-        spec: The spec's file.
-        shards: How many jobs.
 
     Raises:
         UsageError: The name is not one that an experiment can have.

@@ -35,12 +35,7 @@ def at_point(values: dict[str, Any], point: Point) -> dict[str, Any]:
 
 
 def sweep_problems(values: dict[str, Any], known: Sequence[Problem]) -> list[Problem]:
-    """What is wrong with a raw spec's sweep.
-
-    Args:
-        values: The raw spec.
-        known: What is wrong with the spec when nothing is swept.
-    """
+    """What is wrong with the sweep of a raw spec, but not with the spec when nothing is swept."""
     given = values.get("sweep")
     if not isinstance(given, dict):
         return []
@@ -117,11 +112,7 @@ def blamed(
 ) -> list[Problem]:
     """The problem at each value of the sweep that brings it, or, if none does, as it is.
 
-    Args:
-        problem: At some points of the sweep, or at all.
-        bad: The points that have it.
-        every: All points that could have it.
-        sweep: The spec's.
+    The `bad` points have the problem, and `every` point could have it.
     """
 
     def brings(key: str) -> bool:

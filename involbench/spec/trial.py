@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from involbench.schema_types import JsonObject, Name, Seed, StrictModel
 from involbench.spec.architectures import ModelSpec
@@ -27,7 +27,7 @@ class Trial(StrictModel):
     model: Name
     """The name that the spec gives the model."""
     architecture: ModelSpec
-    data: DataSpec
+    data: SerializeAsAny[DataSpec]
     training: TrainingSpec
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
@@ -78,11 +78,11 @@ def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:
 
 def relevant_coordinates(point: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The coordinates of a point that are no other model's own than this one's."""
-    return {key: value for key, value in point.items() if _concerns(key.split("."), model)}
-
-
-def _concerns(parts: Sequence[str], model: str) -> bool:
-    return parts[0] != "models" or len(parts) < 2 or parts[1] in (EVERY, model)
+    return {
+        key: value
+        for key, value in point.items()
+        if not key.startswith("models.") or key.split(".")[1] in (EVERY, model)
+    }
 
 
 def one_seed_each(trials: Sequence[Trial]) -> tuple[Trial, ...]:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import yaml
@@ -85,21 +87,12 @@ class Document:
             return own[problem.path]
         around = (problem.path[:length] for length in range(len(problem.path) - 1, 0, -1))
         nearest = next((path for path in around if path in self.keys), ())
-        if not nearest:
-            return self._start()
+        if not nearest:  # The first key of the file.
+            return min((p for p in self.keys.values() if isinstance(p, Place)), default=Place(1, 1))
         # A name that stands for a mapping, such as the optimizer's, is itself what is wrong.
-        return (self.values if isinstance(self._at(nearest), str) else self.keys)[nearest]
-
-    def _at(self, path: KeyPath) -> Any:
-        """The value at a path that has a place."""
-        value: Any = self.value
-        for part in path:
-            value = value[part]
-        return value
-
-    def _start(self) -> Place:
-        """The first key of the file."""
-        return min((p for p in self.keys.values() if isinstance(p, Place)), default=Place(1, 1))
+        values: Any = self.value
+        is_name = isinstance(reduce(getitem, nearest, values), str)
+        return (self.values if is_name else self.keys)[nearest]
 
     def _message(self, place: Place | str, problem: Problem) -> str:
         path = dotted(problem.path)

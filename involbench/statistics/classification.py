@@ -72,13 +72,7 @@ def confidence_bins(
 def confusion(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
 ) -> NDArray[np.int64]:
-    """The confusion matrix, (classes, classes): row by true class, column by predicted class.
-
-    Args:
-        labels: True classes, (N,).
-        predicted: StoredPredictions classes, (N,).
-        classes: The number of classes.
-    """
+    """The confusion matrix, (classes, classes): row by true class, column by predicted class."""
     pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return pairs.reshape(classes, classes)
 

@@ -92,11 +92,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     McNemar, "Note on the sampling error of the difference between correlated proportions",
     Psychometrika 12 (1947): if two classifiers are equally good, an image that only one of them
-    predicts correctly is as likely to be that of the one as of the other.
-
-    Args:
-        only_first: Images that only the first classifier predicts correctly.
-        only_second: Images that only the second one predicts correctly.
+    predicts correctly is as likely to be that of the one as of the other. Takes the numbers of
+    such images of each.
     """
     from scipy.special import bdtr
 

@@ -12,7 +12,6 @@ from PIL import Image
 from involbench.data import Dataset
 from involbench.data.dataset import balanced_subset
 from involbench.data.decoding import ImageFiles, decode_files
-from involbench.data.resize import Resize
 from involbench.data.source import silent
 from involbench.errors import DataError, UsageError
 from involbench.layers import Involution2D
@@ -28,6 +27,7 @@ from involbench.results.arrays import (
 )
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
+from involbench.schema_types import Resize
 from involbench.training.evaluate import predict
 from involbench.training.fit import scaled, with_scaling
 from involbench.training.load_model import load_model, scaling_factors

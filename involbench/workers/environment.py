@@ -1,6 +1,7 @@
-"""Settings of the user that reach a library past the spec, and what becomes of each.
+"""What a worker has of the machine: cores, devices, and the settings of the user.
 
-A worker starts in an environment of its own, which `worker_environment` makes. A setting is
+A worker starts in an environment of its own, which `worker_environment` makes. A setting that
+reaches a library past the spec is
 
 - ignored if it would make another training of the same spec: another precision, another network,
   fewer epochs, a debug mode. The worker does not see it, or has the value that involbench sets.
@@ -19,11 +20,76 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from involbench.results.checks import Check
+from involbench.errors import Message, UsageError
+from involbench.results.checks import Check, finding_of
 from involbench.results.record import BACKENDS
-from involbench.workers.resources import CORES
+
+
+def _cores() -> tuple[int, ...]:
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+CORES = _cores()
+"""The cores that this process may use."""
+
+
+@dataclass(frozen=True)
+class WorkerResources:
+    """What one worker has.
+
+    Args:
+        device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
+        cores: The cores that it may run on; None for all.
+    """
+
+    device: str = "auto"
+    cores: tuple[int, ...] | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The variables that hide every device but the wanted one."""
+        if self.device == "cpu":
+            return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+        if self.device.startswith("gpu:"):
+            return {"CUDA_VISIBLE_DEVICES": _visible(int(self.device.removeprefix("gpu:")))}
+        return {}
+
+
+ALL = WorkerResources()
+
+
+def partition(device: str, jobs: int, gpus: tuple[int, ...]) -> list[WorkerResources]:
+    """Divide the cores among workers, and the GPUs in turn; without GPUs, all have the device.
+
+    Raises:
+        UsageError: Both a device and GPUs are given.
+    """
+    if gpus and device not in ("auto", "gpu"):
+        raise UsageError(f"--gpus and --device {device} contradict each other; leave one out")
+    devices = [f"gpu:{index}" for index in gpus] or [device]
+    return [
+        WorkerResources(devices[i % len(devices)], _share_of_cores(i, jobs)) for i in range(jobs)
+    ]
+
+
+def _share_of_cores(worker: int, jobs: int) -> tuple[int, ...] | None:
+    if jobs == 1:
+        return None
+    if jobs > len(CORES):
+        return (CORES[worker % len(CORES)],)
+    return CORES[worker * len(CORES) // jobs : (worker + 1) * len(CORES) // jobs]
+
+
+def _visible(index: int) -> str:
+    """The GPU's name for CUDA: where only some are visible already, indices count among those."""
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if not visible:
+        return str(index)
+    return visible[index] if index < len(visible) else "-1"
+
 
 Fate = Literal["ignored", "recorded", "used"]
 
@@ -103,7 +169,7 @@ RULES: tuple[tuple[Fate, str], ...] = (
     ("used", "NUMBA_CACHE_* NUMBA_NUM_THREADS"),
     ("recorded", "NUMBA_CPU_NAME NUMBA_CPU_FEATURES NUMBA_ENABLE_AVX"),
     ("ignored", "NUMBA_*"),
-    # matplotlib; `involbench.reporting.plots.settings` sees to the process that draws.
+    # matplotlib; `involbench.reporting.plots.figure` sees to the process that draws.
     ("used", "MPLCONFIGDIR"),
     ("ignored", "MPLBACKEND"),
     # What libraries share: threads, vector instructions, precision of products.
@@ -118,13 +184,6 @@ RULES: tuple[tuple[Fate, str], ...] = (
 """The first rule that fits a variable decides; a rule may have several patterns."""
 
 _PATTERNS = [(fate, pattern) for fate, patterns in RULES for pattern in patterns.split()]
-
-
-_BECOMES: dict[Fate, str] = {
-    "ignored": "",
-    "recorded": " (can change last digits; `compare` warns of it)",
-    "used": "",
-}
 
 
 @dataclass(frozen=True)
@@ -176,12 +235,12 @@ def ambient_settings() -> Iterator[Setting]:
 def examine_settings() -> Iterator[Check]:
     """What `doctor` says of the settings: one finding for those with the same fate."""
     found = [*ambient_settings()]
-    for fate, what in _BECOMES.items():
+    for fate in get_args(Fate):
         if named := [str(setting) for setting in found if setting.fate == fate]:
-            text = f"{', '.join(named)}{what}"
-            yield Check(topic="environment", name=fate, status="ok", found=text)
+            what = " (can change last digits; `compare` warns of it)" if fate == "recorded" else ""
+            yield finding_of("environment", fate, "ok", Message(f"{', '.join(named)}{what}"))
     if not found:
-        yield Check(topic="environment", name="settings", status="ok", found="none for libraries")
+        yield finding_of("environment", "settings", "ok", Message("none for libraries"))
 
 
 def keras_json() -> tuple[Path, dict[str, Any]]:
@@ -192,6 +251,25 @@ def keras_json() -> tuple[Path, dict[str, Any]]:
     except (OSError, ValueError):
         content = None
     return path, content if isinstance(content, dict) else {}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The name of a backend, and who chose it."""
+
+    name: str
+    by: str
+
+
+def chosen_backend() -> Choice:
+    """The backend that Keras will use, by its own rules: KERAS_BACKEND, keras.json, TensorFlow."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return Choice(name, "chosen by KERAS_BACKEND")
+    file, config = keras_json()
+    name = config.get("backend")
+    if isinstance(name, str) and name != "tensorflow":
+        return Choice(name, f"chosen by {file}")
+    return Choice("tensorflow", "the default")
 
 
 def _of_keras() -> Iterator[Setting]:

@@ -16,7 +16,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from involbench import __version__
-from involbench.errors import DataError, InvolbenchError, Message, SettingError, UsageError
+from involbench.errors import DataError, SettingError
 from involbench.results.arrays import KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
@@ -40,8 +40,8 @@ from involbench.workers.protocol import (
     TrainedRun,
     TrialClaimed,
     TrialRequest,
-    dataset_arguments,
     dataset_key,
+    message_of,
     source_key,
 )
 
@@ -90,14 +90,7 @@ def redirect_output(path: ResultsPath) -> Iterator[None]:
 def failure_record(
     request: TrialRequest, error: str, started: datetime, exit_signal: str | None = None
 ) -> RunRecord:
-    """The record of a trial that ended with an error.
-
-    Args:
-        request: The trial.
-        error: The message.
-        started: When the trial began.
-        exit_signal: The signal that ended its process, if one did.
-    """
+    """The record of a trial that ended with an error, or whose process ended with a signal."""
     now = datetime.now(UTC)
     return RunRecord(
         run_id=request.run_dir.name,
@@ -136,7 +129,7 @@ class Session:
         if source not in self._datasets:
             self._datasets.clear()
             self._datasets[source] = load_dataset(
-                **dataset_arguments(source),
+                **source.source,
                 notify=lambda text: self.report(Notice(text)),
                 progress=lambda *state: self.report(Progress(*state)),
             )
@@ -186,13 +179,9 @@ def load_data(session: Session, data: DataSpec) -> Loaded:
 def check_trials(
     session: Session, trials: Sequence[Trial], device: str, as_run: bool = True
 ) -> tuple[Fault, ...]:
-    """Build the models and optimizers of the trials; returns all that is wrong.
+    """Build the models and optimizers of the trials for a device; returns all that is wrong.
 
-    Args:
-        session: Loads the datasets.
-        trials: The trials.
-        device: What they are to be trained on.
-        as_run: Also load the images and look for the devices, as a run does.
+    With `as_run`, also load the images and look for the devices, as a run does.
     """
     from involbench.training.provenance import require_device
 
@@ -219,7 +208,7 @@ def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
     """The shape of the images, and the number of classes."""
     from involbench.data import describe_dataset
 
-    return describe_dataset(**dataset_arguments(dataset_key(data)))
+    return describe_dataset(**data.source)
 
 
 def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:
@@ -316,13 +305,8 @@ def make_kernels(
 ) -> KernelMaps:
     """Make the involution kernels for test images of the run.
 
-    Args:
-        session: Loads the dataset.
-        run: The run.
-        count: How many images.
-        chosen: Indices of the images, instead of the first `count`.
-        pixel: Where the kernels are taken; None for the whole image.
-        untrained: Use the initial weights.
+    The images are the first `count`, or the `chosen` ones. The kernels are taken at one pixel, or
+    at all; with the initial weights if `untrained`.
     """
     from involbench.training.inference import kernel_maps
 
@@ -371,18 +355,7 @@ def respond(session: Session, request: Request) -> Done | Failure:
             _import_heavy_half()
         return Done(request.handler(session, *request.arguments, **request.options))
     except Exception as error:
-        usage = isinstance(error, UsageError | ModuleNotFoundError)
-        return Failure.of(error, message_of(error), usage, traceback.format_exc())
-
-
-def message_of(error: Exception) -> Message:
-    """What the user is told of an error."""
-    if isinstance(error, InvolbenchError):
-        return error.message
-    if isinstance(error, ModuleNotFoundError):
-        remedy = "install it, or choose another KERAS_BACKEND"
-        return Message(f"{error.name} is not installed", remedy=remedy)
-    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
+        return Failure.of(error, traceback.format_exc())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Workers on this machine, each a process, and the pool of them."""
+"""Workers on this machine, in processes of their own or in this one, and the pool of workers."""
 
 import multiprocessing
 import os
@@ -8,45 +8,22 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import psutil
 
 from involbench.errors import InvolbenchError, UsageError
-from involbench.workers.environment import worker_environment
-from involbench.workers.handlers import Session
-from involbench.workers.process import serve
-from involbench.workers.protocol import Done, Failure, Report, Request
-from involbench.workers.resources import ALL, WorkerResources
+from involbench.results.paths import at
+from involbench.workers.environment import ALL, WorkerResources, worker_environment
+from involbench.workers.handlers import Session, redirect_output, respond
+from involbench.workers.protocol import Done, Failure, Request, Show
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Handler = Callable[Concatenate[Session, Arguments], Result]
-Show = Callable[[Report], None]
-
-
-@contextmanager
-def defer_signals() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM until after a `with`: a process half started cannot be ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Signals are handled in the main thread only.
-        return
-    seen: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: seen.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for caught in seen:
-        signal.raise_signal(caught)
-
 
 _GROWTH = 2**30
 """Bytes that a worker may grow by over many trainings."""
@@ -56,12 +33,7 @@ _STARTING = threading.Lock()
 
 
 class WorkerDied(InvolbenchError):
-    """The worker process ended in the middle of a request.
-
-    Args:
-        message: What happened.
-        exit_signal: The signal that ended it, or None.
-    """
+    """The worker process ended in the middle of a request, by a signal if there is one."""
 
     def __init__(self, message: str, exit_signal: str | None) -> None:
         super().__init__(message)
@@ -80,8 +52,8 @@ class WorkerStopped(Exception):
     """The worker was told to stop, and stopped without a result."""
 
 
-class WorkerProtocol(Protocol):
-    """What a pool needs of a worker."""
+class WorkerProtocol:
+    """Base of the workers: what a pool needs of each."""
 
     def call(
         self,
@@ -90,13 +62,7 @@ class WorkerProtocol(Protocol):
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> Result:
-        """Run a function of `involbench.workers.handlers` in the worker.
-
-        Args:
-            handler: The function.
-            show: Takes what it reports.
-            arguments: Its positional arguments, after the session.
-            options: Its keyword arguments.
+        """Run a function of `involbench.workers.handlers` in the worker; `show` takes its reports.
 
         Raises:
             UsageError: The user can correct what is wrong.
@@ -104,7 +70,11 @@ class WorkerProtocol(Protocol):
             WorkerDied: The worker ended.
             WorkerStopped: It was told to stop.
         """
-        ...
+        return cast(Result, self.request(Request(handler, arguments, options), show))
+
+    def request(self, request: Request, show: Show) -> Any:
+        """The result of a request; see `call`."""
+        raise NotImplementedError
 
     def recycle(self) -> None:
         """Replace the process if it uses much more memory than after its first training.
@@ -164,17 +134,19 @@ class Worker(WorkerProtocol):
             used = memory.rss - getattr(memory, "shared", 0)
             self._usual = self._usual or used
             if used - self._usual > _GROWTH:
-                self._end()
+                self.shutdown()
 
     def shutdown(self) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        process, self._process, self._connection = self._process, None, None
-        self._usual = 0
+        process = self._forget()
         if process is not None:
             process.terminate()
             process.join()
+
+    def _forget(self) -> SpawnProcess | None:
+        """The process, which this worker no longer has."""
+        process, self._process, self._connection = self._process, None, None
+        self._usual = 0
+        return process
 
     def stop(self) -> None:
         with _STARTING:
@@ -196,20 +168,14 @@ class Worker(WorkerProtocol):
         if self._process is not None:
             self._process.kill()
 
-    def call(
-        self,
-        handler: Handler[Arguments, Result],
-        show: Show,
-        *arguments: Arguments.args,
-        **options: Arguments.kwargs,
-    ) -> Result:
+    def request(self, request: Request, show: Show) -> Any:
         connection = self._connection or self._start()
         try:
-            connection.send(Request(handler, arguments, options))
+            connection.send(request)
             while True:
                 match connection.recv():
                     case Done(result):
-                        return cast(Result, result)
+                        return result
                     case Failure() as failure:
                         raise failure.error()
                     case report:
@@ -217,25 +183,24 @@ class Worker(WorkerProtocol):
         except (EOFError, ConnectionError) as error:
             if self._stopped:
                 raise WorkerStopped from error
-            raise self._reap() from error
+            raise self._death() from error
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         variables = {**worker_environment(os.environ), **self._wanted}
-        with _STARTING, defer_signals(), _environment(variables):
+        with _STARTING, _defer_signals(), _environment(variables):
             if self._stopped:
                 raise WorkerStopped
             self._connection, theirs = context.Pipe()
             arguments = (theirs, self._folder / "worker.log", self._resources.cores)
-            self._process = context.Process(target=serve, args=arguments, daemon=True)
+            self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
         return self._connection
 
-    def _reap(self) -> WorkerDied:
-        """Forget the dead process; returns how it ended."""
-        process, self._process, self._connection = self._process, None, None
-        self._usual = 0
+    def _death(self) -> WorkerDied:
+        """How the process ended, which this worker no longer has."""
+        process = self._forget()
         assert process is not None
         process.join(timeout=10)
         code = process.exitcode
@@ -245,14 +210,93 @@ class Worker(WorkerProtocol):
         return WorkerDied(f"the worker process ended with exit code {code}", None)
 
 
-def start_worker(
-    resources: WorkerResources = ALL, environment: Mapping[str, str] | None = None
-) -> WorkerProtocol:
-    """A Worker, or a worker in this process inside `involbench.workers.in_process.in_process`."""
-    return _worker_type(resources, environment)
+def _serve(connection: Connection, log: Path, cores: tuple[int, ...] | None) -> None:
+    """The worker process: handle requests until the runner closes the pipe.
+
+    The log takes what libraries print while no trial runs.
+    """
+    if cores is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)  # Threads of libraries start later and inherit it.
+    session = Session(connection.send)
+
+    def stop(*_: object) -> None:
+        session.stopping = True
+        if not session.training:
+            os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The runner handles Ctrl-C.
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
+    with redirect_output(at(log)):
+        while True:
+            try:
+                request = connection.recv()
+            except EOFError:
+                return
+            answer = respond(session, request)
+            if session.stopping:
+                return
+            connection.send(answer)
+
+
+def _end_with_the_runner() -> None:
+    """Exit when the runner dies, so that its successor can take over the run."""
+    runner = multiprocessing.parent_process()
+    if runner is not None:
+        wait([runner.sentinel])
+        os._exit(1)
+
+
+class InProcessWorker(WorkerProtocol):
+    """Handles requests in the thread that calls it, on the devices that this process has.
+
+    For notebooks and tests, because Keras is started once. It changes no environment variable.
+    Results have the bits of a worker process only where the variables of
+    `involbench.workers.environment.USUAL` are set before Keras is imported. While a trial runs,
+    what this process prints to its standard descriptors goes to the log of the run.
+    """
+
+    def __init__(self) -> None:
+        working_folder()
+        self._session = Session(lambda report: None)
+
+    def request(self, request: Request, show: Show) -> Any:
+        if self._session.stopping:
+            raise WorkerStopped
+        self._session.report = show
+        answer = respond(self._session, request)
+        if self._session.stopping:
+            raise WorkerStopped
+        if isinstance(answer, Done):
+            return answer.result
+        raise answer.error()
+
+    def stop(self) -> None:
+        self._session.stopping = True
+
+    def kill(self) -> None:
+        self.stop()
 
 
 _worker_type: Callable[[WorkerResources, Mapping[str, str] | None], WorkerProtocol] = Worker
+
+
+def start_worker(
+    resources: WorkerResources = ALL, environment: Mapping[str, str] | None = None
+) -> WorkerProtocol:
+    """A Worker; inside `in_process`, an InProcessWorker."""
+    return _worker_type(resources, environment)
+
+
+@contextmanager
+def in_process() -> Iterator[None]:
+    """Let every worker on this machine be an InProcessWorker, instead of a process of its own."""
+    global _worker_type
+    before, _worker_type = _worker_type, lambda resources, environment: InProcessWorker()
+    try:
+        yield
+    finally:
+        _worker_type = before
 
 
 def working_folder() -> Path:
@@ -267,6 +311,26 @@ def working_folder() -> Path:
         raise UsageError(
             f"the working folder is gone ({error.strerror}); change to a folder that exists"
         ) from error
+
+
+@contextmanager
+def _defer_signals() -> Iterator[None]:
+    """Keep Ctrl-C and SIGTERM until after a `with`: a process half started cannot be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals are handled in the main thread only.
+        return
+    seen: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: seen.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for caught in seen:
+        signal.raise_signal(caught)
 
 
 @contextmanager
@@ -290,8 +354,7 @@ def _replace(variables: Mapping[str, str]) -> None:
 class WorkerPool:
     """The workers of one run; when a `with` ends, all of them have ended.
 
-    Args:
-        workers: The first one also plans and checks.
+    The first worker also plans and checks.
     """
 
     def __init__(self, workers: Sequence[WorkerProtocol]) -> None:
@@ -322,16 +385,9 @@ class WorkerPool:
         first: tuple[Any, ...],
         others: tuple[Any, ...],
     ) -> Result:
-        """Run a handler in all workers at once.
+        """Run a handler in all workers at once; returns the result of the first worker.
 
-        Args:
-            handler: A function of `involbench.workers.handlers`.
-            show: Takes what the first worker reports.
-            first: Arguments for the first worker.
-            others: Arguments for each of the others.
-
-        Returns:
-            The result of the first worker.
+        The first worker has other arguments than the others, and only its reports are shown.
 
         Raises:
             InvolbenchError: The handler failed in one of them.

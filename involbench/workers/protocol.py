@@ -14,17 +14,10 @@ from involbench.results.remark import Remark
 from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial
 
-_DECISIVE = {"dataset", "path", "image_size", "resize", "test_fraction"}
-
 
 def dataset_key(data: DataSpec) -> DataSpec:
     """The part of a data spec that decides which images are loaded."""
-    return DataSpec(**data.model_dump(include=_DECISIVE))
-
-
-def dataset_arguments(source: DataSpec) -> dict[str, Any]:
-    """The arguments of `load_dataset` and `describe_dataset`."""
-    return source.model_dump(include=_DECISIVE)
+    return DataSpec.model_validate(data.source)
 
 
 def source_key(data: DataSpec) -> str:
@@ -128,6 +121,16 @@ class Done:
     result: Any
 
 
+def message_of(error: Exception) -> Message:
+    """What the user is told of an error."""
+    if isinstance(error, InvolbenchError):
+        return error.message
+    if isinstance(error, ModuleNotFoundError):
+        remedy = "install it, or choose another KERAS_BACKEND"
+        return Message(f"{error.name} is not installed", remedy=remedy)
+    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
+
+
 @dataclass(frozen=True)
 class Failure:
     """The request failed."""
@@ -140,11 +143,12 @@ class Failure:
     """The setting that is wrong, if it is one."""
 
     @classmethod
-    def of(cls, error: Exception, message: Message, usage: bool, traceback: str) -> Self:
-        """A Failure from an error; `message` and `usage` are ignored for a SettingError."""
+    def of(cls, error: Exception, traceback: str) -> Self:
+        """A Failure from an error, with the traceback as text."""
         if isinstance(error, SettingError):
             return cls(Message(error.reason), True, traceback, error.key)
-        return cls(message, usage, traceback)
+        usage = isinstance(error, UsageError | ModuleNotFoundError)
+        return cls(message_of(error), usage, traceback)
 
     def error(self) -> InvolbenchError:
         """The same as an exception; its cause has the traceback of the worker."""
@@ -189,3 +193,5 @@ class Progress:
 
 
 Report = TrialClaimed | Notice | Progress | EpochReport
+Show = Callable[[Report], None]
+"""Takes the reports."""

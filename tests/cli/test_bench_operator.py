@@ -6,8 +6,8 @@ from statistics import geometric_mean, median, quantiles
 import pytest
 
 from involbench.cli._output import rendered
-from involbench.comparison.benchmark_operator import OperatorBenchmark
-from involbench.reporting.tables.operator import operator_page
+from involbench.comparison.benchmarks import OperatorBenchmark
+from involbench.reporting.tables.benchmarks import operator_page
 from involbench.results.benchmarks import PARTS
 from tests.cli import called, involbench
 

@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from involbench.comparison.benchmark_models import ExportsBenchmark, ModelsBenchmark
+from involbench.comparison.benchmarks import ExportsBenchmark, ModelsBenchmark
 from involbench.results.benchmarks import read_costs
 from involbench.results.paths import ResultsPath
 from tests.cli import called

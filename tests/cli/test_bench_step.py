@@ -7,8 +7,8 @@ from statistics import median
 import pytest
 
 from involbench.cli._output import rendered
-from involbench.comparison.benchmark_operator import StepBenchmark
-from involbench.reporting.tables.operator import step_page
+from involbench.comparison.benchmarks import StepBenchmark
+from involbench.reporting.tables.benchmarks import step_page
 from involbench.results.benchmarks import NETWORKS
 from tests.cli import involbench, spawn
 

@@ -9,10 +9,9 @@ import pytest
 from involbench.comparison.compare import compare_experiment
 from involbench.comparison.schema import ClaimResult
 from involbench.reporting.experiment import write_comparison
-from involbench.reporting.prose import claim_sentence
+from involbench.reporting.tables.comparison import claim_sentence
 from involbench.results.tree import ResultsTree
-from involbench.spec.expand import expand
-from involbench.spec.load import load_spec
+from involbench.spec.load import expand, load_spec
 from tests.cli import called
 from tests.results.factory import make_experiment, make_run
 from tests.spec.helpers import GOOD, complaint, heads, written

@@ -15,7 +15,7 @@ from involbench.comparison.schema import Comparison, Summary
 from involbench.errors import UsageError
 from involbench.results.tree import ResultsTree
 from involbench.statistics.classification import never_left_chance
-from involbench.statistics.descriptive import mean_curve, sample_sd
+from involbench.statistics.estimates import mean_curve, sample_sd
 from tests.cli import called
 from tests.results.factory import VERSIONS, make_experiment, make_run, predict
 

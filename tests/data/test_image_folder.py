@@ -193,7 +193,7 @@ def test_too_large_for_memory(photos: Path, cache: Path, monkeypatch: pytest.Mon
 
 
 def test_missing_path(tmp_path: Path) -> None:
-    assert "data.path is missing" in refused(None)
+    assert "data.path: missing; the dataset 'folder' needs the path of the" in refused(None)
     assert "no such file or folder" in refused(tmp_path / "none")
     assert "cannot be read" in refused("a\0b")
 

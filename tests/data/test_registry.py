@@ -51,11 +51,11 @@ def test_loading_needs_no_deep_learning_framework(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"dataset": "cifar11"}, "did you mean cifar10?"),
-        ({"dataset": "zzz"}, "known: cifar10, cifar100, digits, folder, npz"),
-        ({"dataset": "digits", "path": "a"}, "digits takes no path"),
-        ({"dataset": "cifar10", "image_size": 16}, "cifar10 has a fixed size"),
-        ({"dataset": "npz"}, "data.path is missing"),
+        ({"dataset": "cifar11"}, "did you mean 'cifar10'?"),
+        ({"dataset": "zzz"}, "expected one of cifar10, cifar100, digits, folder, npz"),
+        ({"dataset": "digits", "path": "a"}, "data.path: only for the datasets folder and npz"),
+        ({"dataset": "cifar10", "image_size": 16}, "only for the datasets digits and folder"),
+        ({"dataset": "npz"}, "missing; the dataset 'npz' needs the path of the .npz"),
     ],
 )
 def test_options_that_do_not_fit(arguments: dict[str, object], expected: str) -> None:

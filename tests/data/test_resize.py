@@ -84,7 +84,7 @@ def test_digits_take_it_too() -> None:
 
 
 def test_a_way_without_a_size_and_an_unknown_way_are_refused(photos: Path) -> None:
-    with pytest.raises(DataError, match=r"crop needs a size; set data\.image_size"):
+    with pytest.raises(DataError, match=r"data\.resize: needs data\.image_size"):
         load_dataset("folder", path=photos, resize="crop")
-    with pytest.raises(DataError, match="unknown way 'squash'; known: stretch, crop, pad"):
+    with pytest.raises(DataError, match=r"data\.resize: .*'stretch', 'crop' or 'pad'"):
         load_dataset("folder", path=photos, image_size=8, resize="squash")

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from involbench.results.record import RunRecord
-from involbench.workers.resources import partition
+from involbench.workers.environment import partition
 from tests.cli import TINY, called, involbench, spawn, workers_of
 from tests.in_process import in_this_process
 

@@ -15,7 +15,7 @@ PLACES = [
 ]
 OPERATORS = [
     *("none", "convolution", "depthwise", "involution"),
-    *("local_self_attention", "outlook_attention"),
+    *("static_shared", "local_self_attention", "outlook_attention"),
     *({"name": "involution", "group_channels": count} for count in (3, 8, 32)),
     *({"name": "involution", "groups": count} for count in (2, 5)),
     {"name": "involution", "groups": 2, "group_channels": 4},
@@ -24,6 +24,7 @@ OPERATORS = [
     *({"name": "local_self_attention", "heads": heads} for heads in (4, 5, 12)),
     *({"name": "outlook_attention", "heads": heads} for heads in (1, 6)),
     {"name": "convolution", "groups": 4},
+    *({"name": "static_shared", "group_channels": count} for count in (3, 8)),
 ]
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from involbench.operators import make_operator
+from involbench.ops import involution
 from involbench.registry import operators
 from tests.ops.backends import BACKEND
 
@@ -33,6 +34,44 @@ def test_a_strided_convolution_is_every_second_pixel_of_a_dense_one(operator, sh
     strided.build(x.shape)
     strided.set_weights(dense.get_weights())
     np.testing.assert_allclose(keras.ops.convert_to_numpy(strided(x)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("strides", "dilation"), [(1, 1), (2, 1), (1, 2)])
+def test_static_shared_is_an_involution_with_one_kernel_everywhere(strides, dilation):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 7, 6, 6)).astype("float32")
+    layer = make_operator(
+        "static_shared", 6, 3, strides, "slot", group_channels=2, dilation_rate=dilation
+    )
+    layer.build(x.shape)
+    kernels, bias = rng.normal(size=(3, 3, 3, 1)), rng.normal(size=6)
+    layer.set_weights([kernels, bias])
+    of_groups = kernels.reshape(9, 3).T.astype("float32")
+    everywhere = np.broadcast_to(of_groups, (2, -(-7 // strides), 6 // strides, 3, 9))
+    expected = involution(x, everywhere, 3, strides, dilation, groups=3)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(layer(x)),
+        keras.ops.convert_to_numpy(expected) + bias,
+        atol=1e-5,
+    )
+
+
+def test_static_shared_begins_with_kernels_as_large_as_those_of_depthwise():
+    shared, each = (
+        make_operator(name, 256, 3, 1, "slot", **own)
+        for name, own in (("static_shared", {"group_channels": 1}), ("depthwise", {}))
+    )
+    for layer in (shared, each):
+        layer.build((None, 8, 8, 256))
+    limit = (3 / 9) ** 0.5
+    for kernels in (shared.get_weights()[0], each.get_weights()[0]):
+        assert 0.95 * limit < np.abs(kernels).max() <= limit
+
+
+def test_channels_that_the_groups_do_not_divide_are_refused():
+    layer = make_operator("static_shared", 6, 3, 1, "slot", group_channels=4)
+    with pytest.raises(ValueError, match=r"must divide the channels.*group_channels=4"):
+        layer.build((None, 8, 8, 6))
 
 
 def test_none_sees_no_neighbour():

@@ -13,8 +13,7 @@ from involbench.models import resnet
 from involbench.results.paths import ResultsPath
 from involbench.results.record import RunRecord
 from involbench.spec.architectures import Scalable
-from involbench.spec.expand import expand
-from involbench.spec.load import load_spec
+from involbench.spec.load import expand, load_spec
 from involbench.spec.schema import EvaluateSpec
 from involbench.spec.trial import Trial
 from involbench.training.trial import run_trial
@@ -108,7 +107,7 @@ def test_every_model_of_every_file_trains_a_step(images, tmp_path, monkeypatch):
         tested = {name.partition("@")[2] for name in record.metrics if "@" in name}
         fixed = {c.name for c in trial.evaluate.conditions if c.kind == "image_size"}
         every = {c.name for c in trial.evaluate.conditions}
-        assert tested == (every if trial.architecture.any_image_size else every - fixed)
+        assert tested == (every if trial.architecture.registered.any_image_size else every - fixed)
 
 
 def assert_the_saved_model_predicts_what_the_trained_one_did(folder, images, facts) -> None:

@@ -36,6 +36,7 @@ def test_the_operators_of_the_slot_have_as_many_parameters_as_their_formulas():
         # Reduce to a quarter, normalization, and nine taps for every 16 channels.
         "involution": lambda c: c * (c // 4) + 2 * (c // 4) + (c // 4 + 1) * 9 * (c // 16),
         "depthwise": lambda c: 9 * c,
+        "static_shared": lambda c: 9 * (c // 16),
         # Queries, keys and values; embeddings of three rows and three columns, of half a head each.
         "local_self_attention": lambda c: 3 * c * c + 3 * c,
         # Values, a window's weights for a window a head, and the projection.

@@ -7,12 +7,13 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from involbench.reporting.console import running_trials, sparkline
-from involbench.reporting.progress import (
+from involbench.reporting.console import (
     ProgressState,
     epoch_line,
     plan_line,
+    running_trials,
     seed_line,
+    sparkline,
     trial_line,
 )
 from involbench.reporting.units import duration

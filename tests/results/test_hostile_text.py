@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import involbench
 from involbench.reporting.plots import plot_seeds, save_figure
-from involbench.reporting.tables.writers import csv_text
+from involbench.reporting.tables import csv_text
 from involbench.results.record import RunRecord
 from involbench.text import printable, visible
 from tests.cli import called

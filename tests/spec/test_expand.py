@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from involbench.errors import SpecError
-from involbench.spec.expand import expand
-from involbench.spec.load import load_spec
+from involbench.spec.load import expand, load_spec
 from involbench.spec.trial import Trial
 from tests.spec.helpers import GOOD, complaint, heads, written
 

@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from involbench.errors import SpecError
-from involbench.spec.expand import expand
-from involbench.spec.load import load_spec
+from involbench.spec.load import expand, load_spec
 from tests.effort import examples
 from tests.spec.helpers import GOOD
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from involbench.spec.schema import ExperimentSpec, _keys_of
+from involbench.spec.schema import ExperimentSpec, _keys_of, keys_of
 from tests.spec.helpers import GOOD, complaint, heads
 
 NAMES = (
@@ -167,7 +167,7 @@ CASES = {
     "image size without a folder": (
         "dataset: digits",
         "dataset: cifar10\n  image_size: 32",
-        "x.yaml:4:15: data.image_size: only for the datasets folder and digits, and the dataset is "
+        "x.yaml:4:15: data.image_size: only for the datasets digits and folder, and the dataset is "
         "'cifar10'",
     ),
     "image size of three": (
@@ -438,6 +438,16 @@ def test_all_problems_of_a_file_come_at_once_in_its_order(tmp_path: Path) -> Non
         "did you mean 'inn'?",
         "x.yaml:13:24: sweep.training.batch_size: empty; expected at least 1 entry",
     ]
+
+
+SECTIONS = sorted({".".join(map(str, key[:-1])) for key in keys_of(ExperimentSpec)} | {"claims"})
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_an_unknown_key_is_named_in_every_section(tmp_path: Path, section: str) -> None:
+    value = {"": "zzz=1", "claims": "claims=[{zzz: 1}]"}.get(section, f"{section}.zzz=1")
+    told = complaint(tmp_path, GOOD, value)
+    assert "zzz: unknown key; expected one of " in told or "zzz=1: unknown key; expected" in told
 
 
 def test_the_schema_is_made_once_for_all_unknown_keys(

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from involbench.spec.load import load_spec
-from involbench.spec.overrides import assigned
+from involbench.spec.overrides import assigned, with_assignments
 from involbench.spec.yaml import parse
-from involbench.spec.yaml_edit import with_assignments
 from tests.spec.helpers import GOOD, written
 from tests.spec.test_fuzz import FAST
 

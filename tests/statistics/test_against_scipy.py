@@ -14,8 +14,8 @@ from involbench.errors import ResultsError
 from involbench.results.arrays import StoredPredictions, read_predictions
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import read_run
-from involbench.statistics.bootstrap import bca_interval
 from involbench.statistics.classification import expected_calibration_error, macro_f1
+from involbench.statistics.estimates import bca_interval
 from involbench.statistics.hypothesis_tests import holm, sign_flip_p, smallest_p
 from tests.results.factory import make_run, predict
 

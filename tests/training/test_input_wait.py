@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from involbench.data import make_dataset
-from involbench.reporting.progress import trial_line
+from involbench.reporting.console import trial_line
 from involbench.results.paths import ResultsPath
 from involbench.results.record import too_much
 from involbench.runner.runner import TrialEnded, TrialStarted

@@ -9,8 +9,13 @@ from involbench.results.paths import ResultsPath
 from involbench.results.record import EpochReport
 from involbench.spec.schema import DataSpec
 from involbench.workers.handlers import Session, load_data, run_trial
-from involbench.workers.in_process import InProcessWorker, in_process
-from involbench.workers.local import Worker, WorkerStopped, start_worker
+from involbench.workers.local import (
+    InProcessWorker,
+    Worker,
+    WorkerStopped,
+    in_process,
+    start_worker,
+)
 from involbench.workers.protocol import Loaded, TrialClaimed, TrialRequest
 from tests.results.factory import make_trial
 

@@ -6,22 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.schema import ModelResult
-from involbench.reporting.html.components import (
-    Cell,
-    Chart,
-    Number,
-    Section,
-    Table,
-    count,
-    percent_cell,
-)
-from involbench.reporting.html.data import AggregatedPredictions, ReportData
+from involbench.reporting.html.data import Chart, ReportData, Section
+from involbench.reporting.html.predictions import AggregatedPredictions
 from involbench.reporting.plots import (
     Bin,
     plot_calibration,
     plot_confusion,
     plot_confusion_difference,
 )
+from involbench.reporting.tables import Cell, Column, Rows, Table, percents
 from involbench.reporting.tables.cells import baseline_of, label
 
 _MOST_MATRICES = 12
@@ -79,36 +72,31 @@ def _bins(predictions: AggregatedPredictions) -> list[Bin]:
 
 
 def _calibration_table(models: dict[str, list[Bin]]) -> Table:
-    rows = tuple(
-        (name, percent_cell(each.confidence), percent_cell(each.accuracy), count(each.images))
+    rows = [
+        (name, each.confidence, each.accuracy, each.images)
         for name, bins in models.items()
         for each in bins
-    )
-    titles = ("model", "mean confidence", "accuracy", "images")
-    return Table("Confidence and accuracy in each bin, %", titles, rows)
+    ]
+    shares = percents("mean confidence", "accuracy")
+    return Table(["model", *shares, "images"], rows, "Confidence and accuracy in each bin, %")
 
 
 def _image_by_image(report: ReportData) -> Iterator[Table]:
     """For each seed, how many test images both, one or none of two networks get right."""
-    rows = []
+    rows: Rows = []
     for result in report.drawn.models:
-        predictions = report.predictions.get(label(result.model, result.point))
-        other = _other(report, result)
-        if (
-            predictions is None
-            or other is None
-            or not np.array_equal(predictions.labels, other[1].labels)
-        ):
+        name, other = label(result.model, result.point), _other(report, result)
+        predictions = report.predictions.get(name)
+        if not (predictions and other and np.array_equal(predictions.labels, other[1].labels)):
             continue
         for seed in sorted(predictions.hits.keys() & other[1].hits.keys()):
             this, that = predictions.hits[seed], other[1].hits[seed]
             cells = (this & that, this & ~that, that & ~this, ~this & ~that)
-            numbers = (count(int(each.sum())) for each in cells)
-            pair = label(result.model, result.point), other[0]
-            rows.append((*pair, Number(str(seed), seed), *numbers))
+            rows.append((name, other[0], seed, *(int(each.sum()) for each in cells)))
     if rows:
-        titles = ("model", "baseline", "seed", "both right", "only model", "only baseline", "none")
-        yield Table("Test images that both, one or none gets right", titles, tuple(rows))
+        counts = ("both right", "only model", "only baseline", "none")
+        columns = ("model", "baseline", Column("seed", "index"), *counts)
+        yield Table(columns, rows, "Test images that both, one or none gets right")
 
 
 def _confusions(report: ReportData) -> Iterator[Chart]:
@@ -157,16 +145,18 @@ def _table(caption: str, predictions: AggregatedPredictions, shares: NDArray[np.
     """The matrix; for a large one, the diagonal and the largest other values."""
     names = predictions.class_names
     if len(names) <= _WHOLE_UP_TO:
-        rows = ((name, *map(_cell, row)) for name, row in zip(names, shares.tolist(), strict=True))
-        return Table(caption, ("true class", *names), tuple(rows))
+        rows: Rows = [
+            (name, *map(_cell, row)) for name, row in zip(names, shares.tolist(), strict=True)
+        ]
+        return Table(["true class", *percents(*names)], rows, caption)
     size = np.where(np.isfinite(shares), np.abs(shares), -1.0)
     np.fill_diagonal(size, np.inf)
     order = np.argsort(-size, axis=None, kind="stable")[: len(names) + _LARGEST]
     places = [divmod(int(flat), len(names)) for flat in order]
-    listed = ((names[row], names[column], _cell(shares[row, column])) for row, column in places)
+    listed = [(names[row], names[column], _cell(shares[row, column])) for row, column in places]
     caption += f": the diagonal and the {_LARGEST} largest other values"
-    return Table(caption, ("true class", "predicted class", "%"), tuple(listed))
+    return Table(("true class", "predicted class", Column("%", "percent")), listed, caption)
 
 
 def _cell(share: float) -> Cell:
-    return percent_cell(float(share)) if np.isfinite(share) else "no image"
+    return float(share) if np.isfinite(share) else "no image"

@@ -1,229 +1,58 @@
-"""Read the data of a report from the results tree."""
+"""The data of a report, read from the results tree, and the parts of the page."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from math import isfinite
-
-import numpy as np
-from numpy.typing import NDArray
+from math import inf
+from typing import TYPE_CHECKING
 
 from involbench.comparison.compare import compare
+from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.experiment import Histories, histories_of, single_chance
-from involbench.reporting.html.limits import MOST_SEEDS, drawn_part
-from involbench.reporting.style import Styles, styles_of
-from involbench.reporting.tables.cells import label, own_point, side_by_side, warnings_of
-from involbench.results.arrays import (
-    NAME,
-    ImageBatch,
-    KernelSums,
-    StoredPredictions,
-    read_kernel_maps,
-    read_predictions,
-    read_sample_images,
-    sample_images_path,
+from involbench.reporting.html.predictions import (
+    AggregatedPredictions,
+    SamplePredictions,
+    aggregate_predictions,
+    sample_predictions,
 )
+from involbench.reporting.plots.figure import Styles, styles_of
+from involbench.reporting.tables import Table
+from involbench.reporting.tables.cells import label, own_point, side_by_side, warnings_of
 from involbench.results.files import read_bytes
 from involbench.results.gc_paused import gc_paused
 from involbench.results.limits import SPEC
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry, read_entries
-from involbench.results.tree import ResultsTree, StoredRun, read_question, read_spec_summary
-from involbench.statistics.classification import confidence_bins, confusion
-from involbench.text import excerpt
+from involbench.results.tree import ResultsTree, read_question, read_spec_summary
 
-_MOST_CLASSES = 1000
-_LEFT_OUT = "left out of confusion and calibration"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
-class AggregatedPredictions:
-    """The predictions of one model for the test images, over its seeds."""
+class Chart:
+    """A figure and tables of its numbers."""
 
-    class_names: tuple[str, ...]
-    confusion: NDArray[np.int64]
-    """(true class, predicted class), summed over the seeds."""
-    bins: NDArray[np.float64]
-    """See `confidence_bins`; summed over the seeds."""
-    labels: NDArray[np.int64]
-    """The true classes, (images,)."""
-    hits: dict[int, NDArray[np.bool_]]
-    """Seed -> whether each prediction was right, (images,)."""
-
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """The confusion as fractions of each true class; NaN for a class without images."""
-        totals = self.confusion.sum(axis=1, keepdims=True).astype(float)
-        totals[totals == 0] = np.nan
-        shares: NDArray[np.float64] = self.confusion / totals
-        return shares
+    name: str
+    """An id, unique on the page: a-z, 0-9, - and _."""
+    title: str
+    says: str
+    """What the figure shows, and how to read it."""
+    figure: "Figure"
+    tables: tuple[Table, ...]
 
 
-def aggregate_predictions(
-    results: Sequence[ModelResult], runs: Sequence[StoredRun], most: int
-) -> tuple[dict[str, AggregatedPredictions], list[str]]:
-    """Sum the predictions of each row over its first `most` seeds; also warnings."""
-    by_id = {run.record.run_id: run for run in runs}
-    found: dict[str, AggregatedPredictions] = {}
-    warnings: list[str] = []
-    missing = 0
-    for result in results:
-        name = label(result.model, result.point)
-        for seed, run_id in islice(result.runs.items(), most):
-            run = by_id[run_id]
-            if not (run.path / "predictions.npz").exists():
-                missing += 1
-                continue
-            try:
-                one = _aggregated(run, seed)
-                found[name] = _sum(found[name], one) if name in found else one
-            except ResultsError as error:
-                warnings.append(f"{error} ({_LEFT_OUT})")
-    if missing:
-        lost = f"{missing} finished run{'' if missing == 1 else 's'}"
-        warnings.append(f"predictions.npz of {lost} is missing ({_LEFT_OUT})")
-    return found, warnings
+@dataclass(frozen=True)
+class Section:
+    """A heading, text and charts."""
 
-
-def _aggregated(run: StoredRun, seed: int) -> AggregatedPredictions:
-    path = run.path / "predictions.npz"
-    predictions = read_predictions(run)
-    classes = predictions.probabilities.shape[1]
-    if classes > _MOST_CLASSES:
-        raise ResultsError(f"{path}: more than {_MOST_CLASSES:,} classes")
-    if not isfinite(predictions.probabilities.sum()):
-        raise ResultsError(f"{path}: some probabilities are not finite numbers")
-    names = run.record.data.class_names if run.record.data else ()
-    if len(names) != classes:
-        names = tuple(map(str, range(classes)))
-    return AggregatedPredictions(
-        tuple(excerpt(name, 60) for name in names),
-        confusion(predictions.labels, predictions.predicted, classes),
-        confidence_bins(predictions.labels, predictions.probabilities),
-        predictions.labels,
-        {seed: predictions.labels == predictions.predicted},
-    )
-
-
-def _sum(these: AggregatedPredictions, one: AggregatedPredictions) -> AggregatedPredictions:
-    same = these.confusion.shape == one.confusion.shape
-    if not same or not np.array_equal(these.labels, one.labels):
-        seeds = " and ".join(str(next(iter(each.hits))) for each in (one, these))
-        raise ResultsError(f"the predictions of seeds {seeds} are for different images or classes")
-    return AggregatedPredictions(
-        these.class_names,
-        these.confusion + one.confusion,
-        these.bins + one.bins,
-        these.labels,
-        these.hits | one.hits,
-    )
-
-
-_MOST_PLACES = 4
-
-
-@dataclass(frozen=True, eq=False)
-class ModelPredictions:
-    """The predictions of one network for N images."""
-
-    predicted: NDArray[np.int64]
-    """(N,)."""
-    probability: NDArray[np.float64]
-    """Of the predicted class, (N,)."""
-
-
-@dataclass(frozen=True, eq=False)
-class SamplePredictions:
-    """Sample images of one sweep point, with the predictions of one seed of each model."""
-
-    heading: str
-    seed: int
-    images: ImageBatch
-    class_names: tuple[str, ...]
-    predictions: Mapping[str, ModelPredictions]
-    """By model."""
-    maps: Mapping[str, KernelSums]
-    """By model; only models with involutions."""
-    baseline: str | None
-    """The baseline, if it has predictions."""
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """The true classes, (N,)."""
-        assert self.images.labels is not None
-        return self.images.labels
-
-
-def sample_predictions(
-    comparison: Comparison, runs: Sequence[StoredRun], experiment: ResultsPath
-) -> tuple[list[SamplePredictions], list[str]]:
-    """Read the sample images of the first sweep points; also warnings.
-
-    The seed is the first of those that the most models have finished.
-    """
-    by_id = {run.record.run_id: run for run in runs}
-    found: list[SamplePredictions] = []
-    warnings: list[str] = []
-    for heading, results in side_by_side(comparison)[:_MOST_PLACES]:
-        seeds = sorted(seed for result in results for seed in result.runs)
-        if not seeds:
-            continue
-        ((seed, _),) = Counter(seeds).most_common(1)
-        chosen = [(each, by_id[each.runs[seed]]) for each in results if seed in each.runs]
-        try:
-            samples = _samples(heading, seed, chosen, comparison.baseline, experiment)
-            found += [samples] if samples else []
-        except ResultsError as error:
-            warnings.append(f"{error} (left out of the images)")
-    return found, warnings
-
-
-def _samples(
-    heading: str,
-    seed: int,
-    chosen: Sequence[tuple[ModelResult, StoredRun]],
-    baseline: str | None,
-    experiment: ResultsPath,
-) -> SamplePredictions | None:
-    """None if no images, or no predictions of them, were stored."""
-    facts = {run.record.data.fingerprint: run.record.data for _, run in chosen if run.record.data}
-    path = sample_images_path(experiment, next(iter(facts), ""))
-    if len(facts) != 1 or not path.exists():
-        return None
-    images, predictions, maps, first = (
-        read_sample_images(path),
-        dict[str, ModelPredictions](),
-        dict[str, KernelSums](),
-        None,
-    )
-    for result, run in chosen:
-        name = label(result.model, own_point(result))
-        if (run.path / NAME).exists():
-            maps[name] = read_kernel_maps(run.path)
-        if (run.path / "predictions.npz").exists():
-            predictions[name] = _model_predictions(read_predictions(run), images, path)
-            first = first or (name if result.model == baseline else None)
-    ((_, data),) = facts.items()
-    names = tuple(excerpt(name, 24) for name in data.class_names)
-    return (
-        SamplePredictions(heading, seed, images, names, predictions, maps, first)
-        if predictions
-        else None
-    )
-
-
-def _model_predictions(
-    predictions: StoredPredictions, images: ImageBatch, path: ResultsPath
-) -> ModelPredictions:
-    indices = np.array(list(map(int, images.names)))
-    inside = indices.max() < len(predictions.labels)
-    if not inside or (predictions.labels[indices] != images.labels).any():
-        raise ResultsError(f"{path}: damaged: these are not the test images of the runs")
-    probabilities = predictions.probabilities[indices]
-    return ModelPredictions(predictions.predicted[indices], probabilities.max(axis=1))
+    name: str
+    title: str
+    says: tuple[str, ...]
+    charts: tuple[Chart, ...]
+    tables: tuple[Table, ...] = ()
+    """Collapsed, below the charts."""
 
 
 @dataclass(frozen=True)
@@ -271,16 +100,9 @@ class ReportData:
 
 @gc_paused()
 def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> ReportData:
-    """Read an experiment. Damaged or missing files become warnings.
+    """Read the runs of an experiment that have the settings `overrides`, `KEY=VALUE` each.
 
-    Args:
-        tree: The results tree.
-        experiment: Its name.
-        overrides: `KEY=VALUE` each; only runs with these settings are compared.
-
-    Raises:
-        ResultsError: The experiment's folder cannot be listed.
-        UsageError: No run has the settings.
+    Damaged or missing files become warnings.
     """
     folder = tree.folder(experiment)
     runs, damaged = tree.runs(experiment)
@@ -321,3 +143,72 @@ def _text(path: ResultsPath) -> str:
         return read_bytes(path, SPEC).decode(errors="replace")
     except ResultsError:
         return ""
+
+
+MOST_MODELS = 30
+MOST_PLACES = 8
+"""Sweep points."""
+MOST_RESULTS = 60
+"""Rows of one sweep point."""
+MOST_SEEDS = 100
+"""Seeds of one model whose curves and predictions are read."""
+
+
+def drawn_part(comparison: Comparison) -> tuple[Comparison, list[str]]:
+    """Leave out the models, sweep points and rows beyond the limits.
+
+    Also returns a sentence for each kind of thing left out. If there is none, the comparison is the
+    same object.
+    """
+    models = list(dict.fromkeys(each.model for each in comparison.models))
+    kept = models if len(models) <= MOST_MODELS else _first_models(comparison, models)
+    places = [
+        [each for each in results if each.model in kept] for _, results in side_by_side(comparison)
+    ]
+    drawn = [each for results in places[:MOST_PLACES] for each in results[:MOST_RESULTS]]
+    notes = list(_left_out(comparison, models, kept, places))
+    if not notes:
+        return comparison, []
+    curves = tuple(curve for curve in comparison.curves if curve.model in kept)
+    return comparison.model_copy(update={"models": tuple(drawn), "curves": curves}), notes
+
+
+def _first_models(comparison: Comparison, models: list[str]) -> set[str]:
+    best: dict[str, float] = dict.fromkeys(models, -inf)
+    for each in comparison.models:
+        mean = each.mean(ACCURACY)
+        best[each.model] = max(best[each.model], -inf if mean is None else mean)
+    first = sorted(models, key=lambda model: (model != comparison.baseline, -best[model]))
+    return set(first[:MOST_MODELS])
+
+
+def _left_out(
+    comparison: Comparison,
+    models: list[str],
+    kept: list[str] | set[str],
+    places: list[list[ModelResult]],
+) -> list[str]:
+    notes = []
+    if len(kept) < len(models):
+        notes.append(
+            f"Charts show {len(kept)} of {len(models):,} models: the baseline "
+            f"{comparison.baseline} and those with the best test accuracy."
+        )
+    if len(places) > MOST_PLACES:
+        notes.append(
+            f"Charts of single sweep points show the first {MOST_PLACES} of {len(places):,} points."
+        )
+    if (most := max(map(len, places), default=0)) > MOST_RESULTS:
+        notes.append(
+            f"Charts of single sweep points show the first {MOST_RESULTS} of up to {most:,} rows."
+        )
+    seeds = max((each.n_finished for each in comparison.models), default=0)
+    if seeds > MOST_SEEDS:
+        notes.append(
+            f"Curves, confusion and calibration use the first {MOST_SEEDS} of up to {seeds:,} "
+            "seeds of each model; means and verdicts use all seeds."
+        )
+    if notes:
+        command = f"involbench compare {comparison.experiment} --csv"
+        notes.append(f"For all numbers, see comparison.csv or run `{command}`.")
+    return notes

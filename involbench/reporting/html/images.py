@@ -6,17 +6,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.reporting.html.components import (
-    Cell,
-    Chart,
-    Number,
-    Section,
-    Table,
-    percent_cell,
-    plain,
-)
-from involbench.reporting.html.data import ReportData, SamplePredictions
+from involbench.reporting.html.data import Chart, ReportData, Section
+from involbench.reporting.html.predictions import SamplePredictions
 from involbench.reporting.plots import plot_images, plot_kernels
+from involbench.reporting.tables import Cell, Column, Rows, Table
 from involbench.reporting.units import percent
 from involbench.results.arrays import KernelSums
 
@@ -83,14 +76,14 @@ def _heat_maps(samples: SamplePredictions, place: int) -> Iterator[Chart]:
 
 
 def _sums_table(name: str, maps: KernelSums) -> Table:
-    rows = [
-        (layer, *(plain(float(value)) for value in (sums.mean(), sums.min(), sums.max(), spread)))
+    rows: Rows = [
+        (layer, *(float(value) for value in (sums.mean(), sums.min(), sums.max(), spread)))
         for layer, sums in maps.sums.items()
         for spread in [sums.std(axis=(1, 2)).mean()]
     ]
-    titles = ("layer", "mean", "least", "most", "spread")
+    numbers = [Column(title, "4") for title in ("mean", "least", "most", "spread")]
     caption = f"Sums of the kernels of {name}; spread: mean standard deviation within a map"
-    return Table(caption, titles, tuple(rows))
+    return Table(["layer", *numbers], rows, caption)
 
 
 def _samples(samples: SamplePredictions) -> NDArray[np.intp]:
@@ -131,22 +124,20 @@ def _predictions(samples: SamplePredictions, index: int, models: list[str]) -> I
 def _table(
     samples: SamplePredictions, title: str, chosen: NDArray[np.intp], models: list[str]
 ) -> Table:
-    titles = ["image", "true class"]
+    columns: list[str | Column] = [Column("image", "index"), "true class"]
     for name in models:
-        titles += [name, f"{name}, %"]
+        columns += [name, Column(f"{name}, %", "percent")]
     rows = []
     for index in chosen.tolist():
-        number = samples.images.names[index]
-        cells: list[Cell] = [Number(number, int(number)), _class(samples, samples.labels[index])]
+        number = int(samples.images.names[index])
+        cells: list[Cell] = [number, _class(samples, samples.labels[index])]
         for name in models:
             predictions = samples.predictions[name]
-            cells += [
-                _class(samples, predictions.predicted[index]),
-                percent_cell(float(predictions.probability[index])),
-            ]
-        rows.append(tuple(cells))
+            probability = float(predictions.probability[index])
+            cells += [_class(samples, predictions.predicted[index]), probability]
+        rows.append(cells)
     caption = f"{title}: images are numbered as in the test set, from 0"
-    return Table(caption, tuple(titles), tuple(rows))
+    return Table(columns, rows, caption)
 
 
 def _class(samples: SamplePredictions, label: np.int64) -> str:

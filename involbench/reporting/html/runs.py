@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from involbench.comparison.metrics import ACCURACY
-from involbench.reporting.html.components import Cell, percent_cell
 from involbench.reporting.tables.runs import log_lines, record_sections, status
-from involbench.reporting.units import duration, size
+from involbench.reporting.units import duration, percent, size
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry
 from involbench.text import excerpt, first_of, printable
@@ -35,7 +34,8 @@ class RunRow:
     run_id: str
     status: str
     epochs: str
-    accuracy: Cell
+    accuracy: tuple[str, float | None] | None
+    """Text and value; None before the run has ended."""
     took: str
     error: str
     log: tuple[str, ...]
@@ -81,14 +81,14 @@ def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
 def _row(entry: RunEntry, link: Link) -> RunRow:
     record = entry.record
     total = "?" if entry.epochs is None else entry.epochs
-    accuracy = percent_cell(record.metrics.get(ACCURACY)) if record else ""
+    accuracy = record.metrics.get(ACCURACY) if record else None
     sections = record_sections(record) if record else {}
     files = [item for item in entry.items if item.kind == "file" and item.is_known]
     return RunRow(
         run_id=entry.run_id,
         status=status(entry),
         epochs=f"{entry.epochs_done} of {total}",
-        accuracy=accuracy,
+        accuracy=(percent(accuracy, unit=""), accuracy) if record else None,
         took=duration(record.seconds) if record else "",
         error=printable(record.error or "") if record else "",
         log=tuple(map(printable, log_lines(entry))),

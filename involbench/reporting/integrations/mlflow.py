@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import ResultsError, UsageError
-from involbench.reporting.integrations.tables import RunRow
+from involbench.reporting.integrations import RunRow
 from involbench.results.files import names_in, read_bytes
 from involbench.results.limits import PLOT
 from involbench.results.paths import ResultsPath
@@ -46,17 +46,13 @@ def write_mlflow(
     warn: Callable[[str], None],
     progress: Callable[[str], None],
 ) -> tuple[int, str]:
-    """Log every run that a tracking server doesn't have yet.
+    """Log every run that a tracking server doesn't have yet; returns how many, and where.
 
     Args:
         rows: The runs.
-        uri: The server, or where its files are; None for what MLFLOW_TRACKING_URI says, or else
-            the folder mlruns.
-        warn: Takes a line about each plot that is not sent.
-        progress: Takes a line that says which server is asked.
-
-    Returns:
-        How many were logged, and where.
+        uri: The server, or a folder of files; default: MLFLOW_TRACKING_URI, or the folder mlruns.
+        warn: Receives a line about each plot that is not sent.
+        progress: Receives a line with the address of the server.
 
     Raises:
         UsageError: The server refuses, or cannot be reached.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.errors import UsageError
-from involbench.reporting.integrations.tables import RunRow
+from involbench.reporting.integrations import RunRow
 from involbench.runner.runner import EpochEnded, Event, TrialEnded
 
 _NAMES = {
@@ -19,14 +19,9 @@ _NAMES = {
 
 
 class TensorBoard:
-    """Writes event files below a folder, as `<experiment>/<run id>`.
+    """Write event files below a folder, as `<experiment>/<run id>`.
 
-    Args:
-        folder: Made where it is missing.
-        option: What the user asked for, for messages.
-
-    Raises:
-        UsageError: The folder cannot be made.
+    `option` names the option for messages. Raises UsageError if the folder cannot be made.
     """
 
     def __init__(self, folder: Path, option: str) -> None:

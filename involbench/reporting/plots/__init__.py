@@ -9,13 +9,26 @@ Example:
     >>> save_figure(figure, Path("accuracy"), ["pdf"])
 """
 
-import involbench.reporting.plots.settings  # noqa: F401  Imports matplotlib, before all others.
-from involbench.reporting.plots.accuracy import MOST_DOTS, plot_front, plot_seeds, plot_sweep
+from involbench.reporting.plots.figure import (  # Imports matplotlib, before all others.
+    FORMATS,
+    drawn,
+    save_figure,
+    styles_of,
+)
+
+# isort: split
 from involbench.reporting.plots.axes import Point
-from involbench.reporting.plots.costs import Time, plot_parameters, plot_times
-from involbench.reporting.plots.figure import FORMATS, drawn, save_figure
 from involbench.reporting.plots.history import plot_experiment, plot_run
 from involbench.reporting.plots.images import MOST_IMAGES, plot_images, plot_kernels
+from involbench.reporting.plots.models import (
+    MOST_DOTS,
+    Time,
+    plot_front,
+    plot_parameters,
+    plot_seeds,
+    plot_sweep,
+    plot_times,
+)
 from involbench.reporting.plots.predictions import (
     Bin,
     plot_calibration,
@@ -44,4 +57,5 @@ __all__ = [
     "plot_sweep",
     "plot_times",
     "save_figure",
+    "styles_of",
 ]

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import PlotOptions, short
-from involbench.reporting.plots.settings import RC
-from involbench.reporting.style import INK
+from involbench.reporting.plots.figure import INK, RC
 
 MOST_IMAGES = 200
 """More would take minutes to draw, and some thousands would not fit into a PNG file."""

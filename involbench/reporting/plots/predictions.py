@@ -16,11 +16,10 @@ from involbench.reporting.plots.axes import (
     PlotOptions,
     legend_below,
     own_styles,
-    percent,
+    percent_ticks,
     short,
 )
-from involbench.reporting.plots.settings import RC
-from involbench.reporting.style import GREY, Styles
+from involbench.reporting.plots.figure import GREY, RC, Styles
 
 
 class Bin(NamedTuple):
@@ -51,19 +50,13 @@ def plot_calibration(
         axes.plot([0, 1], [0, 1], label="as sure as it is right", **line)
         for name, bins in models.items():
             kept = [each for each in bins if each.images >= fewest]
-            colour, dash, marker = styles[name]
-            look: PlotOptions = {
-                "color": colour,
-                "linestyle": dash,
-                "marker": marker,
-                "label": short(name),
-            }
+            look = {**styles[name].options, "label": short(name)}
             axes.plot([b.confidence for b in kept], [b.accuracy for b in kept], **look)
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.02)
         axes.set_aspect("equal")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(percent())
+            axis.set_major_formatter(percent_ticks())
         axes.set_xlabel("confidence: probability of the predicted class (%)")
         axes.set_ylabel("accuracy of those images (%)")
         legend_below(figure, axes)
@@ -133,7 +126,7 @@ def _finish(
         axes.set_xlabel("predicted class (number)")
         axes.set_ylabel("true class (number)")
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=40, label=unit)
-    bar.ax.xaxis.set_major_formatter(percent())
+    bar.ax.xaxis.set_major_formatter(percent_ticks())
 
 
 def _write(axes: Axes, image: AxesImage, shares: NDArray[np.float64], form: str) -> None:

@@ -1,18 +1,23 @@
-"""`bench model`, `bench export` and `export` as tables, CSV rows and figures."""
+"""`bench` and `export` as tables, CSV rows and figures."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from involbench.comparison.benchmark_models import (
+from involbench.comparison.benchmarks import (
     ExportsBenchmark,
     Latency,
     ModelCost,
     ModelsBenchmark,
+    OperatorBenchmark,
+    ShapeResult,
+    StepBenchmark,
 )
-from involbench.reporting.plots.costs import Time, plot_times
-from involbench.reporting.tables.operator import made_with
-from involbench.reporting.tables.table import Cell, Column, Page, Table, milliseconds, short
-from involbench.results.benchmarks import ExportRecord
+from involbench.reporting.plots.models import Time, plot_times
+from involbench.reporting.tables import Cell, Column, Page, Rows, Table, milliseconds, short
+from involbench.reporting.units import percent
+from involbench.results.benchmarks import PARTS, ExportRecord, Machine, Part
+from involbench.statistics.estimates import Quartiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
 EXPORTS_VERSION = 1
 """Version of the JSON document of `export`."""
 
-Rows = list[tuple[Cell, ...]]
 _LATENCY = ("median", "lower_quartile", "upper_quartile", "p95", "ratio", "ratio_low", "ratio_high")
 
 
@@ -30,9 +34,9 @@ def models_page(benchmark: ModelsBenchmark) -> Page:
     tables = [_sizes(models)]
     for batch in models[0].inference:
         rows = [_model(m, m.inference[batch], m.peak_bytes[batch], benchmark) for m in models]
-        tables.append(_times(_call(batch), rows))
+        tables.append(_times_table(_call(batch), rows))
     rows = [_model(m, m.step, m.step_bytes, benchmark) for m in models]
-    tables.append(_times(_step(benchmark), rows))
+    tables.append(_times_table(_step(benchmark), rows))
     if benchmark.exponents:
         tables.append(_growth(benchmark))
     return Page(tables, [list(_models_notes(benchmark))])
@@ -78,7 +82,7 @@ def _sizes(models: Sequence[ModelCost]) -> Table:
     return Table(columns, rows, "Sizes")
 
 
-def _times(title: str, rows: Rows) -> Table:
+def _times_table(title: str, rows: Rows) -> Table:
     columns = (
         *("model", Column("median", "ms"), "quartiles", Column("p95", "ms")),
         *("times the baseline", Column("peak", "MiB")),
@@ -217,3 +221,144 @@ def _step(benchmark: ModelsBenchmark) -> str:
 
 def _title(form: str, threads: int) -> str:
     return f"{form}, {threads} thread{'' if threads == 1 else 's'}"
+
+
+_SHAPE = "B,H,W,C,K,G"
+_TITLES: dict[Part, str] = {
+    "forward": "Forward, ms",
+    "forward_and_gradients": "Forward and both gradients, ms",
+}
+_BOTH: Part = "forward_and_gradients"
+_MEAN = "geometric mean"
+
+
+def made_with(machine: Machine) -> str:
+    """The versions and the hardware, as a sentence."""
+    versions, hardware = machine.versions, machine.hardware
+    names = ("involbench", "keras", versions["backend"], "numpy", "python")
+    return (
+        f"Made with {', '.join(f'{name} {versions[name]}' for name in names)} on {hardware.device} "
+        f"({hardware.cpu}, {hardware.cores} core{'' if hardware.cores == 1 else 's'})."
+    )
+
+
+def _with_quartiles(ratio: Quartiles) -> str:
+    """A median ratio with its quartiles."""
+    return f"{short(ratio.median)} ({short(ratio.lower_quartile)} to {short(ratio.upper_quartile)})"
+
+
+def _factor(factor: float | None) -> str | None:
+    return None if factor is None else f"{short(factor)}x"
+
+
+def operator_page(benchmark: OperatorBenchmark) -> Page:
+    """Times of each part, memory and first calls."""
+    tables = [_part_table(benchmark, part, title) for part, title in _TITLES.items()]
+    if benchmark.unfold is not None:
+        tables.append(_unfold_table(benchmark))
+    return Page([*tables, _costs_table(benchmark)], [list(_operator_notes(benchmark))])
+
+
+def _part_table(benchmark: OperatorBenchmark, part: Part, title: str) -> Table:
+    rows = []
+    for result in benchmark.shapes:
+        ours, patches, depthwise, convolution = (
+            result.forms[form].parts[part]
+            for form in ("involution", "patches", "depthwise", "conv3x3")
+        )
+        row = (
+            str(result.shape),
+            milliseconds(ours.seconds.median),
+            percent(ours.floor_share, 0),
+            milliseconds(patches.seconds.median),
+            _with_quartiles(patches.ratio),
+            milliseconds(depthwise.seconds.median),
+            milliseconds(convolution.seconds.median),
+        )
+        rows.append(row)
+    means = {form: parts[part] for form, parts in benchmark.geometric_means.items()}
+    floor = percent(means["involution"].floor_share, 0)
+    ratios = [_factor(means[form].ratio) for form in ("patches", "depthwise", "conv3x3")]
+    columns = (_SHAPE, "ours", "floor", "patches", "patches/ours", "depthwise", "3x3")
+    return Table(columns, [*rows, (_MEAN, "", floor, "", *ratios)], title)
+
+
+def _unfold_table(benchmark: OperatorBenchmark) -> Table:
+    rows = []
+    for result in benchmark.shapes:
+        parts = (result.forms["unfold"].parts[part] for part in PARTS)
+        cells = [(milliseconds(part.seconds.median), _with_quartiles(part.ratio)) for part in parts]
+        rows.append((str(result.shape), *chain.from_iterable(cells)))
+    forward, both = (_factor(benchmark.geometric_means["unfold"][part].ratio) for part in PARTS)
+    columns = (_SHAPE, "forward", "over ours", "gradients", "over ours")
+    title = "PyTorch's unfold, multiply, sum, beside ours, ms"
+    return Table(columns, [*rows, (_MEAN, "", forward, "", both)], title)
+
+
+def _costs_table(benchmark: OperatorBenchmark) -> Table:
+    mean = _factor(benchmark.geometric_means["patches"][_BOTH].memory_ratio)
+    rows = [*map(_costs, benchmark.shapes), (_MEAN, "", "", "", mean, "", "")]
+    columns = (
+        *(_SHAPE, "results", "ours", "patches", "ratio"),
+        *(Column("ours", "s"), Column("patches", "s")),
+    )
+    return Table(columns, rows, "Peak extra memory, MiB, and first call, both with gradients")
+
+
+def _costs(result: ShapeResult) -> tuple[str | float | None, ...]:
+    ours, patches = (result.forms[form] for form in ("involution", "patches"))
+    sizes = (
+        ours.parts[_BOTH].results_bytes,
+        ours.parts[_BOTH].peak_bytes,
+        patches.parts[_BOTH].peak_bytes,
+    )
+    ratio = _factor(patches.parts[_BOTH].memory_ratio)
+    memory = (f"{size / 2**20:,.1f}" for size in sizes)
+    return str(result.shape), *memory, ratio, ours.first_call_seconds, patches.first_call_seconds
+
+
+def _operator_notes(benchmark: OperatorBenchmark) -> Iterator[str]:
+    speeds = [result.copy_bytes_per_second.median / 1e9 for result in benchmark.shapes]
+    apart = max(result.largest_difference for result in benchmark.shapes)
+    yield (
+        f"Median of {benchmark.repeats} repeats in alternation, float32, {benchmark.data_format}. "
+        "patches/ours: the ratio within a repeat, median (quartiles). geometric mean: of these "
+        f"medians. Patches: {benchmark.patches}; the results differ by at most {apart:.0e} of "
+        "the largest."
+    )
+    if benchmark.unfold is not None:
+        yield f"Beside ours: {benchmark.unfold}."
+    yield (
+        "floor: the share of the memory bandwidth that is reached if each argument and result is "
+        "moved once, relative to a copy in the same repeats "
+        f"({min(speeds):.1f} to {max(speeds):.1f} GB/s). It is above 100% if caches hold the "
+        "arrays."
+    )
+    yield (
+        "Peak extra memory: memory beyond the arguments, measured in a separate process; "
+        f"{benchmark.memory_method}. It includes the results, whose size is under `results`. "
+        "First call: with tracing and compilation."
+    )
+    yield made_with(benchmark.machine)
+
+
+def step_page(benchmark: StepBenchmark) -> Page:
+    """A row for each network."""
+    names = {"patches": "published layer", "involution": "our layer", "control": "no involution"}
+    rows = []
+    for name, result in benchmark.networks.items():
+        step = result.seconds
+        low, high = milliseconds(step.lower_quartile), milliseconds(step.upper_quartile)
+        cell = f"{milliseconds(step.median)} ({low} to {high})"
+        rows.append((names[name], result.first_step_seconds, cell, _with_quartiles(result.ratio)))
+    columns = ("network", Column("first step", "s"), "step, ms", "over ours")
+    shape = "x".join(map(str, benchmark.image_shape))
+    notes = [
+        f"{benchmark.batch_size} images of {shape}; median (quartiles) of {benchmark.repeats} "
+        "steps after the first, in alternation; over ours: within a repeat. Published layer: "
+        f"{benchmark.patches}.",
+        "Both INNs start from the same weights. Their losses differ by at most "
+        f"{benchmark.largest_loss_difference:.1e} over {benchmark.repeats + 1} steps.",
+        made_with(benchmark.machine),
+    ]
+    return Page([Table(columns, rows, "A training step of the keras.io INN")], [notes])

@@ -15,7 +15,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.comparison.settings import format_setting
-from involbench.reporting.tables.table import MISSING
+from involbench.reporting.tables import MISSING
 from involbench.reporting.units import size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates
@@ -95,10 +95,7 @@ def mean_alone(summary: Summary | None, metric: Metric) -> str:
 def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -> str:
     """Sign, mean difference and interval, such as `▼ -26.77 [-28.02, -25.13]`.
 
-    Args:
-        difference: The difference, if there is one.
-        metric: What it is of.
-        pairs: How many pairs there should be; their number is shown where there are fewer.
+    The number of pairs follows if it is smaller than `pairs`.
     """
     if difference is None or difference.mean is None:
         return MISSING
@@ -126,9 +123,9 @@ def number(value: float, metric: Metric, plus: bool = False, like: float | None 
 
     Args:
         value: A fraction for percent, else in the metric's own unit.
-        metric: What it is of.
-        plus: Whether it is a difference, of which a positive one gets its sign.
-        like: Give it as many digits as this value has, in its unit, and no plus and no unit.
+        metric: The metric.
+        plus: Give a positive difference its sign.
+        like: Give it the digits and the unit of this value, without plus and unit.
     """
     mark = "+" if plus and like is None else ""
     if metric.unit == "bytes":

@@ -1,15 +1,33 @@
-"""A comparison as pages of tables, as rows for CSV and as a JSON document."""
+"""Comparisons and claims as pages, as rows for CSV and as JSON documents."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from rich.console import RenderableType
+from rich.text import Text
 
 from involbench.comparison.diff import Change, TreeComparison
-from involbench.comparison.metrics import ACCURACY
+from involbench.comparison.metrics import ACCURACY, Metric
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.schema import COMPARISON_VERSION, Comparison, Difference, ModelResult
-from involbench.reporting.notes import lost_then_and_now, notes, verdicts
-from involbench.reporting.prose import change_sentence, claim_sentence
+from involbench.comparison.schema import (
+    COMPARISON_VERSION,
+    ClaimNumbers,
+    ClaimResult,
+    ClaimVerdict,
+    Comparison,
+    Difference,
+    ModelResult,
+)
+from involbench.reporting.prose import (
+    change_sentence,
+    lost_then_and_now,
+    notes,
+    p_value,
+    verdicts,
+)
+from involbench.reporting.tables import MISSING, Cell, Page, Table, csv_text, json_text
 from involbench.reporting.tables.cells import (
     BETTER,
     UNDECIDED,
@@ -19,13 +37,13 @@ from involbench.reporting.tables.cells import (
     heading,
     label,
     mean_and_spread,
+    number,
     result_table,
     side_by_side,
     without_equal_columns,
 )
-from involbench.reporting.tables.table import MISSING, Page, Table
-from involbench.reporting.tables.writers import csv_text, json_text
 from involbench.results.paths import ResultsPath
+from involbench.text import excerpt, located, seeds
 
 COLUMNS = (
     "experiment",
@@ -66,7 +84,7 @@ def comparison_csv(comparisons: Iterable[Comparison]) -> str:
     )
 
 
-def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:
+def comparison_rows(comparison: Comparison) -> Iterator[list[Cell]]:
     """The values below `COLUMNS`, as numbers and text; None where there is none."""
     for result in comparison.models:
         about = _about(comparison, result)
@@ -74,41 +92,40 @@ def comparison_rows(comparison: Comparison) -> Iterator[list[object]]:
         yield from ([*about, *row] for row in _parameter_rows(result))
 
 
-def _about(comparison: Comparison, result: ModelResult) -> list[object]:
+def _about(comparison: Comparison, result: ModelResult) -> list[Cell]:
     point = json.dumps(result.point, sort_keys=True) if result.point else ""
     counts = [result.n_finished, result.n_collapsed, result.n_failed]
     return [comparison.experiment, result.model, point, comparison.baseline, *counts]
 
 
-def _metric_rows(result: ModelResult) -> Iterator[list[object]]:
+def _metric_rows(result: ModelResult) -> Iterator[list[Cell]]:
     for metric, summary in result.metrics.items():
         if metric.endswith("_parameters"):
             continue  # The rows of the parameters have them, by role.
         difference = result.differences.get(metric, _NOTHING)
-        measured = [metric, summary.n, summary.mean, summary.sd]
-        pairs = difference.n if result.differences else None
-        low, high = difference.interval or (None, None)
-        tested = [low, high, difference.p, difference.p_holm, difference.superiority]
-        verdict = difference.verdict if difference.n else None
-        yield [*measured, pairs, difference.mean, difference.sd, *tested, verdict]
+        yield [
+            *(metric, summary.n, summary.mean, summary.sd),
+            difference.n if result.differences else None,
+            *(difference.mean, difference.sd, *(difference.interval or (None, None))),
+            *(difference.p, difference.p_holm, difference.superiority),
+            difference.verdict if difference.n else None,
+        ]
 
 
-def _parameter_rows(result: ModelResult) -> Iterator[list[object]]:
+def _parameter_rows(result: ModelResult) -> Iterator[list[Cell]]:
     """Counts are no sample: they have neither n nor spread."""
     if result.parameters is None:
         return
-    counts = result.parameters.model_dump(exclude={"by_role", "operator_layers", "macs"})
+    counts: dict[str, int] = result.parameters.model_dump(
+        exclude={"by_role", "operator_layers", "macs"}
+    )
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
         yield [f"parameters_{name}", None, count, *[None] * 10]
 
 
 def comparison_json(experiments: Iterable[Sequence[Comparison]]) -> str:
-    """`{"schema_version": ..., "experiments": [...]}`, each as in `comparison.json`.
-
-    Args:
-        experiments: The comparisons of each, one a group of settings.
-    """
+    """`{"schema_version": ..., "experiments": [...]}`, each as in `comparison.json`."""
     return _document("experiments", map(comparison_document, experiments))
 
 
@@ -146,11 +163,11 @@ def comparison_page(
     only_changed: bool = False,
     full: bool = False,
 ) -> Page:
-    """One group of settings: tables, verdicts, claims, notes and plots.
+    """One group of settings: tables, verdicts, claims, notes and the names of the plots.
 
     Args:
-        comparison: The models of the group.
-        plots: The files to name at the end.
+        comparison: The group.
+        plots: Their files.
         metrics: The metrics to compare.
         only_changed: Leave out the columns in which no two models differ.
         full: One wide table for each sweep point, with the parameters by role, for Markdown.
@@ -208,3 +225,102 @@ def _lines(compared: TreeComparison, metrics: Sequence[str]) -> list[str]:
     lines += [line for change in compared.models for line in lost_then_and_now(change)]
     legend = f"change = now minus then, paired by seed: {BETTER} better, {WORSE} worse, "
     return [*lines, f"{legend}{UNDECIDED} no verdict."]
+
+
+CLAIMS_VERSION = 1
+"""Of the JSON document."""
+
+_MOST_NUMBERS = 4
+_CLAIM_UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
+
+
+def claim_sentence(claim: ClaimResult) -> str:
+    """The verdict, the claim with its source, and the numbers."""
+    statement = excerpt(claim.says).rstrip(".")
+    text = (
+        f"{claim.verdict.capitalize()}: {statement} ({excerpt(claim.source)}): "
+        f"{claim_numbers(claim)}"
+    )
+    return text if text.endswith("?") else f"{text}."
+
+
+def claims_view(experiments: Mapping[str, Sequence[Comparison]]) -> Iterator[RenderableType]:
+    """A sentence for each claim, by experiment and settings; then a count of the verdicts."""
+    if not experiments:
+        yield Text("No claims. To add some, list them under `claims:` in a spec.")
+        return
+    for groups in experiments.values():
+        for comparison in groups:
+            yield Text(heading(comparison), style="bold")
+            yield from (Text(claim_sentence(claim)) for claim in comparison.claims)
+            yield Text()
+    stated = (each for groups in experiments.values() for each in groups if each.is_stated)
+    counts = Counter(claim.verdict for each in stated for claim in each.claims)
+    summary = ", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict))
+    several = any(len(groups) > 1 for groups in experiments.values())
+    yield Text(summary + (", for the settings in the specs." if several else "."))
+
+
+def claims_document(experiments: Mapping[str, Sequence[Comparison]]) -> dict[str, Any]:
+    """Every number of each claim, for `--json`.
+
+    `claims` are for the settings in the specs, `other_settings` for all other runs.
+    """
+    every = [each for groups in experiments.values() for each in groups]
+    document = {
+        "schema_version": CLAIMS_VERSION,
+        "claims": _claim_rows(e for e in every if e.is_stated),
+    }
+    if others := [each for each in every if not each.is_stated]:
+        document["other_settings"] = _claim_rows(others)
+    return document
+
+
+def _claim_rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
+    return [
+        {
+            "experiment": comparison.experiment,
+            **({"settings": comparison.settings} if comparison.settings else {}),
+            **claim.model_dump(mode="json"),
+        }
+        for comparison in comparisons
+        for claim in comparison.claims
+    ]
+
+
+def claim_numbers(claim: ClaimResult) -> str:
+    """Both means, the margin claimed and, without a verdict, the reason."""
+    metric = metric_called(claim.metric)
+    unlike = len({each.verdict for each in claim.numbers}) > 1
+    points = [
+        _point(each, claim, metric) + (f" ({each.verdict})" if unlike else "")
+        for each in claim.numbers[:_MOST_NUMBERS]
+    ]
+    if len(claim.numbers) > _MOST_NUMBERS:
+        points.append(f"and {len(claim.numbers) - _MOST_NUMBERS} more points")
+    other_point = located("the second", claim.lesser_at) if claim.lesser_at else None
+    return "; ".join([*points, *filter(None, [other_point, _margin(claim), claim.reason])])
+
+
+def _margin(claim: ClaimResult) -> str | None:
+    if claim.ratio is not None:
+        return f"claimed: at least {claim.ratio:g} times as much"
+    if claim.difference is None:
+        return None
+    metric = metric_called(claim.metric)
+    unit = " points" if metric.unit == "percent" else _CLAIM_UNITS.get(metric.unit, "")
+    scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
+    return f"claimed: at least {scale * claim.difference:g}{unit} more"
+
+
+def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
+    sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
+    unit = _CLAIM_UNITS.get(metric.unit, "")
+    values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
+    text = f"{located(metric.title, each.point)}: {values}"
+    if each.lesser > 0 and claim.ratio is not None:
+        text += f" ({each.greater / each.lesser:.3g} times)"
+    if each.beyond.p is None:
+        return text
+    p = f", p {p_value(each.beyond.p)}" if each.beyond.n > 1 else ""
+    return f"{text}, {seeds(each.beyond.n)}{p}"

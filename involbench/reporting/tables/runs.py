@@ -1,4 +1,4 @@
-"""Experiments and runs as tables and as JSON: `list`, `show` and `clean`."""
+"""Experiments and runs as tables and as JSON: `list`, `show`, `clean`; `params`."""
 
 import shlex
 from collections import Counter
@@ -12,11 +12,11 @@ from rich.text import Text
 
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.settings import format_setting, trial_settings
-from involbench.reporting.tables.table import Column, Page, Table
+from involbench.reporting.tables import Column, Page, Rows, Table
 from involbench.reporting.tables.terminal import Fields
 from involbench.reporting.units import age, duration, percent, size
 from involbench.results.cleanup import Leftover
-from involbench.results.record import Parameters, RunRecord
+from involbench.results.record import ROLES, LayerParameters, Parameters, RunRecord
 from involbench.results.run_index import RunEntry, RunState
 from involbench.results.store import last_lines
 from involbench.text import excerpt, printable
@@ -101,7 +101,7 @@ def _epochs(entries: Sequence[RunState]) -> str:
 SHOW_VERSION = 1
 """Of the JSON document."""
 
-Rows = Iterable[tuple[str, str]]
+Facts = Iterable[tuple[str, str]]
 
 
 def run_view(
@@ -119,7 +119,7 @@ def run_view(
             yield _grid(lines)
 
 
-def record_sections(record: RunRecord, parameters: Parameters | None = None) -> dict[str, Rows]:
+def record_sections(record: RunRecord, parameters: Parameters | None = None) -> dict[str, Facts]:
     """What is known of a run that has ended: (name, value) each, as one line of text."""
     return {
         "metrics": _metrics(record),
@@ -224,7 +224,7 @@ def _files(entry: RunEntry) -> Iterator[tuple[str, str]]:
     yield "together", size(entry.size)
 
 
-def _grid(rows: Rows) -> Fields:
+def _grid(rows: Facts) -> Fields:
     return Fields([(Text(f"  {name}", style="dim"), Text(value)) for name, value in rows], [14])
 
 
@@ -243,3 +243,49 @@ def counted(leftovers: Sequence[Leftover]) -> str:
     """How many they are and how large together: `3 things, 1.25 MB`."""
     noun = "thing" if len(leftovers) == 1 else "things"
     return f"{len(leftovers)} {noun}, {size(sum(leftover.size for leftover in leftovers))}"
+
+
+_CONVENTION = (
+    "MACs: multiply-accumulates for one image in convolutions, dense layers and operators, with "
+    "the generation of their kernels. Biases, normalization, activations and pooling are not "
+    "counted."
+)
+
+
+def params_page(counted: Mapping[str, Parameters]) -> Page:
+    """The layers of each model, then the parameters and the MACs of all models by role."""
+    layers = ("layer", "output", "role", "parameters", "MACs")
+    tables = [
+        Table(layers, [_layer_row(layer) for layer in parameters.layers], name)
+        for name, parameters in counted.items()
+    ]
+    rows: Rows = []
+    macs: Rows = []
+    for name, each in counted.items():
+        roles = (each.by_role[role] for role in ROLES)
+        rows.append((name, each.trainable, *roles, each.non_trainable))
+        macs.append((name, _macs(each), *(each.macs_by_role[role] for role in ROLES)))
+    tables.append(Table(("model", "trainable", *ROLES, "non-trainable"), rows))
+    tables.append(Table(("model", "MACs", *ROLES), macs))
+    missing = [
+        f"{name}: MACs not counted: {', '.join(parameters.not_counted)}"
+        for name, parameters in counted.items()
+        if parameters.not_counted
+    ]
+    return Page(tables, [[*missing, _CONVENTION]])
+
+
+def _layer_row(layer: LayerParameters) -> tuple[str | int, ...]:
+    output = "x".join("?" if size is None else str(size) for size in layer.output_shape[1:])
+    return (
+        f"{layer.name} ({layer.layer})",
+        output,
+        layer.role,
+        layer.trainable + layer.non_trainable,
+        "not counted" if layer.macs is None else layer.macs,
+    )
+
+
+def _macs(parameters: Parameters) -> str | int:
+    """The total; `>` where a layer isn't counted."""
+    return f"> {parameters.macs:,}" if parameters.not_counted else parameters.macs

@@ -3,17 +3,32 @@
 A word that is wider than the terminal is never broken, so that names and paths can be copied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from involbench.text import visible
+
+
+class SafeConsole(Console):
+    """A console that shows control characters in texts and sends only its own styles."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments to print, each with its text made visible."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
 
 _GAP = 2
 _NARROW = 24
@@ -34,10 +49,7 @@ class WholeWords:
 class Fields:
     """Rows of short texts and a last one that may be long; all but the last are never broken.
 
-    Args:
-        rows: As many texts each.
-        widths: The least width of each column but the last.
-        most: The greatest; a longer text moves what follows it.
+    Each column but the last is between its `widths` and `most` wide; a longer text moves the rest.
     """
 
     rows: Sequence[Sequence[Text]]
@@ -88,10 +100,7 @@ def longest_word(texts: Sequence[str]) -> int:
 def beside(cells: Sequence[str], widths: Sequence[int], left: int = -1) -> Iterator[str]:
     """Cells of one or more lines as lines of text, to the right of their columns.
 
-    Args:
-        cells: The cells of a row.
-        widths: Of the columns.
-        left: The index of the column that stands to the left; none by default.
+    The cells of the column with index `left` stand to its left.
     """
     for parts in zip_longest(*(cell.split("\n") for cell in cells), fillvalue=""):
         padded = []
@@ -122,12 +131,8 @@ class TerminalTable:
     but not before the header has and the columns have moved together. Where a further word of a
     name is too long, all that follows the first word stands below the table instead, by its number.
     Where the first word is too long, the numbers stand below their name. Where there is no room
-    even so, the last columns are left out, and named below the table.
-
-    Args:
-        columns: The header.
-        rows: A name and as many cells as there are further columns, each.
-        prose: The last column holds sentences, which fold between words.
+    even so, the last columns are left out, and named below the table. With `prose`, the last column
+    holds sentences, which fold between words.
     """
 
     columns: Sequence[str]

@@ -21,8 +21,7 @@ from involbench.reporting.plots import (
     plot_sweep,
     save_figure,
 )
-from involbench.reporting.plots.figure import MissingGlyphs
-from involbench.reporting.style import line_styles, styles_of
+from involbench.reporting.plots.figure import MissingGlyphs, line_styles, styles_of
 from involbench.statistics.classification import (
     confidence_bins,
     confusion,

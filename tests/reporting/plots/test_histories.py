@@ -12,7 +12,7 @@ from PIL import Image
 from involbench.errors import ResultsError
 from involbench.reporting.experiment import write_comparison, write_run_plots
 from involbench.reporting.plots import plot_experiment, plot_run, save_figure
-from involbench.reporting.style import line_styles
+from involbench.reporting.plots.figure import line_styles
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree
 from tests.results.factory import make_experiment, make_history, make_run

@@ -16,13 +16,13 @@ import pytest
 from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath
 from involbench.workers.protocol import Request, TrialRequest
-from involbench.workers.ray.file_sync import FileSync
+from involbench.workers.ray_node import FileSync
 from tests.cli import involbench, spawn, title
 from tests.e2e.resumable import ONE, of_one, outcome, prepared
 from tests.workers.ray.local_cluster import ENVIRONMENT, Cluster, cluster
 
 pytest.importorskip("ray", reason="an extra of involbench that is not installed")
-remote = importlib.import_module("involbench.workers.ray.pool")
+remote = importlib.import_module("involbench.workers.ray_pool")
 
 THREE = os.environ.get("INVOLBENCH_NODES") == "3"
 TWELVE = """\

@@ -1,6 +1,8 @@
-"""Accuracy over seeds, over a swept number, and against cost."""
+"""Models compared: accuracy over seeds, settings and cost; parameters; times."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, log10
+from typing import NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -10,20 +12,19 @@ from involbench.reporting.plots.axes import (
     Interval,
     PlotOptions,
     Point,
-    counts,
+    count_ticks,
     draw_point,
     is_near,
     is_wide,
     legend_below,
     own_styles,
     panel,
-    percent,
+    percent_ticks,
     row_figure,
     say_empty,
     short,
 )
-from involbench.reporting.plots.settings import RC
-from involbench.reporting.style import GREY, Styles
+from involbench.reporting.plots.figure import GREY, RC, LineStyle, Styles
 
 MOST_DOTS = 500
 """Dots drawn for one model; the mean is of all values."""
@@ -67,7 +68,7 @@ def plot_seeds(
             axes.text(chance, 0.01, " chance", color=GREY, fontsize=8, transform=at_the_foot)
         axes.margins(x=0.06)
         axes.set_xlabel(f"{quantity} (%)")
-        axes.xaxis.set_major_formatter(percent())
+        axes.xaxis.set_major_formatter(percent_ticks())
     return figure
 
 
@@ -97,14 +98,8 @@ def plot_sweep(
     with rc_context(RC):
         figure, axes = panel(quantity)
         for name, points in lines.items():
-            colour, dash, marker = styles[name]
-            style: PlotOptions = {
-                "color": colour,
-                "linestyle": dash,
-                "marker": marker,
-                "label": short(name),
-            }
-            axes.plot([p.x for p in points], [p.y for p in points], linewidth=2, **style)
+            look = {**styles[name].options, "linewidth": 2, "label": short(name)}
+            axes.plot([p.x for p in points], [p.y for p in points], **look)
             for point in points:
                 draw_point(axes, point, styles[name])
         for name, height in levels.items():
@@ -127,7 +122,7 @@ def _scale(axes: Axes, values: list[float]) -> None:
     if 0 < len(values) <= _MOST_TICKS:
         axes.set_xticks(values)
         axes.minorticks_off()
-    axes.xaxis.set_major_formatter(counts())
+    axes.xaxis.set_major_formatter(count_ticks())
 
 
 def plot_front(
@@ -151,13 +146,9 @@ def plot_front(
         figure, axes = panel(gain)
         steps = sorted(points[name] for name in front)
         if len(steps) > 1:
-            line: PlotOptions = {
-                "color": GREY,
-                "linestyle": ":",
-                "linewidth": 1.4,
-                "label": "Pareto front",
-            }
-            axes.step([p.x for p in steps], [p.y for p in steps], where="post", **line)
+            line: PlotOptions = {"color": GREY, "linestyle": ":", "linewidth": 1.4}
+            x, y = [p.x for p in steps], [p.y for p in steps]
+            axes.step(x, y, where="post", label="Pareto front", **line)
         for name, point in points.items():
             draw_point(axes, point, styles[name], short(name))
         if not points:
@@ -166,7 +157,89 @@ def plot_front(
         if is_wide([point.x for point in points.values()]):
             axes.set_xscale("log")
             cost = f"{cost}, logarithmic"
-        axes.xaxis.set_major_formatter(counts())
+        axes.xaxis.set_major_formatter(count_ticks())
         axes.set_xlabel(cost)
         legend_below(figure, axes, handle=2)
+    return figure
+
+
+def plot_parameters(
+    parameters: Mapping[str, Mapping[str, int]], styles: Styles | None = None
+) -> Figure:
+    """A row for each model, with a line for each role that has parameters.
+
+    The scale is logarithmic from 1 on, and has room for 0.
+
+    Args:
+        parameters: Model -> role -> how many trainable parameters it has.
+        styles: Model -> its style; default: by the order of the models.
+    """
+    styles = own_styles(parameters, styles)
+    roles = list(dict.fromkeys(r for by in parameters.values() for r, n in by.items()))
+    roles = [role for role in roles if any(by.get(role) for by in parameters.values())]
+    largest = max([1, *(n for by in parameters.values() for n in by.values())])
+    with rc_context(RC):
+        lanes = len(roles) + 1
+        figure, axes = row_figure(list(parameters), 0.2 * lanes + 0.1)
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+        for row, (model, by_role) in enumerate(parameters.items()):
+            for lane, role in enumerate(roles, 1):
+                count = float(max(by_role.get(role, 0), 0))
+                height = row - 0.5 + (lane + 0.4) / lanes
+                axes.hlines(height, 0, count, colors=styles[model].colour, linewidth=1.2, alpha=0.6)
+                _draw_dot(axes, count, count, height, styles[model], f"{role} {count:,.0f}")
+        _decades(axes, max(1, ceil(log10(largest))))
+    return figure
+
+
+def _draw_dot(axes: Axes, x: float, end: float, height: float, style: LineStyle, text: str) -> None:
+    """A marker at x, and a text beside the end of its line."""
+    axes.plot([x], [height], style.marker, color=style.colour, markersize=6)
+    beside: PlotOptions = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+    axes.annotate(text, (end, height), xytext=(7, 0), **beside)
+
+
+def _decades(axes: Axes, decades: int) -> None:
+    """Put ticks at powers of ten, and leave room for the numbers beside the dots."""
+    axes.set_xlim(-0.4, 10 ** (1.5 * decades))
+    axes.set_xticks([0, *(10**k for k in range(0, decades + 1, 1 + decades // 5))])
+    axes.xaxis.set_major_formatter(count_ticks())
+    axes.xaxis.minorticks_off()
+    axes.set_xlabel("trainable parameters (logarithmic)")
+
+
+class Time(NamedTuple):
+    """A duration in seconds."""
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+def plot_times(times: Mapping[str, Mapping[str, Time]], styles: Styles | None = None) -> Figure:
+    """A row for each task, with a line for each model: the median and the quartiles.
+
+    Args:
+        times: Task -> model -> how long it takes.
+        styles: Model -> its style; default: by the order of the models.
+    """
+    styles = own_styles(dict.fromkeys(m for by in times.values() for m in by), styles)
+    with rc_context(RC):
+        lanes = len(styles) + 1
+        figure, axes = row_figure(list(times), 0.2 * lanes + 0.1)
+        axes.set_xscale("log")
+        for row, by_model in enumerate(times.values()):
+            for lane, (model, time) in enumerate(by_model.items(), 1):
+                median, low, high = (1000 * seconds for seconds in time)
+                height = row - 0.5 + (lane + 0.4) / lanes
+                axes.hlines(
+                    height, low, high, colors=styles[model].colour, linewidth=2.2, alpha=0.6
+                )
+                text = f"{short(model, 30)} {median:.3g}"
+                _draw_dot(axes, median, high, height, styles[model], text)
+        ends = [1000 * end for by in times.values() for time in by.values() for end in time]
+        if ends:  # Room for the names beside the dots.
+            axes.set_xlim(min(ends) / 1.3, 2 * max(ends) * (max(ends) / min(ends)) ** 0.6)
+        axes.xaxis.set_major_formatter(count_ticks())
+        axes.set_xlabel("time (ms, logarithmic)")
     return figure

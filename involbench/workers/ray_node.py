@@ -1,11 +1,18 @@
-"""Files of a run that are on a node alone, on their way to the runner's results folder and back."""
+"""What runs on a node of a cluster: a worker process, and the files of a run that it sends back."""
 
+import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Self
+
+import ray
 
 from involbench.results.artifacts import items_below
 from involbench.results.files import (
@@ -18,7 +25,10 @@ from involbench.results.files import (
 )
 from involbench.results.limits import CHECKPOINT
 from involbench.results.paths import ResultsPath
-from involbench.workers.protocol import TrialRequest
+from involbench.workers.environment import WorkerResources
+from involbench.workers.handlers import run_trial
+from involbench.workers.local import Worker, WorkerDied, WorkerStopped
+from involbench.workers.protocol import Done, Failure, Report, Request, TrialRequest
 
 Stamps = dict[str, tuple[int, int]]
 """Size and time of change of each file."""
@@ -63,10 +73,7 @@ def pack_checkpoints(run_dir: ResultsPath, sent: Stamps) -> FileSync:
 class Sender:
     """A folder for a run on its node; at the end of a `with` all that is new in it is sent.
 
-    Args:
-        request: What is to be done, in the runner's folder.
-        sync: The files of the run that the runner has.
-        send: Takes what goes to the runner.
+    `sync` has the files of the run that the runner has; `send` takes what goes to the runner.
     """
 
     def __init__(
@@ -114,3 +121,85 @@ def _pack(run_dir: ResultsPath, paths: Iterable[ResultsPath], sent: Stamps) -> F
             files[name], sent[name] = read_bytes(path, CHECKPOINT), stamp
     checkpoints = tuple(path.relative_to(experiment) for path in _checkpoints(run_dir))
     return FileSync(run_dir.relative_to(experiment), files, checkpoints)
+
+
+_PATIENCE = 1.0
+"""Seconds that a question for news waits for the first."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """The worker process ended in the middle of the request."""
+
+    message: str
+    exit_signal: str | None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The worker was told to stop, and did."""
+
+
+News = Report | FileSync | Done | Failure | Died | Stopped
+
+
+class WorkerActor:
+    """An actor on a node, which does one request at a time; a request's news end with its outcome.
+
+    Args:
+        device: `auto`, `cpu` or `gpu`, of those that Ray gives it.
+        environment: Variables that the worker process must have.
+        folder: Where the runner was started, by which relative paths of data go, if it is here.
+    """
+
+    def __init__(self, device: str, environment: Mapping[str, str], folder: str) -> None:
+        with suppress(OSError):
+            os.chdir(folder)
+        self._worker = Worker(WorkerResources(device), environment)
+        self._news: SimpleQueue[News] = SimpleQueue()
+
+    def node(self) -> str:
+        """The name of the node that it is on, and the beginning of its id."""
+        return f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:8]})"
+
+    def begin(self, request: Request, sync: FileSync | None) -> None:
+        """Start a request; with a `FileSync`, in a temporary folder whose files are sent back."""
+        threading.Thread(target=self._do, args=(request, sync), daemon=True).start()
+
+    def news(self) -> list[News]:
+        """What there is, after a short while; the outcome is the last of it."""
+        found: list[News] = []
+        with suppress(Empty):
+            found.append(self._news.get(timeout=_PATIENCE))
+            while True:
+                found.append(self._news.get_nowait())
+        return found
+
+    def stop(self) -> None:
+        """Ask the worker to end; in a training it saves its state first."""
+        self._worker.stop()
+
+    def _do(self, request: Request, sync: FileSync | None) -> None:
+        if sync is None:
+            self._news.put(self._outcome(request))
+            return
+        with Sender(request.arguments[0], sync, self._news.put) as sender:
+            outcome = self._outcome(Request(run_trial, (sender.request,), {}), sender)
+        self._news.put(outcome)
+
+    def _outcome(self, request: Request, sender: Sender | None = None) -> News:
+        def report(news: Report) -> None:
+            self._news.put(news)
+            if sender is not None:
+                sender.send_checkpoints()
+
+        try:
+            result = self._worker.request(request, report)
+            self._worker.recycle()
+            return Done(result)
+        except WorkerStopped:
+            return Stopped()
+        except WorkerDied as error:
+            return Died(str(error), error.exit_signal)
+        except Exception as error:
+            return Failure.of(error, str(error.__cause__ or ""))

@@ -1,16 +1,67 @@
-"""Bootstrap confidence intervals.
+"""Means, deviations, quartiles, and bootstrap confidence intervals.
 
 BCa is written here and not taken from scipy.stats, because importing that takes longer than the
 rest of `compare`. The tests compare both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from math import inf
-from statistics import NormalDist
+from math import fsum, inf, sqrt
+from statistics import NormalDist, fmean, median, quantiles
 
 import numpy as np
 from numpy.typing import NDArray
+
+_LARGEST = 1e100
+"""No training gives more, and the square of more may not fit in a float."""
+
+
+def finite(value: float | None) -> float | None:
+    """The value; None where it is NaN, infinite or beyond 1e100."""
+    return value if value is not None and abs(value) < _LARGEST else None
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Arithmetic mean; None for no values."""
+    return fmean(values) if values else None
+
+
+def sample_sd(values: Sequence[float]) -> float | None:
+    """Sample standard deviation (n - 1 in the denominator); None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    centre = fmean(values)
+    return sqrt(fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
+
+
+def mean_curve(curves: Iterable[Sequence[float | None]]) -> list[float | None]:
+    """The mean at each epoch over the curves that have a value there; None where none has."""
+    kept = list(curves)
+    epochs = max(map(len, kept), default=0)
+    columns = ([finite(c[epoch]) for c in kept if epoch < len(c)] for epoch in range(epochs))
+    return [mean([value for value in column if value is not None]) for column in columns]
+
+
+@dataclass(frozen=True)
+class Quartiles:
+    """The middle half of several values."""
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+def quartiles(values: Sequence[float]) -> Quartiles:
+    """Median and quartiles of at least two values."""
+    lower, _, upper = quantiles(values, n=4, method="inclusive")
+    return Quartiles(median(values), lower, upper)
+
+
+def ratio_quartiles(values: Sequence[float], references: Sequence[float]) -> Quartiles:
+    """Median and quartiles of value / reference, each taken within its repeat."""
+    return quartiles([a / b for a, b in zip(values, references, strict=True)])
+
 
 RESAMPLES = 9999
 """Samples of more than 209 values get fewer; their means are close to normal."""
@@ -55,7 +106,7 @@ def bca_interval(
         bias = _normal_quantile(below / (2 * resamples))
         tails = _normal_quantile(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))[:, None]
         shifted = bias + tails
-        levels = _normal_cdf(bias + shifted / (1 - _acceleration(samples) * shifted))
+        levels = _each(NormalDist().cdf, bias + shifted / (1 - _acceleration(samples) * shifted))
     equal = np.ptp(samples, axis=1) <= 1e-9 * np.abs(samples).max(axis=1)
     low, high = (np.where(equal, means[:, 0], _quantile(drawn, level)) for level in levels)
     return low, high
@@ -66,13 +117,9 @@ def _each(function: Callable[[float], float], values: Floats) -> Floats:
     return np.array(found).reshape(values.shape)
 
 
-def _normal_cdf(values: Floats) -> Floats:
-    return _each(NormalDist().cdf, values)
-
-
 def _normal_quantile(shares: Floats) -> Floats:
-    at = NormalDist().inv_cdf
-    return _each(lambda p: at(p) if 0 < p < 1 else inf if p == 1 else -inf, shares)
+    quantile = NormalDist().inv_cdf
+    return _each(lambda p: quantile(p) if 0 < p < 1 else inf if p == 1 else -inf, shares)
 
 
 @lru_cache(maxsize=2)

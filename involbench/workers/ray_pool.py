@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: its nodes, and the runner's side of each worker."""
+"""Workers on a Ray cluster: its nodes, and the side of each worker that the runner sees."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -23,15 +23,10 @@ from involbench.errors import InvolbenchError, UsageError
 from involbench.results.files import make_folder
 from involbench.results.store import lock_run, reusable_record
 from involbench.spec.schema import ResourcesSpec
-from involbench.workers.backend import chosen_backend
-from involbench.workers.environment import USUAL, recorded
+from involbench.workers.environment import USUAL, chosen_backend, recorded
 from involbench.workers.handlers import run_trial
 from involbench.workers.local import (
-    Arguments,
-    Handler,
     NoRoom,
-    Result,
-    Show,
     WorkerDied,
     WorkerLost,
     WorkerPool,
@@ -39,9 +34,8 @@ from involbench.workers.local import (
     WorkerStopped,
     working_folder,
 )
-from involbench.workers.protocol import Done, Failure, Notice, Request, TrialRequest
-from involbench.workers.ray.actor import Died, News, Stopped, WorkerActor
-from involbench.workers.ray.file_sync import FileSync, pack_checkpoints
+from involbench.workers.protocol import Done, Failure, Notice, Request, Show, TrialRequest
+from involbench.workers.ray_node import Died, FileSync, News, Stopped, WorkerActor, pack_checkpoints
 
 _NODE_TIMEOUT = 60
 """Seconds for a node to answer, which includes starting a process there."""
@@ -125,13 +119,10 @@ def capacity(needs: ResourcesSpec) -> int:
 def require_shared(results: Path, needs: ResourcesSpec, send_back: bool) -> None:
     """Check that every usable node has this version of involbench and sees the results folder.
 
-    Args:
-        results: The results folder.
-        needs: The resources of a trial.
-        send_back: The nodes do not need to see the folder.
+    With `send_back`, the nodes do not need to see the folder. Test files are removed.
 
     Raises:
-        UsageError: A node, which is named, fails a check. Test files are removed.
+        UsageError: A node, which is named, fails a check.
     """
     new = not results.exists()
     make_folder(results)
@@ -223,6 +214,8 @@ class WorkerConfig:
 class RemoteWorker(WorkerProtocol):
     """A worker like `involbench.workers.local.Worker`, on any node with free resources.
 
+    The node recycles its process after each training.
+
     Args:
         config: Settings shared with the other workers.
         waits: Whether it waits for a free node without limit.
@@ -236,13 +229,7 @@ class RemoteWorker(WorkerProtocol):
         self._node = ""
         self._stopped = False
 
-    def call(
-        self,
-        handler: Handler[Arguments, Result],
-        show: Show,
-        *arguments: Arguments.args,
-        **options: Arguments.kwargs,
-    ) -> Result:
+    def request(self, request: Request, show: Show) -> Any:
         """See `WorkerProtocol`.
 
         Raises:
@@ -251,10 +238,10 @@ class RemoteWorker(WorkerProtocol):
         """
         with self._busy:
             actor = self._actor or self._start_actor(show)
-            first = arguments[0] if arguments else None
+            first = request.arguments[0] if request.arguments else None
             if isinstance(first, TrialRequest):
-                return cast(Result, self._run_trial(actor, first, show))
-            return cast(Result, self._done(actor, Request(handler, arguments, options), show))
+                return self._run_trial(actor, first, show)
+            return self._done(actor, request, show)
 
     def _run_trial(self, actor: Any, trial: TrialRequest, show: Show) -> Any:
         trial = replace(trial, run_dir=trial.run_dir.absolute())
@@ -269,9 +256,6 @@ class RemoteWorker(WorkerProtocol):
                 return known
             return self._done(actor, request, show, pack_checkpoints(trial.run_dir, {}))
 
-    def recycle(self) -> None:
-        """Do nothing: the node recycles its process after each training."""
-
     def stop(self) -> None:
         """Ask it to exit; a training saves a checkpoint first."""
         self._stopped = True
@@ -284,17 +268,15 @@ class RemoteWorker(WorkerProtocol):
         if actor is not None:
             ray.kill(actor)
 
+    kill = shutdown
+
     def join(self) -> None:
         """Wait until its request has ended, and release its resources."""
         try:
             with self._busy:
                 pass
         finally:
-            self.kill()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.shutdown()
+            self.shutdown()
 
     def _start_actor(self, show: Show) -> Any:
         needs, notified, began = self._config.needs, False, time.monotonic()
@@ -312,7 +294,8 @@ class RemoteWorker(WorkerProtocol):
                 if waited > _PATIENCE and not self._waits:
                     raise NoRoom
                 if waited > _PATIENCE / 2 and self._waits and not notified:
-                    show(Notice(f"waiting for a node with room for {_describe(needs)}"))
+                    gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
+                    show(Notice(f"waiting for a node with room for {needs.cpus:g} CPUs{gpus}"))
                     notified = True
             self._node = ray.get(here)
         except RayActorError as error:
@@ -323,13 +306,7 @@ class RemoteWorker(WorkerProtocol):
         self._actor = actor
         return actor
 
-    def _done(
-        self,
-        actor: Any,
-        request: Request,
-        show: Show,
-        files: FileSync | None = None,
-    ) -> Any:
+    def _done(self, actor: Any, request: Request, show: Show, files: FileSync | None = None) -> Any:
         try:
             ray.get(actor.begin.remote(request, files))
             while True:
@@ -341,9 +318,8 @@ class RemoteWorker(WorkerProtocol):
             self._actor = None
             if self._stopped:
                 raise WorkerStopped from error
-            raise WorkerLost(
-                f"its node, {self._node}, or the Ray process there is gone", None
-            ) from error
+            text = f"its node, {self._node}, or the Ray process there is gone"
+            raise WorkerLost(text, None) from error
 
     def _take(self, news: News, request: Request, show: Show) -> None:
         match news:
@@ -365,11 +341,6 @@ class RemoteWorker(WorkerProtocol):
                 show(report)
 
 
-def _describe(needs: ResourcesSpec) -> str:
-    gpus = f" and {needs.gpus:g} GPUs" if needs.gpus else ""
-    return f"{needs.cpus:g} CPUs{gpus}"
-
-
 @contextmanager
 def on_cluster(
     address: str | None,
@@ -381,13 +352,7 @@ def on_cluster(
 ) -> Iterator[WorkerPool]:
     """Start as many workers as the cluster has room for, at most `jobs`.
 
-    Args:
-        address: See `connected`.
-        needs: The resources of each worker.
-        device: `auto`, `cpu` or `gpu`.
-        jobs: Maximum number of workers.
-        results: The results folder.
-        send_back: Nodes do not see the results folder.
+    For `address` see `connected`, for the others `WorkerConfig`.
 
     Raises:
         UsageError: No such cluster, no node is large enough, or a node fails a check.
@@ -396,23 +361,18 @@ def on_cluster(
         raise UsageError(f"--device {device}: Ray gives out GPUs; set resources.gpus in the spec")
     if device == "gpu" and not needs.gpus:
         raise UsageError("--device gpu: say how many with -S resources.gpus=1")
-    device = (
-        device if needs.gpus else "cpu"
-    )  # Otherwise a worker would use a GPU that Ray did not assign.
-    config = WorkerConfig(needs, device, _passed_on(), working_folder(), send_back)
-    with connected(address):
-        count = min(jobs, capacity(needs))
-        require_shared(results, needs, send_back)
-        with WorkerPool([RemoteWorker(config, waits=not index) for index in range(count)]) as pool:
-            yield pool
-
-
-def _passed_on() -> dict[str, str]:
-    """Environment variables that affect results, copied from this process to every node."""
+    # Otherwise a worker would use a GPU that Ray did not assign.
+    device = device if needs.gpus else "cpu"
     platforms = os.environ.get("JAX_PLATFORMS")
-    return {
+    environment = {  # What affects results is the same on every node.
         **{name: os.environ.get(name, usual) for name, usual in USUAL.items()},
         **recorded(os.environ),
         "KERAS_BACKEND": chosen_backend().name,
         **({"JAX_PLATFORMS": platforms} if platforms else {}),
     }
+    config = WorkerConfig(needs, device, environment, working_folder(), send_back)
+    with connected(address):
+        count = min(jobs, capacity(needs))
+        require_shared(results, needs, send_back)
+        with WorkerPool([RemoteWorker(config, waits=not index) for index in range(count)]) as pool:
+            yield pool

@@ -1,0 +1,282 @@
+"""Sections on the models: training curves, test accuracy, parameters."""
+
+from collections.abc import Iterator, Mapping
+
+from involbench.comparison.curves import data_of, interval_of_mean
+from involbench.comparison.metrics import ACCURACY, SIZE
+from involbench.comparison.metrics import metric as metric_called
+from involbench.comparison.schema import Curve, Front, ModelResult, ParameterCounts
+from involbench.reporting.html.data import Chart, ReportData, Section
+from involbench.reporting.plots import (
+    MOST_DOTS,
+    Point,
+    plot_experiment,
+    plot_front,
+    plot_parameters,
+    plot_seeds,
+    plot_sweep,
+)
+from involbench.reporting.plots.history import METRICS, PANELS
+from involbench.reporting.tables import Column, Rows, Table, Unit, percents
+from involbench.reporting.tables.cells import label, own_point
+from involbench.results.record import ROLES, History
+from involbench.statistics.estimates import mean_curve
+from involbench.text import coordinates
+
+_MOST_CELLS = 4000
+_SAYS = "Each thin line is one seed; the thick line is the mean."
+_UNITS = {"accuracy": "accuracy, %", "loss": "cross-entropy loss, nats"}
+
+
+def training(report: ReportData) -> Section | None:
+    """A chart for each metric and sweep point; None if no run has a history."""
+    charts: list[Chart] = []
+    for place, (heading, results) in enumerate(report.places()):
+        histories = {
+            name: report.histories.get(label(each.model, each.point), {})
+            for name, each in results.items()
+        }
+        if any(histories.values()):
+            styles = report.styles([(name, each.model) for name, each in results.items()])
+            curves = {name: list(seeds.values()) for name, seeds in histories.items() if seeds}
+            figures = plot_experiment(curves, "", report.chance, styles, stacked=True)
+            for metric, figure in figures.items():
+                title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
+                name = f"{metric}-{place}"
+                table = _table(metric, title, histories)
+                charts.append(Chart(name, title, _SAYS, figure, (table,)))
+    return Section("training", "Training", (), tuple(charts)) if charts else None
+
+
+def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History]]) -> Table:
+    """The values of each seed, or only their means if the table would be too large."""
+    columns = dict(_columns(metric, histories))
+    epochs = max((len(values) for values in columns.values()), default=0)
+    caption = f"{title}: {_UNITS[metric]}"
+    if epochs * len(columns) > _MOST_CELLS:
+        columns = dict(_means(metric, histories))
+        caption += "; means over seeds (history.csv in each run folder has every value)"
+    rows: Rows = [
+        (epoch + 1, *(v[epoch] if epoch < len(v) else "" for v in columns.values()))
+        for epoch in range(epochs)
+    ]
+    unit: Unit = "percent" if metric == METRICS[0] else "4"
+    return Table(["epoch", *(Column(name, unit) for name in columns)], rows, caption)
+
+
+def _columns(
+    metric: str, histories: Mapping[str, Mapping[int, History]]
+) -> Iterator[tuple[str, list[float | None]]]:
+    for name, seeds in histories.items():
+        for seed, history in seeds.items():
+            for part, prefix in PANELS.items():
+                if values := history.get(prefix + metric):
+                    yield f"{name} seed {seed} {part}", values
+
+
+def _means(
+    metric: str, histories: Mapping[str, Mapping[int, History]]
+) -> Iterator[tuple[str, list[float | None]]]:
+    for name, seeds in histories.items():
+        for part, prefix in PANELS.items():
+            values = mean_curve(history.get(prefix + metric, []) for history in seeds.values())
+            if values:
+                yield f"{name} {part}, mean", values
+
+
+def sizes(report: ReportData) -> Section | None:
+    """A chart of parameter counts; None if no run has them."""
+    found: dict[str, tuple[str, ParameterCounts]] = {}
+    for each in report.drawn.models:
+        if each.parameters is None:
+            continue
+        name = label(each.model, own_point(each))
+        if name in found and found[name][1] != each.parameters:
+            name = label(each.model, each.point)
+        found.setdefault(name, (each.model, each.parameters))
+    if not found:
+        return None
+    styles = report.styles([(name, model) for name, (model, _) in found.items()])
+    by_role = {
+        name: dict(zip(map(str, ROLES), _by_role(counts), strict=True))
+        for name, (_, counts) in found.items()
+    }
+    chart = Chart(
+        "parameters",
+        "Trainable parameters by role",
+        "Operator: the layers that differ between the models, such as convolution or "
+        "involution. Head: the dense layers at the end. The scale is logarithmic.",
+        plot_parameters(by_role, styles),
+        (_parameters_table({name: counts for name, (_, counts) in found.items()}),),
+    )
+    return Section("parameters", "Parameters", (), (chart,))
+
+
+def _by_role(counts: ParameterCounts) -> list[int]:
+    return [counts.by_role.get(role, 0) for role in ROLES]
+
+
+def _parameters_table(found: dict[str, ParameterCounts]) -> Table:
+    columns = ("model", *ROLES, "trainable", "not trainable", "total")
+    rows: Rows = [
+        (name, *_by_role(counts), counts.trainable, counts.non_trainable, counts.total)
+        for name, counts in found.items()
+    ]
+    return Table(columns, rows, "Parameters by role; roles count trainable parameters only")
+
+
+_COSTS = {
+    "latency": "latency of one image (ms)",
+    "litert_latency": "latency of one image in LiteRT (ms)",
+    "macs": "multiply-accumulates per image",
+    SIZE: "",
+}
+
+
+def accuracy(report: ReportData) -> Section | None:
+    """Charts of seeds, sweeps and Pareto fronts; None if nothing was measured."""
+    charts = [*_seeds(report), *_sweeps(report), *_fronts(report)]
+    return Section("accuracy", "Test accuracy", (), tuple(charts)) if charts else None
+
+
+def _seeds(report: ReportData) -> Iterator[Chart]:
+    measured = {
+        label(each.model, each.point): each
+        for each in report.drawn.models
+        if each.metrics[ACCURACY].n
+    }
+    if not measured:
+        return
+    values = {
+        name: [value for value in each.metrics[ACCURACY].by_seed.values() if value is not None]
+        for name, each in measured.items()
+    }
+    intervals = {name: interval_of_mean(each.metrics[ACCURACY]) for name, each in measured.items()}
+    styles = report.styles([(name, each.model) for name, each in measured.items()])
+    many = max(map(len, values.values())) > MOST_DOTS
+    yield Chart(
+        "seeds",
+        "Test accuracy of each seed",
+        "Each dot is one seed. The vertical bar is the mean. The horizontal bar below it is the "
+        "95% BCa interval of the mean, given at least three seeds."
+        + f" Only the first {MOST_DOTS} seeds are drawn as dots."
+        * many,
+        plot_seeds(values, intervals, report.chance, styles),
+        (_means_table(measured, intervals), _seeds_table(measured)),
+    )
+
+
+def _means_table(
+    measured: dict[str, ModelResult], intervals: dict[str, tuple[float, float] | None]
+) -> Table:
+    rows = []
+    for name, each in measured.items():
+        summary, ends = each.metrics[ACCURACY], intervals[name] or (None, None)
+        rows.append((name, summary.n, summary.mean, summary.sd, *ends))
+    shares = percents("mean", "standard deviation", "interval from", "to")
+    return Table(["model", "seeds", *shares], rows, "Test accuracy, %, over seeds")
+
+
+def _seeds_table(measured: dict[str, ModelResult]) -> Table:
+    rows = [
+        (
+            *(name, seed, value, each.runs.get(seed, "")),
+            "collapsed" if seed in each.collapsed_seeds else "",
+        )
+        for name, each in measured.items()
+        for seed, value in each.metrics[ACCURACY].by_seed.items()
+    ]
+    columns = ("model", Column("seed", "index"), Column("%", "percent"), "run", "note")
+    return Table(columns, rows, "Test accuracy, %, of each seed")
+
+
+def _sweeps(report: ReportData) -> Iterator[Chart]:
+    for place, key in enumerate(dict.fromkeys(each.key for each in report.drawn.curves)):
+        curves = {
+            label(each.model, each.at): each for each in report.drawn.curves if each.key == key
+        }
+        lines = {
+            name: [Point(point.x, point.mean, point.interval) for point in each.points]
+            for name, each in curves.items()
+        }
+        crossings = [crossing.at for each in curves.values() for crossing in each.crossings]
+        levels = _levels(report, key)
+        named = [(name, each.model) for name, each in curves.items()]
+        styles = report.styles([*named, *((name, name) for name in levels)])
+        says = "Means over seeds, with 95% BCa intervals given at least three seeds."
+        if levels:
+            says += " The horizontal line is the baseline, for which this setting is not swept."
+        if crossings:
+            says += " A dotted line marks where a model and the baseline cross."
+        figure = plot_sweep(lines, key, crossings, levels, styles)
+        title = f"Test accuracy over {key}"
+        yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves, levels),))
+
+
+def _levels(report: ReportData, key: str) -> dict[str, float]:
+    """The mean of the baseline, if this setting is swept only for the other models."""
+    baseline = report.drawn.baseline
+    found = [each for each in report.drawn.models if each.model == baseline]
+    if len(found) != 1 or key in found[0].point:
+        return {}
+    mean = found[0].mean(ACCURACY)
+    return {} if mean is None else {found[0].model: mean}
+
+
+def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
+    rows: Rows = [
+        (name, p.x, p.n, p.mean, *(p.interval or (None, None)))
+        for name, each in curves.items()
+        for p in each.points
+    ]
+    rows += [(name, "any", "", mean, "", "") for name, mean in levels.items()]
+    means = percents("mean", "interval from", "to")
+    title = f"Test accuracy, %, over {key}"
+    return Table(["model", Column(key, "amount"), "seeds", *means], rows, title)
+
+
+def _fronts(report: ReportData) -> Iterator[Chart]:
+    for place, front in enumerate(report.drawn.fronts):
+        having = _beside(report, front)
+        points = {name: _point(each, front) for name, each in having.items()}
+        styles = report.styles([(name, each.model) for name, each in having.items()])
+        members = [label(member.model, member.point) for member in front.members]
+        best = [name for name in members if name in points]
+        cost = _COSTS.get(front.cost) or metric_called(front.cost).title
+        data = coordinates(front.at)
+        yield Chart(
+            f"front-{place}",
+            f"Test accuracy against the {metric_called(front.cost).title}"
+            + f", at {data}" * bool(data),
+            "Up and to the left is better. Vertical bars are 95% intervals of the mean."
+            + " The dotted line joins the models that no other model beats in both."
+            * (len(best) > 1),
+            plot_front(points, best, cost, styles),
+            (_front_table(front, cost, points, best),),
+        )
+
+
+def _beside(report: ReportData, front: Front) -> dict[str, ModelResult]:
+    """The models that this front compares."""
+    return {
+        label(each.model, each.point): each
+        for each in report.drawn.models
+        if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
+        and each.mean(front.gain) is not None
+        and each.mean(front.cost) is not None
+    }
+
+
+def _point(result: ModelResult, front: Front) -> Point:
+    scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
+    cost, gain = result.mean(front.cost) or 0.0, result.mean(front.gain) or 0.0
+    return Point(scale * cost, gain, interval_of_mean(result.metrics[front.gain]))
+
+
+def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[str]) -> Table:
+    rows = [
+        (name, point.x, point.y, "yes" if name in best else "no") for name, point in points.items()
+    ]
+    cost_column = Column(metric_called(front.cost).title, "amount")
+    columns = ("model", cost_column, Column("%", "percent"), "on the front")
+    return Table(columns, rows, f"Test accuracy, %, against {cost}")
