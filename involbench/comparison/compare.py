@@ -83,9 +83,9 @@ def compare_groups(
 ) -> list[GroupComparison]:
     """Read the runs of an experiment and compare its models; for the arguments see `compare`."""
     with tree.kept_open(experiment):
-        runs, warnings = tree.runs(experiment)
-        if names := tree.not_ended(experiment, runs):
-            warnings.append(f"left out unfinished runs: {first_of(names)}")
+        runs, warnings, unfinished = tree.all_runs(experiment)
+        if unfinished:
+            warnings.append(f"left out unfinished runs: {first_of(unfinished)}")
         spec = read_spec_summary(tree.folder(experiment))
         return compare(experiment, runs, baseline, warnings, spec, selection, overrides)
 

@@ -201,21 +201,31 @@ class MetricSelection:
     """Metrics to read in any case. Metrics with a target, such as
     `epochs_to@val_accuracy=0.7`, are read only if they are named."""
 
-    def includes(self, *names: str) -> bool:
-        """Whether one of these metrics is selected."""
-        return self.metrics is None or not (self.metrics | self.named).isdisjoint(names)
+    def includes(self, name: str) -> bool:
+        """Whether the metric is selected."""
+        return self.metrics is None or name in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return self.named.union(self.metrics or ())
 
     @cached_property
     def targets(self) -> dict[str, float]:
         """Metric -> its target for the validation accuracy, a fraction."""
-        targets = {name: target_of(name) for name in self.named.union(self.metrics or ())}
+        targets = {name: target_of(name) for name in self._names}
         return {name: target for name, target in targets.items() if target is not None}
 
-    @property
+    @cached_property
+    def prediction_metrics(self) -> list[registry.PredictionMetric]:
+        """The selected metrics that are functions of predictions."""
+        known = registry.prediction_metrics()
+        return [each for name, each in known.items() if self.includes(name)]
+
+    @cached_property
     def includes_benchmarks(self) -> bool:
         """Whether a metric is selected that only benchmarks measure."""
-        names = self.named.union(self.metrics or ())
-        return self.metrics is None or any(name.partition("@")[0] in _BENCHMARKED for name in names)
+        measured = (name.partition("@")[0] in _BENCHMARKED for name in self._names)
+        return self.metrics is None or any(measured)
 
 
 def measure(
@@ -244,11 +254,7 @@ def measure(
         values |= _from_benchmarks(run, warnings)
     if selection.includes("generalization_gap") or selection.targets:
         values |= _from_history(run, selection.targets)
-    derived = [
-        known
-        for name, known in registry.prediction_metrics().items()
-        if selection.includes(name) and name not in values
-    ]
+    derived = [each for each in selection.prediction_metrics if each.name not in values]
     if derived:
         values |= _from_predictions(run, derived, warnings)
     return {

@@ -13,7 +13,7 @@ from involbench.comparison.settings import (
     format_setting,
     full_settings,
     named_settings,
-    settings_key,
+    settings_keys,
     shared_settings,
     trial_settings,
 )
@@ -148,7 +148,8 @@ def superseded(group: SettingsGroup) -> list[str]:
 def _arms(group: list[StoredRun], by_backend: bool) -> list[Arm]:
     """One arm for each settings among the runs of one model and sweep point."""
     by_settings: list[tuple[Settings, list[StoredRun]]] = []
-    keyed = [(settings_key(run, by_backend), run) for run in sorted(group, key=_ended)]
+    in_order = sorted(group, key=_ended)
+    keyed = zip(settings_keys(in_order, by_backend), in_order, strict=True)
     # Runs with incomplete settings come last, so that they can join a complete arm.
     for key, run in sorted(keyed, key=lambda pair: None in (pair[0].get(k, "") for k in _UNKNOWN)):
         fitting = [runs for other, runs in by_settings if _same(key, other)]
@@ -236,7 +237,7 @@ def _left_out_warning(arm: Arm, others: Sequence[StoredRun]) -> str:
 
 def _same(settings: Settings, other: Settings) -> bool:
     """Whether all settings that both have are the same."""
-    if settings == other:
+    if settings is other or settings == other:
         return True
     unknown = [key for key in _UNKNOWN if None in (settings.get(key, ""), other.get(key, ""))]
     blank = dict.fromkeys(unknown)

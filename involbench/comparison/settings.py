@@ -7,12 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from involbench.errors import UsageError
-from involbench.results.record import BACKENDS
+from involbench.results.record import BACKENDS, RunRecord
 from involbench.results.tree import StoredRun
 from involbench.spec.messages import problems_of
 from involbench.spec.overrides import EVERY, apply_overrides
 from involbench.spec.schema import ExperimentSpec
-from involbench.spec.trial import NON_RESULT_FIELDS, Trial
+from involbench.spec.trial import NON_RESULT_FIELDS, Trial, run_ids
 from involbench.spec.yaml import Document
 from involbench.text import dotted, suggest
 
@@ -64,31 +64,46 @@ def protocol(run: StoredRun) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if not key.startswith("architecture")}
 
 
-def settings_key(run: StoredRun, by_backend: bool = False) -> dict[str, Any]:
-    """Everything that decides the result except the seed: the same in all runs of an arm.
+def settings_keys(runs: Sequence[StoredRun], by_backend: bool = False) -> list[dict[str, Any]]:
+    """For each run, all that decides its result except the seed: the same in all runs of an arm.
 
     A run id is a hash of the settings. If this version computes another id, an earlier version
-    made the run, and its results are not comparable.
+    made the run, and its results are not comparable. Records that were read together have the same
+    objects in their trials; their runs get the same object here.
     """
-    record = run.record
-    fingerprint = record.data.fingerprint if record.data else None
-    settings = record.trial.settings(fingerprint or "")
-    current = record.trial.run_id_with(settings) == record.run_id if fingerprint else None
-    backend = {_BACKEND: record.backend} if by_backend else {}
-    return {**settings, "fingerprint": fingerprint, "result_version": current, **backend}
+    known, found = dict[tuple[object, ...], Any](), list[dict[str, Any]]()
+    for record in (run.record for run in runs):
+        trial, fingerprint = record.trial, record.data.fingerprint if record.data else None
+        backend = {_BACKEND: record.backend} if by_backend else {}
+        objects = trial.architecture, trial.data, trial.training, trial.evaluate
+        same = (*map(id, objects), fingerprint, *backend.values())
+        if same not in known:
+            settings = trial.settings(fingerprint or "")
+            keys = {
+                current: {
+                    **settings,
+                    "fingerprint": fingerprint,
+                    "result_version": current,
+                    **backend,
+                }
+                for current in (True, False, None)
+            }
+            known[same] = run_ids(settings), keys
+        run_id, keys = known[same]
+        found.append(keys[run_id(trial) == record.run_id if fingerprint else None])
+    return found
 
 
 def shared_settings(run: StoredRun, point: Mapping[str, Any], by_backend: bool) -> dict[str, Any]:
     """The settings that runs of several models can share: no architecture, nothing swept."""
-    settings = dict(_flatten({**settings_key(run, by_backend), "architecture": {}}))
+    settings = dict(_flatten({**settings_keys([run], by_backend)[0], "architecture": {}}))
     if any(key.startswith("data.") for key in point):
         del settings["fingerprint"]  # The sweep may change the images.
     return _without_swept(settings, point)
 
 
-def environment(run: StoredRun) -> dict[str, str]:
+def environment(record: RunRecord) -> dict[str, str]:
     """The recorded versions, environment variables and hardware of a run."""
-    record = run.record
     found = {name: record.versions[name] for name in _VERSIONS if name in record.versions}
     if record.environment is not None:
         found[VARIABLES] = ", ".join(f"{k}={v}" for k, v in record.environment.items()) or NONE
@@ -156,7 +171,7 @@ def _group_values(
         settings = _without_swept(named_settings(run), point)
         if by_backend and run.record.backend:
             settings[_BACKEND] = run.record.backend
-        current = settings_key(run)["result_version"]
+        current = settings_keys([run])[0]["result_version"]
         if current is not None:
             settings[_VERSION] = "this version" if current else "another version"
         for key, value in settings.items():

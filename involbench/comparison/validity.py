@@ -99,9 +99,14 @@ def _shared_image_warnings(arms: Sequence[Arm]) -> Iterator[str]:
 def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
     """The versions and hardware of the finished runs; several values where they differ."""
     found: dict[str, dict[str, None]] = {}
-    for arm in arms:
-        for run in arm.finished:
-            for key, value in environment(run).items():
+    seen = set[object]()  # Records that were read together have the same objects.
+    for record in (run.record for arm in arms for run in arm.finished):
+        variables = record.environment
+        values = None if variables is None else tuple(variables.items())
+        same = id(record.versions), id(record.hardware), values
+        if same not in seen:
+            seen.add(same)
+            for key, value in environment(record).items():
                 found.setdefault(key, {})[value] = None
     return {key: tuple(values) for key, values in found.items()}
 
@@ -126,7 +131,11 @@ def _users(arms: Sequence[Arm], key: str, value: str) -> str:
     """The models that used it, with their seeds where not all seeds did."""
     names = []
     for arm in arms:
-        used = [run.record.trial.seed for run in arm.finished if environment(run).get(key) == value]
+        used = [
+            run.record.trial.seed
+            for run in arm.finished
+            if environment(run.record).get(key) == value
+        ]
         if used:
             some = "" if len(used) == len(arm.finished) else f" seed {_join(used)}"
             names.append(f"{arm.model}{some}")

@@ -231,12 +231,14 @@ class ResultsTree:
                 found.setdefault(path.name, []).append(path)
         return found, links
 
-    @gc_paused()
     def runs(self, experiment: str) -> tuple[list[StoredRun], list[str]]:
-        """Every ended run, in order of name; also a warning for each damaged one.
+        """Every run that has ended, in order of name, and a warning for each damaged record."""
+        found, warnings, _ = self.all_runs(experiment)
+        return found, warnings
 
-        A folder without `run.json` is a run under way or interrupted; it has nothing to read.
-        """
+    @gc_paused()
+    def all_runs(self, experiment: str) -> tuple[list[StoredRun], list[str], list[str]]:
+        """The same, and the names of the running and interrupted runs, which have no record."""
         with self.kept_open(experiment):
             folders, warnings = self.run_folders(experiment)
             results = map_many(_run_or_warning, folders)
@@ -244,7 +246,12 @@ class ResultsTree:
         warnings += [result for result in results if isinstance(result, str)]
         if len(self.roots) > 1:
             warnings += self._trained_again(experiment, found)
-        return found, warnings
+        unfinished = [
+            folder.name
+            for folder, result in zip(folders, results, strict=True)
+            if result is None and RUN_ID.fullmatch(folder.name)
+        ]
+        return found, warnings, unfinished
 
     def _trained_again(self, experiment: str, taken: Iterable[StoredRun]) -> list[str]:
         """A warning for each run that was trained separately in several folders."""
@@ -262,17 +269,6 @@ class ResultsTree:
         return [
             f"{were} trained anew in another results folder and left out, since the same run is "
             f"in one named before: {first_of(list(again))}"
-        ]
-
-    def not_ended(self, experiment: str, ended: Iterable[StoredRun]) -> list[str]:
-        """The names of its running and interrupted runs."""
-        known = {run.path.name for run in ended}
-        by_name, _ = self._folders_by_name(experiment)
-        return [
-            name
-            for name in sorted(by_name.keys() - known)
-            if RUN_ID.fullmatch(name)
-            and not any((path / "run.json").exists() for path in by_name[name])
         ]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, SerializeAsAny
@@ -58,14 +58,26 @@ class Trial(StrictModel):
 
     def run_id(self, fingerprint: str) -> str:
         """`<model>-seed<k>-<hash8>`, the same for the same trial on the same data, always."""
-        return self.run_id_with(self.settings(fingerprint))
+        return run_ids(self.settings(fingerprint))(self)
 
-    def run_id_with(self, settings: Mapping[str, Any]) -> str:
-        """The same, from the settings of the trial."""
-        decisive = {**settings, "seed": self.seed}
-        text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f"{self.model}-seed{self.seed}-{digest}"
+
+def run_ids(settings: Mapping[str, Any]) -> Callable[[Trial], str]:
+    """The function that gives the run id of each trial with these settings."""
+    # The id is a hash of the settings and the seed as JSON with sorted keys.
+    before, after = (
+        json.dumps(part, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        for part in (
+            {key: value for key, value in settings.items() if key < "seed"},
+            {key: value for key, value in settings.items() if key > "seed"},
+        )
+    )
+    start, end = f'{before[:-1]},"seed":', f",{after[1:]}"
+
+    def run_id(trial: Trial) -> str:
+        digest = hashlib.sha256(f"{start}{trial.seed}{end}".encode()).hexdigest()[:8]
+        return f"{trial.model}-seed{trial.seed}-{digest}"
+
+    return run_id
 
 
 def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:

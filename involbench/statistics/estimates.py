@@ -129,8 +129,8 @@ def _counts(n: int, resamples: int) -> NDArray[np.uint16]:
     counts = np.empty((resamples, n), np.uint16)
     for start in range(0, resamples, rows):  # One block at a time, to save memory.
         block = counts[start : start + rows]
-        places = rng.integers(0, n, block.shape) + n * np.arange(len(block))[:, None]
-        block[:] = np.bincount(places.ravel(), minlength=block.size).reshape(block.shape)
+        for row, places in zip(block, rng.integers(0, n, block.shape), strict=True):
+            row[:] = np.bincount(places, minlength=n)
     return counts
 
 

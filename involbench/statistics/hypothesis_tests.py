@@ -75,13 +75,14 @@ def _patterns(pairs: int) -> NDArray[np.uint8]:
     if pairs <= EXACT_UP_TO:
         bits = np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1
         return np.ascontiguousarray(np.packbits(bits, axis=1).T)
-    rng, count = np.random.default_rng(_SEED), 2**EXACT_UP_TO
+    generator, count = np.random.PCG64(_SEED), 2**EXACT_UP_TO
     patterns = np.empty((-(-pairs // 8), count), np.uint8)
-    # Blocks of whole fours draw the same numbers as one large block would.
-    rows = max(4, _CHUNK // pairs // 4 * 4)
+    rows = max(8, _CHUNK // pairs // 8 * 8)
     for start in range(0, count, rows):
         shape = (min(rows, count - start), pairs)
-        bits = rng.integers(0, 2, shape, dtype=np.int8)
+        # The highest bit of each byte, as `Generator.integers(0, 2, dtype=np.int8)` takes it.
+        words = generator.random_raw(shape[0] * pairs // 8).astype("<u8", copy=False)
+        bits = (words & 0x8080808080808080).view(np.uint8).reshape(shape)
         patterns[:, start : start + rows] = np.packbits(bits, axis=1).T
     patterns[:, 0] = 0
     return patterns
