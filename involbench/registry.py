@@ -118,24 +118,29 @@ class PredictionMetric:
 PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
 """NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
 
-_Entry = TypeVar("_Entry", Operator, Architecture, DatasetLoader)
+_Entry = TypeVar("_Entry")
 _operators: dict[str, Operator] = {}
 _architectures: dict[str, Architecture] = {}
 _datasets: dict[str, DatasetLoader] = {}
 _metrics: dict[str, PredictionMetric] = {}
-_ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
-"""Modules of `involbench.models`, in the order in which messages and tables list their networks."""
-_OPERATOR_FILES = (
-    "convolution", "involution", "depthwise", "local_self_attention", "outlook_attention", "none",
-)  # fmt: skip
-"""Modules of `involbench.operators`, in the order in which messages and tables list them."""
-_DATASET_FILES = ("cifar", "digits", "folder", "npz")
-"""Modules of `involbench.data` with a dataset, in the order in which messages list them."""
+_OPERATORS = {
+    "convolution": "keras_layers", "involution": "involution", "depthwise": "keras_layers",
+    "local_self_attention": "attention", "outlook_attention": "attention", "none": "keras_layers",
+}  # fmt: skip
+_ARCHITECTURES = {
+    "keras_io_cnn": "keras_io", "keras_io_inn": "keras_io", "keras_io_control": "keras_io",
+    "pythonguides_cnn": "pythonguides", "pythonguides_inn": "pythonguides", "plain": "keras_io",
+    "residual_involution": "residual_involution", "resnet": "resnet", "rednet": "resnet",
+}  # fmt: skip
+_DATASETS = {
+    "cifar10": "cifar", "cifar100": "cifar", "digits": "digits", "folder": "folder", "npz": "npz",
+}  # fmt: skip
+"""The built-in ones with their modules, in the order in which messages and tables list them."""
 
 
 def operators() -> dict[str, Operator]:
     """All operators by name: the built-in ones first."""
-    return _with_builtins(_operators, "involbench.operators", _OPERATOR_FILES)
+    return _with_builtins(_operators, "involbench.operators", _OPERATORS)
 
 
 def operator(
@@ -174,7 +179,7 @@ def operator(
 
 def architectures() -> dict[str, Architecture]:
     """All architectures by name: the built-in ones first."""
-    return _with_builtins(_architectures, "involbench.models", _ARCHITECTURE_FILES)
+    return _with_builtins(_architectures, "involbench.models", _ARCHITECTURES)
 
 
 def architecture(
@@ -217,7 +222,7 @@ def architecture(
 
 def datasets() -> dict[str, DatasetLoader]:
     """All datasets by name: the built-in ones first."""
-    return _with_builtins(_datasets, "involbench.data", _DATASET_FILES)
+    return _with_builtins(_datasets, "involbench.data", _DATASETS)
 
 
 def dataset(
@@ -321,14 +326,12 @@ def _change_width(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
 
 
 def _with_builtins(
-    found: Mapping[str, _Entry], package: str, files: Sequence[str]
+    found: Mapping[str, _Entry], package: str, builtin: Mapping[str, str]
 ) -> dict[str, _Entry]:
-    """The built-in ones in the order of their files, however imported; then the others."""
-    rank = {f"{package}.{file}": place for place, file in enumerate(files)}
-    for module in rank:
-        import_module(module)
-    last = len(rank)
-    return dict(sorted(found.items(), key=lambda item: rank.get(item[1].build.__module__, last)))
+    """The built-in ones in their order, however imported; then the others."""
+    for module in set(builtin.values()):
+        import_module(f"{package}.{module}")
+    return {name: found[name] for name in dict.fromkeys((*builtin, *found))}
 
 
 def _refuse_second(kind: str, name: str, where: str, known: Mapping[str, Any]) -> None:

@@ -35,11 +35,10 @@ def cache_folder() -> Path:
 
 
 def read_images(key: str) -> tuple[Images, str, int] | None:
-    """What is under the key; None if it is absent or unreadable.
+    """The images under the key, the fingerprint that they must give, and how many were reshaped.
 
-    Returns:
-        The images, the fingerprint that they must give, which the caller must check since only a
-        dataset has one, and how many of them have been given another aspect ratio.
+    None if they are absent or unreadable. The caller must check the fingerprint, which only a
+    dataset has.
     """
     try:
         with open_regular(_entry(key, ".sha256")) as file:
@@ -66,15 +65,10 @@ def write_images(
     shape: tuple[int, int, int, int],
     write: Callable[[Callable[[Images], object]], Written],
 ) -> Written:
-    """Keep images under a key, to which `write_fingerprint` must be added.
+    """Keep images of a shape (N, H, W, C) under a key, to which `write_fingerprint` must be added.
 
-    Args:
-        key: The entry's.
-        shape: Of all of them (N, H, W, C).
-        write: Called with a function that takes the next images (n, H, W, C).
-
-    Returns:
-        What `write` returns.
+    `write` is called with a function that takes the next images (n, H, W, C); its result is
+    returned.
 
     Raises:
         OSError: The cache cannot be written.

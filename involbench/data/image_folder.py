@@ -93,7 +93,7 @@ class UnusedFiles:
     def _remark(self, why: Why, names: list[str]) -> Remark:
         reason, remedy = why.value
         count = f"{len(names)} file{' is' if len(names) == 1 else 's are'}"
-        wanted = why is not Why.HIDDEN and any(map(_is_picture, names))
+        wanted = why is not Why.HIDDEN and any(ending(name) in _PICTURES for name in names)
         text = f"{self._root}: {count} not used ({reason})"
         message = Message(text, tuple(map(printable, names)), remedy if wanted else None)
         return Remark("unused files", message, warning=wanted)
@@ -102,10 +102,6 @@ class UnusedFiles:
 def ending(name: str) -> str:
     """The ending of a file's name, by which it is read or not: `.png` of `a.PNG`."""
     return Path(name).suffix.lower()
-
-
-def _is_picture(name: str) -> bool:
-    return ending(name) in _PICTURES
 
 
 _SPLIT_SEED = 0
@@ -249,9 +245,8 @@ class _Reader:
 
     def _refuse_empty(self) -> None:
         if self._empty:
-            kinds = ", ".join(sorted(READ))
             raise DataError(
-                f"{self._root}: a class folder holds no image ({kinds})",
+                f"{self._root}: a class folder holds no image ({_KINDS})",
                 names=self._empty,
                 remedy="remove the folder, or put images straight into it",
             )
@@ -364,7 +359,7 @@ def _decode_and_keep(tree: ImageTree, source: Source, key: str) -> Dataset:
     except OSError as error:
         source.notify(
             f"{cache_folder()}: decoded images cannot be kept ({reason(error)}), so all of them "
-            "are held in memory; set INVOLBENCH_CACHE to a folder that can be written"
+            "stay in memory; set INVOLBENCH_CACHE to a folder that can be written"
         )
     images, reshaped = decode_files(files, source.progress)
     return _dataset(tree, source, images, len(reshaped))

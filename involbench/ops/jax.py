@@ -21,10 +21,6 @@ def involution(inputs: jax.Array, kernels: jax.Array, geometry: Geometry) -> jax
     return _forward(inputs, kernels, geometry)
 
 
-def _with_residuals(inputs: jax.Array, kernels: jax.Array, geometry: Geometry) -> Any:
-    return _forward(inputs, kernels, geometry), (inputs, kernels)
-
-
 def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
     inputs, kernels = residuals
     return (
@@ -33,7 +29,7 @@ def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
     )
 
 
-involution.defvjp(_with_residuals, _gradients)
+involution.defvjp(lambda x, h, geometry: (_forward(x, h, geometry), (x, h)), _gradients)
 
 _forward = jax.jit(shifted_views.forward, static_argnums=2)
 

@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import Match, architecture_specs
 from involbench.spec.claims import Claim, Margin
-from involbench.spec.schema import ExperimentSpec, keys_of, only_for_datasets
+from involbench.spec.data import only_for_datasets
+from involbench.spec.schema import ExperimentSpec, keys_of
 from involbench.spec.yaml import Problem
 from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
 

@@ -33,8 +33,7 @@ from involbench.training.prefetch import (
 )
 from involbench.training.provenance import make_reproducible
 from involbench.training.split import TrialData, split_dataset
-from involbench.training.strategy import make_strategy, parallel_devices
-from involbench.training.strategy.single import SingleDevice
+from involbench.training.strategy import SingleDevice, make_strategy, parallel_devices
 
 Factors = NDArray[np.float32]
 
@@ -78,20 +77,14 @@ def with_scaling(
 ) -> keras.Model:
     """The model for uint8 images: it scales them, and shares the weights of `model`.
 
-    A batch goes to the device as uint8, a quarter of its size as float32.
-
-    Args:
-        model: A model of scaled images.
-        mean: Mean of x / 255 for each channel.
-        std: Standard deviation of x / 255 for each channel.
-        kind: The class of the result.
+    A batch goes to the device as uint8, a quarter of its size as float32. See `scaled`.
     """
     images = keras.Input(model.input_shape[1:], dtype="uint8")
     return kind(images, model(scaled(images, mean, std)))
 
 
 def scaled(images: Any, mean: Factors, std: Factors) -> Any:
-    """(x / 255 - mean) / std, in float32, of images (B, H, W, C)."""
+    """(x / 255 - mean) / std, in float32, of images (B, H, W, C), channel by channel."""
     # Backends multiply by whole rows of factors faster than by one factor for each channel.
     width = images.shape[2]
     unit = keras.ops.cast(images, "float32") * np.tile(1 / (255 * std), (width, 1))
@@ -107,16 +100,9 @@ def fit(
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> FitResult:
-    """Train a model of uint8 images for the epochs of the trial, from its last checkpoint on.
+    """Train a model of uint8 images, not compiled, from the last checkpoint of the run on.
 
-    Args:
-        model: The model, not compiled.
-        data: The images of the trial.
-        trial: The trial.
-        checkpoints: The checkpoints of the run; one is added after each epoch.
-        strategy: Trains on its devices; call this function in its scope.
-        on_epoch: Called after each epoch.
-        stop: Whether to stop; called after each step.
+    Call it in the scope of the strategy. `stop` is called after each step.
 
     Raises:
         Stopped: `stop` returned True; the last checkpoint has the state.
