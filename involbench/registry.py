@@ -165,10 +165,7 @@ def operator(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench.operators."):
-            operators()
-        _refuse_second("operator", name, where, _operators)
+        name, where = _new("operator", function, _operators, operators)
         fields = argument_fields(function, POSITIONAL, where)
         model = create_model(name, __base__=StrictModel, **fields)
         _operators[name] = Operator(name, function, model, role, keeps_channels, check, macs, where)
@@ -204,13 +201,10 @@ def architecture(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench.models."):
-            architectures()
-        _refuse_second("architecture", name, where, _architectures)
+        name, where = _new("architecture", function, _architectures, architectures)
         fields = argument_fields(function, ("input_shape", "num_classes"), where)
-        by_width = _change_width if "width" in fields else None
         paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+        by_width = (lambda given, width: {"width": width}) if "width" in fields else None
         _architectures[name] = Architecture(
             name, function, fields, " ".join(paragraph.split()), any_image_size, channels,
             scale or by_width, where,
@@ -251,10 +245,7 @@ def dataset(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench.data."):
-            datasets()
-        _refuse_second("dataset", name, where, _datasets)
+        name, where = _new("dataset", function, _datasets, datasets)
         fields = argument_fields(function, (), where)
         _datasets[name] = DatasetLoader(name, function, fields, describe, status, where)
         return function
@@ -293,11 +284,10 @@ def metric(
     """
 
     def register(function: Callable[..., float]) -> Callable[..., float]:
-        name, where = function.__name__, _where(function)
+        name, where = _new("metric", function, _metrics, prediction_metrics)
         ours = function.__module__.startswith("involbench.")
         if not ours and name in import_module("involbench.comparison.metrics").METRICS:
             raise RegistryError(f"{where}: involbench has a metric {name}; choose another name")
-        _refuse_second("metric", name, where, _metrics)
         inputs = tuple(inspect.signature(function).parameters)
         if not inputs or not set(inputs) <= set(PREDICTION_INPUTS):
             raise RegistryError(
@@ -306,23 +296,12 @@ def metric(
             )
         words = title or name.replace("_", " ")
         _metrics[name] = PredictionMetric(
-            name,
-            function,
-            inputs,
-            words,
-            header or words,
-            unit,
-            better,
-            favors_constant_predictor,
-            where,
-        )
+            name, function, inputs, words, header or words, unit, better,
+            favors_constant_predictor, where,
+        )  # fmt: skip
         return function
 
     return register
-
-
-def _change_width(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
-    return {"width": width}
 
 
 def _with_builtins(
@@ -334,12 +313,24 @@ def _with_builtins(
     return {name: found[name] for name in dict.fromkeys((*builtin, *found))}
 
 
-def _refuse_second(kind: str, name: str, where: str, known: Mapping[str, Any]) -> None:
+def _new(
+    kind: str, function: Callable[..., Any], known: Mapping[str, Any], builtin: Callable[[], object]
+) -> tuple[str, str]:
+    """The name of a function to register, and its FILE:LINE.
+
+    Raises:
+        RegistryError: The name is taken, perhaps by a built-in one that was not imported yet.
+    """
+    name, code = function.__name__, inspect.unwrap(function).__code__
+    where = f"{Path(code.co_filename)}:{code.co_firstlineno}"
+    if not function.__module__.startswith("involbench."):
+        builtin()
     if name in known:
         raise RegistryError(
             f"{where}: the {kind} {name!r} is already registered, "
             f"at {known[name].where}; choose another name"
         )
+    return name, where
 
 
 def argument_fields(
@@ -394,8 +385,3 @@ def _descriptions(docstring: str) -> dict[str, str]:
     section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)*)", docstring, re.MULTILINE)
     found = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section[1] if section else "", re.M)
     return {name: " ".join(text.split()) for name, text in found}
-
-
-def _where(function: Callable[..., Any]) -> str:
-    code = inspect.unwrap(function).__code__
-    return f"{Path(code.co_filename)}:{code.co_firstlineno}"

@@ -187,11 +187,6 @@ class ImageFiles:
         """Of the array."""
         return len(self.names), *self.size, 3
 
-    @property
-    def nbytes(self) -> int:
-        """Of the array."""
-        return math.prod(self.shape)
-
     def decode(self, keep: Callable[[Images], object], progress: Progress) -> list[str]:
         """Decode all of them; `keep` takes the next images (n, H, W, 3), in order, in this thread.
 
@@ -204,11 +199,12 @@ class ImageFiles:
         broken, other_size = list[tuple[str, str]](), list[tuple[str, Size]]()
         reshaped = list[str]()
         step = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(self.shape[1:])))
+        parts = (self.names[start : start + step] for start in range(0, len(self.names), step))
         done = 0
         # Pillow's remarks on odd palettes and EXIF are not about what we read.
         with (
             warnings.catch_warnings(action="ignore"),
-            OrderedPrefetcher(self._chunk, self._parts(step), 2 * THREADS) as chunks,
+            OrderedPrefetcher(self._chunk, parts, 2 * THREADS) as chunks,
         ):
             for chunk in chunks:
                 keep(chunk.pixels)
@@ -217,11 +213,17 @@ class ImageFiles:
                 reshaped += chunk.reshaped
                 done += len(chunk.pixels)
                 progress("decoding images", done, len(self.names))
-        self._refuse(broken, other_size)
+        if broken:
+            raise broken_images(self.root, broken)
+        if other_size:
+            height, width = self.size
+            other, (other_height, other_width) = other_size[0]
+            raise DataError(
+                f"{self.root}: images differ in size: {printable(self.first)} is "
+                f"{height}x{width}, {printable(other)} is {other_height}x{other_width}",
+                remedy="bring all to one size with -S data.image_size=32",
+            )
         return reshaped
-
-    def _parts(self, step: int) -> list[Sequence[str]]:
-        return [self.names[start : start + step] for start in range(0, len(self.names), step)]
 
     def _chunk(self, names: Sequence[str]) -> _Chunk:
         chunk = _Chunk(np.zeros((len(names), *self.shape[1:]), np.uint8))
@@ -240,20 +242,6 @@ class ImageFiles:
                 chunk.other_size.append((name, pixels.shape[:2]))
         return chunk
 
-    def _refuse(
-        self, broken: Sequence[tuple[str, str]], other_size: Sequence[tuple[str, Size]]
-    ) -> None:
-        if broken:
-            raise broken_images(self.root, broken)
-        if other_size:
-            height, width = self.size
-            other, (other_height, other_width) = other_size[0]
-            raise DataError(
-                f"{self.root}: images differ in size: {printable(self.first)} is "
-                f"{height}x{width}, {printable(other)} is {other_height}x{other_width}",
-                remedy="bring all to one size with -S data.image_size=32",
-            )
-
 
 def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[str]]:
     """`ImageFiles.decode` into one array (N, H, W, 3) in memory.
@@ -264,7 +252,7 @@ def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[st
     count, height, width, _ = files.shape
     require_memory(
         f"{files.root}: {count} images of {height}x{width}",
-        files.nbytes,
+        math.prod(files.shape),
         "make them smaller, e.g. -S data.image_size=32",
     )
     images, done = np.empty(files.shape, np.uint8), 0
