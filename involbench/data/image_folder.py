@@ -28,7 +28,7 @@ from involbench.data.decoding import (
     first_image,
 )
 from involbench.data.source import Notify, Progress, existing_path, reason, silent
-from involbench.errors import DataError, Message
+from involbench.errors import DataError, Message, ResultsError
 from involbench.registry import ImageShape
 from involbench.regular_file import open_regular
 from involbench.results.remark import Remark
@@ -356,10 +356,11 @@ def _decode_and_keep(tree: ImageTree, source: Source, key: str) -> Dataset:
         dataset = _dataset(tree, source, map_images(key), len(reshaped))
         write_fingerprint(key, dataset.fingerprint, len(reshaped))
         return dataset
-    except OSError as error:
+    except (OSError, ResultsError) as error:
+        why = reason(error.__cause__ or error)
         source.notify(
-            f"{cache_folder()}: decoded images cannot be kept ({reason(error)}), so all of them "
-            "stay in memory; set INVOLBENCH_CACHE to a folder that can be written"
+            f"{cache_folder()}: decoded images cannot be kept ({why}), so all of them stay in "
+            "memory; set INVOLBENCH_CACHE to a folder that can be written"
         )
     images, reshaped = decode_files(files, source.progress)
     return _dataset(tree, source, images, len(reshaped))
