@@ -146,6 +146,27 @@ def test_an_operator_of_one_file_is_in_spec_schema_and_counts(plugin):
         _experiment("twise")
 
 
+DECLARED = """
+from involbench.registry import operator
+
+
+@operator(role="normalization", macs=lambda layer, inputs, outputs: inputs[0] * outputs[1])
+def cheap(channels, kernel_size, strides):
+    import keras
+
+    return keras.layers.Conv2D(channels, kernel_size, strides, padding="same")
+"""
+
+
+def test_the_role_and_the_macs_that_an_operator_declares_are_used(plugin):
+    plugin(DECLARED)
+    spec = _experiment("cheap").models["mine"]
+    counted = count_parameters(build_model("plain", (8, 6, 3), 10, **spec.arguments))
+    (row,) = (row for row in counted.layers if row.name == "operator_1")
+    assert (row.role, row.macs) == ("normalization", 8 * 6)
+    assert counted.by_role["normalization"] == 9 * 3 * 4 + 4
+
+
 SPEC = """
 name: mine
 data: {dataset: digits, train_size: 40}

@@ -11,8 +11,8 @@ from involbench.results.record import WidthMatch
 from involbench.results.store import Store, ended
 from involbench.results.tree import StoredRun
 from involbench.spec.architectures import Match, Scalable
+from involbench.spec.data import DataSpec
 from involbench.spec.load import LoadedSpec, expand, refuse_trials
-from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem
 from involbench.workers.handlers import check_trials, count_parameters, load_data, match_width

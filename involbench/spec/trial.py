@@ -9,8 +9,9 @@ from pydantic import Field, SerializeAsAny
 
 from involbench.schema_types import JsonObject, Name, Seed, StrictModel
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.overrides import EVERY
-from involbench.spec.schema import DataSpec, EvaluateSpec, TrainingSpec
+from involbench.spec.schema import EvaluateSpec, TrainingSpec
 
 RESULT_VERSION = 7
 """Raised whenever the same trial would give another result than the version before."""

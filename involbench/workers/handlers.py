@@ -27,7 +27,7 @@ from involbench.results.gc_paused import gc_paused
 from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord, WidthMatch
 from involbench.results.store import last_lines, lock_run, reusable_record
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 from involbench.workers.environment import recorded
 from involbench.workers.protocol import (

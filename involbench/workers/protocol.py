@@ -11,7 +11,7 @@ from involbench.errors import InvolbenchError, Message, UsageError
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, EpochReport, RunRecord
 from involbench.results.remark import Remark
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 
 
