@@ -237,7 +237,7 @@ def test_a_dataset_of_one_file_is_in_schema_params_run_and_compare(plugin, tmp_p
     [
         ("copies: 6", "copis: 6", r"data\.copis: unknown key; did you mean 'copies'\?"),
         ("copies: 6", "copies: 0", r"data\.copies: expected a number above 0, got 0"),
-        ("copies: 6", "path: a", r"only for the datasets folder and npz, .* is 'bars'"),
+        ("copies: 6", "path: a", r"only for the datasets folder, npz and table, .* is 'bars'"),
         ("bars, copies: 6", "digits, copies: 6", r"data\.copies: only for the dataset bars"),
         ("dataset: bars", "dataset: barz", r"unknown dataset 'barz'; did you mean 'bars'\?"),
     ],

@@ -128,8 +128,9 @@ _PREPARATION = ("train_size", "validation", "normalization", "augmentation")
 def only_for_datasets(key: str) -> str | None:
     """Which datasets have a key, if any has."""
     takers = [name for name, loader in datasets().items() if key in loader.fields]
-    many = "s" if len(takers) > 1 else ""
-    return f"only for the dataset{many} {' and '.join(takers)}" if takers else None
+    if len(takers) < 2:
+        return f"only for the dataset {takers[0]}" if takers else None
+    return f"only for the datasets {', '.join(takers[:-1])} and {takers[-1]}"
 
 
 @cache
