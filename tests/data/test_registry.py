@@ -53,8 +53,14 @@ def test_loading_needs_no_deep_learning_framework(
     [
         ({"dataset": "cifar11"}, "did you mean 'cifar10'?"),
         ({"dataset": "zzz"}, "expected one of cifar10, cifar100, digits, folder, npz"),
-        ({"dataset": "digits", "path": "a"}, "data.path: only for the datasets folder and npz"),
-        ({"dataset": "cifar10", "image_size": 16}, "only for the datasets digits and folder"),
+        (
+            {"dataset": "digits", "path": "a"},
+            "data.path: only for the datasets folder, npz and table",
+        ),
+        (
+            {"dataset": "cifar10", "image_size": 16},
+            "only for the datasets digits, folder and table",
+        ),
         ({"dataset": "npz"}, "missing; the dataset 'npz' needs the path of the .npz"),
     ],
 )

@@ -162,12 +162,12 @@ CASES = {
     "path without a folder": (
         "dataset: digits",
         "dataset: digits\n  path: images",
-        "x.yaml:4:9: data.path: only for the datasets folder and npz, and the dataset is 'digits'",
+        "x.yaml:4:9: data.path: only for the datasets folder, npz and table, and the dataset is 'digits'",
     ),
     "image size without a folder": (
         "dataset: digits",
         "dataset: cifar10\n  image_size: 32",
-        "x.yaml:4:15: data.image_size: only for the datasets digits and folder, and the dataset is "
+        "x.yaml:4:15: data.image_size: only for the datasets digits, folder and table, and the dataset is "
         "'cifar10'",
     ),
     "image size of three": (
