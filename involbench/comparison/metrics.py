@@ -244,14 +244,23 @@ def measure(
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
     values["collapsed"] = float(record.collapsed)
-    values |= _drops(record.metrics)
+    plain = record.metrics.get("test_accuracy")
+    values |= {  # The loss of accuracy on each kind of corrupted test images.
+        name.replace("test_accuracy@", "accuracy_drop@"): plain - value
+        for name, value in record.metrics.items()
+        if name.startswith("test_accuracy@") and plain is not None and value is not None
+    }
     if parameters is not None:
         values["total_parameters"] = parameters.total
         values["trainable_parameters"] = parameters.trainable
         values["operator_parameters"] = parameters.by_role.get("operator", 0)
         values["macs"] = parameters.macs
     if selection.includes_benchmarks:
-        values |= _from_benchmarks(run, warnings)
+        try:
+            for costs in read_costs(run.path):
+                values |= costs.metrics
+        except ResultsError as error:
+            warnings.append(str(error))
     if selection.includes("generalization_gap") or selection.targets:
         values |= _from_history(run, selection.targets)
     derived = [each for each in selection.prediction_metrics if each.name not in values]
@@ -262,24 +271,6 @@ def measure(
         for name, value in values.items()
         if selection.includes(name) and (value is not None or takes_target(name))
     }
-
-
-def _drops(metrics: Mapping[str, float | None]) -> Values:
-    """The loss of accuracy on each kind of corrupted test images."""
-    plain = metrics.get("test_accuracy")
-    return {
-        name.replace("test_accuracy@", "accuracy_drop@"): plain - value
-        for name, value in metrics.items()
-        if name.startswith("test_accuracy@") and plain is not None and value is not None
-    }
-
-
-def _from_benchmarks(run: StoredRun, warnings: list[str]) -> Values:
-    try:
-        return {name: value for c in read_costs(run.path) for name, value in c.metrics.items()}
-    except ResultsError as error:
-        warnings.append(str(error))
-        return {}
 
 
 def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:

@@ -148,7 +148,11 @@ def distinguishing_settings(
     does not have the key.
     """
     found = [_group_values(group, by_backend) for group in groups]
-    keys = [key for key in dict.fromkeys(chain.from_iterable(found)) if _differs(key, found)]
+    keys = []
+    for key in dict.fromkeys(chain.from_iterable(found)):
+        sets = {tuple(sorted(each.get(key, ()))) for each in found if _applies(key, each)}
+        if len(sets) > 1 and key.removeprefix("training.") not in NON_RESULT_FIELDS:
+            keys.append(key)
     if any(key.startswith("data.") for key in keys) and _FINGERPRINT in keys:
         keys.remove(_FINGERPRINT)
 
@@ -177,12 +181,6 @@ def _group_values(
         for key, value in settings.items():
             values.setdefault(key, {})[format_setting(value)] = value
     return values
-
-
-def _differs(key: str, groups: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
-    """Whether the groups that have the model of the key have different values."""
-    sets = {tuple(sorted(values.get(key, ()))) for values in groups if _applies(key, values)}
-    return len(sets) > 1 and key.removeprefix("training.") not in NON_RESULT_FIELDS
 
 
 def _applies(key: str, values: Mapping[str, Any]) -> bool:

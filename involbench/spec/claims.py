@@ -97,7 +97,11 @@ def claim_faults(
                 found.append(((index, key), text))
         if claim.greater == claim.lesser and claim.at == {**claim.at, **claim.lesser_at}:
             found.append(((index, "lesser"), "the same model as in greater"))
-        if fault := _metric_fault(claim.metric, conditions):
+        fault, (_, at, condition) = target_fault(claim.metric), claim.metric.partition("@")
+        if at and not takes_target(claim.metric) and condition not in conditions:
+            hint = suggest(condition, conditions) if conditions else "this spec has no evaluate"
+            fault = f"{condition} is not evaluated; {hint}"
+        if fault:
             found.append(((index, "metric"), fault))
         found += _point_faults((index, "at"), claim.at, sweep)
         found += _point_faults((index, "lesser_at"), claim.lesser_at, sweep)
@@ -107,14 +111,6 @@ def claim_faults(
             if key in sweep and key not in claim.at
         ]
     return found
-
-
-def _metric_fault(metric: str, conditions: Sequence[str]) -> str:
-    _, at, condition = metric.partition("@")
-    if takes_target(metric) or not at or condition in conditions:
-        return target_fault(metric)
-    hint = suggest(condition, conditions) if conditions else "this spec has no evaluate"
-    return f"{condition} is not evaluated; {hint}"
 
 
 def _point_faults(

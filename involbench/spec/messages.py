@@ -40,13 +40,12 @@ _NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|true|false")
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """The problems of an `ExperimentSpec` that was not valid, with the key paths of the file."""
-    found = error.errors(include_url=False)
-    return [_problem(details) for details in found if not _follows(details)]
-
-
-def _follows(details: ErrorDetails) -> bool:
-    """Whether a list is too short only without its entries that are wrong, each named already."""
-    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+    # A list may be too short only without its entries that are wrong, each named already.
+    return [
+        _problem(each)
+        for each in error.errors(include_url=False)
+        if each["type"] != "too_short" or len(each["input"]) < each["ctx"]["min_length"]
+    ]
 
 
 def _problem(details: ErrorDetails) -> Problem:

@@ -89,23 +89,19 @@ def _apply(document: Document, override: str) -> list[Problem]:
         for each in every_path(document.value, path):
             document.value = assigned(document.value, each, parsed.value)
             document.assigned.append((each, parsed.value))
-            _relabel(document, each, label)
+            # From now on, a problem there or below is one of the override, not of the file.
+            for places in (document.keys, document.values):
+                for below in [known for known in places if known[: len(each)] == each]:
+                    del places[below]
+                places[each] = label
+                for length in range(1, len(each)):
+                    places.setdefault(each[:length], label)
     except (NotYaml, ValueError) as error:
         return [Problem((), str(error), place=label)]
     return [
         Problem((*path, *found.path), found.message, found.at_key, label)
         for found in parsed.problems
     ]
-
-
-def _relabel(document: Document, path: tuple[str, ...], label: str) -> None:
-    """From now on, a problem at `path` or below is one of the override, not of the file."""
-    for places in (document.keys, document.values):
-        for below in [known for known in places if known[: len(path)] == path]:
-            del places[below]
-        places[path] = label
-        for length in range(1, len(path)):
-            places.setdefault(path[:length], label)
 
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")

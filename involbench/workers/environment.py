@@ -33,12 +33,7 @@ CORES = tuple(sorted(_ALLOWED or range(os.cpu_count() or 1)))
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What one worker has.
-
-    Args:
-        device: `auto`, `cpu`, `gpu` or `gpu:<index>`.
-        cores: The cores that it may run on; None for all.
-    """
+    """A device (`auto`, `cpu`, `gpu` or `gpu:<index>`) and cores (None for all) of one worker."""
 
     device: str = "auto"
     cores: tuple[int, ...] | None = None

@@ -60,9 +60,8 @@ class _Node:
 def connected(address: str | None) -> Iterator[None]:
     """Connect to the cluster as a driver for the length of a `with`.
 
-    Args:
-        address: Of the head node; None for RAY_ADDRESS or, if it is not set, a new cluster on this
-            machine, which ends with the `with`.
+    Without the address of a head node, that in RAY_ADDRESS is used or, if it is not set, a new
+    cluster on this machine, which ends with the `with`.
 
     Raises:
         UsageError: No cluster at the address, or it runs another version of Python or Ray.
@@ -196,12 +195,8 @@ _PAUSE = 0.5
 class WorkerConfig:
     """Settings shared by all workers of a run.
 
-    Args:
-        needs: The resources of each worker.
-        device: The device to train on.
-        environment: Environment variables of its process.
-        folder: Working folder of the runner.
-        send_back: Nodes do not see the results folder; they send files to the runner.
+    `needs` are the resources of each, `folder` is where the runner was started. With `send_back`,
+    nodes do not see the results folder; they send files to the runner.
     """
 
     needs: ResourcesSpec
