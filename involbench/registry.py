@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -29,6 +30,8 @@ ImageShape = tuple[tuple[int, int, int], int]
 """Input shape (H, W, C) and number of classes."""
 
 _STRICT = ConfigDict(strict=True)
+PREPARATION = frozenset({"train_size", "validation", "normalization", "augmentation"})
+"""The keys of a spec's `data` that are for every dataset, and not for its function."""
 POSITIONAL = ("channels", "kernel_size", "strides")
 
 
@@ -241,12 +244,17 @@ def dataset(
             that they must be downloaded first.
 
     Raises:
-        RegistryError: The name is taken, or an argument has no type or no name.
+        RegistryError: The name is taken, or an argument has no type, can't be given by its name,
+            or has the name of a key that every dataset has.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         name, where = _new("dataset", function, _datasets, datasets)
         fields = argument_fields(function, (), where)
+        for key in fields.keys() & {*PREPARATION, "dataset"}:
+            raise RegistryError(
+                f"{where}: {name}: every dataset has the key {key!r}; choose another name"
+            )
         _datasets[name] = DatasetLoader(name, function, fields, describe, status, where)
         return function
 
@@ -305,12 +313,16 @@ def metric(
 
 
 def _with_builtins(
-    found: Mapping[str, _Entry], package: str, builtin: Mapping[str, str]
+    found: dict[str, _Entry], package: str, builtin: Mapping[str, str]
 ) -> dict[str, _Entry]:
     """The built-in ones in their order, however imported; then the others."""
-    for module in set(builtin.values()):
-        import_module(f"{package}.{module}")
-    return {name: found[name] for name in dict.fromkeys((*builtin, *found))}
+    if list(islice(found, len(builtin))) != list(builtin):
+        for module in set(builtin.values()):
+            import_module(f"{package}.{module}")
+        ordered = {name: found[name] for name in dict.fromkeys((*builtin, *found))}
+        found.clear()
+        found.update(ordered)
+    return found
 
 
 def _new(
