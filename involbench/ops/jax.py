@@ -29,9 +29,9 @@ def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
     )
 
 
-involution.defvjp(lambda x, h, geometry: (_forward(x, h, geometry), (x, h)), _gradients)
-
 _forward = jax.jit(shifted_views.forward, static_argnums=2)
+
+involution.defvjp(lambda x, h, geometry: (_forward(x, h, geometry), (x, h)), _gradients)
 
 
 @partial(jax.jit, static_argnums=2)
