@@ -159,8 +159,9 @@ def operator(
         role: The role of its parameters in tables: operator, normalization, head or other.
         keeps_channels: The layer can't change the number of channels.
         check: Finds arguments that don't fit the channels.
-        macs: Counts the multiply-accumulates. By default they are counted from the Keras layers
-            in it; a layer of another kind is named as not counted.
+        macs: Counts the multiply-accumulates. By default the layer's own method `count_macs` does
+            (shapes of one image -> the number), or they are counted from the Keras layers in it; a
+            layer of another kind is named as not counted.
 
     Raises:
         RegistryError: The name is taken, an argument has no type, or the positional arguments are
