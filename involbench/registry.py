@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -29,6 +30,8 @@ ImageShape = tuple[tuple[int, int, int], int]
 """Input shape (H, W, C) and number of classes."""
 
 _STRICT = ConfigDict(strict=True)
+PREPARATION = frozenset({"train_size", "validation", "normalization", "augmentation"})
+"""The keys of a spec's `data` that are for every dataset, and not for its function."""
 POSITIONAL = ("channels", "kernel_size", "strides")
 
 
@@ -158,8 +161,9 @@ def operator(
         role: The role of its parameters in tables: operator, normalization, head or other.
         keeps_channels: The layer can't change the number of channels.
         check: Finds arguments that don't fit the channels.
-        macs: Counts the multiply-accumulates. By default they are counted from the Keras layers
-            in it; a layer of another kind is named as not counted.
+        macs: Counts the multiply-accumulates. By default the layer's own method `count_macs` does
+            (shapes of one image -> the number), or they are counted from the Keras layers in it; a
+            layer of another kind is named as not counted.
 
     Raises:
         RegistryError: The name is taken, an argument has no type, or the positional arguments are
@@ -243,12 +247,17 @@ def dataset(
             that they must be downloaded first.
 
     Raises:
-        RegistryError: The name is taken, or an argument has no type or no name.
+        RegistryError: The name is taken, or an argument has no type, can't be given by its name,
+            or has the name of a key that every dataset has.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         name, where = _new("dataset", function, _datasets, datasets)
         fields = argument_fields(function, (), where)
+        for key in fields.keys() & {*PREPARATION, "dataset"}:
+            raise RegistryError(
+                f"{where}: {name}: every dataset has the key {key!r}; choose another name"
+            )
         _datasets[name] = DatasetLoader(name, function, fields, describe, status, where)
         return function
 
@@ -307,12 +316,16 @@ def metric(
 
 
 def _with_builtins(
-    found: Mapping[str, _Entry], package: str, builtin: Mapping[str, str]
+    found: dict[str, _Entry], package: str, builtin: Mapping[str, str]
 ) -> dict[str, _Entry]:
     """The built-in ones in their order, however imported; then the others."""
-    for module in set(builtin.values()):
-        import_module(f"{package}.{module}")
-    return {name: found[name] for name in dict.fromkeys((*builtin, *found))}
+    if list(islice(found, len(builtin))) != list(builtin):
+        for module in set(builtin.values()):
+            import_module(f"{package}.{module}")
+        ordered = {name: found[name] for name in dict.fromkeys((*builtin, *found))}
+        found.clear()
+        found.update(ordered)
+    return found
 
 
 def _new(

@@ -312,6 +312,14 @@ def test_a_function_that_breaks_the_contract_is_named_with_its_line(plugin, sign
         plugin(text)
 
 
+def test_a_dataset_can_not_have_a_key_of_every_dataset(plugin):
+    text = (
+        "from involbench.registry import dataset\n\n@dataset()\ndef mine(*, validation: int = 1):\n"
+    )
+    with pytest.raises(registry.RegistryError, match=r"my_ops\.py:3: mine: .* 'validation'"):
+        plugin(f"{text}    pass\n")
+
+
 @pytest.mark.parametrize("name", ["test_accuracy", "macro_f1"])
 def test_a_metric_has_a_name_of_its_own(plugin, name):
     text = f"from involbench.registry import metric\n\n@metric()\ndef {name}(labels):\n    pass\n"

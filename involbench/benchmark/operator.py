@@ -156,10 +156,9 @@ def time_operator(
 def measure_memory(shape: OperatorShape) -> OperatorMemory:
     """The peak memory of each implementation beyond its arguments, with its results.
 
-    On the CPU, this is resident memory of the process. It must be started such that freed memory
-    goes back to the system, as `involbench.runner.benchmarks` does. On a GPU, the backend counts.
-    Every call is made once before, so that compiling does not count. Memory left by earlier calls
-    can hide a few hundred KiB.
+    On the CPU, this is resident memory of the process, which must be started such that freed memory
+    goes back to the system, as `involbench.runner.benchmarks` does. Every call is made once before,
+    so that compiling does not count. Memory left by earlier calls can hide a few hundred KiB.
 
     Raises:
         UsageError: The shape does not fit into memory.

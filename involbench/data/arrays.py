@@ -32,12 +32,9 @@ def to_dataset(name: str, made: Any) -> Dataset:
 
 
 class Arrays:
-    """The arrays of a dataset; each is read after its header has been checked.
+    """The arrays of a dataset; `read` gives each by its name, after its header has been checked.
 
-    Args:
-        where: What messages call them.
-        headers: By name, something with the shape and the dtype of the array.
-        read: Gives an array by its name.
+    `headers` have the shape and the dtype of each array; `where` is what messages call them.
 
     Raises:
         DataError: One is missing.
@@ -55,11 +52,7 @@ class Arrays:
             )
 
     def dataset(self, name: str, before: Callable[[], None] = lambda: None) -> Dataset:
-        """Read all arrays.
-
-        Args:
-            name: Of the dataset.
-            before: Called when the images have been checked, before anything is read.
+        """Read all arrays; `before` is called when the images have been checked, before that.
 
         Raises:
             DataError: An array has another shape or type than it must have.

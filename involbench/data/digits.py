@@ -54,9 +54,9 @@ def digits(*, image_size: ImageSize = None, resize: Resize = "stretch") -> Any:
 
 
 def _read() -> tuple["np.ndarray", "np.ndarray"]:
-    """(1797, 8, 8) values 0..16, and what they are.
+    """(1797, 8, 8) values 0..16, and their labels.
 
-    From scikit-learn's own file, since its import takes longer than all else that is done here.
+    From scikit-learn's own file, since its import takes longer than everything else here.
     """
     import numpy as np
 

@@ -106,17 +106,10 @@ def _convolves_channels_first() -> bool:
 
 
 def _split_taps(flat: Any, geometry: Geometry) -> Any:
-    """The filters of the second convolution as kernels.
+    """The filters of the second convolution as kernels, (B, H', W', groups, Kh * Kw).
 
     The filters are ordered group by group where groups are contiguous, tap by tap where they are
-    interleaved.
-
-    Args:
-        flat: (B, H', W', groups * Kh * Kw), or channels first.
-        geometry: The geometry of the layer.
-
-    Returns:
-        Kernels, (B, H', W', groups, Kh * Kw), or (B, groups, Kh * Kw, H', W').
+    interleaved. With `channels_first`, both axes come before the spatial ones.
     """
     batch, *rest = keras.ops.shape(flat)
     contiguous = geometry.group_layout == "contiguous"

@@ -41,18 +41,14 @@ UNCOUNTED_BY_CONVENTION = (
 
 
 def count_macs(layer: layers.Layer) -> int | None:
-    """The multiply-accumulates of a layer for one image.
+    """The multiply-accumulates of a layer of a functional model for one image.
 
     Only products of features with weights, or with features, are counted: neither biases,
     activations, softmax, pooling and sums, nor normalizations, which inference can fold away.
 
-    Args:
-        layer: A layer of a functional model, which has one input and one output.
-
     Returns:
         The number that its operator declares, or the layer's own `count_macs`, or the number for a
-        layer of Keras; 0 for layers that have none by this convention; None where the layer is of
-        another type, or a size of the image is unknown.
+        layer of Keras. None where the layer is of another type, or a size of the image is unknown.
     """
     operator = _registered(layer)
     if operator and operator.macs:

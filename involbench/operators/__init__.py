@@ -58,9 +58,6 @@ def apply_operator(
     Args:
         x: Features (B, H, W, channels).
         operator: Its name, or a mapping with its name and its own arguments.
-        filters: Channels of the result.
-        kernel_size: Height and width of the neighbourhood; odd.
-        strides: Distance between output pixels.
         name: Of the operator's layer; the convolution's is `<name>_widen`.
         presets: The network's own defaults of arguments, for the operators that have them.
 

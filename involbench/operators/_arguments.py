@@ -65,12 +65,9 @@ def one_of(*choices: str | None) -> Any:
 def divisor_faults(
     divisors: Mapping[str, int], given: Mapping[str, Any], channels: Sequence[int]
 ) -> dict[str, str]:
-    """The arguments that must divide the channels of every layer and don't.
+    """The arguments that must divide the channels of every layer, in and out, and don't.
 
-    Args:
-        divisors: The arguments with their defaults.
-        given: The arguments that the spec gives.
-        channels: Of each layer, in and out.
+    `divisors` has the arguments with their defaults, `given` those that the spec gives.
     """
     common, found = math.gcd(*channels), dict[str, str]()
     for key, default in divisors.items():

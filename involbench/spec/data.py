@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, create_model, field_validator, model_validator
 
-from involbench.registry import DatasetLoader, datasets
+from involbench.registry import PREPARATION, DatasetLoader, datasets
 from involbench.schema_types import (
     Fraction,
     ImageSize,
@@ -115,14 +115,11 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
     @property
     def source(self) -> dict[str, Any]:
         """The keys that decide which images are loaded."""
-        return self.model_dump(exclude=set(_PREPARATION))
+        return self.model_dump(exclude=set(PREPARATION))
 
     def __reduce__(self) -> Any:
         """Pickled by its values: the class of a dataset with own keys is made at run time."""
         return DataSpec.model_validate, (self.model_dump(exclude_unset=True),)
-
-
-_PREPARATION = ("train_size", "validation", "normalization", "augmentation")
 
 
 def only_for_datasets(key: str) -> str | None:

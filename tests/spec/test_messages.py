@@ -162,7 +162,8 @@ CASES = {
     "path without a folder": (
         "dataset: digits",
         "dataset: digits\n  path: images",
-        "x.yaml:4:9: data.path: only for the datasets folder, npz and table, and the dataset is 'digits'",
+        "x.yaml:4:9: data.path: only for the datasets folder, npz and table, "
+        "and the dataset is 'digits'",
     ),
     "image size without a folder": (
         "dataset: digits",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -50,50 +50,34 @@ def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.
 
 
 def _with_loops(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
-    return differentiable(inputs, kernels, _Loops(geometry))
+    return differentiable(inputs, kernels, partial(_on_arrays, geometry))
 
 
-class _Loops:
-    """The result and the two gradients by functions of NumPy arrays, channels last."""
-
-    def __init__(self, geometry: Geometry) -> None:
-        self._geometry = geometry
-
-    def forward(self, inputs: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-        result = self._on_arrays(cpu.forward, inputs, kernels)
-        result.set_shape(self._geometry.output_shape(inputs.shape))
-        return result
-
-    def inputs_gradient(
-        self, shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor
-    ) -> tf.Tensor:
-        result = self._on_arrays(cpu.inputs_gradient, shape, kernels, upstream)
-        result.set_shape((None, None, None, upstream.shape[-1]))
-        return result
-
-    def kernels_gradient(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        result = self._on_arrays(cpu.kernels_gradient, inputs, upstream)
-        result.set_shape(self._geometry.kernels_shape(inputs.shape))
-        return result
-
-    def _on_arrays(self, function: Callable[..., Any], *tensors: tf.Tensor) -> tf.Tensor:
-        if _exporting():
-            # Saving traces the gradients of all operations in the graph. So these loops are in a
-            # graph that was traced before.
-            warnings.warn(_SAVED_LOOPS, stacklevel=2)
-        # Not stateful, so that a gradient that nobody uses is not computed.
-        call = partial(function, geometry=self._geometry)
-        return tf.numpy_function(call, tensors, tensors[-1].dtype, stateful=False)
+def _on_arrays(geometry: Geometry, part: str, *tensors: tf.Tensor) -> tf.Tensor:
+    """A `Part` by functions of NumPy arrays, channels last."""
+    if _exporting():
+        # Saving traces the gradients of all operations in the graph. So these loops are in a
+        # graph that was traced before.
+        warnings.warn(_SAVED_LOOPS, stacklevel=2)
+    # Not stateful, so that a gradient that nobody uses is not computed.
+    call = partial(getattr(cpu, part), geometry=geometry)
+    result = tf.numpy_function(call, tensors, tensors[-1].dtype, stateful=False)
+    if part == "inputs_gradient":
+        result.set_shape((None, None, None, tensors[-1].shape[-1]))
+    else:
+        shape = geometry.output_shape if part == "forward" else geometry.kernels_shape
+        result.set_shape(shape(tensors[0].shape))
+    return result
 
 
 def _with_regions(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     image = tuple(inputs.shape[1:])
     if not _scattered(inputs, geometry):
-        return differentiable(inputs, kernels, compiled.Regions(image, geometry))
+        return differentiable(inputs, kernels, partial(compiled.region, image, geometry))
     # Loops over the channels of a group are only long where these are side by side.
-    regions = compiled.Regions(image, replace(geometry, group_layout="contiguous"))
+    contiguous = replace(geometry, group_layout="contiguous")
     inputs = _swap_channels(inputs, geometry.groups)
-    result = differentiable(inputs, kernels, regions)
+    result = differentiable(inputs, kernels, partial(compiled.region, image, contiguous))
     return _swap_channels(result, inputs.shape[3] // geometry.groups)
 
 
@@ -110,58 +94,51 @@ def _swap_channels(x: tf.Tensor, inner: int) -> tf.Tensor:
     return tf.reshape(tf.transpose(pairs, (0, 1, 2, 4, 3)), shape)
 
 
-class Parts(Protocol):
-    """A way to compute the result and its gradients.
+Part = Callable[..., tf.Tensor]
+"""Computes the result or a gradient: ("forward", inputs, kernels), ("inputs_gradient", shape of the
+inputs, kernels, upstream) or ("kernels_gradient", inputs, upstream).
 
-    Each is linear in both of its tensors, so that the gradients of each are the other two.
-    """
-
-    def forward(self, inputs: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor: ...
-
-    def inputs_gradient(
-        self, shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor
-    ) -> tf.Tensor: ...
-
-    def kernels_gradient(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor: ...
+Each is linear in both of its tensors, so that the gradients of each are the other two.
+"""
 
 
-def differentiable(inputs: tf.Tensor, kernels: tf.Tensor, parts: Parts) -> tf.Tensor:
-    """The result that `parts` computes, with gradients of any order."""
+def differentiable(inputs: tf.Tensor, kernels: tf.Tensor, compute: Part) -> tf.Tensor:
+    """The result that `compute` gives, with gradients of any order."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def call(inputs: tf.Tensor, kernels: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, parts)
+            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, compute)
             dx.set_shape(inputs.shape)
-            return dx, _kernels_gradient(inputs, upstream, parts)
+            return dx, _kernels_gradient(inputs, upstream, compute)
 
-        return parts.forward(inputs, kernels), gradient
+        return compute("forward", inputs, kernels), gradient
 
     return call(inputs, kernels)
 
 
 def _inputs_gradient(
-    shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor, parts: Parts
+    shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor, compute: Part
 ) -> tf.Tensor:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def call(kernels: tf.Tensor, upstream: tf.Tensor) -> Any:
         def gradient(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            dkernels = _kernels_gradient(inputs, upstream, parts)
-            return dkernels, differentiable(inputs, kernels, parts)
+            dkernels = _kernels_gradient(inputs, upstream, compute)
+            return dkernels, differentiable(inputs, kernels, compute)
 
-        return parts.inputs_gradient(shape, kernels, upstream), gradient
+        return compute("inputs_gradient", shape, kernels, upstream), gradient
 
     return call(kernels, upstream)
 
 
-def _kernels_gradient(inputs: tf.Tensor, upstream: tf.Tensor, parts: Parts) -> tf.Tensor:
+def _kernels_gradient(inputs: tf.Tensor, upstream: tf.Tensor, compute: Part) -> tf.Tensor:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def call(inputs: tf.Tensor, upstream: tf.Tensor) -> Any:
         def gradient(kernels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, parts)
-            return dx, differentiable(inputs, kernels, parts)
+            dx = _inputs_gradient(tf.shape(inputs), kernels, upstream, compute)
+            return dx, differentiable(inputs, kernels, compute)
 
-        return parts.kernels_gradient(inputs, upstream), gradient
+        return compute("kernels_gradient", inputs, upstream), gradient
 
     return call(inputs, upstream)
 

@@ -100,27 +100,14 @@ def few_channels(image: tuple[int, ...], geometry: Geometry) -> bool:
     return channels // geometry.groups <= _FEW
 
 
-class Regions:
-    """The result and the two gradients for images of one shape; see `Parts`."""
-
-    def __init__(self, image: tuple[int, ...], geometry: Geometry) -> None:
-        self._image, self._geometry = image, geometry
-
-    def forward(self, inputs: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-        result = self._part("forward", inputs, kernels)
-        result.set_shape(self._geometry.output_shape(inputs.shape))
-        return result
-
-    def inputs_gradient(
-        self, shape: tf.Tensor, kernels: tf.Tensor, upstream: tf.Tensor
-    ) -> tf.Tensor:
-        return self._part("inputs_gradient", kernels, upstream)
-
-    def kernels_gradient(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return self._part("kernels_gradient", inputs, upstream)
-
-    def _part(self, name: str, *tensors: tf.Tensor) -> tf.Tensor:
-        return _callable(name, self._image, self._geometry)(*tensors)
+def region(image: tuple[int, ...], geometry: Geometry, part: str, *tensors: tf.Tensor) -> tf.Tensor:
+    """A `Part` of `involbench.ops.tensorflow`, for images of one shape."""
+    # The shape of the inputs is known: it is that of the images.
+    tensors = tensors[1:] if part == "inputs_gradient" else tensors
+    result = _callable(part, image, geometry)(*tensors)
+    if part == "forward":
+        result.set_shape(geometry.output_shape(tensors[0].shape))
+    return result
 
 
 def _callable(part: str, image: tuple[int, ...], geometry: Geometry) -> Callable[..., tf.Tensor]:
