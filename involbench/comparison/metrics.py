@@ -199,16 +199,17 @@ class MetricSelection:
 
     def includes(self, name: str) -> bool:
         """Whether the metric is selected."""
-        return self.metrics is None or name in self._names
+        return self.metrics is None or name in self.names
 
     @cached_property
-    def _names(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
+        """The metrics by name, where not all are selected."""
         return self.named.union(self.metrics or ())
 
     @cached_property
     def targets(self) -> dict[str, float]:
         """Metric -> its target for the validation accuracy, a fraction."""
-        targets = {name: target_of(name) for name in self._names}
+        targets = {name: target_of(name) for name in self.names}
         return {name: target for name, target in targets.items() if target is not None}
 
     @cached_property
@@ -220,7 +221,7 @@ class MetricSelection:
     @cached_property
     def includes_benchmarks(self) -> bool:
         """Whether a metric is selected that only benchmarks measure."""
-        measured = (name.partition("@")[0] in _BENCHMARKED for name in self._names)
+        measured = (name.partition("@")[0] in _BENCHMARKED for name in self.names)
         return self.metrics is None or any(measured)
 
 
@@ -253,16 +254,19 @@ def measure(
     derived = [each for each in selection.prediction_metrics if each.name not in values]
     if derived:
         values |= _from_predictions(run, derived, warnings)
+    names = values.keys() if selection.metrics is None else selection.names
     return {
         name: value
         for name, value in values.items()
-        if selection.includes(name) and (value is not None or takes_target(name))
+        if name in names and (value is not None or takes_target(name))
     }
 
 
 def _drops(metrics: Mapping[str, float | None]) -> Values:
     """The loss of accuracy on each kind of corrupted test images."""
     plain = metrics.get("test_accuracy")
+    if not any("@" in name for name in metrics):
+        return {}
     return {
         name.replace("test_accuracy@", "accuracy_drop@"): plain - value
         for name, value in metrics.items()
