@@ -4,6 +4,8 @@ ON_ALL_CORES = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
+# The tests start hundreds of processes, which must not compile the same modules again each.
+unexport PYTHONDONTWRITEBYTECODE
 # What the compiler of TensorFlow and JAX gains by optimizing takes far longer than a few steps on
 # small images; and many processes compile the same.
 QUICK = XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

@@ -83,7 +83,7 @@ def _like_the_runner(architecture: str) -> Callable[[Any], None]:
     from involbench.training.prefetch import DataStallMonitor, PreparedBatches, TrainingBatches
     from involbench.training.provenance import make_reproducible
     from involbench.training.split import Split, TrialData
-    from involbench.training.strategy.single import SingleDevice
+    from involbench.training.strategy import SingleDevice
 
     make_reproducible(0)
     split = Split(*_images())

@@ -101,6 +101,10 @@ class SettingError(SpecError):
         self.reason = reason
         self.names = tuple(names)
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Pickled by its arguments."""
+        return type(self), (self.key, self.reason, self.names)
+
     @classmethod
     def of(cls, key: str, error: InvolbenchError) -> "SettingError":
         """Turn another error into one about a setting."""

@@ -118,25 +118,31 @@ class PredictionMetric:
 PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
 """NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
 
-_Entry = TypeVar("_Entry", Operator, Architecture, DatasetLoader)
+_Entry = TypeVar("_Entry")
 _operators: dict[str, Operator] = {}
 _architectures: dict[str, Architecture] = {}
 _datasets: dict[str, DatasetLoader] = {}
 _metrics: dict[str, PredictionMetric] = {}
-_ARCHITECTURE_FILES = ("keras_io", "pythonguides", "plain", "residual_involution", "resnet")
-"""Modules of `involbench.models`, in the order in which messages and tables list their networks."""
-_OPERATOR_FILES = (
-    "convolution", "involution", "depthwise", "static_shared", "local_self_attention",
-    "outlook_attention", "none",
-)  # fmt: skip
-"""Modules of `involbench.operators`, in the order in which messages and tables list them."""
-_DATASET_FILES = ("cifar", "digits", "folder", "npz", "table")
-"""Modules of `involbench.data` with a dataset, in the order in which messages list them."""
+_OPERATORS = {
+    "convolution": "keras_layers", "involution": "involution", "depthwise": "keras_layers",
+    "static_shared": "static_shared", "local_self_attention": "attention",
+    "outlook_attention": "attention", "none": "keras_layers",
+}  # fmt: skip
+_ARCHITECTURES = {
+    "keras_io_cnn": "keras_io", "keras_io_inn": "keras_io", "keras_io_control": "keras_io",
+    "pythonguides_cnn": "pythonguides", "pythonguides_inn": "pythonguides", "plain": "keras_io",
+    "residual_involution": "residual_involution", "resnet": "resnet", "rednet": "resnet",
+}  # fmt: skip
+_DATASETS = {
+    "cifar10": "cifar", "cifar100": "cifar", "digits": "digits", "folder": "folder", "npz": "npz",
+    "table": "table",
+}  # fmt: skip
+"""The built-in ones with their modules, in the order in which messages and tables list them."""
 
 
 def operators() -> dict[str, Operator]:
     """All operators by name: the built-in ones first."""
-    return _with_builtins(_operators, "involbench.operators", _OPERATOR_FILES)
+    return _with_builtins(_operators, "involbench.operators", _OPERATORS)
 
 
 def operator(
@@ -161,10 +167,7 @@ def operator(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench.operators."):
-            operators()
-        _refuse_second("operator", name, where, _operators)
+        name, where = _new("operator", function, _operators, operators)
         fields = argument_fields(function, POSITIONAL, where)
         model = create_model(name, __base__=StrictModel, **fields)
         _operators[name] = Operator(name, function, model, role, keeps_channels, check, macs, where)
@@ -175,7 +178,7 @@ def operator(
 
 def architectures() -> dict[str, Architecture]:
     """All architectures by name: the built-in ones first."""
-    return _with_builtins(_architectures, "involbench.models", _ARCHITECTURE_FILES)
+    return _with_builtins(_architectures, "involbench.models", _ARCHITECTURES)
 
 
 def architecture(
@@ -200,13 +203,10 @@ def architecture(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench.models."):
-            architectures()
-        _refuse_second("architecture", name, where, _architectures)
+        name, where = _new("architecture", function, _architectures, architectures)
         fields = argument_fields(function, ("input_shape", "num_classes"), where)
-        by_width = _change_width if "width" in fields else None
         paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+        by_width = (lambda given, width: {"width": width}) if "width" in fields else None
         _architectures[name] = Architecture(
             name, function, fields, " ".join(paragraph.split()), any_image_size, channels,
             scale or by_width, where,
@@ -218,7 +218,7 @@ def architecture(
 
 def datasets() -> dict[str, DatasetLoader]:
     """All datasets by name: the built-in ones first."""
-    return _with_builtins(_datasets, "involbench.data", _DATASET_FILES)
+    return _with_builtins(_datasets, "involbench.data", _DATASETS)
 
 
 def dataset(
@@ -247,10 +247,7 @@ def dataset(
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        name, where = function.__name__, _where(function)
-        if not function.__module__.startswith("involbench.data."):
-            datasets()
-        _refuse_second("dataset", name, where, _datasets)
+        name, where = _new("dataset", function, _datasets, datasets)
         fields = argument_fields(function, (), where)
         _datasets[name] = DatasetLoader(name, function, fields, describe, status, where)
         return function
@@ -289,11 +286,10 @@ def metric(
     """
 
     def register(function: Callable[..., float]) -> Callable[..., float]:
-        name, where = function.__name__, _where(function)
+        name, where = _new("metric", function, _metrics, prediction_metrics)
         ours = function.__module__.startswith("involbench.")
         if not ours and name in import_module("involbench.comparison.metrics").METRICS:
             raise RegistryError(f"{where}: involbench has a metric {name}; choose another name")
-        _refuse_second("metric", name, where, _metrics)
         inputs = tuple(inspect.signature(function).parameters)
         if not inputs or not set(inputs) <= set(PREDICTION_INPUTS):
             raise RegistryError(
@@ -302,42 +298,41 @@ def metric(
             )
         words = title or name.replace("_", " ")
         _metrics[name] = PredictionMetric(
-            name,
-            function,
-            inputs,
-            words,
-            header or words,
-            unit,
-            better,
-            favors_constant_predictor,
-            where,
-        )
+            name, function, inputs, words, header or words, unit, better,
+            favors_constant_predictor, where,
+        )  # fmt: skip
         return function
 
     return register
 
 
-def _change_width(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
-    return {"width": width}
-
-
 def _with_builtins(
-    found: Mapping[str, _Entry], package: str, files: Sequence[str]
+    found: Mapping[str, _Entry], package: str, builtin: Mapping[str, str]
 ) -> dict[str, _Entry]:
-    """The built-in ones in the order of their files, however imported; then the others."""
-    rank = {f"{package}.{file}": place for place, file in enumerate(files)}
-    for module in rank:
-        import_module(module)
-    last = len(rank)
-    return dict(sorted(found.items(), key=lambda item: rank.get(item[1].build.__module__, last)))
+    """The built-in ones in their order, however imported; then the others."""
+    for module in set(builtin.values()):
+        import_module(f"{package}.{module}")
+    return {name: found[name] for name in dict.fromkeys((*builtin, *found))}
 
 
-def _refuse_second(kind: str, name: str, where: str, known: Mapping[str, Any]) -> None:
+def _new(
+    kind: str, function: Callable[..., Any], known: Mapping[str, Any], builtin: Callable[[], object]
+) -> tuple[str, str]:
+    """The name of a function to register, and its FILE:LINE.
+
+    Raises:
+        RegistryError: The name is taken, perhaps by a built-in one that was not imported yet.
+    """
+    name, code = function.__name__, inspect.unwrap(function).__code__
+    where = f"{Path(code.co_filename)}:{code.co_firstlineno}"
+    if not function.__module__.startswith("involbench."):
+        builtin()
     if name in known:
         raise RegistryError(
             f"{where}: the {kind} {name!r} is already registered, "
             f"at {known[name].where}; choose another name"
         )
+    return name, where
 
 
 def argument_fields(
@@ -392,8 +387,3 @@ def _descriptions(docstring: str) -> dict[str, str]:
     section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)*)", docstring, re.MULTILINE)
     found = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section[1] if section else "", re.M)
     return {name: " ".join(text.split()) for name, text in found}
-
-
-def _where(function: Callable[..., Any]) -> str:
-    code = inspect.unwrap(function).__code__
-    return f"{Path(code.co_filename)}:{code.co_firstlineno}"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from involbench.benchmark import timing
+from involbench.benchmark import measurement
 from involbench.workers.local import in_process
 
 
@@ -13,7 +13,7 @@ from involbench.workers.local import in_process
 def in_this_process() -> Iterator[None]:
     """No command starts a worker process, and no benchmark warms up for long."""
     with in_process(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "_MOST_CALLS", 2)
+        patch.setattr(measurement, "_MOST_CALLS", 2)
         yield
 
 

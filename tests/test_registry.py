@@ -146,6 +146,27 @@ def test_an_operator_of_one_file_is_in_spec_schema_and_counts(plugin):
         _experiment("twise")
 
 
+DECLARED = """
+from involbench.registry import operator
+
+
+@operator(role="normalization", macs=lambda layer, inputs, outputs: inputs[0] * outputs[1])
+def cheap(channels, kernel_size, strides):
+    import keras
+
+    return keras.layers.Conv2D(channels, kernel_size, strides, padding="same")
+"""
+
+
+def test_the_role_and_the_macs_that_an_operator_declares_are_used(plugin):
+    plugin(DECLARED)
+    spec = _experiment("cheap").models["mine"]
+    counted = count_parameters(build_model("plain", (8, 6, 3), 10, **spec.arguments))
+    (row,) = (row for row in counted.layers if row.name == "operator_1")
+    assert (row.role, row.macs) == ("normalization", 8 * 6)
+    assert counted.by_role["normalization"] == 9 * 3 * 4 + 4
+
+
 SPEC = """
 name: mine
 data: {dataset: digits, train_size: 40}
@@ -216,7 +237,7 @@ def test_a_dataset_of_one_file_is_in_schema_params_run_and_compare(plugin, tmp_p
     [
         ("copies: 6", "copis: 6", r"data\.copis: unknown key; did you mean 'copies'\?"),
         ("copies: 6", "copies: 0", r"data\.copies: expected a number above 0, got 0"),
-        ("copies: 6", "path: a", r"only for the datasets folder and npz, .* is 'bars'"),
+        ("copies: 6", "path: a", r"only for the datasets folder, npz and table, .* is 'bars'"),
         ("bars, copies: 6", "digits, copies: 6", r"data\.copies: only for the dataset bars"),
         ("dataset: bars", "dataset: barz", r"unknown dataset 'barz'; did you mean 'bars'\?"),
     ],

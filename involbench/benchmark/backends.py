@@ -49,16 +49,9 @@ class Backend(ABC):
 
     @abstractmethod
     def patches(self, inputs: Any, kernels: Any, size: int, groups: int) -> Any:
-        """Involution as it is published for the backend, for contiguous groups.
+        """Involution as it is published for the backend, for contiguous groups, of `inputs`' shape.
 
-        Args:
-            inputs: (B, H, W, C), or channels first.
-            kernels: (B, H, W, groups, size**2), or channels first.
-            size: Height and width of the kernels.
-            groups: Divides C.
-
-        Returns:
-            An array of the shape of `inputs`.
+        Inputs (B, H, W, C) and kernels (B, H, W, groups, size**2), or both channels first.
         """
 
     @abstractmethod

@@ -13,8 +13,7 @@ import numpy as np
 import psutil
 
 from involbench.benchmark.backends import BenchmarkCase, backend_in_use
-from involbench.benchmark.memory import peak_method
-from involbench.benchmark.timing import seconds, this_machine, warm_up
+from involbench.benchmark.measurement import peak_method, seconds, this_machine, warm_up
 from involbench.export.formats import EXPORTERS, Images, Runtime
 from involbench.models.parameters import build_without_weights, count_parameters
 from involbench.results.benchmarks import (
@@ -88,16 +87,11 @@ def time_models(
     repeats: int,
     progress: Callable[[int, int], None],
 ) -> ModelsTimes:
-    """Time inferences and training steps of networks, in alternation.
+    """Time inferences and training steps of networks, in alternation, `repeats` times.
 
-    An untimed call of the same kind goes before each timed call, to fill the caches.
-
-    Args:
-        cases: The networks.
-        batches: Batch sizes of inferences, the smallest first.
-        step_batch: Batch size of training steps.
-        repeats: How often to time each.
-        progress: Called with the number of finished repeats, and of all.
+    An untimed call of the same kind goes before each timed call, to fill the caches. `batches` are
+    those of inferences, the smallest first; `progress` gets the number of finished repeats, and of
+    all.
     """
     networks = [_built(case) for case in cases]
     sizes = [_sizes(network) for network in networks]
@@ -210,11 +204,7 @@ def time_exports(
 ) -> ExportTimes:
     """Time exported networks for one image, in alternation, as `time_models` does.
 
-    Args:
-        exports: The exported networks.
-        threads: Threads of each runtime; TensorFlow got its number when this process started.
-        repeats: How often to time each.
-        progress: Called with the number of finished repeats, and of all.
+    TensorFlow got its number of threads when this process started.
     """
     loaded = [EXPORTERS[each.record.format].load(each.path, threads) for each in exports]
     images = [_image(each) for each in exports]

@@ -9,17 +9,20 @@ import keras
 import numpy as np
 import psutil
 
-from involbench.benchmark.backends import (
-    Backend,
-    BenchmarkCase,
-    Forward,
-    Torch,
-    backend_in_use,
-)
-from involbench.benchmark.timing import make_copy, seconds, this_machine
+from involbench.benchmark.backends import Backend, BenchmarkCase, Forward, Torch, backend_in_use
+from involbench.benchmark.measurement import make_copy, peak_method, seconds, this_machine
 from involbench.errors import InvolbenchError, UsageError
 from involbench.ops import involution
-from involbench.results.benchmarks import PARTS, Form, FormTimes, OperatorShape, OperatorTimes, Part
+from involbench.ops.geometry import make_geometry
+from involbench.results.benchmarks import (
+    PARTS,
+    Form,
+    FormTimes,
+    OperatorMemory,
+    OperatorShape,
+    OperatorTimes,
+    Part,
+)
 from involbench.training.provenance import gpu_names
 
 
@@ -32,9 +35,12 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
     """
     backend = backend_in_use()
     rng = np.random.default_rng(0)
-    images = _image_shape(shape, backend.data_format)
-    kernels = _kernels_shape(shape, backend.data_format)
     size, channels = shape.kernel_size, shape.channels
+    geometry = make_geometry(size, groups=shape.groups, data_format=backend.data_format)
+    images = shape.batch, shape.height, shape.width, channels
+    if not geometry.channels_last:
+        images = shape.batch, channels, shape.height, shape.width
+    kernels = geometry.kernels_shape(images)
     inputs, upstream, per_pixel, depthwise, full = (
         keras.ops.convert_to_tensor(rng.standard_normal(each, np.float32))
         for each in (images, images, kernels, (size, size, channels, 1), (3, 3, channels, channels))
@@ -54,32 +60,16 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
     return calls
 
 
-def unfold_name() -> str:
-    """The description of `unfold`."""
-    return f"{Torch.patches_name}, PyTorch {version('torch')}, channels first"
-
-
 def _functions(shape: OperatorShape) -> dict[Form, Forward]:
     backend = backend_in_use()
     size, groups, layout = shape.kernel_size, shape.groups, backend.data_format
 
-    def ours(x: Any, h: Any) -> Any:
-        return involution(x, h, size, groups=groups, data_format=layout)
-
-    def theirs(x: Any, h: Any) -> Any:
-        return backend.patches(x, h, size, groups)
-
-    def depthwise(x: Any, w: Any) -> Any:
-        return keras.ops.depthwise_conv(x, w, padding="same", data_format=layout)
-
-    def convolution(x: Any, w: Any) -> Any:
-        return keras.ops.conv(x, w, padding="same", data_format=layout)
-
+    padded = {"padding": "same", "data_format": layout}
     return {
-        "involution": ours,
-        "patches": theirs,
-        "depthwise": depthwise,
-        "conv3x3": convolution,
+        "involution": lambda x, h: involution(x, h, size, groups=groups, data_format=layout),
+        "patches": lambda x, h: backend.patches(x, h, size, groups),
+        "depthwise": lambda x, w: keras.ops.depthwise_conv(x, w, **padded),
+        "conv3x3": lambda x, w: keras.ops.conv(x, w, **padded),
     }
 
 
@@ -111,23 +101,8 @@ def _unfold(
         for array in (inputs, kernels, upstream)
     )
 
-    def unfold(x: Any, h: Any) -> Any:
-        return backend.patches(x, h, shape.kernel_size, shape.groups)
-
-    return _parts(backend, unfold, (x, h), upstream)
-
-
-def _image_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
-    if data_format == "channels_first":
-        return shape.batch, shape.channels, shape.height, shape.width
-    return shape.batch, shape.height, shape.width, shape.channels
-
-
-def _kernels_shape(shape: OperatorShape, data_format: str) -> tuple[int, ...]:
-    taps = shape.kernel_size**2
-    if data_format == "channels_first":
-        return shape.batch, shape.groups, taps, shape.height, shape.width
-    return shape.batch, shape.height, shape.width, shape.groups, taps
+    size, groups = shape.kernel_size, shape.groups
+    return _parts(backend, lambda x, h: backend.patches(x, h, size, groups), (x, h), upstream)
 
 
 _TOLERANCE = 1e-4
@@ -139,14 +114,9 @@ _PATCHES_COPIES = 6
 def time_operator(
     shape: OperatorShape, repeats: int, progress: Callable[[int, int], None]
 ) -> OperatorTimes:
-    """Time every implementation at one shape.
+    """Time every implementation at one shape, in alternation, `repeats` times.
 
     Time only one shape in a process: code compiled for another shape would be reused.
-
-    Args:
-        shape: The shape.
-        repeats: How often to time each implementation.
-        progress: Called with the number of finished repeats, and of all.
 
     Raises:
         UsageError: The shape does not fit into memory.
@@ -158,14 +128,18 @@ def time_operator(
             seconds(parts[part])
     calls = make_calls(shape)
     first = {form: seconds(parts["forward_and_gradients"]) for form, parts in calls.items()}
-    difference = _largest_difference(calls)
+    difference = max(
+        _difference_from(form, calls) for form in ("patches", "unfold") if form in calls
+    )
     taken, copies = _alternate(calls, repeats, progress)
     backend = backend_in_use()
     return OperatorTimes(
         shape=shape,
         data_format=backend.data_format,
         patches=backend.patches_name,
-        unfold=unfold_name() if "unfold" in calls else None,
+        unfold=f"{Torch.patches_name}, PyTorch {version('torch')}, channels first"
+        if "unfold" in calls
+        else None,
         forms={
             form: FormTimes(
                 first_call_seconds=first[form],
@@ -177,6 +151,26 @@ def time_operator(
         largest_difference=difference,
         machine=this_machine(),
     )
+
+
+def measure_memory(shape: OperatorShape) -> OperatorMemory:
+    """The peak memory of each implementation beyond its arguments, with its results.
+
+    On the CPU, this is resident memory of the process. It must be started such that freed memory
+    goes back to the system, as `involbench.runner.benchmarks` does. On a GPU, the backend counts.
+    Every call is made once before, so that compiling does not count. Memory left by earlier calls
+    can hide a few hundred KiB.
+
+    Raises:
+        UsageError: The shape does not fit into memory.
+    """
+    require_memory(shape)
+    peak, method = peak_method()
+    peaks = {
+        form: {part: peak(calls[part]) for part in PARTS}
+        for form, calls in make_calls(shape).items()
+    }
+    return OperatorMemory(peak_bytes=peaks, method=method)
 
 
 def require_memory(shape: OperatorShape) -> None:
@@ -213,13 +207,8 @@ def _alternate(
     return taken, copies
 
 
-def _largest_difference(calls: dict[Form, dict[Part, BenchmarkCase]]) -> float:
-    """The largest difference from the other implementations of involution."""
-    others = (form for form in ("patches", "unfold") if form in calls)
-    return max(_difference_from(form, calls) for form in others)
-
-
 def _difference_from(form: Form, calls: dict[Form, dict[Part, BenchmarkCase]]) -> float:
+    """The largest difference from another implementation of involution."""
     results, expected = (
         [array for part in PARTS for array in calls[name][part].arrays()]
         for name in ("involution", form)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from involbench.benchmark.backends import backend_in_use
-from involbench.benchmark.timing import this_machine
+from involbench.benchmark.measurement import this_machine
 from involbench.errors import InvolbenchError
 from involbench.layers import Involution2D
 from involbench.models import build_model
@@ -20,11 +20,6 @@ class PatchesInvolution2D(layers.Layer):
     """The keras.io example's layer at stride 1 with one group: a generator, then patches.
 
     Its weights have the shapes and the order of those of `Involution2D`.
-
-    Args:
-        kernel_size: Odd integer, height and width of the kernels.
-        reduction_ratio: Integer, how many times fewer filters the generator's first convolution
-            has than the input has channels.
 
     Reference: https://keras.io/examples/vision/involution/ (A. R. Gosthipaty and R. Raha, 2021).
     """
@@ -66,11 +61,7 @@ _TOLERANCE = 1e-4
 def time_steps(repeats: int, progress: Callable[[int, int], None]) -> StepTimes:
     """Train the networks in alternation, step by step, on one batch of random images.
 
-    The two INNs start with the same weights.
-
-    Args:
-        repeats: Steps of each network after the first one.
-        progress: Called with the number of finished repeats, and of all.
+    The two INNs start with the same weights. Each network makes `repeats` steps after the first.
 
     Raises:
         InvolbenchError: The first losses of the INNs differ.

@@ -47,6 +47,7 @@ def _root(
 @cache
 def _register_commands() -> None:
     from involbench.cli.bench import bench
+    from involbench.cli.check_operator import check_operator
     from involbench.cli.claims import claims
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
@@ -68,6 +69,7 @@ def _register_commands() -> None:
     for command in (run, compare, report, predict, kernels, export, export_results):
         app.command()(command)
     app.command("list")(list_runs)
+    app.command("check-operator")(check_operator)
     for other in (claims, show, clean, params, validate, schema, init, doctor):
         app.command()(other)
     app.add_typer(bench)

@@ -16,7 +16,7 @@ from involbench.comparison.compare import (
     sort_models,
 )
 from involbench.comparison.diff import compare_trees
-from involbench.comparison.gates import Gate, Outcome, check_gate, parse_gate
+from involbench.comparison.gates import Gate, Outcome, check_gate
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
 from involbench.comparison.schema import Comparison
 from involbench.comparison.selection import NoSuchRun
@@ -214,13 +214,6 @@ def _against(options: Options, other: Path, found: Found, comparisons: Sequence[
 def _warn(experiment: str, warnings: Iterable[str]) -> None:
     for warning in warnings:
         warn(f"{experiment}: {warning}")
-
-
-def gates_of(texts: Sequence[str], strict: bool) -> list[Gate]:
-    """Parse the gates, before anything is printed."""
-    if strict and not texts:
-        raise UsageError("--strict needs --fail-if")
-    return [parse_gate(text) for text in texts]
 
 
 def end_on_failed_gate(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from involbench.cli._compare import tables
 from involbench.cli._output import echo, warn
@@ -29,9 +29,6 @@ from involbench.spec.schema import ResourcesSpec
 from involbench.workers.environment import partition
 from involbench.workers.local import WorkerPool, start_worker
 from involbench.workers.protocol import Notice
-
-if TYPE_CHECKING:
-    from involbench.reporting.integrations.tensorboard import TensorBoard
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,18 @@ def run_experiment(loaded: LoadedSpec, options: Options) -> int:
     """Run the trials, print the comparison, and return the number of failed trials."""
     since = time.time()
     warn_of_claims(loaded.spec.claims)
-    board = _board(options.tensorboard)
+    board = None
+    if options.tensorboard is not None:
+        require("--tensorboard", "tensorboard")
+        from involbench.reporting.integrations.tensorboard import TensorBoard
+
+        board = TensorBoard(options.tensorboard, "--tensorboard")
     store, trials = Store(options.results, loaded.spec.name), expand(loaded)
     undrawn = list[str]()
-    screen = _screen(loaded.spec.baseline, options.quiet, options.verbose)
+    console = SafeConsole(stderr=True, quiet=options.quiet)
+    is_live = console.is_terminal and not console.is_dumb_terminal
+    reporter = LiveReporter if is_live else ConsoleReporter
+    screen = reporter(console, loaded.spec.baseline, options.verbose)
 
     def show(event: Event) -> None:
         screen.show(event)
@@ -89,7 +94,10 @@ def run_experiment(loaded: LoadedSpec, options: Options) -> int:
                 show(Notice("stopping after the running step; Ctrl-C again stops at once"))
                 raise
     if options.dry_run:
-        _print_plan(planned, options)
+        for item in planned:
+            echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
+        if todo := [item for item in planned if options.force or not item.finished]:
+            echo(f"time: {_expected_time(todo, options.results)}", err=True)
         return 0
     warn(*undrawn)
     tree, name = ResultsTree(options.results), loaded.spec.name
@@ -119,15 +127,6 @@ def _worker_pool(
     )
 
 
-def _board(folder: Path | None) -> "TensorBoard | None":
-    if folder is None:
-        return None
-    require("--tensorboard", "tensorboard")
-    from involbench.reporting.integrations.tensorboard import TensorBoard
-
-    return TensorBoard(folder, "--tensorboard")
-
-
 def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
     """Draw the plots of a finished trial; collect those that can't be drawn."""
     if event.record.status == "finished":
@@ -138,14 +137,6 @@ def _after_trial(event: TrialEnded, verbose: bool, undrawn: list[str]) -> None:
             echo(read_bytes(event.run_dir / "log.txt", LOG).decode(errors="replace"), err=True)
         except ResultsError as error:
             warn(str(error))
-
-
-def _print_plan(planned: list[PlannedTrial], options: Options) -> None:
-    for item in planned:
-        echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
-    todo = [item for item in planned if options.force or not item.finished]
-    if todo:
-        echo(f"time: {_expected_time(todo, options.results)}", err=True)
 
 
 def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
@@ -159,9 +150,3 @@ def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     where = f"earlier runs were on {' and on '.join(expected.machines)}"
     what = f"{least}settings that no earlier run has" if expected.unknown else total
     return f"{what}; {where}"
-
-
-def _screen(baseline: str, quiet: bool, verbose: bool) -> ConsoleReporter:
-    console = SafeConsole(stderr=True, quiet=quiet)
-    kind = LiveReporter if console.is_terminal and not console.is_dumb_terminal else ConsoleReporter
-    return kind(console, baseline, verbose)

@@ -265,6 +265,7 @@ def save_benchmark(
     from datetime import UTC, datetime
 
     from involbench.reporting.experiment import write_comparison
+    from involbench.reporting.units import counted
     from involbench.results.benchmarks import BenchmarkMetrics, write_costs
 
     now = datetime.now(UTC).isoformat()
@@ -284,9 +285,9 @@ def save_benchmark(
     inside = [folder for folder in folders if folder.root == results]
     for name in sorted({"/".join(folder.parts[:-2]) for folder in inside}):
         write_comparison(ResultsTree(results), name)
-    runs = f"folder{'' if len(folders) == 1 else 's'} of {len(folders)}"
+    runs = f"folder{'' if len(folders) == 1 else 's'} of {counted(len(folders), 'run')}"
     echo(
-        f"kept as benchmark-{kind}.json in the {runs} run{'' if len(folders) == 1 else 's'}; "
+        f"kept as benchmark-{kind}.json in the {runs}; "
         f"see `involbench compare EXPERIMENT --metric {example}`",
         err=True,
     )

@@ -39,7 +39,12 @@ def clean(
         return
     if not yes and not sys.stdin.isatty():
         raise UsageError("nothing removed: there is no terminal to ask on; --yes removes them")
-    if yes or _agreed():
+    try:
+        agreed = yes or typer.confirm("Remove them?", err=True)
+    except typer.Abort:
+        echo("\nnothing removed", err=True)
+        raise typer.Exit(130) from None
+    if agreed:
         _remove(found, failed)
     else:
         echo("nothing removed", err=True)
@@ -57,17 +62,9 @@ def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover
     return found
 
 
-def _agreed() -> bool:
-    try:
-        return typer.confirm("Remove them?", err=True)
-    except typer.Abort:
-        echo("\nnothing removed", err=True)
-        raise typer.Exit(130) from None
-
-
 def _remove(found: "list[Leftover]", failed: bool) -> None:
     """Remove the files; exit with 1 if some can't be removed."""
-    from involbench.reporting.tables.runs import counted
+    from involbench.reporting.tables.runs import total_of
     from involbench.results.cleanup import remove
 
     removed = []
@@ -80,6 +77,6 @@ def _remove(found: "list[Leftover]", failed: bool) -> None:
                 warn(f"{leftover.path}: kept, since a process has taken it up meanwhile")
         except ResultsError as error:
             faults.append(str(error))
-    echo(f"removed {counted(removed)}")
+    echo(f"removed {total_of(removed)}")
     if faults:
         raise ResultsError("; ".join(faults))

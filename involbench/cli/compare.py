@@ -15,6 +15,7 @@ from involbench.cli._options import (
     parse_path,
 )
 from involbench.cli._output import echo, write_output
+from involbench.errors import UsageError
 
 
 def compare(
@@ -70,12 +71,14 @@ def compare(
         compared,
         document,
         end_on_failed_gate,
-        gates_of,
         stated,
     )
     from involbench.cli._runs import find_experiments
+    from involbench.comparison.gates import parse_gate
 
-    gates = gates_of(fail_if or [], strict)
+    if strict and not fail_if:
+        raise UsageError("--strict needs --fail-if")
+    gates = [parse_gate(text) for text in fail_if or []]
     folders = tuple(results or [Path("results")])
     options = Options(
         folders,

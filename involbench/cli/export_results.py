@@ -1,7 +1,7 @@
 """`involbench export-results`: export runs to other tools."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from involbench.cli._options import Experiments, Results, parse_name_or_path
 from involbench.cli._output import echo, warn
 from involbench.errors import UsageError
 from involbench.text import suggest
-
-if TYPE_CHECKING:
-    from involbench.reporting.integrations import RunRow
 
 _EXTRAS = {"csv": "", "parquet": "parquet", "mlflow": "mlflow", "tensorboard": "tensorboard"}
 """The extra of involbench that each kind needs."""
@@ -43,29 +40,23 @@ def export_results(
     """Export every run to CSV, Parquet, MLflow or TensorBoard."""
     from involbench.cli._runs import find_experiments
     from involbench.optional_dependencies import require
-    from involbench.reporting.integrations import run_rows
+    from involbench.reporting.integrations import run_rows, write_tables
+    from involbench.reporting.integrations.mlflow import write_mlflow
+    from involbench.reporting.integrations.tensorboard import TensorBoard
 
     if to not in _EXTRAS:
         raise UsageError(f"--to {to}: no such kind; {suggest(to, list(_EXTRAS))}")
     require(f"--to {to}", _EXTRAS[to])
     rows, warnings = run_rows(find_experiments(results, experiments or []))
     warn(*warnings)
-    echo(_export(rows, to, output))
-
-
-def _export(rows: "list[RunRow]", to: str, output: str | None) -> str:
-    """Export the runs; the line to print."""
-    from involbench.reporting.integrations import write_tables
-    from involbench.reporting.integrations.mlflow import write_mlflow
-    from involbench.reporting.integrations.tensorboard import TensorBoard
-
     folder = Path(output or "exported")
+    if to in ("csv", "parquet"):
+        files = write_tables(rows, folder, "csv" if to == "csv" else "parquet")
+        echo(f"{len(rows)} runs written: {' and '.join(map(str, files))}")
+        return
     if to == "mlflow":
         logged, uri = write_mlflow(rows, output, warn, lambda text: echo(text, err=True))
-    elif to == "tensorboard":
+    else:
         board, uri = TensorBoard(folder, "--to tensorboard"), str(folder)
         logged = sum(map(board.write, rows))
-    else:
-        files = write_tables(rows, folder, "csv" if to == "csv" else "parquet")
-        return f"{len(rows)} runs written: {' and '.join(map(str, files))}"
-    return f"{logged} runs written to {uri}, {len(rows) - logged} were there already"
+    echo(f"{logged} runs written to {uri}, {len(rows) - logged} were there already")

@@ -1,6 +1,9 @@
 """`involbench init`: a spec to start from."""
 
+import re
+from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -31,16 +34,43 @@ def init(
     With `--slurm` a script that runs it on a cluster too; then an experiment file that is there
     already stays as it is.
     """
-    from involbench.spec.starter import slurm_text, starter_text
-
     path = output or Path(f"{name}.yaml")
+    _check(name)
     if not (slurm and path.is_file()):
-        _write(path, starter_text(name, str(path)), force)
+        _write(path, _starter(name, path), force)
         echo(f"{path}: written; next: involbench run {path}")
     if slurm:
         script = path.with_suffix(".sbatch")
-        _write(script, slurm_text(name, str(script), str(path), shards), force)
+        words = {"NAME": name, "FILE": script, "SPEC": quote(str(path)), "SHARDS": shards}
+        text = re.sub("|".join(words), lambda found: str(words[found[0]]), _template("slurm.sh"))
+        _write(script, text, force)
         echo(f"{script}: written; look it over, then: sbatch {script}")
+
+
+def _check(name: str) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from involbench.errors import UsageError
+    from involbench.schema_types import Name
+
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        rule = "at most 64 of a-z, 0-9, - and _, starting with a letter or digit"
+        raise UsageError(f"{name!r} cannot name an experiment: expected {rule}") from None
+
+
+def _starter(name: str, file: Path) -> str:
+    """A commented spec to start from, which is valid as it is."""
+    from involbench.spec.yaml import parse
+
+    quoted = name if parse(name).value == name else f'"{name}"'
+    text = _template("starter.yaml").replace("NAME", quoted, 1)
+    return text.replace("NAME", name).replace("FILE", str(file))
+
+
+def _template(name: str) -> str:
+    return (files("involbench.spec") / name).read_text(encoding="utf-8")
 
 
 def _write(path: Path, text: str, force: bool) -> None:

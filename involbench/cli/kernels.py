@@ -15,9 +15,7 @@ from involbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from involbench.results.arrays import KernelMaps
     from involbench.results.paths import AnyPath
-    from involbench.workers.protocol import TrainedRun
 
 Pixel = tuple[int, int]
 
@@ -68,7 +66,7 @@ def kernels(
     more than twelve, the mean of a layer's groups.
     """
     from involbench.cli._runs import check_test_images, trained_run
-    from involbench.reporting.inference import kernels_page
+    from involbench.reporting.inference import kernels_arrays, kernels_figure, kernels_page
     from involbench.workers.handlers import make_kernels
 
     check_endings(outputs or [], "npz")
@@ -83,7 +81,14 @@ def kernels(
     maps = call_worker(make_kernels, found, test, chosen, pixel, untrained)
     plain = found.weights.parent / "plots" / f"kernels{'-untrained' if untrained else ''}.png"
     title = f"{name}{', untrained' if untrained else ''}"
-    all_written = _write(outputs or [plain], maps, found, pixel, title)
+    paths: Sequence[AnyPath] = outputs or [plain]
+    classes, all_written = found.facts.class_names, True
+    for path in paths:
+        if Path(path.name).suffix.lower() == ".npz":
+            write_output(path, kernels_arrays(maps, classes, pixel))
+        else:
+            figure = partial(kernels_figure, maps, classes, pixel, title)
+            all_written &= write_figure(path, figure)
     print_page(kernels_page(maps))
     if not all_written:
         raise typer.Exit(1)
@@ -103,23 +108,3 @@ def _pixel(text: str, shape: tuple[int, int, int]) -> Pixel:
             f"and columns from 0 to {width - 1}"
         )
     return row, column
-
-
-def _write(
-    outputs: "Sequence[AnyPath]",
-    maps: "KernelMaps",
-    run: "TrainedRun",
-    pixel: Pixel | None,
-    title: str,
-) -> bool:
-    """Whether all of them could be drawn."""
-    from involbench.reporting.inference import kernels_arrays, kernels_figure
-
-    classes, all_written = run.facts.class_names, True
-    for path in outputs:
-        if Path(path.name).suffix.lower() == ".npz":
-            write_output(path, kernels_arrays(maps, classes, pixel))
-        else:
-            figure = partial(kernels_figure, maps, classes, pixel, title)
-            all_written &= write_figure(path, figure)
-    return all_written

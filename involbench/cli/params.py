@@ -1,15 +1,11 @@
 """`involbench params`: the layers, parameters and MACs of models, without training or data."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from involbench.cli._options import Overrides, SpecPath
 from involbench.cli._output import echo, print_json, print_page
-
-if TYPE_CHECKING:
-    from involbench.results.record import Parameters
-    from involbench.workers.protocol import Report
 
 
 def params(
@@ -29,29 +25,28 @@ def params(
     from involbench.workers.environment import WorkerResources
     from involbench.workers.handlers import count_parameters
     from involbench.workers.local import start_worker
+    from involbench.workers.protocol import Notice, Report
+
+    def show(report: Report) -> None:
+        if isinstance(report, Notice):
+            echo(report.text, err=True)
 
     every = expand(load_spec(spec, overrides or []))
     with (
         start_worker(WorkerResources("cpu")) as worker,
         SafeConsole(stderr=True).status("starting Keras"),
     ):
-        trials = one_seed_each(resolve_width_matches(every, worker, _say))
+        trials = one_seed_each(resolve_width_matches(every, worker, show))
         names = [label(trial.model, trial.point) for trial in trials]
         counts = worker.call(count_parameters, lambda report: None, trials)
     counted = dict(zip(names, counts, strict=True))
     if as_json:
-        print_json({name: _document(parameters) for name, parameters in counted.items()})
+        sums = ("macs", "macs_by_role", "not_counted")
+        print_json(
+            {
+                name: {**p.model_dump(mode="json"), **{key: getattr(p, key) for key in sums}}
+                for name, p in counted.items()
+            }
+        )
     else:
         print_page(params_page(counted))
-
-
-def _document(parameters: "Parameters") -> dict[str, Any]:
-    sums = {"macs": parameters.macs, "macs_by_role": parameters.macs_by_role}
-    return {**parameters.model_dump(mode="json"), **sums, "not_counted": parameters.not_counted}
-
-
-def _say(report: "Report") -> None:
-    from involbench.workers.protocol import Notice
-
-    if isinstance(report, Notice):
-        echo(report.text, err=True)

@@ -17,7 +17,6 @@ from involbench.errors import ResultsError, UsageError
 if TYPE_CHECKING:
     from involbench.reporting.html.data import Section
     from involbench.results.paths import AnyPath
-    from involbench.results.tree import ResultsTree
 
 
 def report(
@@ -44,15 +43,25 @@ def report(
     """Write an experiment's report: one HTML file.
 
     Verdicts, table, charts, every run. It needs nothing else: no network, no script, no other file.
-    Charts that want a run's history or predictions are drawn of the runs that have them; what is
-    missing is said.
+    Charts of histories and predictions show the runs that have them. Missing files are named.
     """
+    import webbrowser
+
+    from involbench.cli._runs import find_experiments
     from involbench.reporting.html import draw, report_page
     from involbench.reporting.html.data import gather
+    from involbench.reporting.plots import FORMATS
     from involbench.results.files import is_folder
 
-    kinds = _checked(formats or [])
-    tree, name = _one_experiment(results or [Path("results")], experiments or [])
+    kinds = formats or []
+    for kind in kinds:
+        if kind not in FORMATS:
+            raise UsageError(f"--format {kind}: expected one of {', '.join(FORMATS)}")
+    found = find_experiments(results or [Path("results")], experiments or [])
+    if len(found) > 1:
+        reason = "a report is of one experiment" if experiments else "say which experiment"
+        raise UsageError(f"{reason}: {', '.join(name for _, name in found)}")
+    ((tree, name),) = found
     target: AnyPath = output or tree.folder(name) / "report.html"
     path = target if isinstance(target, Path) else target.path
     report = gather(tree, name, settings or [])
@@ -66,28 +75,8 @@ def report(
     echo(path)
     if kinds:
         echo(_write_charts(target, drawing.sections, kinds))
-    if open_it:
-        _open(path)
-
-
-def _one_experiment(results: list[Path], names: list[str]) -> "tuple[ResultsTree, str]":
-    from involbench.cli._runs import find_experiments
-
-    found = find_experiments(results, names)
-    if len(found) > 1:
-        those = ", ".join(name for _, name in found)
-        reason = "a report is of one experiment" if names else "say which experiment"
-        raise UsageError(f"{reason}: {those}")
-    return found[0]
-
-
-def _checked(formats: list[str]) -> list[str]:
-    from involbench.reporting.plots import FORMATS
-
-    for name in formats:
-        if name not in FORMATS:
-            raise UsageError(f"--format {name}: expected one of {', '.join(FORMATS)}")
-    return formats
+    if open_it and not webbrowser.open(path.resolve().as_uri()):
+        warn(f"--open: found no browser; open {path} in one")
 
 
 def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> "AnyPath":
@@ -105,10 +94,3 @@ def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> 
     except ResultsError as error:
         raise UsageError(f"--format: {error}") from error
     return folder
-
-
-def _open(path: Path) -> None:
-    import webbrowser
-
-    if not webbrowser.open(path.resolve().as_uri()):
-        warn(f"--open: found no browser; open {path} in one")

@@ -1,17 +1,13 @@
 """`involbench show`: one run in full."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from involbench.cli._options import Results, Run
 from involbench.cli._output import print_json, print_page, warn
 from involbench.errors import ResultsError
-
-if TYPE_CHECKING:
-    from involbench.results.record import Parameters
-    from involbench.results.run_index import RunEntry
 
 
 def show(
@@ -27,23 +23,17 @@ def show(
     from involbench.cli._runs import find_run
     from involbench.reporting.tables.runs import run_document, run_view
     from involbench.results.run_index import read_entry
+    from involbench.results.tree import read_parameters
 
     experiment, folder = find_run(results, run)
     entry = read_entry(experiment, folder)
-    parameters = _parameters(entry)
+    parameters = None
+    try:
+        parameters = read_parameters(entry.path)
+    except ResultsError as error:
+        if entry.status == "finished":
+            warn(str(error))
     if as_json:
         print_json(run_document(entry, parameters))
     else:
         print_page(*run_view(entry, parameters, datetime.now(UTC)))
-
-
-def _parameters(entry: "RunEntry") -> "Parameters | None":
-    """The parameter counts; warns if those of a finished run can't be read."""
-    from involbench.results.tree import read_parameters
-
-    try:
-        return read_parameters(entry.path)
-    except ResultsError as error:
-        if entry.status == "finished":
-            warn(str(error))
-        return None

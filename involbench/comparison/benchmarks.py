@@ -381,6 +381,9 @@ class ExportsBenchmark(Record):
     machine: Machine
 
 
+_AVERAGED = ("size_bytes", "accuracy", "keras_accuracy", "agreement")
+
+
 def summarize_exports(blocks: Sequence[MeasuredExports]) -> ExportsBenchmark:
     """Summarize at least one export. Each block has another seed."""
     exports = [export for block in blocks for export in block.exports]
@@ -413,10 +416,7 @@ def _costs(blocks: Sequence[MeasuredExports], networks: Sequence[str]) -> Iterat
             format=form,
             threads=threads,
             latency=_latency(own, reference),
-            size_bytes=mean(record.size_bytes for record in records),
-            accuracy=mean(record.accuracy for record in records),
-            keras_accuracy=mean(record.keras_accuracy for record in records),
-            agreement=mean(record.agreement for record in records),
+            **{name: mean(getattr(record, name) for record in records) for name in _AVERAGED},
         )
 
 

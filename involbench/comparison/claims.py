@@ -43,15 +43,9 @@ def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> ClaimRe
     elif verdicts and not missing and set(verdicts) == {"supported"}:
         verdict = "supported"
     return ClaimResult(
-        says=claim.says,
-        source=claim.source,
-        metric=claim.metric,
-        greater=claim.greater,
-        lesser=claim.lesser,
+        **claim.model_dump(exclude={"by"}),
         ratio=_given(claim, "ratio"),
         difference=_given(claim, "difference"),
-        at=claim.at,
-        lesser_at=claim.lesser_at,
         verdict=verdict,
         reason=missing or (_reason(numbers) if verdict == "undecided" else ""),
         numbers=tuple(numbers),

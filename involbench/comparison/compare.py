@@ -102,20 +102,10 @@ def compare(
     """Compare the models of one experiment, paired by seed, once for each group of settings.
 
     No run is dropped silently: collapsed runs are part of every mean, failed runs are counted,
-    and runs with other settings have a comparison of their own.
-
-    Args:
-        name: The name of the experiment.
-        runs: All its runs.
-        baseline: The model that the others are compared with; default: that of the spec, or the
-            first model.
-        warnings: Warnings from reading the runs.
-        spec: The order of the models, the baseline and the claims.
-        selection: The metrics; to read all takes every history and, for older records, predictions.
-        overrides: `KEY=VALUE` each: only runs with these settings, see `choose_groups`.
-
-    Returns:
-        One comparison for each group, the one with the most runs first; without runs, an empty one.
+    and runs with other settings have a comparison of their own. The group with the most runs comes
+    first; without runs, there is one empty comparison. To select all metrics reads every history
+    and, for older records, the predictions. With `overrides`, see `choose_groups`, only runs with
+    these settings are compared.
 
     Raises:
         UsageError: No run is of the model `baseline`, or has the settings.
@@ -235,10 +225,7 @@ def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> Paramete
         else:
             operators = {row.layer for row in counts.layers if row.role == "operator"}
             return ParameterCounts(
-                total=counts.total,
-                trainable=counts.trainable,
-                non_trainable=counts.non_trainable,
-                by_role=counts.by_role,
+                **counts.model_dump(include={"total", "trainable", "non_trainable", "by_role"}),
                 operator_layers=tuple(sorted(operators)),
                 macs=counts.macs if counts.layers and not counts.not_counted else None,
             )

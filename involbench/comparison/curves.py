@@ -23,29 +23,29 @@ from involbench.statistics.estimates import SMALLEST_SAMPLE, bca_interval
 _DECISIVE = ("higher", "lower")
 
 
-def sweep_curves(results: Sequence[ModelResult], metric: str = ACCURACY) -> tuple[Curve, ...]:
-    """A curve for each model, each swept key with several numbers, and each other coordinate."""
+def sweep_curves(results: Sequence[ModelResult]) -> tuple[Curve, ...]:
+    """A curve of the test accuracy for each model, swept key with numbers, and other coordinate."""
     curves = []
     for key in dict.fromkeys(key for result in results for key in result.point):
         lines: dict[str, list[ModelResult]] = {}
         for result in results:
             value = result.point.get(key)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and result.mean(metric) is not None:
+            if is_number and result.mean(ACCURACY) is not None:
                 others = {k: v for k, v in result.point.items() if k != key}
                 lines.setdefault(f"{result.model} {others!r}", []).append(result)
-        curves += [_curve(line, key, metric) for line in lines.values() if len(line) > 1]
+        curves += [_curve(line, key) for line in lines.values() if len(line) > 1]
     return tuple(curves)
 
 
-def _curve(line: Iterable[ModelResult], key: str, metric: str) -> Curve:
+def _curve(line: Iterable[ModelResult], key: str) -> Curve:
     ordered = sorted(line, key=lambda result: float(result.point[key]))
     others = {k: v for k, v in ordered[0].point.items() if k != key}
     return Curve(
         model=ordered[0].model,
         key=key,
         at=others,
-        metric=metric,
+        metric=ACCURACY,
         points=tuple(
             CurvePoint(
                 x=float(result.point[key]),
@@ -54,9 +54,9 @@ def _curve(line: Iterable[ModelResult], key: str, metric: str) -> Curve:
                 interval=interval_of_mean(summary),
             )
             for result in ordered
-            for summary in [result.metrics[metric]]
+            for summary in [result.metrics[ACCURACY]]
         ),
-        crossings=tuple(_crossings(ordered, key, metric)),
+        crossings=tuple(_crossings(ordered, key)),
     )
 
 
@@ -69,12 +69,12 @@ def interval_of_mean(summary: Summary) -> tuple[float, float] | None:
     return float(low[0]), float(high[0])
 
 
-def _crossings(line: Sequence[ModelResult], key: str, metric: str) -> Iterable[Crossing]:
+def _crossings(line: Sequence[ModelResult], key: str) -> Iterable[Crossing]:
     """Where the difference from the baseline changes its sign between neighboring points."""
     differing = [
         (float(result.point[key]), difference.mean, difference.verdict in _DECISIVE)
         for result in line
-        if (difference := result.differences.get(metric)) and difference.mean
+        if (difference := result.differences.get(ACCURACY)) and difference.mean
     ]
     for (low, before, decided), (high, after, decided_too) in pairwise(differing):
         if before * after < 0:

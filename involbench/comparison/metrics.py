@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isclose
 from statistics import median
+from typing import TYPE_CHECKING
 
 from involbench import registry
 from involbench.comparison.schema import ParameterCounts
@@ -22,6 +23,9 @@ from involbench.results.tree import StoredRun
 from involbench.spec.claims import takes_target, target_fault, target_of
 from involbench.statistics import classification
 from involbench.text import suggest
+
+if TYPE_CHECKING:
+    from involbench.results.arrays import StoredPredictions
 
 ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
 
@@ -105,7 +109,7 @@ METRICS: dict[str, Metric] = {
         for form in FORMATS
     },
 }
-"""The names are those of `RunRecord.metrics`, and of what is derived from a run's other files."""
+"""The names are those of `RunRecord.metrics`, and of what other files of a run give."""
 
 
 def known_metrics() -> dict[str, Metric]:
@@ -236,7 +240,7 @@ def measure(
     A metric that was not measured is missing; None means that a target was never reached.
 
     Raises:
-        RegistryError: A metric of the user's failed.
+        RegistryError: A metric that the user has registered failed.
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
@@ -307,19 +311,26 @@ def _time_to(target: float, history: History, metric: str) -> float | None:
     return None
 
 
-def _from_predictions(
-    run: StoredRun, metrics: Iterable[registry.PredictionMetric], warnings: list[str]
-) -> Values:
+def predictions_of(run: StoredRun, warnings: list[str]) -> "StoredPredictions | None":
+    """The predictions of a run; None where there are none, or with a warning if unreadable."""
     from involbench.results.arrays import read_predictions
 
     if not (run.path / "predictions.npz").exists():
-        return {}
+        return None
     try:
-        found = read_predictions(run)
+        return read_predictions(run)
     except ResultsError as error:
         warnings.append(str(error))
-        return {}
+        return None
+
+
+def _from_predictions(
+    run: StoredRun, metrics: Iterable[registry.PredictionMetric], warnings: list[str]
+) -> Values:
+    found = predictions_of(run, warnings)
     values: Values = {}
+    if found is None:
+        return values
     for each in metrics:
         try:
             values[each.name] = float(

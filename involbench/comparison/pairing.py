@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from involbench.comparison.metrics import metric as metric_called
+from involbench.comparison.metrics import predictions_of
 from involbench.comparison.schema import Difference, ModelResult, Summary, TrainedPair, Verdict
 from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences
 from involbench.comparison.validity import flattered_by_collapse
-from involbench.errors import ResultsError, UsageError
-from involbench.results.arrays import StoredPredictions, read_predictions
+from involbench.errors import UsageError
+from involbench.results.arrays import StoredPredictions
 from involbench.results.tree import SpecSummary
 from involbench.statistics.estimates import SMALLEST_SAMPLE, bca_interval
 from involbench.statistics.hypothesis_tests import (
@@ -144,16 +145,15 @@ def mcnemar(this: StoredPredictions, baseline: StoredPredictions) -> TrainedPair
 
 def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> TrainedPair | None:
     """Compare the predictions of the runs of one seed; None where predictions are missing."""
-    runs = [
-        next(run for run in arm.finished if run.record.trial.seed == seed) for arm in (this, other)
-    ]
-    if not all((run.path / "predictions.npz").exists() for run in runs):
+    first, second = (
+        predictions_of(run, warnings)
+        for arm in (this, other)
+        for run in arm.finished
+        if run.record.trial.seed == seed
+    )
+    if first is None or second is None:
         return None
-    try:
-        pair = mcnemar(*(read_predictions(run) for run in runs))
-    except ResultsError as error:
-        warnings.append(str(error))
-        return None
+    pair = mcnemar(first, second)
     if pair is None:
         warnings.append(f"{this.model} and {other.model} have different test labels")
     return pair
@@ -217,7 +217,7 @@ def same_images(result: ModelResult, other: ModelResult) -> bool:
 
 
 def protocol_difference(result: ModelResult, other: ModelResult) -> str:
-    """How the settings of a result differ from another's: `training.epochs 100, not 20`."""
+    """How the settings of two results differ: `training.epochs 100, not 20`."""
     if not (result.protocol and other.protocol):
         return ""
     return describe_differences([result.protocol], other.protocol)

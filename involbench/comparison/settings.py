@@ -214,9 +214,7 @@ def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 class SettingsFilter:
     """The runs that `--set` chooses: those whose trials would stay the same with it.
 
-    Args:
-        overrides: `KEY=VALUE` each, as `run --set` takes them, or `backend=NAME`.
-        models: All models that have runs.
+    The overrides are `KEY=VALUE`, as `run --set` takes them, or `backend=NAME`.
     """
 
     def __init__(self, overrides: Sequence[str], models: Sequence[str]) -> None:

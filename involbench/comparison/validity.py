@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -73,31 +73,27 @@ def _protocol_warnings(
     return list(dict.fromkeys(warnings))
 
 
-def _mixture_warnings(arms: Sequence[Arm]) -> list[str]:
+def _mixture_warnings(arms: Sequence[Arm]) -> Iterator[str]:
     """A warning where one folder has runs of several experiments."""
     counts = Counter(run.record.trial.experiment for arm in arms for run in arm.runs)
-    if len(counts) < 2:
-        return []
-    found = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
-    return [
-        f"the folder has runs of several experiments: {found}; only runs of the same experiment "
-        "are compared"
-    ]
+    if len(counts) > 1:
+        found = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+        only = "only runs of the same experiment are compared"
+        yield f"the folder has runs of several experiments: {found}; {only}"
 
 
-def _shared_image_warnings(arms: Sequence[Arm]) -> list[str]:
+def _shared_image_warnings(arms: Sequence[Arm]) -> Iterator[str]:
     """A warning for each dataset that has many test images among its training images."""
     found: dict[str, DataFacts] = {}
-    for arm in arms:
-        for run in arm.finished:
-            if facts := run.record.data:
-                found.setdefault(facts.fingerprint, facts)
-    return [
-        f"{facts.test_in_train} of {facts.test_size} test images are training images too (dataset "
-        f"{facts.fingerprint[:12]}); the test accuracy is too high"
-        for facts in found.values()
-        if (facts.test_in_train or 0) > MOST_SHARED * facts.test_size
-    ]
+    for known in (run.record.data for arm in arms for run in arm.finished):
+        if known:
+            found.setdefault(known.fingerprint, known)
+    for facts in found.values():
+        if (facts.test_in_train or 0) > MOST_SHARED * facts.test_size:
+            yield (
+                f"{facts.test_in_train} of {facts.test_size} test images are training images too "
+                f"(dataset {facts.fingerprint[:12]}); the test accuracy is too high"
+            )
 
 
 def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from involbench.data.source import Notify, Progress, reason, silent
 from involbench.errors import DataError, InvolbenchError
 from involbench.registry import ImageShape, datasets
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.text import dotted
 
 if TYPE_CHECKING:

@@ -10,16 +10,15 @@ import errno
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from involbench.data.dataset import Images
 from involbench.regular_file import open_regular
-from involbench.results.files import user_path
+from involbench.results.files import user_path, write_atomic, written
 
 Written = TypeVar("Written")
 
@@ -35,11 +34,10 @@ def cache_folder() -> Path:
 
 
 def read_images(key: str) -> tuple[Images, str, int] | None:
-    """What is under the key; None if it is absent or unreadable.
+    """The images under the key, the fingerprint that they must give, and how many were reshaped.
 
-    Returns:
-        The images, the fingerprint that they must give, which the caller must check since only a
-        dataset has one, and how many of them have been given another aspect ratio.
+    None if they are absent or unreadable. The caller must check the fingerprint, which only a
+    dataset has.
     """
     try:
         with open_regular(_entry(key, ".sha256")) as file:
@@ -66,52 +64,28 @@ def write_images(
     shape: tuple[int, int, int, int],
     write: Callable[[Callable[[Images], object]], Written],
 ) -> Written:
-    """Keep images under a key, to which `write_fingerprint` must be added.
+    """Keep images of a shape (N, H, W, C) under a key, to which `write_fingerprint` must be added.
 
-    Args:
-        key: The entry's.
-        shape: Of all of them (N, H, W, C).
-        write: Called with a function that takes the next images (n, H, W, C).
-
-    Returns:
-        What `write` returns.
+    `write` is called with a function that takes the next images (n, H, W, C); its result is
+    returned.
 
     Raises:
-        OSError: The cache cannot be written.
+        OSError, ResultsError: The cache cannot be written.
     """
     path = _entry(key, ".npy")
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < math.prod(shape):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-
-    def write_all(file: IO[bytes]) -> Written:
+    with written(path) as file:
         np.lib.format.write_array_header_1_0(file, header)
         return write(lambda images: file.write(images.data))
 
-    return _replace(path, write_all)
-
 
 def write_fingerprint(key: str, fingerprint: str, reshaped: int) -> None:
-    """Make an entry whole; OSError where the cache cannot be written."""
-    text = f"{fingerprint} {reshaped}"
-    _replace(_entry(key, ".sha256"), lambda file: file.write(text.encode("ascii")))
+    """Make an entry whole; ResultsError where the cache cannot be written."""
+    write_atomic(_entry(key, ".sha256"), f"{fingerprint} {reshaped}".encode("ascii"))
 
 
 def _entry(key: str, suffix: str) -> Path:
     return (cache_folder() / key).with_suffix(suffix)
-
-
-def _replace(path: Path, write: Callable[[IO[bytes]], Written]) -> Written:
-    """Write to a temporary name beside the path, flush to disk, rename."""
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            written = write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        return written
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -12,7 +12,7 @@ from typing import Any
 
 from involbench.data.source import Notify, reason, silent
 from involbench.errors import DataError, Message
-from involbench.registry import ImageShape, dataset
+from involbench.registry import dataset
 from involbench.regular_file import open_regular
 
 _NAMES10 = "airplane automobile bird cat deer dog frog horse ship truck"
@@ -72,21 +72,13 @@ _CIFAR100 = _Archive(
 )
 
 
-def _describe10() -> ImageShape:
-    return (32, 32, 3), len(CIFAR10_CLASSES)
-
-
-def _describe100() -> ImageShape:
-    return (32, 32, 3), len(CIFAR100_CLASSES)
-
-
-@dataset(describe=_describe10, status=lambda: _status(_CIFAR10))
+@dataset(describe=lambda: ((32, 32, 3), 10), status=lambda: _status(_CIFAR10))
 def cifar10(*, _notify: Notify = silent) -> Any:
     """50,000 training and 10,000 test images, 32x32x3, of ten classes."""
     return _load(_CIFAR10, _notify)
 
 
-@dataset(describe=_describe100, status=lambda: _status(_CIFAR100))
+@dataset(describe=lambda: ((32, 32, 3), 100), status=lambda: _status(_CIFAR100))
 def cifar100(*, _notify: Notify = silent) -> Any:
     """50,000 training and 10,000 test images, 32x32x3, of a hundred (fine) classes."""
     return _load(_CIFAR100, _notify)
@@ -177,11 +169,12 @@ def _load_with_keras(archive: _Archive, kept: Path) -> Any:
     """((x_train, y_train), (x_test, y_test)), images (N, 32, 32, 3) and labels (N, 1) uint8."""
     import keras
 
-    data_format = keras.config.image_data_format()
+    data_format, timeout = keras.config.image_data_format(), socket.getdefaulttimeout()
     keras.config.set_image_data_format("channels_last")
+    # Without a timeout, a network that swallows packets would hold the download for ever.
+    socket.setdefaulttimeout(_SECONDS_OF_SILENCE)
     try:
-        with _impatient_sockets():
-            return getattr(keras.datasets, archive.dataset).load_data()
+        return getattr(keras.datasets, archive.dataset).load_data()
     except Exception as error:  # Keras raises a bare Exception for a failed download
         why = reason(error).rsplit(" -- ")[-1]
         if kept.exists():
@@ -192,15 +185,5 @@ def _load_with_keras(archive: _Archive, kept: Path) -> Any:
             "images of your own: -S data.dataset=folder -S data.path=...",
         ) from error
     finally:
+        socket.setdefaulttimeout(timeout)
         keras.config.set_image_data_format(data_format)
-
-
-@contextmanager
-def _impatient_sockets() -> Iterator[None]:
-    """Without a timeout, a network that swallows packets would hold the download for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SECONDS_OF_SILENCE)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -68,12 +68,12 @@ def stratified_split(labels: ArrayLike, fraction: float, seed: int) -> tuple[Ind
         raise DataError(f"a share of {fraction} cannot be held out; it must be between 0 and 1")
     _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     wanted = np.floor(counts * fraction + 0.5).astype(np.int64)
-    held = np.where(counts >= 2, np.clip(wanted, 1, counts - 1), 0)
+    count = np.where(counts >= 2, np.clip(wanted, 1, counts - 1), 0)
     rng = np.random.default_rng((_SPLIT_STREAM, seed))
-    is_held = _rank_in_class(labels, rng) < held[inverse]
-    if not is_held.any():
+    taken = _rank_in_class(labels, rng) < count[inverse]
+    if not taken.any():
         raise DataError("no image can be held out: no class has two images or more")
-    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
 def _rank_in_class(labels: NDArray[np.integer], rng: np.random.Generator) -> Indices:
@@ -110,9 +110,7 @@ def shared_images(
 ) -> dict[int, int]:
     """Test images that are equal to a training image: the place of each -> of the first such one.
 
-    Args:
-        train, test: (N, H, W, C).
-        train_samples, test_samples: `samples` of them, by which it is known where to look closer.
+    Images (N, H, W, C), with their `samples`, by which it is known where to look closer.
     """
     in_test = set(test_samples)
     first: dict[bytes, int] = {}

@@ -31,14 +31,10 @@ THREADS = min(8, os.cpu_count() or 1)
 
 
 class OrderedPrefetcher(Generic[Task, Made], Iterator[Made]):
-    """What `make` makes of each task, in the order of the tasks; it starts at once.
+    """What `make` makes of each task, in several threads, in the order of the tasks, ahead.
 
-    Leaving a `with` ends it: what has not been begun by then is not made.
-
-    Args:
-        make: Called in several threads at a time.
-        tasks: Asked for one after the other, as results are taken; may be without end.
-        ahead: How many results are made, or being made, before they are taken.
+    `ahead` is how many results are made, or being made, before they are taken. There may be tasks
+    without end. Leaving a `with` ends it: what has not been begun by then is not made.
     """
 
     def __init__(self, make: Callable[[Task], Made], tasks: Iterable[Task], ahead: int) -> None:
@@ -69,13 +65,10 @@ class OrderedPrefetcher(Generic[Task, Made], Iterator[Made]):
 
 
 def resized(image: Image.Image, size: Size, how: Resize = "stretch") -> Image.Image:
-    """Resize an image, bilinear with antialiasing.
+    """Resize an image to a size, bilinear with antialiasing.
 
-    Args:
-        image: Of any size.
-        size: The (height, width) wanted.
-        how: `stretch` changes the shape of what is seen; `crop` cuts off what is too much at two
-            sides; `pad` adds black at two sides. What stays is in the middle.
+    `stretch` changes the shape of what is seen; `crop` cuts off what is too much at two sides;
+    `pad` adds black at two sides. What stays is in the middle.
     """
     width_first = size[::-1]
     if image.size == width_first:
@@ -105,20 +98,15 @@ class BrokenImage(Exception):
 
 
 def decode(path: Path, size: Size | None = None, how: Resize = "stretch") -> tuple[Images, Size]:
-    """Decode one image to (H, W, 3) uint8, upright as its EXIF orientation says.
+    """Decode a PNG, JPEG, WebP or BMP file to (H, W, 3) uint8, upright as its EXIF says.
 
-    Of an animation, the first frame.
-
-    Args:
-        path: A PNG, JPEG, WebP or BMP file.
-        size: (height, width) to resize to; None to keep the size.
-        how: See `resized`.
+    Of an animation, the first frame. With a size, it is `resized`.
 
     Returns:
         The pixels, and the height and width that the image had.
 
     Raises:
-        BrokenImage: it cannot be decoded, for whatever reason.
+        BrokenImage: It cannot be decoded, for whatever reason.
     """
     try:
         with open_regular(path) as file:
@@ -170,18 +158,14 @@ class _Chunk:
     broken: list[tuple[str, str]] = field(default_factory=list)
     other_size: list[tuple[str, Size]] = field(default_factory=list)
     reshaped: list[str] = field(default_factory=list)
-    """The files whose aspect ratio is another than that of the size asked for."""
+    """The files whose aspect ratio is another than that of the given size."""
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Image files that become one array (N, H, W, 3).
+    """Image files below `root` that become one array (N, H, W, 3).
 
-    Args:
-        root: The folder that the names are relative to.
-        first: The file that the size is of; empty where the size was asked for.
-        size: (height, width) of every image in the array.
-        how: they are resized, where the size was asked for.
+    `first` is the file that the size is of; empty where the size was given.
     """
 
     root: Path
@@ -203,31 +187,24 @@ class ImageFiles:
         """Of the array."""
         return len(self.names), *self.size, 3
 
-    @property
-    def nbytes(self) -> int:
-        """Of the array."""
-        return math.prod(self.shape)
-
     def decode(self, keep: Callable[[Images], object], progress: Progress) -> list[str]:
-        """Decode all of them, and give them away in order, some at a time.
-
-        Args:
-            keep: Takes the next images (n, H, W, 3), in the calling thread.
+        """Decode all of them; `keep` takes the next images (n, H, W, 3), in order, in this thread.
 
         Returns:
-            The files whose aspect ratio is another than that of the size asked for.
+            The files whose aspect ratio is another than that of the size that was given.
 
         Raises:
-            DataError: images are broken (named), or differ in size while none was asked for.
+            DataError: Images are broken (named), or differ in size while none was given.
         """
         broken, other_size = list[tuple[str, str]](), list[tuple[str, Size]]()
         reshaped = list[str]()
         step = max(1, min(_CHUNK, _CHUNK_BYTES // math.prod(self.shape[1:])))
+        parts = (self.names[start : start + step] for start in range(0, len(self.names), step))
         done = 0
         # Pillow's remarks on odd palettes and EXIF are not about what we read.
         with (
             warnings.catch_warnings(action="ignore"),
-            OrderedPrefetcher(self._chunk, self._parts(step), 2 * THREADS) as chunks,
+            OrderedPrefetcher(self._chunk, parts, 2 * THREADS) as chunks,
         ):
             for chunk in chunks:
                 keep(chunk.pixels)
@@ -236,11 +213,17 @@ class ImageFiles:
                 reshaped += chunk.reshaped
                 done += len(chunk.pixels)
                 progress("decoding images", done, len(self.names))
-        self._refuse(broken, other_size)
+        if broken:
+            raise broken_images(self.root, broken)
+        if other_size:
+            height, width = self.size
+            other, (other_height, other_width) = other_size[0]
+            raise DataError(
+                f"{self.root}: images differ in size: {printable(self.first)} is "
+                f"{height}x{width}, {printable(other)} is {other_height}x{other_width}",
+                remedy="bring all to one size with -S data.image_size=32",
+            )
         return reshaped
-
-    def _parts(self, step: int) -> list[Sequence[str]]:
-        return [self.names[start : start + step] for start in range(0, len(self.names), step)]
 
     def _chunk(self, names: Sequence[str]) -> _Chunk:
         chunk = _Chunk(np.zeros((len(names), *self.shape[1:]), np.uint8))
@@ -259,26 +242,9 @@ class ImageFiles:
                 chunk.other_size.append((name, pixels.shape[:2]))
         return chunk
 
-    def _refuse(
-        self, broken: Sequence[tuple[str, str]], other_size: Sequence[tuple[str, Size]]
-    ) -> None:
-        if broken:
-            raise broken_images(self.root, broken)
-        if other_size:
-            height, width = self.size
-            other, (other_height, other_width) = other_size[0]
-            raise DataError(
-                f"{self.root}: images differ in size: {printable(self.first)} is "
-                f"{height}x{width}, {printable(other)} is {other_height}x{other_width}",
-                remedy="bring all to one size with -S data.image_size=32",
-            )
-
 
 def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[str]]:
-    """Decode files into one array (N, H, W, 3) in memory.
-
-    Returns:
-        The array, and what `ImageFiles.decode` returns.
+    """`ImageFiles.decode` into one array (N, H, W, 3) in memory.
 
     Raises:
         DataError: They do not fit into memory; or see `ImageFiles.decode`.
@@ -286,7 +252,7 @@ def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[st
     count, height, width, _ = files.shape
     require_memory(
         f"{files.root}: {count} images of {height}x{width}",
-        files.nbytes,
+        math.prod(files.shape),
         "make them smaller, e.g. -S data.image_size=32",
     )
     images, done = np.empty(files.shape, np.uint8), 0

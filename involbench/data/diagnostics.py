@@ -29,10 +29,6 @@ def _statuses() -> Iterator[Check]:
 def examine_source(dataset: str, load: Callable[[], Dataset]) -> tuple[Check, ...]:
     """The dataset of an experiment, loaded where that downloads nothing, and what to know of it.
 
-    Args:
-        dataset: Its name.
-        load: Loads it.
-
     Raises:
         DataError: It is missing or damaged.
     """

@@ -28,7 +28,7 @@ from involbench.data.decoding import (
     first_image,
 )
 from involbench.data.source import Notify, Progress, existing_path, reason, silent
-from involbench.errors import DataError, Message
+from involbench.errors import DataError, Message, ResultsError
 from involbench.registry import ImageShape
 from involbench.regular_file import open_regular
 from involbench.results.remark import Remark
@@ -93,7 +93,7 @@ class UnusedFiles:
     def _remark(self, why: Why, names: list[str]) -> Remark:
         reason, remedy = why.value
         count = f"{len(names)} file{' is' if len(names) == 1 else 's are'}"
-        wanted = why is not Why.HIDDEN and any(map(_is_picture, names))
+        wanted = why is not Why.HIDDEN and any(ending(name) in _PICTURES for name in names)
         text = f"{self._root}: {count} not used ({reason})"
         message = Message(text, tuple(map(printable, names)), remedy if wanted else None)
         return Remark("unused files", message, warning=wanted)
@@ -102,10 +102,6 @@ class UnusedFiles:
 def ending(name: str) -> str:
     """The ending of a file's name, by which it is read or not: `.png` of `a.PNG`."""
     return Path(name).suffix.lower()
-
-
-def _is_picture(name: str) -> bool:
-    return ending(name) in _PICTURES
 
 
 _SPLIT_SEED = 0
@@ -247,9 +243,8 @@ class _Reader:
 
     def _refuse_empty(self) -> None:
         if self._empty:
-            kinds = ", ".join(sorted(READ))
             raise DataError(
-                f"{self._root}: a class folder holds no image ({kinds})",
+                f"{self._root}: a class folder holds no image ({_KINDS})",
                 names=self._empty,
                 remedy="remove the folder, or put images straight into it",
             )
@@ -380,10 +375,11 @@ def _decode_and_keep(tree: ImageTree, source: Source, key: str) -> Dataset:
         dataset = _dataset(tree, source, map_images(key), len(reshaped))
         write_fingerprint(key, dataset.fingerprint, len(reshaped))
         return dataset
-    except OSError as error:
+    except (OSError, ResultsError) as error:
+        why = reason(error.__cause__ or error)
         source.notify(
-            f"{cache_folder()}: decoded images cannot be kept ({reason(error)}), so all of them "
-            "are held in memory; set INVOLBENCH_CACHE to a folder that can be written"
+            f"{cache_folder()}: decoded images cannot be kept ({why}), so all of them stay in "
+            "memory; set INVOLBENCH_CACHE to a folder that can be written"
         )
     images, reshaped = decode_files(files, source.progress)
     return _dataset(tree, source, images, len(reshaped))

@@ -36,20 +36,12 @@ class Exporter:
     """The packages that write and read it, beside Keras and TensorFlow, for the record."""
 
 
-def _write_saved_model(model: keras.Model, path: Path, calibration: Images) -> None:
-    model.export(path, format="tf_saved_model", verbose=False)
-
-
 def _load_saved_model(path: Path, threads: int) -> Runtime:
     """Load a SavedModel; TensorFlow sets the number of threads when it starts."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)  # Its variables live as long as it does.
     return lambda images: loaded.serve(tf.constant(images)).numpy()
-
-
-def _write_onnx(model: keras.Model, path: Path, calibration: Images) -> None:
-    model.export(path, format="onnx", verbose=False)
 
 
 def _load_onnx(path: Path, threads: int) -> Runtime:
@@ -120,12 +112,19 @@ def _load_litert(path: Path, threads: int) -> Runtime:
     return lambda images: np.stack([run_one(image) for image in images])
 
 
+def _exported(name: str) -> Callable[[keras.Model, Path, Images], None]:
+    """Writes a format that Keras writes."""
+    return lambda model, path, calibration: model.export(path, format=name, verbose=False)
+
+
 _LITERT = ("ai-edge-litert",)
 
 EXPORTERS: dict[Format, Exporter] = {
-    "saved_model": Exporter(_write_saved_model, _load_saved_model, ()),
-    "onnx": Exporter(_write_onnx, _load_onnx, ("tf2onnx", "onnxruntime")),
-    "litert": Exporter(_write_litert, _load_litert, _LITERT),
+    "saved_model": Exporter(_exported("tf_saved_model"), _load_saved_model, ()),
+    "onnx": Exporter(_exported("onnx"), _load_onnx, ("tf2onnx", "onnxruntime")),
+    "litert": Exporter(
+        lambda model, path, _: _convert_to_litert(model, path), _load_litert, _LITERT
+    ),
     "litert_float16": Exporter(_write_litert_float16, _load_litert, _LITERT),
     "litert_int8": Exporter(_write_litert_int8, _load_litert, _LITERT),
 }

@@ -17,8 +17,7 @@ from involbench.results.files import copy_in, make_folder, write_json
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, RunRecord
 from involbench.training.fit import scaled
-from involbench.training.inference import choose_test_images
-from involbench.training.load_model import load_model, scaling_factors
+from involbench.training.inference import choose_test_images, load_model, scaling_factors
 from involbench.training.split import split_dataset
 
 _CALIBRATION = 200
@@ -45,14 +44,7 @@ class Deployable:
 def deployable(
     record: RunRecord, facts: DataFacts, weights: ResultsPath, dataset: Dataset, count: int
 ) -> Deployable:
-    """Prepare the network of a run for export.
-
-    Args:
-        record: The record of the run.
-        facts: What the run recorded about its dataset.
-        weights: Its model.keras.
-        dataset: Its dataset.
-        count: Number of test images for the comparison of Keras and exported networks.
+    """Prepare the network of a run for export, to be compared with Keras on `count` test images.
 
     Raises:
         UsageError: See `load_model`.
@@ -85,12 +77,7 @@ def _with_softmax(record: RunRecord, facts: DataFacts, weights: ResultsPath) -> 
 
 
 def export(source: Deployable, form: Format, folder: ResultsPath) -> ExportRecord:
-    """Write a network in another format to a folder, with a record.
-
-    Args:
-        source: The network.
-        form: The format.
-        folder: Created where it is missing; a file of the same name is replaced.
+    """Write a network in another format to a folder, which is created, with a record.
 
     Raises:
         ResultsError: The folder cannot be written.

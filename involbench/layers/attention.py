@@ -1,12 +1,13 @@
 """Local self-attention and outlook attention as Keras layers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from involbench.layers.kernel_generator import fresh
-from involbench.ops.geometry import Geometry, check_positive, make_geometry
+from involbench.ops.geometry import check_positive, make_geometry
 from involbench.ops.involution import apply
 from involbench.ops.shifted_views import kernels_gradient, split_groups, wide
 
@@ -31,6 +32,8 @@ class Attention2D(keras.layers.Layer):
         ValueError: An argument is out of range.
     """
 
+    role = "operator"
+    """Of its parameters, in tables."""
     least_head_channels = 1
 
     def __init__(
@@ -56,17 +59,13 @@ class Attention2D(keras.layers.Layer):
                 "`filters` or more, one for the rows and one for the columns. "
                 f"Received: heads={heads}"
             )
-        self._geometry = make_geometry(kernel_size, groups=heads, data_format="channels_last")
+        # The windows: one at every pixel, with one group of channels for each head.
+        self.geometry = make_geometry(kernel_size, groups=heads, data_format="channels_last")
         self.filters, self.heads = filters, heads
         self.kernel_size = steps.rows.kernel_size, steps.columns.kernel_size
         self.strides = steps.rows.strides, steps.columns.strides
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
-
-    @property
-    def geometry(self) -> Geometry:
-        """The windows: one at every pixel, with one group of channels for each head."""
-        return self._geometry
 
     def _convolution(self, name: str, filters: int, use_bias: bool) -> keras.layers.Layer:
         return keras.layers.Conv2D(
@@ -180,6 +179,18 @@ class LocalSelfAttention2D(Attention2D):
         weights = keras.ops.softmax(scores + outside, axis=-1)
         return self._pooled(apply(values, weights, self.geometry))
 
+    def count_macs(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> int:
+        """Queries, keys and values; scores by pixel and by relative position; sums of the values.
+
+        Neighbours outside the image are counted too.
+        """
+        height, width, channels = inputs
+        rows, columns = self.kernel_size
+        of_rows, of_columns = (w.shape[2] for w in (self.row_embedding, self.column_embedding))
+        positions = self.heads * (rows * of_rows + columns * of_columns)
+        products = 3 * channels * self.filters + 2 * rows * columns * self.filters + positions
+        return int(height * width * products)
+
     def _by_position(self, queries: Any) -> Any:
         """(B, H, W, heads, taps): the part of the scores that comes from relative positions."""
         split = split_groups(queries, self.geometry)
@@ -260,6 +271,13 @@ class OutlookAttention2D(Attention2D):
             mixed = apply(values, attention[:, :, :, :, tap], self.geometry)
             total = total + self._shifted(mixed, position)
         return self.projection(self._pooled(total))
+
+    def count_macs(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> int:
+        """Values and logits, the sums in every window, and the last 1x1 convolution."""
+        height, width, channels = inputs
+        pairs = len(self.geometry.taps) ** 2
+        products = channels * (self.filters + self.heads * pairs) + pairs * self.filters
+        return height * width * products + math.prod(outputs) * self.filters
 
     def _attention(self, inputs: Any) -> Any:
         """(B, H, W, heads, taps, taps); the last axis sums to 1."""

@@ -1,13 +1,23 @@
 """Involution as a Keras layer."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
 
-from involbench.layers.kernel_generator import Choice, KernelGenerator
-from involbench.ops.geometry import Geometry, check_groups, check_positive, make_geometry
+from involbench.layers.kernel_generator import KernelGenerator
+from involbench.ops.geometry import (
+    Geometry,
+    check_choice,
+    check_groups,
+    check_positive,
+    make_geometry,
+)
 from involbench.ops.involution import apply
+
+NORMALIZATIONS = ("batch", "layer", "group", None)
+Choice = str | Callable[..., Any] | None
 
 
 @keras.saving.register_keras_serializable(package="involbench")
@@ -76,6 +86,9 @@ class Involution2D(KernelGenerator):
           CVPR 2021, equations 4 to 6](https://arxiv.org/abs/2103.06255)
     """
 
+    role = "operator"
+    """Of its parameters, in tables: with all that makes its kernels."""
+
     def __init__(
         self,
         kernel_size: int | Sequence[int] = 7,
@@ -116,25 +129,23 @@ class Involution2D(KernelGenerator):
         geometry = make_geometry(
             kernel_size, strides, dilation_rate, groups or 1, group_layout, padding, data_format
         )
-        super().__init__(
-            reduction_ratio=reduction_ratio,
-            reduce_filters=reduce_filters,
-            normalization=normalization,
-            momentum=momentum,
-            epsilon=epsilon,
-            activation=activation,
-            kernel_activation=kernel_activation,
-            use_reduce_bias=use_reduce_bias,
-            use_span_bias=use_span_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-            **kwargs,
-        )
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        check_positive("reduction_ratio", reduction_ratio)
+        if reduce_filters is not None:
+            check_positive("reduce_filters", reduce_filters)
+        check_choice("normalization", normalization, NORMALIZATIONS)
+        self.reduction_ratio, self.reduce_filters = reduction_ratio, reduce_filters
+        self.normalization_type = normalization
+        self.momentum, self.epsilon = momentum, epsilon
+        self.activation = keras.activations.get(activation)
+        self.kernel_activation = keras.activations.get(kernel_activation)
+        self.use_reduce_bias, self.use_span_bias = use_reduce_bias, use_span_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
         rows, columns = geometry.rows, geometry.columns
         self.kernel_size = rows.kernel_size, columns.kernel_size
         self.strides = rows.strides, columns.strides
@@ -235,6 +246,16 @@ class Involution2D(KernelGenerator):
         outputs = apply(inputs, kernels, self._geometry)
         return (outputs, kernels) if self.return_kernels else outputs
 
+    def count_macs(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> int:
+        """Both 1x1 convolutions, at the strided size, and the sum over the taps.
+
+        Args:
+            inputs, outputs: Shapes of one image.
+        """
+        channels, taps = inputs[self.channel_axis - 1], math.prod(self.kernel_size)
+        generator = (channels + self.span.filters) * self.reduce.filters
+        return math.prod(outputs) // channels * (generator + channels * taps)
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
         geometry = self._geometry_for(input_shape[self.channel_axis])
         outputs = geometry.output_shape(input_shape)
@@ -247,8 +268,24 @@ class Involution2D(KernelGenerator):
         return keras.KerasTensor(shapes, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        own = (
+        plain = (
+            "reduction_ratio reduce_filters momentum epsilon use_reduce_bias use_span_bias "
             "kernel_size strides dilation_rate groups group_channels group_layout padding "
             "data_format return_kernels"
         )
-        return super().get_config() | {name: getattr(self, name) for name in own.split()}
+        objects = {
+            keras.activations: ("activation", "kernel_activation"),
+            keras.initializers: ("kernel_initializer", "bias_initializer"),
+            keras.regularizers: ("kernel_regularizer", "bias_regularizer", "activity_regularizer"),
+            keras.constraints: ("kernel_constraint", "bias_constraint"),
+        }
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in plain.split()},
+            "normalization": self.normalization_type,
+            **{
+                name: module.serialize(getattr(self, name))
+                for module, names in objects.items()
+                for name in names
+            },
+        }

@@ -1,17 +1,14 @@
 """The part of an involution layer that generates a kernel for each pixel."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers
 
-from involbench.ops.geometry import Geometry, check_choice, check_positive
+from involbench.ops.geometry import Geometry
 
-NORMALIZATIONS = ("batch", "layer", "group", None)
-
-Choice = str | Callable[..., Any] | None
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
@@ -19,50 +16,9 @@ class KernelGenerator(layers.Layer):
     """Average pooling, 1x1 convolution, normalization, activation and 1x1 convolution.
 
     It is a base class, not a layer inside a layer, so that `Involution2D` owns the layers `pool`,
-    `reduce`, `normalization` and `span`: weights are saved by these names. See `Involution2D` for
-    the arguments.
-
-    Raises:
-        ValueError: An argument is out of range.
+    `reduce`, `normalization` and `span`: weights are saved by these names. `Involution2D` sets the
+    arguments as attributes, before it builds.
     """
-
-    def __init__(
-        self,
-        *,
-        reduction_ratio: int,
-        reduce_filters: int | None,
-        normalization: str | None,
-        momentum: float,
-        epsilon: float,
-        activation: Choice,
-        kernel_activation: Choice,
-        use_reduce_bias: bool,
-        use_span_bias: bool,
-        kernel_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        bias_regularizer: Any,
-        kernel_constraint: Any,
-        bias_constraint: Any,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        check_positive("reduction_ratio", reduction_ratio)
-        if reduce_filters is not None:
-            check_positive("reduce_filters", reduce_filters)
-        check_choice("normalization", normalization, NORMALIZATIONS)
-        self.reduction_ratio, self.reduce_filters = reduction_ratio, reduce_filters
-        self.normalization_type = normalization
-        self.momentum, self.epsilon = momentum, epsilon
-        self.activation: Any = keras.activations.get(activation)
-        self.kernel_activation: Any = keras.activations.get(kernel_activation)
-        self.use_reduce_bias, self.use_span_bias = use_reduce_bias, use_span_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
 
     def _build_generator(self, input_shape: Sequence[int | None], geometry: Geometry) -> None:
         self._transposes = not geometry.channels_last and not _convolves_channels_first()
@@ -141,25 +97,6 @@ class KernelGenerator(layers.Layer):
         if self.kernel_activation is keras.activations.softmax:
             return keras.activations.softmax(kernels, axis=-1 if geometry.channels_last else 2)
         return self.kernel_activation(kernels)
-
-    def get_config(self) -> dict[str, Any]:
-        plain = "reduction_ratio reduce_filters momentum epsilon use_reduce_bias use_span_bias"
-        objects = {
-            keras.activations: ("activation", "kernel_activation"),
-            keras.initializers: ("kernel_initializer", "bias_initializer"),
-            keras.regularizers: ("kernel_regularizer", "bias_regularizer", "activity_regularizer"),
-            keras.constraints: ("kernel_constraint", "bias_constraint"),
-        }
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in plain.split()},
-            "normalization": self.normalization_type,
-            **{
-                name: module.serialize(getattr(self, name))
-                for module, names in objects.items()
-                for name in names
-            },
-        }
 
 
 def _convolves_channels_first() -> bool:

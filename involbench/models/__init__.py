@@ -7,14 +7,14 @@ from involbench.registry import architectures
 if TYPE_CHECKING:
     import keras
 
-    from involbench.models.official_weights import load_official_weights
+    from involbench.layers import load_official_weights
 
 __all__ = ["build_model", "load_official_weights"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "load_official_weights":
-        from involbench.models.official_weights import load_official_weights
+        from involbench.layers import load_official_weights
 
         return load_official_weights
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,14 +1,14 @@
 """One model -> its parameters and multiply-accumulates, by layer and by role."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
 from keras import layers
 
-from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
 from involbench.registry import Operator, operators
 from involbench.results.record import ROLES, LayerParameters, Parameters, Role
 
@@ -30,22 +30,13 @@ def build_without_weights() -> Iterator[None]:
 
 Shape = tuple[int, ...]
 
+NORMALIZATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
 UNCOUNTED_BY_CONVENTION = (
-    layers.InputLayer,
-    layers.Identity,
-    layers.ReLU,
-    layers.Activation,
-    layers.Dropout,
-    layers.Add,
-    layers.Flatten,
-    layers.ZeroPadding2D,
-    layers.MaxPooling2D,
-    layers.AveragePooling2D,
-    layers.GlobalAveragePooling2D,
-    layers.BatchNormalization,
-    layers.LayerNormalization,
-    layers.GroupNormalization,
-)
+    layers.InputLayer, layers.Identity, layers.ReLU, layers.Activation, layers.Dropout, layers.Add,
+    layers.Flatten, layers.ZeroPadding2D, layers.MaxPooling2D, layers.AveragePooling2D,
+    layers.GlobalAveragePooling2D, *NORMALIZATIONS,
+)  # fmt: skip
 """Layers without multiply-accumulates, and normalizations, which fold into their neighbours."""
 
 
@@ -59,22 +50,26 @@ def count_macs(layer: layers.Layer) -> int | None:
         layer: A layer of a functional model, which has one input and one output.
 
     Returns:
-        The number; 0 for layers that have none by this convention; None where the layer is of
+        The number that its operator declares, or the layer's own `count_macs`, or the number for a
+        layer of Keras; 0 for layers that have none by this convention; None where the layer is of
         another type, or a size of the image is unknown.
     """
-    if isinstance(layer, UNCOUNTED_BY_CONVENTION):
+    operator = _registered(layer)
+    if operator and operator.macs:
+        count = partial(operator.macs, layer)
+    elif hasattr(layer, "count_macs"):
+        count = layer.count_macs
+    elif isinstance(layer, UNCOUNTED_BY_CONVENTION):
         return 0
-    count = next((COUNTED[kind] for kind in COUNTED if isinstance(layer, kind)), None)
-    declared = _registered(layer)
-    if declared and declared.macs:
-        count = declared.macs
-    if count is None and isinstance(layer, keras.Model):
+    elif isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
+        count = partial(_of_keras_layer, layer)
+    elif isinstance(layer, keras.Model):
         inner = [count_macs(each) for each in layer.layers]
         return None if None in inner else sum(each or 0 for each in inner)
-    if count is None:
+    else:
         return None
     inputs, outputs = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
-    return None if None in inputs + outputs else count(layer, inputs, outputs)
+    return None if None in inputs + outputs else count(inputs, outputs)
 
 
 def _registered(layer: layers.Layer) -> Operator | None:
@@ -82,59 +77,11 @@ def _registered(layer: layers.Layer) -> Operator | None:
     return operators().get(getattr(layer, "registered_operator", ""))
 
 
-def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:
+def _of_keras_layer(layer: Any, inputs: Shape, outputs: Shape) -> int:
+    """Each number of the result is a sum over a window of one channel, or of all in a group."""
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return math.prod(outputs) * math.prod(layer.kernel_size)
     return math.prod(outputs) * math.prod(layer.kernel.shape[:-1])
-
-
-def _depthwise(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return math.prod(outputs) * math.prod(layer.kernel_size)
-
-
-def _dense(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return math.prod(outputs) * inputs[-1]
-
-
-def _involution(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    """Both 1x1 convolutions, at the strided size, and the sum over the taps."""
-    height, width = outputs[:2] if layer.data_format == "channels_last" else outputs[1:]
-    taps, reduced = math.prod(layer.kernel_size), layer.reduce.filters
-    channels = inputs[layer.channel_axis - 1]
-    return height * width * ((channels + layer.span.filters) * reduced + channels * taps)
-
-
-def _local_self_attention(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    """Queries, keys and values; scores by pixel and by relative position; the sum of the values.
-
-    Neighbours outside the image are counted too.
-    """
-    height, width, channels = inputs
-    rows, columns = layer.kernel_size
-    of_rows, of_columns = (w.shape[2] for w in (layer.row_embedding, layer.column_embedding))
-    positions = layer.heads * (rows * of_rows + columns * of_columns)
-    products = 3 * channels * layer.filters + 2 * rows * columns * layer.filters + positions
-    return int(height * width * products)
-
-
-def _outlook_attention(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    """Values and logits, the sums in every window, and the last 1x1 convolution."""
-    height, width, channels = inputs
-    pairs = math.prod(layer.kernel_size) ** 2
-    products = channels * (layer.filters + layer.heads * pairs) + pairs * layer.filters
-    return int(height * width * products + math.prod(outputs) * layer.filters)
-
-
-COUNTED: dict[type[layers.Layer], Callable[[Any, Shape, Shape], int]] = {
-    layers.DepthwiseConv2D: _depthwise,
-    layers.Conv2D: _convolution,
-    layers.Dense: _dense,
-    Involution2D: _involution,
-    LocalSelfAttention2D: _local_self_attention,
-    OutlookAttention2D: _outlook_attention,
-}
-
-OWN_OPERATORS = (Involution2D, LocalSelfAttention2D, OutlookAttention2D)
-CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
-NORMALIZATIONS = (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization)
 
 
 def count_parameters(model: keras.Model) -> Parameters:
@@ -172,20 +119,19 @@ def _of_layer(layer: layers.Layer) -> LayerParameters:
 def role_of(layer: layers.Layer) -> Role:
     """What a layer is for: the compared operator, normalization, the head, or something else.
 
-    The operator is what sees a neighbourhood: an involution or an attention, with all that makes
-    its kernels, or a convolution larger than 1x1, except that of a stem, which all the networks of
-    a skeleton share.
+    A layer that an operator made has the role that the operator declares. Elsewhere the operator is
+    what sees a neighbourhood: a layer that declares it, with all that makes its kernels, or a
+    convolution larger than 1x1, except that of a stem, which all the networks of an architecture
+    share.
     """
+    operator, convolution = _registered(layer), isinstance(layer, CONVOLUTIONS)
     if layer.name.startswith("head"):
         return "head"
-    if isinstance(layer, OWN_OPERATORS):
-        return "operator"
-    if isinstance(layer, CONVOLUTIONS) and max(layer.kernel_size) > 1:
-        return "other" if layer.name.startswith("stem") else "operator"
-    if isinstance(layer, NORMALIZATIONS):
-        return "normalization"
-    declared = _registered(layer)
-    # A 1x1 convolution mixes no neighbourhood, whatever slot it stands in.
-    if declared is None or isinstance(layer, CONVOLUTIONS):
+    # A 1x1 convolution mixes no neighbourhood, whichever operator made it.
+    if convolution and max(layer.kernel_size) == 1:
         return "other"
-    return declared.role
+    if operator:
+        return operator.role
+    if convolution:
+        return "other" if layer.name.startswith("stem") else "operator"
+    return "normalization" if isinstance(layer, NORMALIZATIONS) else getattr(layer, "role", "other")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from involbench.models.slot import apply_operator
+from involbench.operators import apply_operator
 from involbench.registry import architecture
 from involbench.schema_types import KernelSize, PositiveInt
 from involbench.spec.architectures import OperatorSpec

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from involbench.models.slot import Operator, apply_operator
+from involbench.operators import Operator, apply_operator
 from involbench.registry import architecture
 from involbench.schema_types import KernelSize, PositiveInt
 from involbench.spec.architectures import OperatorSpec

@@ -14,15 +14,13 @@ from involbench.ops.geometry import Geometry
 # XLA on the CPU takes 40 times as long to sum so few numbers as to add them one by one.
 _FEW = 8
 
+_forward = jax.jit(shifted_views.forward, static_argnums=2)
+
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def involution(inputs: jax.Array, kernels: jax.Array, geometry: Geometry) -> jax.Array:
     """See `involbench.ops.involution`."""
     return _forward(inputs, kernels, geometry)
-
-
-def _with_residuals(inputs: jax.Array, kernels: jax.Array, geometry: Geometry) -> Any:
-    return _forward(inputs, kernels, geometry), (inputs, kernels)
 
 
 def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
@@ -33,9 +31,7 @@ def _gradients(geometry: Geometry, residuals: Any, upstream: jax.Array) -> Any:
     )
 
 
-involution.defvjp(_with_residuals, _gradients)
-
-_forward = jax.jit(shifted_views.forward, static_argnums=2)
+involution.defvjp(lambda x, h, geometry: (_forward(x, h, geometry), (x, h)), _gradients)
 
 
 @partial(jax.jit, static_argnums=2)

@@ -37,12 +37,6 @@ class Running:
         """The last epoch that ended; 0 before the first."""
         return self.reports[-1].epoch if self.reports else 0
 
-    def add_report(self, report: EpochReport, now: float) -> float:
-        """Record the end of an epoch; returns the mean seconds per epoch so far."""
-        self.reports.append(report)
-        self.last_report = now
-        return (now - self.began) / len(self.reports)
-
     def seconds_left(self, each: float, now: float) -> float:
         """Seconds left, at `each` seconds per epoch."""
         epochs = self.started.trial.training.epochs - self.epoch
@@ -76,7 +70,10 @@ class ProgressState:
             case TrialStarted():
                 self.running[event.index] = Running(event, self.clock())
             case EpochEnded(started, report):
-                each = self.running[started.index].add_report(report, self.clock())
+                trial = self.running[started.index]
+                trial.reports.append(report)
+                trial.last_report = self.clock()
+                each = (trial.last_report - trial.began) / len(trial.reports)
                 self._seconds[started.trial.kind] = self._seconds[started.trial.model] = each
             case TrialEnded():
                 self.running.pop(event.started.index, None)

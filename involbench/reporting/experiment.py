@@ -85,7 +85,7 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     comparisons = [comparison, *(group.comparison for group in groups[1:])]
     write_json(folder / "comparison.json", comparison_document(comparisons))
     write_atomic(folder / "comparison.csv", comparison_csv(comparisons).encode())
-    title = "\n".join([heading(comparison), *_collapsed(comparison)])
+    title = "\n".join([heading(comparison), *collapses(comparison, most_runs=2)])
     curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
     if not any(curves.values()):
         return comparisons
@@ -107,14 +107,6 @@ def write_run_plots(run_dir: ResultsPath) -> None:
 
     for name, figure in plot_run(read_history(run_dir), run_dir.name).items():
         save_figure(figure, _plots(run_dir) / name)
-
-
-def _collapsed(comparison: Comparison) -> list[str]:
-    """Lines for the title of the plots about collapsed runs."""
-    runs = sum(len(result.collapsed_seeds) for result in comparison.models)
-    if runs > 2:
-        return [f"{runs} runs collapsed: their accuracy never left chance"]
-    return collapses(comparison)
 
 
 def _plots(folder: ResultsPath) -> ResultsPath:

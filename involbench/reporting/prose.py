@@ -40,7 +40,9 @@ def verdict_sentence(
     if difference is None or difference.mean is None:
         return f"{this} and {that}: no seed has a {metric_called(name).title} for both."
     sentence = _difference(this, that, difference, name)
-    weight = _parameters(result.parameters, baseline.parameters) if weigh else None
+    weight, these, those = "", result.parameters, baseline.parameters
+    if weigh and these and those and these.trainable and those.trainable:
+        weight = f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
     # "It" is clear only if the sentence begins with this model alone.
     about_both = difference.all_equal or difference.verdict == "undecided" or name != ACCURACY
     who = this if about_both else "it"
@@ -148,12 +150,6 @@ def _short(value: float, metric: Metric, plus: bool = False) -> str:
     return number(value, metric, plus)
 
 
-def _parameters(these: ParameterCounts | None, those: ParameterCounts | None) -> str | None:
-    if these is None or those is None or not these.trainable or not those.trainable:
-        return None
-    return f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
-
-
 def _ratio(these: int, those: int) -> str:
     if these == those:
         return "as many"
@@ -183,11 +179,11 @@ _MOST_SEEDS = 100
 """Seeds named in one sentence."""
 
 
-def collapses(comparison: Comparison) -> list[str]:
-    """A phrase for each model with collapsed runs; one phrase in total for many models."""
+def collapses(comparison: Comparison, most_runs: int | None = None) -> list[str]:
+    """A phrase for each model with collapsed runs; one phrase in total for many models or runs."""
     found = [result for result in comparison.models if result.collapsed_seeds]
-    if len(found) > _MOST_LINES:
-        runs = sum(len(result.collapsed_seeds) for result in found)
+    runs = sum(len(result.collapsed_seeds) for result in found)
+    if len(found) > _MOST_LINES or (most_runs is not None and runs > most_runs):
         return [f"{runs} runs collapsed: their accuracy never left chance"]
     return list(map(_collapse, found))
 
@@ -287,7 +283,12 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, missing values, a legend, and versions."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    counted = _counted(comparison, metrics)
+    lacking = any(
+        summary.by_seed.get(seed) is None
+        for result, summary in _summaries(comparison, metrics)
+        for seed in result.collapsed_seeds
+    )
+    counted = "counted in the means" + (", where they have a value" if lacking else "")
     lines = [
         *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
         *failures(comparison),
@@ -298,16 +299,6 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
         made_with(comparison),
     ]
     return list(dict.fromkeys(lines))  # Two metrics with one title give the same notes.
-
-
-def _counted(comparison: Comparison, metrics: Sequence[str]) -> str:
-    """Whether every collapsed run is counted in the means."""
-    lacking = any(
-        summary.by_seed.get(seed) is None
-        for result, summary in _summaries(comparison, metrics)
-        for seed in result.collapsed_seeds
-    )
-    return "counted in the means" + (", where they have a value" if lacking else "")
 
 
 def _summaries(
@@ -348,21 +339,16 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
     return [*sentences, *filter(None, [holm_sentence(differences)])]
 
 
-def _crossings(comparison: Comparison) -> list[str]:
+def _crossings(comparison: Comparison) -> Iterator[str]:
     """Where the order of two models changes in a sweep, if there are enough seeds."""
-    return [
-        f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy at about "
-        f"{curve.key} = {_about(crossing.at)}, between {crossing.low:,g} and {crossing.high:,g}"
-        + ("." if crossing.certain else " (no verdict on one side, or on both).")
-        for curve in comparison.curves
-        for crossing in curve.crossings
-        if all(point.interval for point in curve.points)
-    ]
-
-
-def _about(value: float) -> str:
-    """Three significant digits: `1,880`."""
-    return f"{float(f'{value:.3g}'):,g}"
+    for curve in comparison.curves:
+        for crossing in curve.crossings if all(p.interval for p in curve.points) else ():
+            end = "." if crossing.certain else " (no verdict on one side, or on both)."
+            yield (
+                f"{label(curve.model, curve.at)} and {comparison.baseline} cross in test accuracy "
+                f"at about {curve.key} = {float(f'{crossing.at:.3g}'):,g}, "
+                f"between {crossing.low:,g} and {crossing.high:,g}{end}"
+            )
 
 
 def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:

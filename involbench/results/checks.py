@@ -1,8 +1,9 @@
-"""The findings of `doctor`, and checks of the results folder."""
+"""The findings of `doctor` and of `check-operator`, and checks of the results folder."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -21,8 +22,19 @@ TOPICS: tuple[Topic, ...] = get_args(Topic)
 """In the order of the output."""
 
 
+@dataclass(frozen=True)
+class OperatorCheck:
+    """The result of one check of `check-operator`."""
+
+    name: str
+    needed: bool
+    """Whether every run needs it. What is not needed by every run, some runs or commands need."""
+    reason: str | None
+    """Why it does not hold; None if it does."""
+
+
 class Check(Record):
-    """The result of one check."""
+    """The result of one check of `doctor`."""
 
     topic: Topic
     name: str

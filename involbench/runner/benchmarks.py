@@ -54,11 +54,9 @@ def export_formats(
     count: int,
     show: Show,
 ) -> Iterator[tuple[ExportRecord | None, str]]:
-    """Write a run's network in each format; see `involbench.export.verification.export`.
+    """Write the network of a run in each format; see `involbench.export.verification.export`.
 
-    Yields:
-        The record of the export; or None, and the reason why the converter or runtime failed, or
-        gave other results than Keras.
+    Yields the record of each export; or None, and why the converter or runtime failed.
 
     Raises:
         UsageError: The network or its dataset can't be used.

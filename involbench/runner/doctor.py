@@ -226,7 +226,7 @@ def _experiment(
     except InvolbenchError as error:
         yield failing("experiment", "trials", error)
         return
-    for text in dict.fromkeys(f"{fault.key}: {fault.reason}" for fault in faults):
+    for text in dict.fromkeys(str(error) for _, error in faults):
         yield finding_of("experiment", "trials", "problem", Message(text))
     if not faults:
         models = ", ".join(loaded.spec.models)

@@ -11,14 +11,13 @@ from involbench.results.record import WidthMatch
 from involbench.results.store import Store, ended
 from involbench.results.tree import StoredRun
 from involbench.spec.architectures import Match, Scalable
+from involbench.spec.data import DataSpec
 from involbench.spec.load import LoadedSpec, expand, refuse_trials
-from involbench.spec.schema import DataSpec
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem
 from involbench.workers.handlers import check_trials, count_parameters, load_data, match_width
 from involbench.workers.local import WorkerPool, WorkerProtocol
 from involbench.workers.protocol import (
-    Fault,
     Loaded,
     Notice,
     Show,
@@ -74,12 +73,12 @@ def estimated_costs(
         kinds.setdefault(_network(trial), trial)
     counted = worker.call(count_parameters, show, tuple(kinds.values()))
     macs = dict(zip(kinds, (parameters.macs for parameters in counted), strict=True))
-    return [_cost(trial, macs[_network(trial)], loaded[trial.data]) for trial in trials]
-
-
-def _cost(trial: Trial, macs: int, loaded: Loaded) -> int:
-    images = trial.training.epochs * (trial.data.train_size or loaded.train_size)
-    return _PER_TRIAL + images * (_FORWARD_AND_BACKWARD * macs + _PER_IMAGE)
+    costs = []
+    for trial in trials:
+        images = trial.training.epochs * (trial.data.train_size or loaded[trial.data].train_size)
+        each = _FORWARD_AND_BACKWARD * macs[_network(trial)] + _PER_IMAGE
+        costs.append(_PER_TRIAL + images * each)
+    return costs
 
 
 def _network(trial: Trial) -> str:
@@ -114,41 +113,33 @@ def match_widths(
         by_model.setdefault((trial.model, trial.seed), []).append(trial)
     matched, faults = list[Trial](), list[tuple[Trial, SettingError]]()
     for trial in trials:
+        architecture = trial.architecture
+        if not isinstance(architecture, Scalable) or architecture.match is None:
+            matched.append(trial)
+            continue
         try:
-            matched.append(_with_width(trial, by_model, worker, show, found))
+            reference = _reference_trial(trial, architecture.match, by_model)
         except SettingError as error:
             faults.append((trial, error))
+            continue
+        unseeded = [each.model_copy(update={"seed": 0}) for each in (trial, reference)]
+        question = "".join(each.run_id("").rpartition("-")[2] for each in unseeded)
+        if question not in found:
+            found[question] = _find_width(trial, reference, architecture.match, worker, show)
+        width = found[question]
+        if isinstance(width, SettingError):
+            faults.append((trial, width))
+        else:
+            scaled = architecture.scaled(width.width)
+            matched.append(trial.model_copy(update={"architecture": scaled}))
     return matched, faults
-
-
-def _with_width(
-    trial: Trial,
-    by_model: Mapping[tuple[str, int], Sequence[Trial]],
-    worker: WorkerProtocol,
-    show: Show,
-    found: dict[str, WidthMatch | SettingError],
-) -> Trial:
-    architecture = trial.architecture
-    if not isinstance(architecture, Scalable) or architecture.match is None:
-        return trial
-    reference = _reference_trial(trial, architecture.match, by_model)
-    question = "".join(
-        each.model_copy(update={"seed": 0}).run_id("").rpartition("-")[2]
-        for each in (trial, reference)
-    )
-    if question not in found:
-        show(Notice(f"{trial.model}: finding the width that matches {architecture.match.model}"))
-        found[question] = _find_width(trial, reference, architecture.match, worker, show)
-    matched = found[question]
-    if isinstance(matched, SettingError):
-        raise matched
-    return trial.model_copy(update={"architecture": architecture.scaled(matched.width)})
 
 
 def _find_width(
     trial: Trial, reference: Trial, match: Match, worker: WorkerProtocol, show: Show
 ) -> WidthMatch | SettingError:
     """The width, or the reason why there is none."""
+    show(Notice(f"{trial.model}: finding the width that matches {match.model}"))
     try:
         matched = worker.call(match_width, show, trial, reference)
     except SettingError as error:
@@ -206,15 +197,8 @@ def plan(
 ) -> list[PlannedTrial]:
     """Match widths, load each dataset, name the trials, and build each model that will be trained.
 
-    Args:
-        spec: The experiment.
-        pool: Its first worker loads and builds; the others get ready to train.
-        store: The folder of the experiment.
-        device: The device that each worker needs.
-        show: Receives progress.
-        shard: The part of the trials to plan; None for all.
-        force: Build the models of finished trials too.
-        dry_run: Nothing will be trained, so only the first worker starts.
+    The first worker loads and builds; the others get ready to train, except in a dry run. With
+    `force`, the models of finished trials are built too. With a shard, only its part is returned.
 
     Raises:
         SpecError: A trial would fail for every seed. The message names all faults.
@@ -239,7 +223,7 @@ def plan(
             faulty = worker.call(check_trials, show, kinds, device)
         else:
             faulty = pool.call(check_trials, show, (kinds, device), ((), device))
-        faults += _faults_of(kinds, faulty)
+        faults += [(kinds[index], error) for index, error in faulty]
     _refuse(spec, every, faults)
     if shard is None:
         return planned
@@ -258,7 +242,8 @@ def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
     every = expand(spec)
     trials, faults = match_widths(every, worker, show)
     kinds = one_seed_each(trials)
-    faults += _faults_of(kinds, worker.call(check_trials, show, kinds, "auto", as_run=False))
+    faulty = worker.call(check_trials, show, kinds, "auto", as_run=False)
+    faults += [(kinds[index], error) for index, error in faulty]
     _refuse(spec, every, faults)
 
 
@@ -273,10 +258,6 @@ def _load(
         except UsageError as error:
             missing[data] = SettingError.of(source_key(data), error)
     return loaded, [(trial, missing[trial.data]) for trial in trials if trial.data in missing]
-
-
-def _faults_of(trials: Sequence[Trial], found: Sequence[Fault]) -> Faults:
-    return [(trials[each.trial], SettingError(each.key, each.reason, each.names)) for each in found]
 
 
 def _refuse(spec: LoadedSpec, trials: Sequence[Trial], faults: Faults) -> None:

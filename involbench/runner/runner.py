@@ -152,8 +152,7 @@ class Runner:
     Other processes may run the same experiment; this one waits for their trials.
 
     Args:
-        pool: The workers.
-        store: The folder of the experiment.
+        pool, store: The workers, and the folder of the experiment.
         argv: The command line, for the records.
         show: Receives all events, in order, in the thread that calls `run`.
         since: When this run began, in seconds since 1970.

@@ -39,24 +39,24 @@ class LoadedSpec:
 
 
 def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
-    """Read and validate a spec.
+    """Read and validate a spec; without a path, the built-in digits experiment.
 
     Args:
-        path: The YAML file; None for the built-in digits experiment.
+        path: The YAML file.
         overrides: `KEY=VALUE` each, with a key path and a value in YAML.
 
     Raises:
         SpecError: The file cannot be read or the spec is not valid. The message has every
             problem, each with its place, the line it is in, and what was expected.
     """
-    shown = BUILT_IN if path is None else str(path)
+    name = BUILT_IN if path is None else str(path)
     content = _read(path)
     try:
         source = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"{shown}:{line}: not UTF-8 text; save the file as UTF-8") from None
-    document, problems = _document(source, shown)
+        raise SpecError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
+    document, problems = _document(source, name)
     problems += apply_overrides(document, overrides)
     spec, invalid = _validated(document.value)
     unread = {problem.path for problem in problems if problem.path and not problem.at_key}
@@ -66,8 +66,8 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     assert spec is not None  # else there was a problem
     trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
     if trials > MAX_TRIALS:
-        raise SpecError(f"{shown}: {trials} trials; an experiment has at most {MAX_TRIALS}")
-    return LoadedSpec(spec, with_assignments(source, document.assigned), shown, document)
+        raise SpecError(f"{name}: {trials} trials; an experiment has at most {MAX_TRIALS}")
+    return LoadedSpec(spec, with_assignments(source, document.assigned), name, document)
 
 
 def _read(path: Path | None) -> bytes:
@@ -92,14 +92,14 @@ def _read(path: Path | None) -> bytes:
     return content
 
 
-def _document(source: str, shown: str) -> tuple[Document, list[Problem]]:
-    document = Document(shown, source)
+def _document(source: str, name: str) -> tuple[Document, list[Problem]]:
+    document = Document(name, source)
     try:
         parsed = parse(source)
     except NotYaml as error:
         raise SpecError(document.located(str(error), error.place)) from None
     if parsed.value is None and not parsed.problems:
-        raise SpecError(f"{shown}: empty; `involbench init` writes a spec to start from")
+        raise SpecError(f"{name}: empty; `involbench init` writes a spec to start from")
     if not isinstance(parsed.value, dict):
         what = "expected a mapping with the keys name, data and models"
         found = f"{what}, got {describe(parsed.value)}"
@@ -134,14 +134,21 @@ def _follows(path: KeyPath, unread: Set[KeyPath], document: Document) -> bool:
 def adhoc_trial(text: str) -> tuple[str, Trial]:
     """A network for 32x32 colour images of ten classes, and what to call it.
 
-    Args:
-        text: An architecture's name, or what a spec has below a model's name:
-            `{architecture: rednet, depth: 26}`.
+    The text is the name of an architecture, or what a spec has below the name of a model, such as
+    `{architecture: rednet, depth: 26}`.
 
     Raises:
         UsageError: It is neither.
     """
-    given = _mapping(text) if text.lstrip().startswith("{") else {"architecture": text}
+    given: Any = {"architecture": text}
+    if text.lstrip().startswith("{"):
+        try:
+            given = parse(text).value
+        except NotYaml as error:
+            raise UsageError(f"{text}: no YAML: {error}") from None
+        if not isinstance(given, dict) or "architecture" not in given:
+            example = "{architecture: rednet, depth: 26}"
+            raise UsageError(f"{text}: expected a mapping such as {example}")
     values = {"name": "bench", "data": {"dataset": "digits"}, "models": {"model": given}}
     try:
         spec = ExperimentSpec.model_validate(values)
@@ -164,16 +171,6 @@ def is_architecture(text: str) -> bool:
 def near_architecture(text: str) -> str | None:
     """The architecture whose name is nearest to a text, if one is near."""
     return nearest(text, architectures())
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    try:
-        value = parse(text).value
-    except NotYaml as error:
-        raise UsageError(f"{text}: no YAML: {error}") from None
-    if not isinstance(value, dict) or "architecture" not in value:
-        raise UsageError(f"{text}: expected a mapping such as {{architecture: rednet, depth: 26}}")
-    return value
 
 
 def expand(loaded: LoadedSpec) -> list[Trial]:

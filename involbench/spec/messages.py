@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from involbench.spec.architectures import architecture_specs, wrong_name
-from involbench.spec.schema import ExperimentSpec, keys_of, only_for_datasets
+from involbench.spec.data import only_for_datasets
+from involbench.spec.schema import ExperimentSpec, keys_of
 from involbench.spec.yaml import Problem
 from involbench.text import KeyPath, describe, dotted, nearest, shared, suggest
 

@@ -22,26 +22,13 @@ from involbench.spec.yaml import Document, NotYaml, Problem, SpecLoader, parse, 
 from involbench.text import KeyPath, describe, dotted
 
 EVERY = "*"
-"""Stands for every model's name in a key path."""
+"""Stands for the name of every model in a key path."""
 
 _NAME_ALONE: tuple[KeyPath, ...] = (
     ("training", "optimizer"),
     ("training", "learning_rate_schedule"),
 )
-"""May be given as a name alone, as a model's operator may."""
-
-
-def key_path(text: str) -> tuple[str, ...]:
-    """`training.epochs` as a key path. What follows `sweep.` is one key, though it has dots.
-
-    Raises:
-        ValueError: A part is empty.
-    """
-    head, dot, rest = text.strip().partition(".")
-    path = (head, rest) if head == "sweep" and dot else tuple(text.strip().split("."))
-    if not all(path):
-        raise ValueError(f"{text!r} is not a key path such as training.epochs")
-    return path
+"""May be given as a name alone, as the operator of a model may."""
 
 
 def every_path(values: dict[str, Any], path: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -80,11 +67,9 @@ def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Problem]:
-    """Set each override in turn on the document's value, so that the last one wins.
+    """Set each override in turn on the value of the document, so that the last one wins.
 
-    Returns:
-        The overrides that are not of the form KEY=VALUE, have a value that is not YAML, or set
-        something below a value that has no keys.
+    Returns what is wrong: no KEY=VALUE, a value that is not YAML, a key below a plain value.
     """
     return [problem for override in overrides for problem in _apply(document, override)]
 
@@ -94,9 +79,13 @@ def _apply(document: Document, override: str) -> list[Problem]:
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
         return [Problem((), "expected KEY=VALUE, such as training.epochs=2", place=label)]
+    # What follows `sweep.` is one key, though it has dots.
+    head, dot, rest = name.strip().partition(".")
+    path = (head, rest) if head == "sweep" and dot else tuple(name.strip().split("."))
     try:
         parsed = parse_value(text)
-        path = key_path(name)
+        if not all(path):
+            raise ValueError(f"{name!r} is not a key path such as training.epochs")
         for each in every_path(document.value, path):
             document.value = assigned(document.value, each, parsed.value)
             document.assigned.append((each, parsed.value))
@@ -110,7 +99,7 @@ def _apply(document: Document, override: str) -> list[Problem]:
 
 
 def _relabel(document: Document, path: tuple[str, ...], label: str) -> None:
-    """From now on a problem at `path` or below is the override's, not the file's."""
+    """From now on, a problem at `path` or below is one of the override, not of the file."""
     for places in (document.keys, document.values):
         for below in [known for known in places if known[: len(path)] == path]:
             del places[below]
@@ -136,7 +125,7 @@ _CONTENT = (
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes each value so that the spec's own loader reads it as the same."""
+    """Writes each value so that `SpecLoader` reads it as the same."""
 
     yaml_implicit_resolvers = SpecLoader.yaml_implicit_resolvers
 

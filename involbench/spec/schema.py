@@ -5,7 +5,7 @@ Schema and the trials are all derived from them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -16,148 +16,26 @@ from pydantic import (
     SerializeAsAny,
     ValidationInfo,
     WithJsonSchema,
-    create_model,
     field_validator,
-    model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.registry import DatasetLoader, architectures, datasets, operators
+from involbench.registry import architectures, datasets, operators
 from involbench.schema_types import (
-    Fraction,
-    ImageSize,
     Name,
     PositiveFloat,
     PositiveInt,
-    Resize,
     Seed,
     StrictModel,
-    expected,
     normalize_name,
     problem,
     problems_below,
 )
 from involbench.spec.architectures import Match, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.data import DataSpec
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec
 from involbench.text import KeyPath, describe, suggest
-
-_TAKEN_BY_SOME = ("path", "image_size", "resize", "test_fraction")
-"""Keys for the datasets that have an argument of that name."""
-
-
-def _with_datasets(schema: dict[str, Any]) -> None:
-    """Add what the registered datasets have, those registered later too."""
-    known, shared = datasets(), DataSpec.model_fields
-    schema["properties"]["dataset"]["enum"] = list(known)
-    for loader in known.values():
-        own = create_model(loader.name, __base__=StrictModel, **loader.fields)
-        properties = own.model_json_schema().get("properties", {})
-        for key, rules in properties.items():
-            if key not in shared:
-                schema["properties"].setdefault(key, rules)
-
-
-class DataSpec(StrictModel, json_schema_extra=_with_datasets):
-    """Which images, how many of them, and what is done to them on the way to the model."""
-
-    dataset: str = Field(description="The source of the images.")
-    path: str | None = Field(
-        None,
-        min_length=1,
-        validate_default=True,
-        description="Where the images are; for folder, npz, table. From the current folder.",
-    )
-    image_size: ImageSize = Field(
-        None, description="Resize to this many pixels, a side or [height, width]; folder, digits."
-    )
-    resize: Resize = Field(
-        "stretch",
-        description="How, where the aspect ratio differs: change the shape, cut off, or add black.",
-    )
-    test_fraction: Fraction = Field(
-        0.2, description="Share of the images held out for testing where a folder has no test/."
-    )
-    train_size: PositiveInt | None = Field(
-        None, description="Train on a class-balanced subset of this many images; default all."
-    )
-    validation: Annotated[
-        Literal["test"] | Fraction, expected("'test' or a fraction between 0 and 1, such as 0.1")
-    ] = Field("test", description="'test', as the keras.io example does, or a fraction of train.")
-    normalization: Literal["unit", "standardize"] = Field(
-        "unit", description="unit: x/255; standardize: zero mean and unit variance a channel."
-    )
-    augmentation: tuple[Literal["flip", "crop"], ...] = Field(
-        (), strict=False, description="Random changes to the training images."
-    )
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _of_its_dataset(cls, given: Any, handler: Callable[[Any], Any]) -> Any:
-        """Datasets with keys of their own have a subclass."""
-        name = given.get("dataset") if isinstance(given, dict) else None
-        loader = datasets().get(name) if isinstance(name, str) else None
-        kind = cls if loader is None or cls is not DataSpec else _data_spec_of(loader)
-        return handler(given) if kind is cls else kind.model_validate(given)
-
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def _registered(cls, value: Any) -> Any:
-        known = list(datasets())
-        if not isinstance(value, str):
-            raise problem(f"expected one of {', '.join(known)}, got {describe(value)}")
-        if value not in known:
-            raise problem(f"unknown dataset {value!r}; {suggest(value, known)}")
-        return value
-
-    @field_validator(*_TAKEN_BY_SOME)
-    @classmethod
-    def _taken_by_the_dataset(cls, value: Any, info: ValidationInfo) -> Any:
-        name, key = info.data.get("dataset"), info.field_name or ""
-        if name is None:  # It is wrong, and was reported.
-            return value
-        given = value != cls.model_fields[key].default
-        _, field = datasets()[name].fields.get(key, (None, None))
-        if given and field is None:
-            raise problem(f"{only_for_datasets(key)}, and the dataset is '{name}'")
-        if field and field.is_required() and not given:
-            needed = (field.description or "this key").rstrip(".")
-            raise problem(f"missing; the dataset '{name}' needs {needed[0].lower()}{needed[1:]}")
-        return value
-
-    @field_validator("resize")
-    @classmethod
-    def _resize_to_a_size(cls, value: str, info: ValidationInfo) -> str:
-        if value != "stretch" and info.data.get("image_size", "wrong") is None:
-            raise problem("needs data.image_size, the size to resize to")
-        return value
-
-    @property
-    def source(self) -> dict[str, Any]:
-        """The keys that decide which images are loaded."""
-        return self.model_dump(exclude=set(_PREPARATION))
-
-    def __reduce__(self) -> Any:
-        """Pickled by its values: the class of a dataset with own keys is made at run time."""
-        return DataSpec.model_validate, (self.model_dump(exclude_unset=True),)
-
-
-_PREPARATION = ("train_size", "validation", "normalization", "augmentation")
-
-
-def only_for_datasets(key: str) -> str | None:
-    """Which datasets have a key, if any has."""
-    takers = [name for name, loader in datasets().items() if key in loader.fields]
-    many = "s" if len(takers) > 1 else ""
-    return f"only for the dataset{many} {' and '.join(takers)}" if takers else None
-
-
-@cache
-def _data_spec_of(loader: DatasetLoader) -> type[DataSpec]:
-    """The data section of a dataset: with its own keys, if it has any."""
-    own = {key: field for key, field in loader.fields.items() if key not in DataSpec.model_fields}
-    return create_model("DataSpec", __base__=DataSpec, **own) if own else DataSpec
-
 
 _LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
 

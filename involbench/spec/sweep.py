@@ -22,12 +22,12 @@ Sweep = Mapping[str, Sequence[Any]]
 
 
 def points(sweep: Sweep) -> list[Point]:
-    """Every combination of the sweep's values; the last key changes fastest."""
+    """Every combination of the swept values; the last key changes fastest."""
     return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
 
 
 def at_point(values: dict[str, Any], point: Point) -> dict[str, Any]:
-    """A raw spec with the point's values set in it."""
+    """A raw spec with the values of a point set in it."""
     for key, value in point.items():
         for path in every_path(values, tuple(key.split("."))):
             values = assigned(values, path, value)
@@ -96,7 +96,7 @@ def _inside(long: tuple[str, ...], short: tuple[str, ...]) -> bool:
 def _point_problems(
     values: dict[str, Any], sweep: dict[str, list[Any]], known: Sequence[Problem]
 ) -> list[Problem]:
-    """The problems that come with the sweep's values, each at the value that brings it."""
+    """The problems that come with swept values, each at the value that brings it."""
     found: dict[Problem, None] = {}
     for point in points(sweep):
         try:

@@ -9,8 +9,9 @@ from pydantic import Field, SerializeAsAny
 
 from involbench.schema_types import JsonObject, Name, Seed, StrictModel
 from involbench.spec.architectures import ModelSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.overrides import EVERY
-from involbench.spec.schema import DataSpec, EvaluateSpec, TrainingSpec
+from involbench.spec.schema import EvaluateSpec, TrainingSpec
 
 RESULT_VERSION = 7
 """Raised whenever the same trial would give another result than the version before."""
@@ -32,7 +33,7 @@ class Trial(StrictModel):
     evaluate: EvaluateSpec = EvaluateSpec()
     seed: Seed
     point: JsonObject = Field({})
-    """The sweep's key paths that concern this model, with this trial's values."""
+    """The key paths of the sweep that concern this model, with the values of this trial."""
 
     @property
     def kind(self) -> str:
@@ -40,13 +41,10 @@ class Trial(StrictModel):
         return f"{self.model} {self.point}"
 
     def settings(self, fingerprint: str) -> dict[str, Any]:
-        """Everything but the seed that decides the result.
+        """Everything but the seed that decides the result; the fingerprint stands for `data.path`.
 
         What has its default value is left out, so that a key added to the spec later gives the
         same id to the same trial. A default may therefore change only with `RESULT_VERSION`.
-
-        Args:
-            fingerprint: SHA-256 of the dataset, which stands for `data.path`.
         """
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
         conditions = self.evaluate.model_dump(**given)
@@ -89,7 +87,7 @@ def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def relevant_coordinates(point: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """The coordinates of a point that are no other model's own than this one's."""
+    """The coordinates of a point that concern this model: all but those of other models."""
     return {
         key: value
         for key, value in point.items()

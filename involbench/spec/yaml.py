@@ -47,7 +47,7 @@ class Problem:
 class Document:
     """The values of one file and of what was set on the command line."""
 
-    shown: str
+    name: str
     """The file as messages name it."""
     text: str
     value: dict[str, Any] = field(default_factory=dict)
@@ -60,8 +60,8 @@ class Document:
     def located(self, message: str, place: Place | None) -> str:
         """`message` behind the file and the place, with the quoted line below it."""
         if place is None:
-            return f"{self.shown}: {message}"
-        return f"{self.shown}:{place.line}:{place.column}: {message}{_quoted(self.text, place)}"
+            return f"{self.name}: {message}"
+        return f"{self.name}:{place.line}:{place.column}: {message}{_quoted(self.text, place)}"
 
     def refuse(self, problems: Sequence[Problem]) -> None:
         """Raise one `SpecError` with all problems, in the order of the file, if there are any."""
@@ -72,11 +72,11 @@ class Document:
             messages.setdefault(self._message(place, problem), problem.names)
         if not messages:
             return
-        shown = list(messages)[:_MOST_SHOWN]
-        more = len(messages) - len(shown)
-        last = [f"{self.shown}: {more} more problems"] if more else []
+        first = list(messages)[:_MOST_SHOWN]
+        more = len(messages) - len(first)
+        last = [f"{self.name}: {more} more problems"] if more else []
         in_full = ["\n  ".join((message, *names)) for message, names in messages.items()]
-        raise SpecError("\n".join(shown + last), "\n".join(in_full))
+        raise SpecError("\n".join(first + last), "\n".join(in_full))
 
     def _place(self, problem: Problem) -> Place | str:
         """Where the problem is: its own place, else that of what is around it."""
@@ -112,8 +112,8 @@ def _quoted(text: str, place: Place) -> str:
     before = line[start : place.column - 1]
     pad = "".join("\t" if character == "\t" else " " for character in before)
     gutter = " " * len(str(place.line))
-    shown = line[start : start + _QUOTE_WIDTH].rstrip()
-    return f"\n  {place.line} | {shown}\n  {gutter} | {pad}^"
+    cut = line[start : start + _QUOTE_WIDTH].rstrip()
+    return f"\n  {place.line} | {cut}\n  {gutter} | {pad}^"
 
 
 MAX_VALUES = 20_000

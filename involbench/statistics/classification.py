@@ -17,7 +17,7 @@ def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
 
     Args:
         labels: True classes, (N,), N at least 1.
-        predicted: StoredPredictions classes, (N,).
+        predicted: Predicted classes, (N,).
     """
     size = int(max(labels.max(), predicted.max())) + 1
     hits = np.bincount(labels[labels == predicted], minlength=size)
@@ -86,12 +86,9 @@ def never_left_chance(accuracies: Sequence[float | None], chance: float, size: i
 
     Args:
         accuracies: Validation accuracy after each epoch, a fraction; None where it was not
-            measured or not finite.
+            measured or not finite. Where nothing was measured, the run did not collapse.
         chance: Share of the most frequent class, a fraction.
         size: Number of images behind each accuracy; positive.
-
-    Returns:
-        False where nothing was measured.
     """
     measured = [accuracy for accuracy in accuracies if accuracy is not None]
     threshold = chance + 3 * sqrt(chance * (1 - chance) / size)

@@ -28,11 +28,8 @@ class EpochHistory(keras.callbacks.Callback):
     `seconds` is the wall-clock time of the training steps of an epoch, without the validation.
 
     Args:
-        epochs: Number of epochs of the whole training.
-        images: Number of training images.
-        on_epoch: Gets a report of each epoch.
-        values: Values of the epochs before, where a training is resumed.
-        seconds: Time spent on the first epoch before, where it is resumed in its middle.
+        values, seconds: Where a training is resumed: the values of the epochs before, and the time
+            spent on the unfinished epoch.
     """
 
     def __init__(
@@ -90,13 +87,8 @@ class Diverged(Exception):
 class Checkpointer(keras.callbacks.Callback):
     """Saves checkpoints after epochs and steps, and ends a training that must not go on.
 
-    Args:
-        checkpoints: Where to save.
-        history: The callback that collects the history; it must come before this one.
-        training: Number of epochs, time limit, and steps between checkpoints.
-        stop: Whether to stop; called after each step.
-        resumed: The checkpoint that the training resumes from.
-        metric_variables: Gives the variables of loss and metrics, device by device.
+    It must come after `history` in the list of callbacks. `stop` is called after each step;
+    `metric_variables` gives the variables of loss and metrics, device by device.
 
     Raises:
         Stopped, TimeLimitReached, Diverged: From `fit`, between two steps.

@@ -89,12 +89,9 @@ def assign(variables: list[Any], values: tuple[NDArray[Any], ...]) -> bool:
 
 
 def assign_metrics(variables: list[Any], count: int, values: tuple[NDArray[Any], ...]) -> bool:
-    """Set the running sums of metrics, of which each device may have its own.
+    """Set the running sums of metrics; each device may have `count` variables of its own.
 
-    Args:
-        variables: `count` of the first device, as many of the second, and so on; all zero.
-        count: Number of variables for each device.
-        values: Values saved before, possibly with another number of devices.
+    The values may have been saved with another number of devices.
 
     Returns:
         False, with no variable set, where shapes or types differ.
@@ -143,12 +140,7 @@ class _State(BaseModel):
 
 
 class Checkpoints:
-    """The checkpoints of one run.
-
-    Args:
-        folder: The folder; created when the first is written.
-        warn: Gets a line about each file that cannot be used.
-    """
+    """The checkpoints of one run; `warn` gets a line about each file that cannot be used."""
 
     def __init__(self, folder: ResultsPath, warn: Callable[[str], None]) -> None:
         self.folder = folder
@@ -176,9 +168,7 @@ class Checkpoints:
             remove(old)
 
     def latest(self, training: Training) -> Checkpoint | None:
-        """The newest checkpoint that can be read and that fits, or None.
-
-        A file that cannot be used is renamed, and a warning is given.
+        """The newest checkpoint that can be read and fits; a file that cannot be used is renamed.
 
         Raises:
             ResultsError: The folder cannot be listed or written.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.data.corruptions import changed
+from involbench.data.transforms import changed
 from involbench.errors import SpecError
 from involbench.spec.schema import Condition
 from involbench.spec.trial import Trial
@@ -14,7 +14,7 @@ from involbench.statistics.classification import expected_calibration_error, mac
 from involbench.training.fit import build, with_scaling
 from involbench.training.prefetch import EvaluationBatches
 from involbench.training.split import Split, TrialData
-from involbench.training.strategy.single import SingleDevice
+from involbench.training.strategy import SingleDevice
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,9 @@ def evaluate_conditions(
 ) -> ConditionMetrics:
     """Test a trained model under each condition of `evaluate` in the spec.
 
-    Args:
-        trial: The trial that trained the model.
-        model: The model of scaled images.
-        scaling: The same model of uint8 images.
-        data: The images of the trial.
-        plain: Its predictions for the unchanged test images.
-
-    Returns:
-        The metrics of each condition, and `agreement`: the share of images that get the same class
-        as the unchanged image.
+    `model` takes scaled images, `scaling` is the same model for uint8 images, and `plain` has its
+    predictions for the unchanged test images. The metric `agreement` is the share of images that
+    get the same class as the unchanged image.
     """
     metrics, notes = dict[str, float](), list[str]()
     for condition in trial.evaluate.conditions:

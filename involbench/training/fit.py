@@ -33,8 +33,7 @@ from involbench.training.prefetch import (
 )
 from involbench.training.provenance import make_reproducible
 from involbench.training.split import TrialData, split_dataset
-from involbench.training.strategy import make_strategy, parallel_devices
-from involbench.training.strategy.single import SingleDevice
+from involbench.training.strategy import SingleDevice, make_strategy, parallel_devices
 
 Factors = NDArray[np.float32]
 
@@ -78,20 +77,14 @@ def with_scaling(
 ) -> keras.Model:
     """The model for uint8 images: it scales them, and shares the weights of `model`.
 
-    A batch goes to the device as uint8, a quarter of its size as float32.
-
-    Args:
-        model: A model of scaled images.
-        mean: Mean of x / 255 for each channel.
-        std: Standard deviation of x / 255 for each channel.
-        kind: The class of the result.
+    A batch goes to the device as uint8, a quarter of its size as float32. See `scaled`.
     """
     images = keras.Input(model.input_shape[1:], dtype="uint8")
     return kind(images, model(scaled(images, mean, std)))
 
 
 def scaled(images: Any, mean: Factors, std: Factors) -> Any:
-    """(x / 255 - mean) / std, in float32, of images (B, H, W, C)."""
+    """(x / 255 - mean) / std, in float32, of images (B, H, W, C), channel by channel."""
     # Backends multiply by whole rows of factors faster than by one factor for each channel.
     width = images.shape[2]
     unit = keras.ops.cast(images, "float32") * np.tile(1 / (255 * std), (width, 1))
@@ -107,16 +100,9 @@ def fit(
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> FitResult:
-    """Train a model of uint8 images for the epochs of the trial, from its last checkpoint on.
+    """Train a model of uint8 images, not compiled, from the last checkpoint of the run on.
 
-    Args:
-        model: The model, not compiled.
-        data: The images of the trial.
-        trial: The trial.
-        checkpoints: The checkpoints of the run; one is added after each epoch.
-        strategy: Trains on its devices; call this function in its scope.
-        on_epoch: Called after each epoch.
-        stop: Whether to stop; called after each step.
+    Call it in the scope of the strategy. `stop` is called after each step.
 
     Raises:
         Stopped: `stop` returned True; the last checkpoint has the state.
@@ -145,11 +131,21 @@ def fit(
         checkpoints, history, training, stop, resumed, strategy.metric_variables
     )
     monitor = DataStallMonitor()
-    epochs = _Epochs(model, data, trial, strategy, monitor, (history, checkpointer))
+    fit_epochs = partial(
+        _fit_epochs, model, data, trial, strategy, monitor, (history, checkpointer)
+    )
     status: Literal["finished", "diverged", "timeout"] = "finished"
     reason = None
+    epoch = resumed.epoch if resumed else 0
     try:
-        epochs.fit_from(resumed, checkpoints, expected)
+        if resumed and resumed.step:
+            fit_epochs(range(epoch, epoch + 1), resumed.step)
+            # Keras may change weights at the end of `fit`, which is only meant for the last one.
+            newest = checkpoints.latest(expected)
+            if newest:
+                restore(model, newest)
+            epoch += 1
+        fit_epochs(range(epoch, training.epochs))
     except Diverged as error:
         status, reason = "diverged", str(error)
     except TimeLimitReached:
@@ -157,50 +153,32 @@ def fit(
     return FitResult(status, reason, history.values, monitor.share, resumed)
 
 
-@dataclass(frozen=True)
-class _Epochs:
-    """What `model.fit` needs for some epochs."""
-
-    model: keras.Model
-    data: TrialData
-    trial: Trial
-    strategy: SingleDevice
-    monitor: DataStallMonitor
-    callbacks: tuple[keras.callbacks.Callback, ...]
-
-    def fit_from(
-        self, resumed: Checkpoint | None, checkpoints: Checkpoints, expected: Training
-    ) -> None:
-        """Fit all epochs after a checkpoint."""
-        epoch, step = (resumed.epoch, resumed.step) if resumed else (0, 0)
-        if step:
-            self._fit(range(epoch, epoch + 1), step)
-            # Keras may change weights at the end of `fit`, which is only meant for the last one.
-            newest = checkpoints.latest(expected)
-            if newest:
-                restore(self.model, newest)
-            epoch += 1
-        self._fit(range(epoch, self.trial.training.epochs), 0)
-
-    def _fit(self, epochs: range, first_step: int) -> None:
-        size, trial = self.trial.training.batch_size, self.trial
-        batches = TrainingBatches(
-            self.data.train, size, trial.seed, trial.data.augmentation, first_step
+def _fit_epochs(
+    model: keras.Model,
+    data: TrialData,
+    trial: Trial,
+    strategy: SingleDevice,
+    monitor: DataStallMonitor,
+    callbacks: tuple[keras.callbacks.Callback, ...],
+    epochs: range,
+    first_step: int = 0,
+) -> None:
+    """Fit some epochs, the first of them from a step on."""
+    size, augmentation = trial.training.batch_size, trial.data.augmentation
+    batches = TrainingBatches(data.train, size, trial.seed, augmentation, first_step)
+    with PreparedBatches(batches, epochs, monitor) as prepared:
+        starter = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: prepared.start_epoch(epoch)
         )
-        validation = EvaluationBatches(self.data.validation, size)
-        with PreparedBatches(batches, epochs, self.monitor) as prepared:
-            starter = keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: prepared.start_epoch(epoch)
-            )
-            self.model.fit(
-                self.strategy.inputs(prepared),
-                validation_data=self.strategy.inputs(validation),
-                initial_epoch=epochs.start,
-                epochs=epochs.stop,
-                callbacks=[starter, self.monitor, *self.callbacks],
-                shuffle=False,  # TrainingBatches shuffles, by the seed.
-                verbose=0,
-            )
+        model.fit(
+            strategy.inputs(prepared),
+            validation_data=strategy.inputs(EvaluationBatches(data.validation, size)),
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
+            callbacks=[starter, monitor, *callbacks],
+            shuffle=False,  # TrainingBatches shuffles, by the seed.
+            verbose=0,
+        )
 
 
 _WEIGHT_BYTES = 4

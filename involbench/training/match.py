@@ -23,8 +23,6 @@ def match_width(
     Args:
         trial: A trial of a model with `match`.
         reference: A trial of the model that `match` names.
-        input_shape: (height, width, channels) of the images.
-        num_classes: Number of classes.
 
     Raises:
         SettingError: The model cannot be built at any small width, or the reference cannot be
@@ -50,10 +48,8 @@ def match_width(
 def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
     """The width whose size is nearest to a budget, and that size.
 
-    Args:
-        size: The size at a width, which grows with it. Raises SettingError at widths that cannot
-            be built.
-        budget: The size to match.
+    `size` gives the size at a width, which grows with it, and raises SettingError at widths that
+    cannot be built.
 
     Raises:
         SettingError: No width up to 256 can be built.

@@ -16,10 +16,6 @@ def make_optimizer(trial: Trial, steps_per_epoch: int = 1) -> keras.optimizers.O
     The schedule is the cosine of Keras (Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5)
     without restarts, after a linear warmup (Goyal et al., "Accurate, Large Minibatch SGD", 2017).
 
-    Args:
-        trial: The trial.
-        steps_per_epoch: Number of batches in an epoch.
-
     Raises:
         SettingError: Keras does not have the optimizer, or rejects its arguments.
     """

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.data.augmentation import augment
 from involbench.data.decoding import THREADS, OrderedPrefetcher
+from involbench.data.transforms import augment
 from involbench.training.split import Split
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -102,11 +102,9 @@ class DataStallMonitor(keras.callbacks.Callback):
         return statistics.median(self._shares) if self._shares else None
 
     def record_batch(self, requested: float | None, made: float) -> None:
-        """Record the times of the next batch, by `time.perf_counter`.
+        """Record when the next batch was requested, and made, by `time.perf_counter`.
 
-        Args:
-            requested: When it was requested; None where that is when its step begins.
-            made: When it was made.
+        `requested` is None where that is when its step begins.
         """
         self._batches.append((requested, made))
 
@@ -140,15 +138,10 @@ _Place = tuple[int, int]
 
 
 class PreparedBatches(keras.utils.PyDataset):
-    """The batches of several epochs, made ahead in background threads.
+    """The batches of several epochs, counted from 0, made ahead in background threads.
 
     Those of the next epoch are started while this one is validated. Use it in a `with`: its
     threads end there.
-
-    Args:
-        batches: Makes the batches.
-        epochs: The epochs, counted from 0.
-        monitor: Records each batch.
     """
 
     def __init__(self, batches: TrainingBatches, epochs: range, monitor: DataStallMonitor) -> None:
@@ -212,13 +205,8 @@ def as_tensorflow_dataset(batches: Batches, replicas: int = 1) -> Any:
     """A `tf.data.Dataset` of the batches; of `PreparedBatches`, those of the current epoch.
 
     For each batch it takes a part of the time of a Python generator. That matters where a training
-    step takes a few milliseconds.
-
-    Args:
-        batches: The batches.
-        replicas: Number of replicas among which a `tf.distribute` strategy divides each batch.
-            With several, each element is images, labels and shares, for
-            `involbench.training.strategy.mirrored`.
+    step takes a few milliseconds. Where a `tf.distribute` strategy divides each batch among several
+    replicas, each element is images, labels and shares: see `strategy.mirrored`.
     """
     import tensorflow as tf
 

@@ -46,11 +46,9 @@ def gpu_names() -> tuple[str, ...]:
 
 
 def require_device(device: str) -> None:
-    """Check that the backend sees the device.
+    """Check that the backend sees the device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`.
 
-    Args:
-        device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`. The environment of the process must
-            hide the other devices.
+    The environment of the process must hide the other devices.
 
     Raises:
         UsageError: A GPU is required, but the backend sees none.
@@ -104,11 +102,7 @@ def _version_of_numba() -> dict[str, str]:
 
 
 def hardware(devices: int = 1) -> Hardware:
-    """The hardware of this machine.
-
-    Args:
-        devices: Number of devices that trained together.
-    """
+    """The hardware of this machine; `devices` is how many trained together."""
     gpus = gpu_names()
     return Hardware(
         cpu=cpu_name(),
@@ -142,8 +136,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
     """The name of the CPU and its widest vectors, which can differ, and so results, under one name.
 
-    Args:
-        info: The file in which Linux describes the CPU.
+    By default from the file in which Linux describes it.
     """
     text = info.read_text() if info.exists() else ""
     lines = (line.partition(":") for line in text.splitlines())

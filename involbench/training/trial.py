@@ -55,13 +55,10 @@ def run_trial(
     """Train and test one model, from its last checkpoint on, and write its run folder.
 
     Args:
-        trial: The trial.
-        dataset: The images that `trial.data` names.
         run_dir: An existing folder. Its files are replaced, run.json last.
-        argv: The command line, for the record.
-        on_epoch: Called after each epoch.
         stop: Whether to stop; called after each training step.
-        environment: Variables that can change the last digits of results, for the record.
+        argv, environment: For the record: the command line, and the variables that can change the
+            last digits of results.
 
     Returns:
         The record, with status `finished`, `diverged` or `timeout`.
@@ -86,6 +83,7 @@ def run_trial(
         metrics, more_notes = _test_model(trained, trial, history, run_dir)
         notes += more_notes
         _save_kernel_maps(run_dir, trained.model, facts, dataset)
+    slow = too_much(metrics, trial.training.epochs)  # The training waited for images.
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
         status=fitted.status,
@@ -107,8 +105,8 @@ def run_trial(
             *notes,
             *warnings,
             *_resume_note(fitted),
-            *_input_wait_note(trial, metrics),
-            *_shared_images_note(dataset),
+            *([f"{slow}; {HELPS}"] if slow else []),
+            *(str(each.message) for each in dataset.remarks if each.about == SHARED),
         ),
     )
     write_json(run_dir / "run.json", record.model_dump(mode="json"))
@@ -151,17 +149,6 @@ def _resume_note(fitted: FitResult) -> list[str]:
     changed = [f"{name} {before.get(name)}" for name in now if before.get(name) != now[name]]
     began = f"; it began under {', '.join(changed)}" if changed else ""
     return [f"resumed after epoch {fitted.resumed.epoch}, step {fitted.resumed.step}{began}"]
-
-
-def _input_wait_note(trial: Trial, metrics: dict[str, float | None]) -> list[str]:
-    """A note where the training waited for images."""
-    note = too_much(metrics, trial.training.epochs)
-    return [f"{note}; {HELPS}"] if note else []
-
-
-def _shared_images_note(dataset: Dataset) -> list[str]:
-    """A note where test images are also training images."""
-    return [str(each.message) for each in dataset.remarks if each.about == SHARED]
 
 
 def _now() -> str:

@@ -33,7 +33,7 @@ def time_operator(
 
 def measure_operator(session: Session, shape: OperatorShape, device: str) -> OperatorMemory:
     """Measure the memory of the operator and its alternatives at one shape."""
-    from involbench.benchmark.memory import measure_memory
+    from involbench.benchmark.operator import measure_memory
 
     _require_device(device)
     return measure_memory(shape)

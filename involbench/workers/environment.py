@@ -26,14 +26,8 @@ from involbench.errors import Message, UsageError
 from involbench.results.checks import Check, finding_of
 from involbench.results.record import BACKENDS
 
-
-def _cores() -> tuple[int, ...]:
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
-
-
-CORES = _cores()
+_ALLOWED = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+CORES = tuple(sorted(_ALLOWED or range(os.cpu_count() or 1)))
 """The cores that this process may use."""
 
 
@@ -54,7 +48,13 @@ class WorkerResources:
         if self.device == "cpu":
             return {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
         if self.device.startswith("gpu:"):
-            return {"CUDA_VISIBLE_DEVICES": _visible(int(self.device.removeprefix("gpu:")))}
+            # Where only some are visible already, indices count among those.
+            index = int(self.device.removeprefix("gpu:"))
+            visible = [
+                name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name
+            ]
+            known = visible[index] if index < len(visible) else "-1"
+            return {"CUDA_VISIBLE_DEVICES": known if visible else str(index)}
         return {}
 
 
@@ -81,14 +81,6 @@ def _share_of_cores(worker: int, jobs: int) -> tuple[int, ...] | None:
     if jobs > len(CORES):
         return (CORES[worker % len(CORES)],)
     return CORES[worker * len(CORES) // jobs : (worker + 1) * len(CORES) // jobs]
-
-
-def _visible(index: int) -> str:
-    """The GPU's name for CUDA: where only some are visible already, indices count among those."""
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    if not visible:
-        return str(index)
-    return visible[index] if index < len(visible) else "-1"
 
 
 Fate = Literal["ignored", "recorded", "used"]

@@ -5,18 +5,20 @@ Frameworks are imported inside the functions, when a request first needs them.
 """
 
 import gc
+import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from involbench import __version__
-from involbench.errors import DataError, SettingError
+from involbench.errors import DataError, SettingError, UsageError
 from involbench.results.arrays import KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
@@ -25,13 +27,12 @@ from involbench.results.gc_paused import gc_paused
 from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord, WidthMatch
 from involbench.results.store import last_lines, lock_run, reusable_record
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 from involbench.workers.environment import recorded
 from involbench.workers.protocol import (
     Done,
     Failure,
-    Fault,
     Loaded,
     Notice,
     Progress,
@@ -41,7 +42,7 @@ from involbench.workers.protocol import (
     TrialClaimed,
     TrialRequest,
     dataset_key,
-    message_of,
+    known_error,
     source_key,
 )
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from involbench.data import Dataset
     from involbench.export.verification import Deployable
     from involbench.results.arrays import ImageBatch
+    from involbench.results.checks import OperatorCheck
 
 
 @contextmanager
@@ -178,8 +180,8 @@ def load_data(session: Session, data: DataSpec) -> Loaded:
 
 def check_trials(
     session: Session, trials: Sequence[Trial], device: str, as_run: bool = True
-) -> tuple[Fault, ...]:
-    """Build the models and optimizers of the trials for a device; returns all that is wrong.
+) -> tuple[tuple[int, SettingError], ...]:
+    """Build the models and optimizers of the trials; returns all errors, by index of the trial.
 
     With `as_run`, also load the images and look for the devices, as a run does.
     """
@@ -187,7 +189,7 @@ def check_trials(
 
     require_device(device)
     return tuple(
-        Fault(index, error.key, error.reason, error.names)
+        (index, error)
         for index, trial in enumerate(trials)
         for error in _faults(session, trial, as_run)
     )
@@ -211,6 +213,24 @@ def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
     return describe_dataset(**data.source)
 
 
+def check_operator(
+    session: Session, plugin: Path | None, name: str, arguments: Mapping[str, Any]
+) -> "tuple[OperatorCheck, ...]":
+    """Try what a run needs of an operator, which a file of the user's may register."""
+    from involbench.operators import checks
+    from involbench.plugins import load_plugin
+    from involbench.registry import operators
+    from involbench.spec.load import adhoc_trial
+
+    if plugin is not None:
+        load_plugin(plugin)
+    # What a spec would say to the name and the arguments.
+    adhoc_trial(json.dumps({"architecture": "plain", "operator": {"name": name, **arguments}}))
+    for key, fault in operators()[name].check(arguments, [checks.CHANNELS]).items():
+        raise UsageError(f"{key}: {fault}")
+    return checks.check_operator(name, arguments, lambda *at: session.report(Progress(*at)))
+
+
 def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:
     """Train and test; None while another process owns the run."""
     run_dir, started = request.run_dir, datetime.now(UTC)
@@ -227,7 +247,7 @@ def run_trial(session: Session, request: TrialRequest) -> RunRecord | None:
         except Exception as error:  # A trial that fails must not take the worker with it.
             if session.stopping:
                 raise
-            record = failure_record(request, str(message_of(error)), started)
+            record = failure_record(request, str(known_error(error)), started)
             write_json(run_dir / "run.json", record.model_dump(mode="json"))
             return record
 
@@ -355,7 +375,7 @@ def respond(session: Session, request: Request) -> Done | Failure:
             _import_heavy_half()
         return Done(request.handler(session, *request.arguments, **request.options))
     except Exception as error:
-        return Failure.of(error, traceback.format_exc())
+        return Failure(known_error(error), traceback.format_exc())
 
 
 @cache

@@ -39,6 +39,9 @@ class WorkerDied(InvolbenchError):
         super().__init__(message)
         self.exit_signal = exit_signal
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (str(self), self.exit_signal)
+
 
 class WorkerLost(WorkerDied):
     """The machine of the worker is gone; the request is not the cause."""
@@ -105,9 +108,7 @@ class WorkerProtocol:
 class Worker(WorkerProtocol):
     """A process that handles one request at a time; if it dies, the next request starts a new one.
 
-    Args:
-        resources: The part of the machine that it uses.
-        environment: Variables that the process gets, whatever the user has set.
+    The process gets the variables in `environment`, whatever the user has set.
 
     Raises:
         UsageError: The working folder is gone; without it no process starts.
@@ -177,7 +178,7 @@ class Worker(WorkerProtocol):
                     case Done(result):
                         return result
                     case Failure() as failure:
-                        raise failure.error()
+                        failure.raised()
                     case report:
                         show(report)
         except (EOFError, ConnectionError) as error:
@@ -267,9 +268,9 @@ class InProcessWorker(WorkerProtocol):
         answer = respond(self._session, request)
         if self._session.stopping:
             raise WorkerStopped
-        if isinstance(answer, Done):
-            return answer.result
-        raise answer.error()
+        if isinstance(answer, Failure):
+            answer.raised()
+        return answer.result
 
     def stop(self) -> None:
         self._session.stopping = True

@@ -5,13 +5,13 @@ The runner sends a Request. The worker answers with any number of reports, then 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NoReturn
 
-from involbench.errors import InvolbenchError, Message, SettingError, UsageError
+from involbench.errors import InvolbenchError, Message, UsageError
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, EpochReport, RunRecord
 from involbench.results.remark import Remark
-from involbench.spec.schema import DataSpec
+from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 
 
@@ -34,19 +34,6 @@ class Loaded:
     """How many training images it has."""
     remarks: tuple[Remark, ...] = ()
     """What the user should know of it: files that are not used, images in train and test."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that would end a trial before its first step."""
-
-    trial: int
-    """Its index among the trials that were checked."""
-    key: str
-    """The setting, such as `training.optimizer`."""
-    reason: str
-    names: tuple[str, ...] = ()
-    """All that the reason is about, where it names only the first of them."""
 
 
 @dataclass(frozen=True)
@@ -121,46 +108,27 @@ class Done:
     result: Any
 
 
-def message_of(error: Exception) -> Message:
-    """What the user is told of an error."""
-    if isinstance(error, InvolbenchError):
-        return error.message
+def known_error(error: Exception) -> InvolbenchError:
+    """The error itself, or what the user is told of an error that only the worker may know."""
+    if isinstance(error, InvolbenchError) and type(error).__module__.startswith("involbench."):
+        return error
     if isinstance(error, ModuleNotFoundError):
         remedy = "install it, or choose another KERAS_BACKEND"
-        return Message(f"{error.name} is not installed", remedy=remedy)
-    return Message(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
+        return UsageError(f"{error.name} is not installed", remedy=remedy)
+    return InvolbenchError(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
 
 
 @dataclass(frozen=True)
 class Failure:
     """The request failed."""
 
-    message: Message
-    usage: bool
-    """The user can correct it: exit code 2, no traceback."""
+    error: InvolbenchError
     traceback: str
-    key: str = ""
-    """The setting that is wrong, if it is one."""
+    """That of the worker, which is the cause of the error in the runner."""
 
-    @classmethod
-    def of(cls, error: Exception, traceback: str) -> Self:
-        """A Failure from an error, with the traceback as text."""
-        if isinstance(error, SettingError):
-            return cls(Message(error.reason), True, traceback, error.key)
-        usage = isinstance(error, UsageError | ModuleNotFoundError)
-        return cls(message_of(error), usage, traceback)
-
-    def error(self) -> InvolbenchError:
-        """The same as an exception; its cause has the traceback of the worker."""
-        error: InvolbenchError
-        if self.key:
-            error = SettingError(self.key, str(self.message))
-        else:
-            kind = UsageError if self.usage else InvolbenchError
-            text, names, remedy = self.message.text, self.message.names, self.message.remedy
-            error = kind(text, names=names, remedy=remedy)
-        error.__cause__ = RuntimeError(self.traceback)
-        return error
+    def raised(self) -> NoReturn:
+        """Raise the error."""
+        raise self.error from RuntimeError(self.traceback)
 
 
 @dataclass(frozen=True)

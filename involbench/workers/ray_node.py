@@ -28,7 +28,7 @@ from involbench.results.paths import ResultsPath
 from involbench.workers.environment import WorkerResources
 from involbench.workers.handlers import run_trial
 from involbench.workers.local import Worker, WorkerDied, WorkerStopped
-from involbench.workers.protocol import Done, Failure, Report, Request, TrialRequest
+from involbench.workers.protocol import Done, Failure, Report, Request, TrialRequest, known_error
 
 Stamps = dict[str, tuple[int, int]]
 """Size and time of change of each file."""
@@ -39,8 +39,8 @@ class FileSync:
     """Files of a run, and of what stands beside the runs.
 
     Args:
-        run: The run's folder, relative to the experiment's.
-        files: The content of each, by its path relative to the experiment's folder.
+        run: The folder of the run, relative to that of the experiment.
+        files: The content of each, by its path relative to the folder of the experiment.
         checkpoints: The paths of all checkpoints that there are now.
     """
 
@@ -65,11 +65,6 @@ class FileSync:
             remove_tree(folder)
 
 
-def pack_checkpoints(run_dir: ResultsPath, sent: Stamps) -> FileSync:
-    """The checkpoints of a run but for those that were sent as they are; `sent` is kept up."""
-    return _pack(run_dir, _checkpoints(run_dir), sent)
-
-
 class Sender:
     """A folder for a run on its node; at the end of a `with` all that is new in it is sent.
 
@@ -84,42 +79,40 @@ class Sender:
         sync.unpack(self._experiment)
         self.request = replace(request, run_dir=self._experiment / sync.run)
         self._sent: Stamps = {}
-        self._files(_checkpoints(self.request.run_dir))
+        pack(self.request.run_dir, self._sent)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        items = items_below(self._experiment)
-        self._send(self._files(self._experiment / item.name for item in items))
+        items = (self._experiment / item.name for item in items_below(self._experiment))
+        self._send(pack(self.request.run_dir, self._sent, items))
         shutil.rmtree(self._experiment.path, ignore_errors=True)
 
     def send_checkpoints(self) -> None:
         """Send those that are new."""
-        sync = self._files(_checkpoints(self.request.run_dir))
+        sync = pack(self.request.run_dir, self._sent)
         if sync.files:
             self._send(sync)
 
-    def _files(self, paths: Iterable[ResultsPath]) -> FileSync:
-        return _pack(self.request.run_dir, paths, self._sent)
 
+def pack(
+    run_dir: ResultsPath, sent: Stamps, paths: Iterable[ResultsPath] | None = None
+) -> FileSync:
+    """The checkpoints of a run, or other files, but for those that were sent as they are.
 
-def _checkpoints(run_dir: ResultsPath) -> list[ResultsPath]:
-    folder = run_dir / "checkpoint"
-    return [folder / name for name in names_in(folder) if not name.startswith(".")]
-
-
-def _pack(run_dir: ResultsPath, paths: Iterable[ResultsPath], sent: Stamps) -> FileSync:
-    """What is new of these files. Names that begin with a dot are locks, and files half written."""
-    experiment, files = run_dir.parent.parent, {}
-    for path in paths:
+    `sent` is kept up. Names that begin with a dot are locks, and files half written.
+    """
+    experiment, folder, files = run_dir.parent.parent, run_dir / "checkpoint", {}
+    kept = [folder / name for name in names_in(folder) if not name.startswith(".")]
+    for path in kept if paths is None else paths:
         if path.name.startswith(".") or path.kind() != "file":
             continue
         status, name = path.status(), path.relative_to(experiment)
         stamp = status.st_size, status.st_mtime_ns
         if sent.get(name) != stamp:
             files[name], sent[name] = read_bytes(path, CHECKPOINT), stamp
-    checkpoints = tuple(path.relative_to(experiment) for path in _checkpoints(run_dir))
+    checkpoints = tuple(path.relative_to(experiment) for path in kept)
     return FileSync(run_dir.relative_to(experiment), files, checkpoints)
 
 
@@ -127,29 +120,13 @@ _PATIENCE = 1.0
 """Seconds that a question for news waits for the first."""
 
 
-@dataclass(frozen=True)
-class Died:
-    """The worker process ended in the middle of the request."""
-
-    message: str
-    exit_signal: str | None
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The worker was told to stop, and did."""
-
-
-News = Report | FileSync | Done | Failure | Died | Stopped
+News = Report | FileSync | Done | Failure | WorkerDied | WorkerStopped
 
 
 class WorkerActor:
-    """An actor on a node, which does one request at a time; a request's news end with its outcome.
+    """An actor on a node. It does one request at a time, whose news end with its outcome.
 
-    Args:
-        device: `auto`, `cpu` or `gpu`, of those that Ray gives it.
-        environment: Variables that the worker process must have.
-        folder: Where the runner was started, by which relative paths of data go, if it is here.
+    Relative paths of data start at `folder`, where the runner was started, if it is on the node.
     """
 
     def __init__(self, device: str, environment: Mapping[str, str], folder: str) -> None:
@@ -197,9 +174,7 @@ class WorkerActor:
             result = self._worker.request(request, report)
             self._worker.recycle()
             return Done(result)
-        except WorkerStopped:
-            return Stopped()
-        except WorkerDied as error:
-            return Died(str(error), error.exit_signal)
+        except (WorkerStopped, WorkerDied) as ended:
+            return ended
         except Exception as error:
-            return Failure.of(error, str(error.__cause__ or ""))
+            return Failure(known_error(error), str(error.__cause__ or ""))

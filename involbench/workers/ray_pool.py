@@ -35,7 +35,7 @@ from involbench.workers.local import (
     working_folder,
 )
 from involbench.workers.protocol import Done, Failure, Notice, Request, Show, TrialRequest
-from involbench.workers.ray_node import Died, FileSync, News, Stopped, WorkerActor, pack_checkpoints
+from involbench.workers.ray_node import FileSync, News, WorkerActor, pack
 
 _NODE_TIMEOUT = 60
 """Seconds for a node to answer, which includes starting a process there."""
@@ -76,8 +76,8 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray replaced it.
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # Ray raises plain exceptions, too.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"--address {address}: cannot connect: {reason}") from error
     # Ray prints node events to stdout, which is reserved for results.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
@@ -214,11 +214,8 @@ class WorkerConfig:
 class RemoteWorker(WorkerProtocol):
     """A worker like `involbench.workers.local.Worker`, on any node with free resources.
 
-    The node recycles its process after each training.
-
-    Args:
-        config: Settings shared with the other workers.
-        waits: Whether it waits for a free node without limit.
+    The node recycles its process after each training. A worker that `waits` has no limit in time
+    for a node that is free.
     """
 
     def __init__(self, config: WorkerConfig, waits: bool) -> None:
@@ -254,7 +251,7 @@ class RemoteWorker(WorkerProtocol):
             known = reusable_record(trial.run_dir, trial.trial, trial.since, trial.force)
             if known is not None:
                 return known
-            return self._done(actor, request, show, pack_checkpoints(trial.run_dir, {}))
+            return self._done(actor, request, show, pack(trial.run_dir, {}))
 
     def stop(self) -> None:
         """Ask it to exit; a training saves a checkpoint first."""
@@ -330,11 +327,9 @@ class RemoteWorker(WorkerProtocol):
                     self.shutdown()  # It is still busy and could not take another request.
                     raise
             case Failure():
-                raise news.error()
-            case Died(message, exit_signal):
-                raise WorkerDied(message, exit_signal)
-            case Stopped():
-                raise WorkerStopped
+                news.raised()
+            case WorkerDied() | WorkerStopped():
+                raise news
             case Done():
                 pass
             case report:

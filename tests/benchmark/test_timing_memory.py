@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from involbench.benchmark import memory, operator, step
+from involbench.benchmark import measurement, operator, step
 from involbench.benchmark import operator as forms
 from involbench.benchmark.backends import BenchmarkCase
-from involbench.benchmark.timing import warm_up
+from involbench.benchmark.measurement import warm_up
 from involbench.errors import InvolbenchError
 from involbench.results.benchmarks import OperatorShape
 
@@ -41,8 +41,8 @@ def test_steps_of_different_networks_are_refused(monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="what is freed may stay resident elsewhere")
 @pytest.mark.parametrize("can_clear", [True, False])
 def test_the_peak_counts_what_a_call_frees_again(can_clear, monkeypatch):
-    monkeypatch.setattr(memory, "_can_clear", lambda: can_clear)
-    peak, method = memory.peak_method()
+    monkeypatch.setattr(measurement, "_can_clear", lambda: can_clear)
+    peak, method = measurement.peak_method()
     assert ("VmHWM" in method) == can_clear
     megabytes = 100
     call = BenchmarkCase(lambda: [np.ones((megabytes, 2**17)).sum()], ())

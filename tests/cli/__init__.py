@@ -29,6 +29,9 @@ seeds: 2
 baseline: cnn
 """
 
+BRIEF = TINY.replace("keras_io_cnn", "keras_io_control").replace("keras_io_inn", "keras_io_control")
+"""The same with the networks that take least time to train, for tests that don't depend on them."""
+
 
 def surroundings(**environment: str) -> dict[str, str]:
     """A user's environment variables: those of the tests, but what `conftest` sets for itself."""

@@ -4,16 +4,18 @@ import json
 
 import pytest
 
-from tests.cli import TINY, called, involbench
+from tests.cli import TINY, called
 
 SPEC = TINY + "sweep: {models.inn.kernel_size: [3, 5]}\n"
 
 
-def test_counts_every_model_and_sweep_point_without_data(tmp_path):
+@pytest.mark.usefixtures("here")
+def test_counts_every_model_and_sweep_point_without_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "spec.yaml").write_text(SPEC)
     # cifar10 would have to be downloaded, were it loaded.
     arguments = ["-S", "data.dataset=cifar10", "--json"]
-    done = involbench("params", "spec.yaml", *arguments, cwd=tmp_path, KERAS_HOME=str(tmp_path))
+    done = called("params", "spec.yaml", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     trainable = {name: parameters["trainable"] for name, parameters in counts.items()}

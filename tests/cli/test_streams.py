@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import COMMAND, TINY, called, surroundings
+from tests.cli import BRIEF, COMMAND, called, surroundings
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
 
@@ -84,7 +84,7 @@ def test_a_pipe_that_another_process_made_non_blocking_loses_nothing(tmp_path):
     ],
 )
 def test_a_training_goes_on_without_a_stream(tmp_path, streams, code):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "tiny.yaml").write_text(BRIEF)
     line = f"$I run tiny.yaml --seeds 1 -S training.epochs=1 --results=~/kept {streams}"
     assert in_bash(line, tmp_path, HOME=str(tmp_path)).returncode == code
     records = [*tmp_path.glob("kept/tiny/runs/*/run.json")]
@@ -104,7 +104,7 @@ def test_doctor_finds_no_problem_with_a_closed_stderr(tmp_path):
 
 @pytest.mark.thorough
 def test_the_live_screen_cannot_end_a_training(tmp_path):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "tiny.yaml").write_text(BRIEF)
     run = "$I run tiny.yaml --seeds 1 -S training.epochs=1 2>/dev/full"
     environment = {"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm"}
     assert in_bash(run, tmp_path, **environment).returncode == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from involbench.data.augmentation import augment
+from involbench.data.transforms import augment
 from involbench.errors import DataError
 
 SHAPES = [(40, 32, 32, 3), (40, 5, 9, 1), (40, 1, 1, 3), (1, 17, 8, 4)]

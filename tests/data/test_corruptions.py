@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from involbench.data.corruptions import CONDITIONS, changed
+from involbench.data.transforms import CONDITIONS, changed
 from involbench.errors import DataError
 from involbench.spec.schema import EvaluateSpec
 

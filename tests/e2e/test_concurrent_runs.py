@@ -100,9 +100,14 @@ def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path)
         assert words in table, done.stdout
 
 
-def test_fail_fast_stops(spec):
-    environment = faults(trials={"b-seed0": "raise"})
-    done = involbench("run", spec, "--fail-fast", cwd=spec.parent, **environment)
+@pytest.mark.usefixtures("here", "eager")
+def test_fail_fast_stops(spec, monkeypatch):
+    from involbench.training import trial
+    from tests.e2e.faults import sitecustomize
+
+    monkeypatch.setitem(sitecustomize.FAULTS, "trials", {"b-seed0": "raise"})
+    monkeypatch.setattr(trial, "run_trial", sitecustomize.wrapped(trial.run_trial))
+    done = called("run", spec, "--fail-fast", cwd=spec.parent)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     statuses = [record["status"] for record in records(spec.parent).values()]
@@ -117,7 +122,7 @@ def test_the_number_of_jobs_changes_no_bit(undisturbed, tmp_path):
     assert outcome(spec.parent) == undisturbed
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "eager")
 def test_truncated_files_of_finished_runs_are_named_and_made_again(shared, spec):
     shutil.copytree(shared / "results", spec.parent / "results")
     runs = sorted(spec.parent.glob("results/shared/runs/*"))

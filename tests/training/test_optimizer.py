@@ -14,7 +14,7 @@ from involbench.training.checkpoint import Checkpoints
 from involbench.training.fit import fit
 from involbench.training.optimizer import make_loss, make_optimizer
 from involbench.training.split import split_dataset
-from involbench.training.strategy.single import SingleDevice
+from involbench.training.strategy import SingleDevice
 
 EPOCHS, BATCH, TRAINED, TESTED, CLASSES = 3, 8, 20, 10, 5
 STEPS = 3  # Of an epoch: of 8, 8 and 4 images.

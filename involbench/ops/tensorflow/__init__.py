@@ -36,21 +36,17 @@ _SAVED_LOOPS = (
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution`."""
-    known = None not in inputs.shape[1:]
+    image = tuple(inputs.shape[1:])
+    known = None not in image
     if plain_operations_chosen() or _in_xla() or _exporting():
         result = _as_operations(inputs, kernels, geometry)
-    elif _by_loops(inputs, geometry, known):
+    elif not (known and compiled.few_channels(image, geometry)) and _loops_run():
         result = cpu.adapted(_with_loops, inputs, kernels, geometry)
     elif known:
         result = _with_regions(inputs, kernels, geometry)
     else:
         result = _as_operations(inputs, kernels, geometry)
     return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
-
-
-def _by_loops(inputs: tf.Tensor, geometry: Geometry, known: bool) -> bool:
-    few = known and compiled.few_channels(tuple(inputs.shape[1:]), geometry)
-    return not few and cpu.available() and _only_cpus()
 
 
 def _with_loops(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
@@ -183,8 +179,9 @@ def _as_operations(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) ->
     return call(inputs, kernels)
 
 
-def _only_cpus() -> bool:
-    return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
+def _loops_run() -> bool:
+    only_cpus = all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
+    return cpu.available() and only_cpus
 
 
 def _in_xla() -> bool:

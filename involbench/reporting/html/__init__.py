@@ -19,7 +19,7 @@ from involbench.reporting.html.classes import classes
 from involbench.reporting.html.data import Chart, ReportData, Section, drawn_part
 from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
-from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_rows
+from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
 from involbench.reporting.plots import drawn
 from involbench.reporting.plots.figure import INK
 from involbench.reporting.prose import notes, verdicts
@@ -27,6 +27,7 @@ from involbench.reporting.tables import Column, Table
 from involbench.reporting.tables.cells import heading, result_table, side_by_side
 from involbench.reporting.tables.comparison import COLUMNS, claim_sentence, comparison_rows
 from involbench.reporting.tables.runs import statuses
+from involbench.reporting.units import counted
 from involbench.results.paths import ResultsPath
 from involbench.text import excerpt, visible
 
@@ -116,19 +117,6 @@ class Drawing:
     """Charts and sections that could not be drawn, and why."""
 
 
-@dataclass(frozen=True)
-class Group:
-    """The results of one group of settings."""
-
-    heading: str
-    """Empty if there is only one group."""
-    summary: list[str]
-    claims: list[tuple[str, str, str, str]]
-    tables: list[Table]
-    notes: list[str]
-    metrics: Table
-
-
 def draw(report: ReportData) -> Drawing:
     """Draw every section that the experiment has data for."""
     drawing = Drawing([], {}, [])
@@ -160,20 +148,21 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     Links to the files of the runs are relative to the folder of `output`.
     """
     comparison, link = report.comparison, _links_from(output)
+    files = [report.folder / name for name in _FILES]
     return _template().render(
         experiment=comparison.experiment,
         question=report.question,
         spec=report.spec,
-        run_count=f"{len(report.entries)} run{'' if len(report.entries) == 1 else 's'}",
+        run_count=counted(len(report.entries), "run"),
         statuses=statuses(report.entries) if report.entries else "",
         groups=[_group(each) for each in (comparison, *report.others[:_MOST_OTHERS])],
         cautions=[*report.warnings, *drawing.warnings, *failed_runs(report.entries)],
         missing=list(missing_files(report.entries)),
         sections=drawing.sections,
         figures=drawing.figures,
-        runs=run_rows(first_runs(report.entries), link),
+        runs=[run_row(entry, link) for entry in first_runs(report.entries)],
         left_out=[*report.left_out, *_left_out(report)],
-        files=list(_files(report.folder, link)),
+        files=[(path.name, link(path)) for path in files if path.exists()],
         version=__version__,
     )
 
@@ -195,22 +184,31 @@ def _left_out(report: ReportData) -> Iterator[str]:
         )
 
 
-def _group(comparison: Comparison) -> Group:
-    return Group(
-        heading(comparison) if comparison.settings else "",
-        _summary(comparison),
-        [_linked(each) for each in comparison.claims],
-        list(_tables(comparison)),
-        list(notes(comparison))[:_MOST_NOTES],
-        _metrics(comparison),
-    )
+def _group(comparison: Comparison) -> dict[str, Any]:
+    """One group of settings: the verdicts, the tables that `compare` prints, every metric."""
+    part = drawn_part(comparison)[0]
+    rows = [["" if v is None else v for v in row[1:]] for row in comparison_rows(part)]
+    columns = [Column(title, "6") for title in COLUMNS[1:]]
+    listed = part if len(comparison.models) > _MOST_COMPARED else comparison
+    return {
+        "heading": heading(comparison) if comparison.settings else "",
+        "summary": _summary(comparison),
+        "claims": list(map(_linked, comparison.claims)),
+        "tables": [
+            Table(*result_table(comparison, results), point)
+            for point, results in side_by_side(listed)
+        ],
+        "notes": notes(comparison)[:_MOST_NOTES],
+        "metrics": Table(columns, rows, "Every metric; fractions and seconds"),
+    }
 
 
 def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("involbench.reporting.html"),
         autoescape=True,
-        finalize=_visible,
+        # Control and invisible characters are made visible in every value on the page.
+        finalize=lambda v: visible(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -238,11 +236,6 @@ def _html_table(table: Table) -> dict[str, Any]:
     }
 
 
-def _visible(value: object) -> object:
-    """Remove control and invisible characters from every value on the page."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _summary(comparison: Comparison) -> list[str]:
     """The verdicts, or why there are none."""
     lines = verdicts(comparison)
@@ -254,36 +247,12 @@ def _summary(comparison: Comparison) -> list[str]:
     return ["The models cannot be compared; see the notes below the table."]
 
 
-def _tables(comparison: Comparison) -> Iterator[Table]:
-    """The tables that `compare` prints."""
-    drawn = drawn_part(comparison)[0] if len(comparison.models) > _MOST_COMPARED else comparison
-    for point, results in side_by_side(drawn):
-        titles, rows = result_table(comparison, results)
-        yield Table(titles, rows, point)
-
-
-def _metrics(comparison: Comparison) -> Table:
-    """The numbers of comparison.csv for the models in the charts."""
-    comparison, _ = drawn_part(comparison)
-    rows = [
-        ["" if cell is None else cell for cell in row[1:]] for row in comparison_rows(comparison)
-    ]
-    columns = [Column(title, "6") for title in COLUMNS[1:]]
-    return Table(columns, rows, "Every metric; fractions and seconds")
-
-
 def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
     """The sentence of a claim, split around its source, and the URL of the source if any."""
     address = claim.source if claim.source.startswith(("https://", "http://")) else ""
     source = excerpt(claim.source)
     before, _, after = claim_sentence(claim).partition(f"({source})")
     return f"{before}(", source, f"){after}", address
-
-
-def _files(folder: ResultsPath, link: Link) -> Iterator[tuple[str, str]]:
-    for name in _FILES:
-        if (folder / name).exists():
-            yield name, link(folder / name)
 
 
 def _links_from(output: Path) -> Link:

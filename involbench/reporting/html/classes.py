@@ -45,7 +45,11 @@ def classes(report: ReportData) -> Section | None:
 def _calibrations(report: ReportData) -> Iterator[Chart]:
     for place, (heading, results) in enumerate(report.places()):
         bins = {
-            name: _bins(report.predictions[full])
+            name: [
+                Bin(int(images), confidence / images, right / images)
+                for images, confidence, right in report.predictions[full].bins.T.tolist()
+                if images
+            ]
             for name, each in results.items()
             if (full := label(each.model, each.point)) in report.predictions
         }
@@ -61,14 +65,6 @@ def _calibrations(report: ReportData) -> Iterator[Chart]:
             plot_calibration(bins, styles),
             (_calibration_table(bins),),
         )
-
-
-def _bins(predictions: AggregatedPredictions) -> list[Bin]:
-    return [
-        Bin(int(images), confidence / images, right / images)
-        for images, confidence, right in predictions.bins.T.tolist()
-        if images
-    ]
 
 
 def _calibration_table(models: dict[str, list[Bin]]) -> Table:
@@ -103,11 +99,13 @@ def _confusions(report: ReportData) -> Iterator[Chart]:
     results = {label(each.model, each.point): each for each in report.drawn.models}
     drawn = list(report.predictions.items())[:_MOST_MATRICES]
     for place, (name, predictions) in enumerate(drawn):
+        count = len(predictions.hits)
+        seeds = f"sum of {count} seeds" if count > 1 else "one seed"
         yield Chart(
             f"confusion-{place}",
             f"Confusion of {name}",
             f"For each true class, the share of its test images predicted as each class: "
-            f"{_seeds(predictions)}.",
+            f"{len(predictions.labels):,} images, {seeds}.",
             plot_confusion(predictions.shares, predictions.class_names),
             (_table(f"Confusion of {name}, % of the true class", predictions, predictions.shares),),
         )
@@ -132,13 +130,6 @@ def _other(report: ReportData, result: ModelResult) -> tuple[str, AggregatedPred
         return None
     name = label(baseline.model, baseline.point)
     return (name, report.predictions[name]) if name in report.predictions else None
-
-
-def _seeds(predictions: AggregatedPredictions) -> str:
-    count = len(predictions.hits)
-    return f"{len(predictions.labels):,} images, " + (
-        f"sum of {count} seeds" if count > 1 else "one seed"
-    )
 
 
 def _table(caption: str, predictions: AggregatedPredictions, shares: NDArray[np.float64]) -> Table:

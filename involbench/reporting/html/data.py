@@ -1,6 +1,7 @@
 """The data of a report, read from the results tree, and the parts of the page."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -104,7 +105,9 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
 
     Damaged or missing files become warnings.
     """
-    folder = tree.folder(experiment)
+    folder, spec = tree.folder(experiment), ""
+    with suppress(ResultsError):
+        spec = read_bytes(folder / "spec.yaml", SPEC).decode(errors="replace")
     runs, damaged = tree.runs(experiment)
     known = {run.path: run.record for run in runs}
     summary = read_spec_summary(folder)
@@ -121,7 +124,7 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
     return ReportData(
         folder,
         read_question(folder),
-        _text(folder / "spec.yaml"),
+        spec,
         comparison,
         drawn,
         tuple(left_out),
@@ -136,13 +139,6 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
             )
         ),
     )
-
-
-def _text(path: ResultsPath) -> str:
-    try:
-        return read_bytes(path, SPEC).decode(errors="replace")
-    except ResultsError:
-        return ""
 
 
 MOST_MODELS = 30

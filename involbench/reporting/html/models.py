@@ -1,6 +1,6 @@
 """Sections on the models: training curves, test accuracy, parameters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from involbench.comparison.curves import data_of, interval_of_mean
 from involbench.comparison.metrics import ACCURACY, SIZE
@@ -50,11 +50,11 @@ def training(report: ReportData) -> Section | None:
 
 def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History]]) -> Table:
     """The values of each seed, or only their means if the table would be too large."""
-    columns = dict(_columns(metric, histories))
+    columns = dict(_columns(metric, histories, means=False))
     epochs = max((len(values) for values in columns.values()), default=0)
     caption = f"{title}: {_UNITS[metric]}"
     if epochs * len(columns) > _MOST_CELLS:
-        columns = dict(_means(metric, histories))
+        columns = dict(_columns(metric, histories, means=True))
         caption += "; means over seeds (history.csv in each run folder has every value)"
     rows: Rows = [
         (epoch + 1, *(v[epoch] if epoch < len(v) else "" for v in columns.values()))
@@ -65,23 +65,20 @@ def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History
 
 
 def _columns(
-    metric: str, histories: Mapping[str, Mapping[int, History]]
-) -> Iterator[tuple[str, list[float | None]]]:
+    metric: str, histories: Mapping[str, Mapping[int, History]], means: bool
+) -> Iterator[tuple[str, Sequence[float | None]]]:
+    """The title and the values of each seed, or of the mean over seeds."""
     for name, seeds in histories.items():
-        for seed, history in seeds.items():
+        if means:
             for part, prefix in PANELS.items():
-                if values := history.get(prefix + metric):
-                    yield f"{name} seed {seed} {part}", values
-
-
-def _means(
-    metric: str, histories: Mapping[str, Mapping[int, History]]
-) -> Iterator[tuple[str, list[float | None]]]:
-    for name, seeds in histories.items():
-        for part, prefix in PANELS.items():
-            values = mean_curve(history.get(prefix + metric, []) for history in seeds.values())
-            if values:
-                yield f"{name} {part}, mean", values
+                curves = (history.get(prefix + metric, []) for history in seeds.values())
+                if values := mean_curve(curves):
+                    yield f"{name} {part}, mean", values
+        else:
+            for seed, history in seeds.items():
+                for part, prefix in PANELS.items():
+                    if curve := history.get(prefix + metric):
+                        yield f"{name} seed {seed} {part}", curve
 
 
 def sizes(report: ReportData) -> Section | None:
@@ -237,12 +234,23 @@ def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -
 
 def _fronts(report: ReportData) -> Iterator[Chart]:
     for place, front in enumerate(report.drawn.fronts):
-        having = _beside(report, front)
-        points = {name: _point(each, front) for name, each in having.items()}
-        styles = report.styles([(name, each.model) for name, each in having.items()])
+        scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
+        points, models = dict[str, Point](), list[tuple[str, str]]()
+        for each in report.drawn.models:
+            cost, gain, name = (
+                each.mean(front.cost),
+                each.mean(front.gain),
+                label(each.model, each.point),
+            )
+            of_the_data = (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
+            if of_the_data and cost is not None and gain is not None:
+                interval = interval_of_mean(each.metrics[front.gain])
+                name = label(each.model, each.point)
+                points[name] = Point(scale * cost, gain, interval)
+                models.append((name, each.model))
         members = [label(member.model, member.point) for member in front.members]
         best = [name for name in members if name in points]
-        cost = _COSTS.get(front.cost) or metric_called(front.cost).title
+        cost_title = _COSTS.get(front.cost) or metric_called(front.cost).title
         data = coordinates(front.at)
         yield Chart(
             f"front-{place}",
@@ -251,26 +259,9 @@ def _fronts(report: ReportData) -> Iterator[Chart]:
             "Up and to the left is better. Vertical bars are 95% intervals of the mean."
             + " The dotted line joins the models that no other model beats in both."
             * (len(best) > 1),
-            plot_front(points, best, cost, styles),
-            (_front_table(front, cost, points, best),),
+            plot_front(points, best, cost_title, report.styles(models)),
+            (_front_table(front, cost_title, points, best),),
         )
-
-
-def _beside(report: ReportData, front: Front) -> dict[str, ModelResult]:
-    """The models that this front compares."""
-    return {
-        label(each.model, each.point): each
-        for each in report.drawn.models
-        if (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
-        and each.mean(front.gain) is not None
-        and each.mean(front.cost) is not None
-    }
-
-
-def _point(result: ModelResult, front: Front) -> Point:
-    scale = 1000 if metric_called(front.cost).unit == "milliseconds" else 1
-    cost, gain = result.mean(front.cost) or 0.0, result.mean(front.gain) or 0.0
-    return Point(scale * cost, gain, interval_of_mean(result.metrics[front.gain]))
 
 
 def _front_table(front: Front, cost: str, points: dict[str, Point], best: list[str]) -> Table:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import ResultsError
 from involbench.reporting.tables.cells import label, own_point, side_by_side
+from involbench.reporting.units import counted
 from involbench.results.arrays import (
     NAME,
     ImageBatch,
@@ -75,7 +76,7 @@ def aggregate_predictions(
             except ResultsError as error:
                 warnings.append(f"{error} ({_LEFT_OUT})")
     if missing:
-        lost = f"{missing} finished run{'' if missing == 1 else 's'}"
+        lost = counted(missing, "finished run")
         warnings.append(f"predictions.npz of {lost} is missing ({_LEFT_OUT})")
     return found, warnings
 
@@ -185,12 +186,8 @@ def _samples(
     path = sample_images_path(experiment, next(iter(facts), ""))
     if len(facts) != 1 or not path.exists():
         return None
-    images, predictions, maps, first = (
-        read_sample_images(path),
-        dict[str, ModelPredictions](),
-        dict[str, KernelSums](),
-        None,
-    )
+    images, first = read_sample_images(path), None
+    predictions, maps = dict[str, ModelPredictions](), dict[str, KernelSums]()
     for result, run in chosen:
         name = label(result.model, own_point(result))
         if (run.path / NAME).exists():
@@ -200,11 +197,8 @@ def _samples(
             first = first or (name if result.model == baseline else None)
     ((_, data),) = facts.items()
     names = tuple(excerpt(name, 24) for name in data.class_names)
-    return (
-        SamplePredictions(heading, seed, images, names, predictions, maps, first)
-        if predictions
-        else None
-    )
+    found = SamplePredictions(heading, seed, images, names, predictions, maps, first)
+    return found if predictions else None
 
 
 def _model_predictions(

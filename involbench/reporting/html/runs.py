@@ -2,11 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from involbench.comparison.metrics import ACCURACY
 from involbench.reporting.tables.runs import log_lines, record_sections, status
-from involbench.reporting.units import duration, percent, size
+from involbench.reporting.units import counted, duration, percent, size
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry
 from involbench.text import excerpt, first_of, printable
@@ -27,29 +27,6 @@ Link = Callable[[ResultsPath], str]
 """A file -> its address relative to the page."""
 
 
-@dataclass(frozen=True)
-class RunRow:
-    """One run on the page."""
-
-    run_id: str
-    status: str
-    epochs: str
-    accuracy: tuple[str, float | None] | None
-    """Text and value; None before the run has ended."""
-    took: str
-    error: str
-    log: tuple[str, ...]
-    sections: dict[str, list[tuple[str, str]]]
-    files: tuple[tuple[str, str, str], ...]
-    """Name, address and size of each."""
-    missing: tuple[str, ...]
-
-
-def run_rows(entries: Sequence[RunEntry], link: Link) -> list[RunRow]:
-    """A row for each run."""
-    return [_row(entry, link) for entry in entries]
-
-
 def first_runs(entries: Sequence[RunEntry]) -> list[RunEntry]:
     """At most `_MOST_RUNS` runs, in their order; unfinished and failed ones are kept first."""
     places = sorted(range(len(entries)), key=lambda place: status(entries[place]) == "finished")
@@ -61,8 +38,7 @@ def failed_runs(entries: Sequence[RunEntry]) -> Iterator[str]:
     alike = defaultdict[tuple[str, str], list[str]](list)
     for entry in entries:
         if status(entry) != "finished":
-            total = "?" if entry.epochs is None else entry.epochs
-            ended = f"{status(entry)}, {entry.epochs_done} of {total} epochs"
+            ended = f"{status(entry)}, {entry.epochs_done} of {_total(entry)} epochs"
             error = entry.record.error if entry.record else None
             alike[ended, excerpt(error) if error else ""].append(printable(entry.run_id))
     for (ended, error), runs in alike.items():
@@ -74,32 +50,32 @@ def missing_files(entries: Sequence[RunEntry]) -> Iterator[str]:
     """A sentence for each kind of file that finished runs lack."""
     counts = Counter(name for entry in entries for name in _missing(entry))
     for name, lost in counts.items():
-        runs = f"{lost} finished run{'' if lost == 1 else 's'}"
+        runs = counted(lost, "finished run")
         yield f"{name} of {runs} was removed or never published; {_IF_MISSING[name]}."
 
 
-def _row(entry: RunEntry, link: Link) -> RunRow:
+def run_row(entry: RunEntry, link: Link) -> dict[str, Any]:
+    """One run for the template."""
     record = entry.record
-    total = "?" if entry.epochs is None else entry.epochs
     accuracy = record.metrics.get(ACCURACY) if record else None
     sections = record_sections(record) if record else {}
     files = [item for item in entry.items if item.kind == "file" and item.is_known]
-    return RunRow(
-        run_id=entry.run_id,
-        status=status(entry),
-        epochs=f"{entry.epochs_done} of {total}",
-        accuracy=(percent(accuracy, unit=""), accuracy) if record else None,
-        took=duration(record.seconds) if record else "",
-        error=printable(record.error or "") if record else "",
-        log=tuple(map(printable, log_lines(entry))),
-        sections={title: rows for title, each in sections.items() if (rows := list(each))},
-        files=tuple(
+    return {
+        "run_id": entry.run_id,
+        "status": status(entry),
+        "epochs": f"{entry.epochs_done} of {_total(entry)}",
+        "accuracy": (percent(accuracy, unit=""), accuracy) if record else None,
+        "took": duration(record.seconds) if record else "",
+        "error": printable(record.error or "") if record else "",
+        "log": list(map(printable, log_lines(entry))),
+        "sections": {title: rows for title, each in sections.items() if (rows := list(each))},
+        "files": [
             (item.name, link(entry.path / item.name), size(item.size))
             for item in sorted(files, key=lambda item: item.name)
             if not item.is_temporary and not item.name.startswith((".", "checkpoint/"))
-        ),
-        missing=tuple(f"{name} is missing; {_IF_MISSING[name]}" for name in _missing(entry)),
-    )
+        ],
+        "missing": [f"{name} is missing; {_IF_MISSING[name]}" for name in _missing(entry)],
+    }
 
 
 def _missing(entry: RunEntry) -> list[str]:
@@ -107,3 +83,7 @@ def _missing(entry: RunEntry) -> list[str]:
         return []
     existing = {item.name for item in entry.items}
     return [name for name in _IF_MISSING if name not in existing]
+
+
+def _total(entry: RunEntry) -> int | str:
+    return "?" if entry.epochs is None else entry.epochs

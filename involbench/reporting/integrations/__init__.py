@@ -16,9 +16,7 @@ from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree, StoredRun
 
 Row = dict[str, Any]
-"""Column -> text, number, or None for what there is not."""
-
-_EVERYTHING = MetricSelection()
+"""Column -> text or number; None if there is no value."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,11 @@ class RunRow:
     """One run, whatever its status."""
 
     facts: Row
-    """What it is and was made with."""
+    """Its settings, status, versions and hardware."""
     metrics: dict[str, float | None]
-    """Where it finished."""
+    """Empty for a run that has not finished."""
     epochs: list[dict[str, float | None]]
-    """The values of each epoch, where there is a history."""
+    """The values of each epoch; empty without a history."""
     folder: ResultsPath
 
     @property
@@ -48,16 +46,13 @@ def run_rows(
         runs, unreadable = tree.runs(experiment)
         warnings += unreadable
         for run in runs:
-            metrics = _metrics(run, warnings)
+            metrics = dict[str, float | None]()
+            if run.record.status == "finished":
+                counts = parameter_counts([run], warnings)
+                metrics = measure(run, counts, MetricSelection(), warnings)
             epochs = _epochs(run, warnings)
             rows.append(RunRow(_facts(experiment, run), metrics, epochs, run.path))
     return rows, warnings
-
-
-def _metrics(run: StoredRun, warnings: list[str]) -> dict[str, float | None]:
-    if run.record.status != "finished":
-        return {}
-    return measure(run, parameter_counts([run], warnings), _EVERYTHING, warnings)
 
 
 def _facts(experiment: str, run: StoredRun) -> Row:

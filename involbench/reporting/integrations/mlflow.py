@@ -3,7 +3,7 @@
 import os
 import tempfile
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http.client import HTTPException
 from itertools import groupby
@@ -92,7 +92,8 @@ def _write(rows: Sequence[RunRow], uri: str, warn: Callable[[str], None]) -> int
 
     client, logged = MlflowClient(tracking_uri=uri), 0
     for name, of_experiment in groupby(rows, key=lambda row: row.facts["experiment"]):
-        experiment = _experiment(client, name)
+        found = client.get_experiment_by_name(name)
+        experiment = _identity(found.experiment_id if found else client.create_experiment(name))
         known = _logged_runs(client, experiment)
         new = [row for row in of_experiment if row.facts["run_id"] not in known]
         for row in new:
@@ -112,11 +113,6 @@ def _logged_runs(client: Any, experiment: str) -> set[str]:
             return found
 
 
-def _experiment(client: Any, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    return _identity(found.experiment_id if found else client.create_experiment(name))
-
-
 def _identity(given: object) -> str:
     """What a server calls an experiment or a run. Raises ValueError where it says nothing."""
     if not isinstance(given, str) or not given:
@@ -128,14 +124,18 @@ def _log(client: Any, experiment: str, row: RunRow, warn: Callable[[str], None])
     from mlflow.entities import Metric, Param, RunTag
 
     facts = row.facts
-    started, ended = (_milliseconds(facts[name]) for name in ("started", "ended"))
+    started, ended = (
+        int(1000 * datetime.fromisoformat(facts[name]).timestamp()) for name in ("started", "ended")
+    )
     run = client.create_run(experiment, start_time=started, run_name=facts["run_id"])
     identity = _identity(run.info.run_id)
-    metrics = [
-        Metric(_allowed(name), value, ended, step)
-        for name, value, step in _metrics(row)
-        if value is not None and isfinite(value)
-    ]
+    metrics = []
+    for step, values in enumerate([row.metrics, *row.epochs]):
+        for name, value in values.items():
+            if value is not None and isfinite(value):
+                # Names in MLflow have no `@` and no `=`.
+                allowed = name.replace("@", " at ").replace("=", " ")
+                metrics.append(Metric(f"epoch_{allowed}" if step else allowed, value, ended, step))
     for first in range(0, len(metrics), _BATCH):
         client.log_batch(identity, metrics=metrics[first : first + _BATCH])
     parameters = [Param(name, str(facts[name])) for name in _PARAMETERS]
@@ -143,8 +143,8 @@ def _log(client: Any, experiment: str, row: RunRow, warn: Callable[[str], None])
         if _copied(row.folder / "plots", Path(copies), warn):
             client.log_artifacts(identity, copies, "plots")
     # The tag comes last: a run that was cut off here is logged again.
-    told = [RunTag(f"involbench.{name}", str(facts[name])) for name in _TAGS]
-    client.log_batch(identity, params=parameters, tags=[*told, RunTag(_TAG, facts["run_id"])])
+    tags = [RunTag(f"involbench.{name}", str(facts[name])) for name in _TAGS]
+    client.log_batch(identity, params=parameters, tags=[*tags, RunTag(_TAG, facts["run_id"])])
     status = "FINISHED" if facts["status"] == "finished" else "FAILED"
     client.set_terminated(identity, status, end_time=ended)
 
@@ -163,18 +163,3 @@ def _copied(plots: ResultsPath, folder: Path, warn: Callable[[str], None]) -> bo
     except ResultsError as error:
         warn(f"{error} (not sent)")
     return found
-
-
-def _metrics(row: RunRow) -> Iterator[tuple[str, float | None, int]]:
-    yield from ((name, value, 0) for name, value in row.metrics.items())
-    for epoch, values in enumerate(row.epochs, start=1):
-        yield from ((f"epoch_{name}", value, epoch) for name, value in values.items())
-
-
-def _allowed(name: str) -> str:
-    """MLflow's names have no `@` and no `=`."""
-    return name.replace("@", " at ").replace("=", " ")
-
-
-def _milliseconds(time: str) -> int:
-    return int(1000 * datetime.fromisoformat(time).timestamp())

@@ -39,21 +39,20 @@ def percent_ticks() -> FuncFormatter:
 
 def count_ticks() -> FuncFormatter:
     """Counts: `500`, `10k`, `2.5M`."""
-    return FuncFormatter(lambda value, _: _count(value))
+
+    def text(value: float, _: object) -> str:
+        for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+            if abs(value) >= power:
+                return f"{value / (1e3 if letter == 'k' else power):g}{letter}"
+        return f"{value:g}"
+
+    return FuncFormatter(text)
 
 
 def short(name: str, longest: int = _LONGEST_NAME) -> str:
     """Cut the middle of a long name: names often differ at the end."""
     end = longest * 3 // 10
     return name if len(name) <= longest else f"{name[: longest - end - 1]}…{name[-end:]}"
-
-
-def _count(value: float) -> str:
-    for power, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= power:
-            scale = 1e3 if letter == "k" else power
-            return f"{value / scale:g}{letter}"
-    return f"{value:g}"
 
 
 Interval = tuple[float, float] | None

@@ -19,8 +19,8 @@ from involbench.text import visible
 
 _chosen = os.environ.pop("MPLBACKEND", None)
 try:
-    # It refuses to be imported with a backend that is not installed, such as that of a notebook
-    # whose shell has started this process. A figure that is saved needs none.
+    # matplotlib cannot be imported if MPLBACKEND names a backend that is not installed, such as
+    # that of a notebook whose shell started this process. Saved figures need no backend.
     import matplotlib
 except Exception as error:
     raise InvolbenchError(f"matplotlib cannot be imported: {error}") from error
@@ -29,7 +29,7 @@ finally:
         os.environ["MPLBACKEND"] = _chosen
 if _chosen is not None:
     with suppress(ValueError):
-        matplotlib.rcParams["backend"] = _chosen  # In a notebook itself it is there, and wanted.
+        matplotlib.rcParams["backend"] = _chosen  # A notebook needs its backend.
 
 from matplotlib import rc_context  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
@@ -39,12 +39,12 @@ from matplotlib.text import Text  # noqa: E402
 Dash = str | tuple[float, tuple[float, ...]]
 
 INK = "#1a1a1a"
-"""Of text and axes. A page that is dark puts its own in place of it."""
+"""Text and axes. The report replaces it by the text colour of the page."""
 GREY = "#737373"
-"""Of what is no model's: chance, diagonals. Seen on white and on black."""
+"""Chance and diagonals: visible on white and on black."""
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK, "#8C6D00")
-"""Okabe and Ito's palette, its yellow darkened to be seen on white."""
+"""The palette of Okabe and Ito, with a darker yellow that is visible on white."""
 _DASHES: tuple[Dash, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -66,8 +66,8 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-"""matplotlib settings of every figure; the salt makes SVG files reproducible, and a name with
-two `$` in it is a name."""
+"""matplotlib settings of every figure. The salt makes SVG files reproducible. A name with two `$`
+is no formula."""
 
 
 RC: dict[Any, Any] = {
@@ -78,7 +78,7 @@ RC: dict[Any, Any] = {
 
 
 class LineStyle(NamedTuple):
-    """What tells one model's lines from another's."""
+    """How the lines of one model look."""
 
     colour: str
     dash: Dash
@@ -240,20 +240,13 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
         figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
         return buffer.getvalue()
 
-    _make_visible(figure)
-    with rc_context({**RC, **(settings or {})}), warnings.catch_warnings():
-        if (settings or {}).get(
-            "svg.fonttype"
-        ) == "none":  # The browser draws the text, with its own fonts.
+    for artist in figure.findobj(Text):  # XML allows no control characters, and fonts lack them.
+        if (text := artist.get_text()) != (safe := visible(text)):
+            artist.set_text(safe)
+    used = {**RC, **(settings or {})}
+    with rc_context(used), warnings.catch_warnings():
+        if used["svg.fonttype"] == "none":  # The browser draws the text, with its own fonts.
             warnings.simplefilter("ignore", MissingGlyphs)
         content = with_all_glyphs(figure, draw)
         figure.set_layout_engine(None)  # Computing the layout again is slow.
     return content
-
-
-def _make_visible(figure: Figure) -> None:
-    """Escape control characters, which XML does not allow and fonts lack."""
-    for artist in figure.findobj(Text):
-        text = artist.get_text()
-        if text != (safe := visible(text)):
-            artist.set_text(safe)

@@ -147,14 +147,10 @@ def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels
     return figure, every[:-1], every[-1]
 
 
-def _each_group(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> bool:
-    """Whether a map for each group fits."""
-    wanted: int = sum(values.shape[-1] for values in sums.values())
-    return wanted * (2 if kernels else 1) <= _MOST_MAPS
-
-
 def _columns(sums: Mapping[str, Maps], kernels: Mapping[str, Maps]) -> Iterator[_Column]:
-    apart = _each_group(sums, kernels)
+    # A map for each group, if all fit.
+    wanted: int = sum(values.shape[-1] for values in sums.values())
+    apart = wanted * (2 if kernels else 1) <= _MOST_MAPS
     for name, values in sums.items():
         groups = values.shape[-1]
         map_size = np.moveaxis(values, -1, 0) if apart else values.mean(axis=-1)[np.newaxis]

@@ -109,11 +109,6 @@ class Table:
         columns = self.columns_with_units
         return [[c.text(cell) for c, cell in zip(columns, row, strict=True)] for row in self.rows]
 
-    @property
-    def has_sentences(self) -> bool:
-        """Whether the last column holds sentences."""
-        return self.columns_with_units[-1].align == "left"
-
 
 @dataclass(frozen=True)
 class Page:
@@ -158,7 +153,7 @@ def terminal_text(
 
 def _renderable(part: RenderableType | Table) -> RenderableType:
     if isinstance(part, Table):
-        return TerminalTable(part.headings, part.texts, part.has_sentences)
+        return TerminalTable(part.headings, part.texts, part.columns_with_units[-1].align == "left")
     return WholeWords(part) if isinstance(part, Text) else part
 
 

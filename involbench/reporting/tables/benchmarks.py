@@ -1,6 +1,6 @@
 """`bench` and `export` as tables, CSV rows and figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,8 @@ from involbench.comparison.benchmarks import (
     ShapeResult,
     StepBenchmark,
 )
-from involbench.reporting.plots.models import Time, plot_times
-from involbench.reporting.tables import Cell, Column, Page, Rows, Table, milliseconds, short
-from involbench.reporting.units import percent
+from involbench.reporting.tables import Column, Page, Rows, Table, milliseconds, short
+from involbench.reporting.units import counted, percent
 from involbench.results.benchmarks import PARTS, ExportRecord, Machine, Part
 from involbench.statistics.estimates import Quartiles
 
@@ -28,15 +27,26 @@ EXPORTS_VERSION = 1
 _LATENCY = ("median", "lower_quartile", "upper_quartile", "p95", "ratio", "ratio_low", "ratio_high")
 
 
+_Calls = Iterator[tuple[str, str, int, Sequence[tuple[ModelCost, Latency, int | None]]]]
+
+
 def models_page(benchmark: ModelsBenchmark) -> Page:
     """Sizes, a table for each batch size, the training step, and how the time grows."""
-    models = benchmark.models
-    tables = [_sizes(models)]
-    for batch in models[0].inference:
-        rows = [_model(m, m.inference[batch], m.peak_bytes[batch], benchmark) for m in models]
-        tables.append(_times_table(_call(batch), rows))
-    rows = [_model(m, m.step, m.step_bytes, benchmark) for m in models]
-    tables.append(_times_table(_step(benchmark), rows))
+    columns = (
+        *("model", Column("median", "ms"), "quartiles", Column("p95", "ms")),
+        *("times the baseline", Column("peak", "MiB")),
+    )
+    tables = [_sizes(benchmark.models)]
+    for title, _, _, costs in _calls(benchmark):
+        rows = [
+            (
+                *(model.name, time.median, f"{low} to {high}", time.p95),
+                *(_ratio(time, model.network == benchmark.baseline), peak),
+            )
+            for model, time, peak in costs
+            for low, high in [map(milliseconds, (time.lower_quartile, time.upper_quartile))]
+        ]
+        tables.append(Table(columns, rows, title))
     if benchmark.exponents:
         tables.append(_growth(benchmark))
     return Page(tables, [list(_models_notes(benchmark))])
@@ -44,27 +54,35 @@ def models_page(benchmark: ModelsBenchmark) -> Page:
 
 def models_rows(benchmark: ModelsBenchmark) -> tuple[tuple[str, ...], Rows]:
     """Column names, and a row for each model and call in seconds and bytes, for CSV."""
-    rows: Rows = []
-    for model in benchmark.models:
-        calls: list[tuple[str, int, Latency, int | None]] = [
-            ("inference", batch, latency, model.peak_bytes[batch])
-            for batch, latency in model.inference.items()
-        ]
-        calls.append(("training step", benchmark.step_batch, model.step, model.step_bytes))
-        for call, batch, latency, peak in calls:
-            sizes = (peak, model.sizes.parameters, model.sizes.macs)
-            rows.append((model.name, call, batch, *_latency(latency), *sizes))
+    rows: Rows = [
+        (model.name, call, batch, *_latency(time), peak, model.sizes.parameters, model.sizes.macs)
+        for _, call, batch, costs in _calls(benchmark)
+        for model, time, peak in costs
+    ]
+    names = [model.name for model in benchmark.models]
+    rows.sort(key=lambda row: names.index(str(row[0])))
     return ("model", "call", "batch", *_LATENCY, "peak_bytes", "parameters", "macs"), rows
 
 
 def models_figure(benchmark: ModelsBenchmark) -> "Figure":
     """Inferences and the training step, a row each."""
-    times = {
-        _call(batch): {model.name: _time(model.inference[batch]) for model in benchmark.models}
-        for batch in benchmark.models[0].inference
-    }
-    step = {model.name: _time(model.step) for model in benchmark.models}
-    return plot_times({**times, _step(benchmark): step})
+    return _figure(
+        {
+            title: {model.name: time for model, time, _ in costs}
+            for title, _, _, costs in _calls(benchmark)
+        }
+    )
+
+
+def _calls(benchmark: ModelsBenchmark) -> _Calls:
+    """For each call: its title, kind and batch, and what it costs for each model."""
+    models = benchmark.models
+    for batch in models[0].inference:
+        costs = [(each, each.inference[batch], each.peak_bytes[batch]) for each in models]
+        yield f"Inference, {counted(batch, 'image')}", "inference", batch, costs
+    steps = [(each, each.step, each.step_bytes) for each in models]
+    title = f"Training step, {benchmark.step_batch} images"
+    yield title, "training step", benchmark.step_batch, steps
 
 
 def _sizes(models: Sequence[ModelCost]) -> Table:
@@ -80,22 +98,6 @@ def _sizes(models: Sequence[ModelCost]) -> Table:
         for model in models
     ]
     return Table(columns, rows, "Sizes")
-
-
-def _times_table(title: str, rows: Rows) -> Table:
-    columns = (
-        *("model", Column("median", "ms"), "quartiles", Column("p95", "ms")),
-        *("times the baseline", Column("peak", "MiB")),
-    )
-    return Table(columns, rows, title)
-
-
-def _model(
-    model: ModelCost, latency: Latency, peak: int | None, benchmark: ModelsBenchmark
-) -> tuple[Cell, ...]:
-    low, high = milliseconds(latency.lower_quartile), milliseconds(latency.upper_quartile)
-    ratio = _ratio(latency, model.network == benchmark.baseline)
-    return model.name, latency.median, f"{low} to {high}", latency.p95, ratio, peak
 
 
 def _growth(benchmark: ModelsBenchmark) -> Table:
@@ -179,11 +181,25 @@ def exports_rows(benchmark: ExportsBenchmark) -> tuple[tuple[str, ...], Rows]:
 
 def exports_figure(benchmark: ExportsBenchmark) -> "Figure":
     """A row for each format and number of threads."""
-    times: dict[str, dict[str, Time]] = {}
+    times: dict[str, dict[str, Latency]] = {}
     for cost in benchmark.exports:
-        named = times.setdefault(_title(cost.format, cost.threads), {})
-        named[cost.network] = _time(cost.latency)
-    return plot_times(times)
+        times.setdefault(_title(cost.format, cost.threads), {})[cost.network] = cost.latency
+    return _figure(times)
+
+
+def _figure(times: Mapping[str, Mapping[str, Latency]]) -> "Figure":
+    """A row for each call, with the time of each model."""
+    from involbench.reporting.plots import Time, plot_times
+
+    return plot_times(
+        {
+            call: {
+                name: Time(time.median, time.lower_quartile, time.upper_quartile)
+                for name, time in by_model.items()
+            }
+            for call, by_model in times.items()
+        }
+    )
 
 
 def _exports_notes(benchmark: ExportsBenchmark) -> Iterator[str]:
@@ -207,20 +223,8 @@ def _latency(latency: Latency) -> tuple[float, ...]:
     return (*middle, latency.ratio, *latency.ratio_interval)
 
 
-def _time(latency: Latency) -> Time:
-    return Time(latency.median, latency.lower_quartile, latency.upper_quartile)
-
-
-def _call(batch: int) -> str:
-    return f"Inference, {batch} image{'' if batch == 1 else 's'}"
-
-
-def _step(benchmark: ModelsBenchmark) -> str:
-    return f"Training step, {benchmark.step_batch} images"
-
-
 def _title(form: str, threads: int) -> str:
-    return f"{form}, {threads} thread{'' if threads == 1 else 's'}"
+    return f"{form}, {counted(threads, 'thread')}"
 
 
 _SHAPE = "B,H,W,C,K,G"
@@ -238,7 +242,7 @@ def made_with(machine: Machine) -> str:
     names = ("involbench", "keras", versions["backend"], "numpy", "python")
     return (
         f"Made with {', '.join(f'{name} {versions[name]}' for name in names)} on {hardware.device} "
-        f"({hardware.cpu}, {hardware.cores} core{'' if hardware.cores == 1 else 's'})."
+        f"({hardware.cpu}, {counted(hardware.cores, 'core')})."
     )
 
 

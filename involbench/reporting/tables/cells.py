@@ -16,7 +16,7 @@ from involbench.comparison.schema import (
 )
 from involbench.comparison.settings import format_setting
 from involbench.reporting.tables import MISSING
-from involbench.reporting.units import size, unit_of
+from involbench.reporting.units import counted, size, unit_of
 from involbench.results.record import ROLES
 from involbench.spec.trial import shared_coordinates
 from involbench.text import coordinates
@@ -24,7 +24,7 @@ from involbench.text import coordinates
 
 def label(model: str, point: dict[str, Any]) -> str:
     """A model with its coordinates, such as `inn kernel_size=5`."""
-    return " ".join([model, *(f"{_last(key)}={value}" for key, value in point.items())])
+    return " ".join([model, *(f"{key.rpartition('.')[2]}={value}" for key, value in point.items())])
 
 
 def heading(comparison: Comparison) -> str:
@@ -34,9 +34,8 @@ def heading(comparison: Comparison) -> str:
     settings = ", ".join(
         f"{key} = {format_setting(value)}" for key, value in comparison.settings.items()
     )
-    runs = f"{comparison.n_runs} run{'' if comparison.n_runs == 1 else 's'}"
     why = f", {comparison.why_judged}" if comparison.why_judged else ""
-    return f"{comparison.experiment}: {settings} ({runs}{why})"
+    return f"{comparison.experiment}: {settings} ({counted(comparison.n_runs, 'run')}{why})"
 
 
 def warnings_of(groups: Sequence[Comparison]) -> list[str]:
@@ -66,10 +65,6 @@ def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
     return list(groups.items())
 
 
-def _last(key: str) -> str:
-    return key.rsplit(".", 1)[-1]
-
-
 BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
 
 
@@ -83,13 +78,6 @@ def mean_and_spread(summary: Summary, metric: Metric) -> str:
     unit = _unit(summary.mean, metric)
     spread = number(summary.sd, metric, like=summary.mean)
     return f"{mean.removesuffix(unit)} ± {spread}{unit}"
-
-
-def mean_alone(summary: Summary | None, metric: Metric) -> str:
-    """The mean; n/a where nothing is measured."""
-    if summary is None or summary.mean is None:
-        return MISSING
-    return number(summary.mean, metric)
 
 
 def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -> str:
@@ -129,8 +117,8 @@ def number(value: float, metric: Metric, plus: bool = False, like: float | None 
     """
     mark = "+" if plus and like is None else ""
     if metric.unit == "bytes":
-        shown = size(round(abs(value)), None if like is None else round(abs(like)))
-        return f"{'-' if value < 0 else mark}{shown}"
+        text = size(round(abs(value)), None if like is None else round(abs(like)))
+        return f"{'-' if value < 0 else mark}{text}"
     if metric.unit == "count":
         return _count(value, mark)
     scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
@@ -181,7 +169,10 @@ def result_table(
     rows = []
     for result in results:
         pairs = [cell for name in metrics for cell in _metric_cells(result, comparison, name)]
-        paid = [mean_alone(result.metrics.get(name), metric_called(name)) for name in costs]
+        paid = []
+        for name in costs:
+            mean = result.mean(name)
+            paid.append(MISSING if mean is None else number(mean, metric_called(name)))
         rows.append((label(result.model, own_point(result)), str(result.n_finished), *pairs, *paid))
     return ("model", "n", *titles, *(metric_called(name).header for name in costs)), rows
 

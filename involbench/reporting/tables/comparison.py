@@ -87,15 +87,13 @@ def comparison_csv(comparisons: Iterable[Comparison]) -> str:
 def comparison_rows(comparison: Comparison) -> Iterator[list[Cell]]:
     """The values below `COLUMNS`, as numbers and text; None where there is none."""
     for result in comparison.models:
-        about = _about(comparison, result)
+        point = json.dumps(result.point, sort_keys=True) if result.point else ""
+        about = [
+            *(comparison.experiment, result.model, point, comparison.baseline),
+            *(result.n_finished, result.n_collapsed, result.n_failed),
+        ]
         yield from ([*about, *row] for row in _metric_rows(result))
         yield from ([*about, *row] for row in _parameter_rows(result))
-
-
-def _about(comparison: Comparison, result: ModelResult) -> list[Cell]:
-    point = json.dumps(result.point, sort_keys=True) if result.point else ""
-    counts = [result.n_finished, result.n_collapsed, result.n_failed]
-    return [comparison.experiment, result.model, point, comparison.baseline, *counts]
 
 
 def _metric_rows(result: ModelResult) -> Iterator[list[Cell]]:
@@ -183,28 +181,20 @@ def comparison_page(
             tables.append(Table(columns, rows, point if each[0] == metrics[0] else ""))
     ending = [*notes(comparison, metrics), *(f"Plot: {path}" for path in plots)]
     claims = list(map(claim_sentence, comparison.claims))
-    more = [] if full else _left_out(len(points) - _MOST_POINTS)
-    paragraphs = [more, verdicts(comparison, metrics), claims, ending]
+    more = 0 if full else max(len(points) - _MOST_POINTS, 0)
+    left_out = [f"{more} more sweep points: --md, --csv and --json have their tables."]
+    paragraphs = [left_out if more else [], verdicts(comparison, metrics), claims, ending]
     return Page(tables, paragraphs, heading(comparison))
-
-
-def _left_out(points: int) -> list[str]:
-    if points < 1:
-        return []
-    return [f"{points} more sweep points: --md, --csv and --json have their tables."]
 
 
 def trees_page(compared: TreeComparison, metrics: Sequence[str]) -> Page:
     """A table for each metric with the values then and now, and a sentence for each change."""
     title = f"{compared.experiment}, against {compared.then}"
-    return Page(
-        [_table(compared, metric) for metric in metrics], [_lines(compared, metrics)], title
-    )
-
-
-def _table(compared: TreeComparison, name: str) -> Table:
-    columns = ("model", "seeds", f"{metric_called(name).header} then", "now", "change [95%]")
-    return Table(columns, [_row(change, name) for change in compared.models])
+    tables = []
+    for name in metrics:
+        columns = ("model", "seeds", f"{metric_called(name).header} then", "now", "change [95%]")
+        tables.append(Table(columns, [_row(change, name) for change in compared.models]))
+    return Page(tables, [_lines(compared, metrics)], title)
 
 
 def _row(change: Change, name: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.settings import format_setting, trial_settings
 from involbench.reporting.tables import Column, Page, Rows, Table
 from involbench.reporting.tables.terminal import Fields
-from involbench.reporting.units import age, duration, percent, size
+from involbench.reporting.units import age, counted, duration, percent, size
 from involbench.results.cleanup import Leftover
 from involbench.results.record import ROLES, LayerParameters, Parameters, RunRecord
 from involbench.results.run_index import RunEntry, RunState
@@ -236,13 +236,13 @@ def leftovers_page(leftovers: Sequence[Leftover], root: Path) -> Page:
         name = path.relative_to(root) if path.is_relative_to(root) else path
         rows.append((str(name), leftover.size, leftover.why))
     columns = ("left over", Column("size", "bytes"), Column("what it is", align="left"))
-    return Page([Table(columns, rows)], [[f"{counted(leftovers)} in {root}"]])
+    return Page([Table(columns, rows)], [[f"{total_of(leftovers)} in {root}"]])
 
 
-def counted(leftovers: Sequence[Leftover]) -> str:
+def total_of(leftovers: Sequence[Leftover]) -> str:
     """How many they are and how large together: `3 things, 1.25 MB`."""
-    noun = "thing" if len(leftovers) == 1 else "things"
-    return f"{len(leftovers)} {noun}, {size(sum(leftover.size for leftover in leftovers))}"
+    total = size(sum(leftover.size for leftover in leftovers))
+    return f"{counted(len(leftovers), 'thing')}, {total}"
 
 
 _CONVENTION = (
@@ -252,24 +252,25 @@ _CONVENTION = (
 )
 
 
-def params_page(counted: Mapping[str, Parameters]) -> Page:
+def params_page(models: Mapping[str, Parameters]) -> Page:
     """The layers of each model, then the parameters and the MACs of all models by role."""
     layers = ("layer", "output", "role", "parameters", "MACs")
     tables = [
         Table(layers, [_layer_row(layer) for layer in parameters.layers], name)
-        for name, parameters in counted.items()
+        for name, parameters in models.items()
     ]
     rows: Rows = []
     macs: Rows = []
-    for name, each in counted.items():
+    for name, each in models.items():
         roles = (each.by_role[role] for role in ROLES)
         rows.append((name, each.trainable, *roles, each.non_trainable))
-        macs.append((name, _macs(each), *(each.macs_by_role[role] for role in ROLES)))
+        total = f"> {each.macs:,}" if each.not_counted else each.macs
+        macs.append((name, total, *(each.macs_by_role[role] for role in ROLES)))
     tables.append(Table(("model", "trainable", *ROLES, "non-trainable"), rows))
     tables.append(Table(("model", "MACs", *ROLES), macs))
     missing = [
         f"{name}: MACs not counted: {', '.join(parameters.not_counted)}"
-        for name, parameters in counted.items()
+        for name, parameters in models.items()
         if parameters.not_counted
     ]
     return Page(tables, [[*missing, _CONVENTION]])
@@ -284,8 +285,3 @@ def _layer_row(layer: LayerParameters) -> tuple[str | int, ...]:
         layer.trainable + layer.non_trainable,
         "not counted" if layer.macs is None else layer.macs,
     )
-
-
-def _macs(parameters: Parameters) -> str | int:
-    """The total; `>` where a layer isn't counted."""
-    return f"> {parameters.macs:,}" if parameters.not_counted else parameters.macs

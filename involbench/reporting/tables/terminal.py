@@ -146,7 +146,8 @@ class TerminalTable:
             yield table
             return
         for count in range(len(self.columns), 1, -1):
-            some = self._first(count)
+            prose = self.prose and count == len(self.columns)
+            some = TerminalTable(self.columns[:count], [row[:count] for row in self.rows], prose)
             beside_names = some._with_prose_in(room - some._longest_name() - 1)
             below_names = some._with_prose_in(room - _INDENT)
             left = room - beside_names._numbers(console, endless)
@@ -164,19 +165,13 @@ class TerminalTable:
         firsts = (name.partition(" ")[0] for name, *_ in self.rows)
         return max(longest_word([self.columns[0], *firsts]), _NARROWEST)
 
-    def _first(self, count: int) -> "TerminalTable":
-        prose = self.prose and count == len(self.columns)
-        return TerminalTable(self.columns[:count], [row[:count] for row in self.rows], prose)
-
     def _with_prose_in(self, room: int) -> "TerminalTable":
         """With the last column folded into what all others but the first leave of the room."""
         if not self.prose:
             return self
-        width = max(room - sum(w + 1 for w in self._widths()[:-1]), self._widest_word())
+        widest = longest_word([self.columns[-1], *(row[-1] for row in self.rows)])
+        width = max(room - sum(w + 1 for w in self._widths()[:-1]), widest)
         return replace(self, rows=[(*row[:-1], folded(row[-1], width)) for row in self.rows])
-
-    def _widest_word(self) -> int:
-        return longest_word([self.columns[-1], *(row[-1] for row in self.rows)])
 
     def _numbers(self, console: Console, endless: ConsoleOptions) -> int:
         """How many cells all columns but the first take at the least."""

@@ -12,7 +12,7 @@ import keras
 from numpy.typing import NDArray
 
 from involbench.training.prefetch import Batches
-from involbench.training.strategy.single import SingleDevice
+from involbench.training.strategy import SingleDevice
 
 
 class DataParallelModel(keras.Model):

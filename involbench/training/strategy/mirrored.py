@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from involbench.errors import UsageError
 from involbench.training.prefetch import Batches, as_tensorflow_dataset
-from involbench.training.strategy.single import SingleDevice
+from involbench.training.strategy import SingleDevice
 
 
 class Replica(keras.Model):

@@ -1,5 +1,6 @@
-"""The operator `local_self_attention`."""
+"""The operators that are attention: `local_self_attention` and `outlook_attention`."""
 
+from functools import partial
 from typing import Any
 
 from involbench.operators._arguments import Whole, divisor_faults
@@ -19,3 +20,11 @@ def local_self_attention(channels: int, kernel_size: int, strides: int, *, heads
     from involbench.layers.attention import LocalSelfAttention2D
 
     return LocalSelfAttention2D(channels, kernel_size, strides, heads=heads)
+
+
+@operator(check=partial(divisor_faults, {"heads": 8}))
+def outlook_attention(channels: int, kernel_size: int, strides: int, *, heads: Whole = 8) -> Any:
+    """Each pixel gives the weights that mix its window (Yuan et al., 2021)."""
+    from involbench.layers.attention import OutlookAttention2D
+
+    return OutlookAttention2D(channels, kernel_size, strides, heads=heads)
