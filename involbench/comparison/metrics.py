@@ -203,16 +203,17 @@ class MetricSelection:
 
     def includes(self, name: str) -> bool:
         """Whether the metric is selected."""
-        return self.metrics is None or name in self._names
+        return self.metrics is None or name in self.names
 
     @cached_property
-    def _names(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
+        """The metrics by name, where not all are selected."""
         return self.named.union(self.metrics or ())
 
     @cached_property
     def targets(self) -> dict[str, float]:
         """Metric -> its target for the validation accuracy, a fraction."""
-        targets = {name: target_of(name) for name in self._names}
+        targets = {name: target_of(name) for name in self.names}
         return {name: target for name, target in targets.items() if target is not None}
 
     @cached_property
@@ -224,7 +225,7 @@ class MetricSelection:
     @cached_property
     def includes_benchmarks(self) -> bool:
         """Whether a metric is selected that only benchmarks measure."""
-        measured = (name.partition("@")[0] in _BENCHMARKED for name in self._names)
+        measured = (name.partition("@")[0] in _BENCHMARKED for name in self.names)
         return self.metrics is None or any(measured)
 
 
@@ -266,10 +267,11 @@ def measure(
     derived = [each for each in selection.prediction_metrics if each.name not in values]
     if derived:
         values |= _from_predictions(run, derived, warnings)
+    names = values.keys() if selection.metrics is None else selection.names
     return {
         name: value
         for name, value in values.items()
-        if selection.includes(name) and (value is not None or takes_target(name))
+        if name in names and (value is not None or takes_target(name))
     }
 
 

@@ -109,7 +109,8 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
     by_place: dict[Place, list[StoredRun]] = {}
     for run in known:
         trial = run.record.trial
-        by_place.setdefault((trial.model, _text(trial.point)), []).append(run)
+        point = _text(trial.point) if trial.point else "{}"
+        by_place.setdefault((trial.model, point), []).append(run)
     places = {place: _arms(group, by_backend) for place, group in by_place.items()}
     if not places:
         return []

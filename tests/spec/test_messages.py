@@ -168,8 +168,8 @@ CASES = {
     "image size without a folder": (
         "dataset: digits",
         "dataset: cifar10\n  image_size: 32",
-        "x.yaml:4:15: data.image_size: only for the datasets digits, folder and table, and the dataset is "
-        "'cifar10'",
+        "x.yaml:4:15: data.image_size: only for the datasets digits, folder and table, "
+        "and the dataset is 'cifar10'",
     ),
     "image size of three": (
         "dataset: digits",
