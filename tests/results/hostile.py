@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,10 +71,17 @@ def state(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def in_time() -> Iterator[None]:
-    """Fail where something hangs."""
+    """Fail where something takes a minute of processor time, or hangs without taking any.
+
+    On a machine that does much else, a minute by the clock is no sign of a fault.
+    """
+    began, used = time.monotonic(), time.process_time()
 
     def late(*_: object) -> None:
-        raise AssertionError("it hangs")
+        busy = time.process_time() - used
+        if busy > SECONDS or time.monotonic() - began > 10 * SECONDS:
+            raise AssertionError(f"it hangs: {busy:.0f} s of processor time")
+        signal.alarm(SECONDS)
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)
