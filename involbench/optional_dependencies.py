@@ -41,7 +41,7 @@ def fits(requirement: Requirement) -> bool:
 
 def install_command(unmet: Iterable[Requirement]) -> str:
     """`pip install ...`, with a version only where an older one is installed."""
-    return shlex.join(["pip", "install", *map(_named, unmet)])
+    return shlex.join(["pip", "install", *map(_requirement_text, unmet)])
 
 
 def missing(extra: str, *packages: str) -> str | None:
@@ -77,7 +77,7 @@ def _is_wanted(requirement: Requirement, extra: str) -> bool:
     return ("extra" in str(marker)) == bool(extra) and marker.evaluate({"extra": extra})
 
 
-def _named(requirement: Requirement) -> str:
+def _requirement_text(requirement: Requirement) -> str:
     parts = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     older = requirement.specifier if installed(requirement.name) else ""
     return f"{requirement.name}{parts}{older}"

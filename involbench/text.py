@@ -36,7 +36,7 @@ def describe(value: Any) -> str:
     return "a mapping" if isinstance(value, dict) else "a list"
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value of a spec as written, cropped if long."""
     quoted = isinstance(value, str | list | tuple | dict)
     return _cropped(repr(value)) if quoted else describe(value)

@@ -52,7 +52,7 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
         "conv3x3": full,
     }
     calls = {
-        form: _parts(backend, function, (inputs, applied[form]), upstream)
+        form: _cases_by_part(backend, function, (inputs, applied[form]), upstream)
         for form, function in _functions(shape).items()
     }
     if _has_unfold():
@@ -73,7 +73,7 @@ def _functions(shape: OperatorShape) -> dict[Form, Forward]:
     }
 
 
-def _parts(
+def _cases_by_part(
     backend: Backend, function: Forward, both: tuple[Any, Any], upstream: Any
 ) -> dict[Part, BenchmarkCase]:
     return {
@@ -102,7 +102,9 @@ def _unfold(
     )
 
     size, groups = shape.kernel_size, shape.groups
-    return _parts(backend, lambda x, h: backend.patches(x, h, size, groups), (x, h), upstream)
+    return _cases_by_part(
+        backend, lambda x, h: backend.patches(x, h, size, groups), (x, h), upstream
+    )
 
 
 _TOLERANCE = 1e-4

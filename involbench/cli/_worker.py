@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def waiting() -> "Iterator[Callable[[Report], None]]":
+def progress_line() -> "Iterator[Callable[[Report], None]]":
     """A function that shows reports: one changing line on a terminal, else a line per notice."""
     from involbench.reporting.tables.terminal import SafeConsole
     from involbench.workers.protocol import Notice, Progress
@@ -67,7 +67,7 @@ def call_worker(
     from involbench.workers.local import start_worker
     from involbench.workers.protocol import Notice
 
-    with stoppable("interrupted; nothing is written"), waiting() as show:
+    with stoppable("interrupted; nothing is written"), progress_line() as show:
         show(Notice("starting Keras"))
         with start_worker(WorkerResources("cpu")) as worker:
             return worker.call(handler, show, *arguments, **options)

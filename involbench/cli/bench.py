@@ -18,7 +18,7 @@ from involbench.cli._options import (
     parse_name_or_path,
 )
 from involbench.cli._output import check_endings, print_json, print_page, warn, write_figure
-from involbench.cli._worker import stoppable, waiting
+from involbench.cli._worker import progress_line, stoppable
 from involbench.cli.bench_model import model
 from involbench.cli.export import formats_named
 from involbench.errors import UsageError
@@ -108,12 +108,12 @@ def export(
         raise UsageError(f"--threads {numbers[-1]}: this machine has {len(CORES)} cores")
     blocks = _blocks(named, results)
     count = min(test, *(run.facts.test_size for block in blocks for _, run in block))
-    with stoppable("interrupted; nothing is kept"), waiting() as show:
+    with stoppable("interrupted; nothing is kept"), progress_line() as show:
         measured = [bench_exports(block, forms, numbers, repeats, count, show) for block in blocks]
     result = summarize_exports(measured)
     print_benchmark(chosen, result, exports_benchmark_page(result), exports_rows(result))
     written = output is None or write_figure(output, partial(exports_figure, result))
-    _keep(blocks, measured, repeats, results)
+    _save(blocks, measured, repeats, results)
     if not written:
         raise typer.Exit(1)
 
@@ -144,7 +144,7 @@ def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
     return [[(without_hash(run_name), run) for run_name, run in found.items()]]
 
 
-def _keep(
+def _save(
     blocks: "list[list[Named]]", measured: "list[MeasuredExports]", repeats: int, results: Path
 ) -> None:
     from involbench.cli._runs import save_benchmark
@@ -187,7 +187,7 @@ def operator(
     from involbench.runner.benchmarks import bench_operator
 
     wanted = [_shape(text) for text in dict.fromkeys(shapes or _SHAPES)]
-    with stoppable("interrupted; nothing is kept"), waiting() as show:
+    with stoppable("interrupted; nothing is kept"), progress_line() as show:
         result = summarize_operator(bench_operator(wanted, repeats, device, show))
     print_json(result) if as_json else print_page(operator_page(result))
 
@@ -208,7 +208,7 @@ def step(
     from involbench.reporting.tables.benchmarks import step_page
     from involbench.runner.benchmarks import bench_step
 
-    with stoppable("interrupted; nothing is kept"), waiting() as show:
+    with stoppable("interrupted; nothing is kept"), progress_line() as show:
         result = summarize_steps(bench_step(repeats, device, show))
     print_json(result) if as_json else print_page(step_page(result))
 

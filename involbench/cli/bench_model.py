@@ -19,7 +19,7 @@ from involbench.cli._options import (
     parse_name_or_path,
 )
 from involbench.cli._output import check_endings, write_figure
-from involbench.cli._worker import stoppable, waiting
+from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,18 +92,18 @@ def model(
     wanted = [
         ModelBenchmark(tuple(block), shapes, sizes, step_batch, repeats, device) for block in blocks
     ]
-    with stoppable("interrupted; nothing is kept"), waiting() as show:
+    with stoppable("interrupted; nothing is kept"), progress_line() as show:
         times, memory = bench_models(wanted, show)
     result = summarize_models(times, memory)
     print_benchmark(chosen, result, models_page(result), models_rows(result))
     written = output is None or write_figure(output, partial(models_figure, result))
     if not shapes:
-        _keep(blocks, times, memory, repeats, results)
+        _save(blocks, times, memory, repeats, results)
     if not written:
         raise typer.Exit(1)
 
 
-def _keep(
+def _save(
     blocks: "list[list[Network]]",
     times: "list[ModelsTimes]",
     memory: "ModelsMemory",

@@ -40,7 +40,7 @@ def check_operator(
     if as_json:
         print_json({"operator": name, "checks": [_document(check) for check in checks]})
     else:
-        print_page(_page(name, checks))
+        print_page(_checks_page(name, checks))
     if any(check.needed and check.reason for check in checks):
         raise typer.Exit(1)
 
@@ -69,7 +69,7 @@ def _document(check: "OperatorCheck") -> dict[str, Any]:
     }
 
 
-def _page(name: str, checks: "Sequence[OperatorCheck]") -> "Page":
+def _checks_page(name: str, checks: "Sequence[OperatorCheck]") -> "Page":
     from involbench.reporting.tables import Column, Page, Table
 
     rows = [

@@ -8,7 +8,7 @@ import typer
 
 from involbench.cli._options import Overrides, Results, parse_path
 from involbench.cli._output import print_json, print_page
-from involbench.cli._worker import stoppable, waiting
+from involbench.cli._worker import progress_line, stoppable
 from involbench.text import printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def doctor(
     from involbench.spec.load import load_spec
 
     loaded = load_spec(spec, overrides or []) if spec or overrides else None
-    with stoppable("interrupted"), waiting() as show:
+    with stoppable("interrupted"), progress_line() as show:
         examination = examine(loaded, results, show)
     if as_json:
         document = examination.model_dump(mode="json")

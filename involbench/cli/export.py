@@ -7,7 +7,7 @@ import typer
 
 from involbench.cli._options import Json, Results, Run, output_option
 from involbench.cli._output import echo, print_json, print_page
-from involbench.cli._worker import stoppable, waiting
+from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import InvolbenchError, UsageError
 from involbench.text import suggest
 
@@ -53,7 +53,7 @@ def export(
     check_test_images(found, f"--test {test}", 0 if test == _TEST else test)
     count = min(test, found.facts.test_size)
     folder = ResultsPath(output) if output else found.weights.parent / "export"
-    with stoppable("interrupted; what was finished is kept"), waiting() as show:
+    with stoppable("interrupted; what was finished is kept"), progress_line() as show:
         made, failures = [], []
         for record, failure in export_formats(found, wanted, folder, count, show):
             if record is None:

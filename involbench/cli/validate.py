@@ -9,7 +9,7 @@ import typer
 
 from involbench.cli._options import Overrides, parse_path
 from involbench.cli._output import echo
-from involbench.cli._worker import stoppable, waiting
+from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import SpecError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
 
     with (
         stoppable("interrupted"),
-        waiting() as show,
+        progress_line() as show,
         start_worker(WorkerResources("cpu")) as worker,
     ):
         show(Notice("starting Keras and building each model once"))
@@ -78,10 +78,10 @@ def warn_of_claims(claims: "Sequence[Claim]") -> None:
 def _size(loaded: "LoadedSpec") -> str:
     from involbench.reporting.units import counted
     from involbench.spec.load import expand
-    from involbench.spec.sweep import points
+    from involbench.spec.sweep import sweep_points
 
     spec, trials = loaded.spec, len(expand(loaded))
     parts = [counted(len(spec.models), "model"), counted(len(spec.seeds), "seed")]
     if spec.sweep:
-        parts.append(counted(len(points(spec.sweep)), "point") + " of the sweep")
+        parts.append(counted(len(sweep_points(spec.sweep)), "point") + " of the sweep")
     return f"{counted(trials, 'trial')} ({', '.join(parts)})"

@@ -393,13 +393,15 @@ def summarize_exports(blocks: Sequence[MeasuredExports]) -> ExportsBenchmark:
         repeats=len(next(iter(first.seconds.values()))),
         processes=len(blocks),
         test_images=first.record.test_images,
-        exports=tuple(_costs(blocks, list(dict.fromkeys(e.network for e in exports)))),
+        exports=tuple(_export_costs(blocks, list(dict.fromkeys(e.network for e in exports)))),
         failures=tuple(failure for block in blocks for failure in block.failures),
         machine=blocks[0].machine,
     )
 
 
-def _costs(blocks: Sequence[MeasuredExports], networks: Sequence[str]) -> Iterator[ExportCost]:
+def _export_costs(
+    blocks: Sequence[MeasuredExports], networks: Sequence[str]
+) -> Iterator[ExportCost]:
     first = blocks[0].exports[0]
     forms = dict.fromkeys(export.record.format for block in blocks for export in block.exports)
     for threads, form, network in product(first.seconds, forms, networks):

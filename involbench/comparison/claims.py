@@ -16,7 +16,7 @@ from involbench.comparison.schema import (
 )
 from involbench.comparison.validity import flattered_by_collapse
 from involbench.spec.claims import Claim
-from involbench.spec.sweep import points
+from involbench.spec.sweep import sweep_points
 from involbench.spec.trial import relevant_coordinates
 from involbench.statistics.estimates import mean
 from involbench.text import located
@@ -63,7 +63,7 @@ def _numbers(
     """The evidence at each point, and the first reason why it is incomplete."""
     greaters, lessers = (
         [result for result in results if result.model == model and _is_at(result.point, at, model)]
-        for model, at in _conditions(claim)
+        for model, at in _models_with_coordinates(claim)
     )
     for name, operand in ((claim.greater, greaters), (claim.lesser, lessers)):
         if not any(_values(result, claim.metric) for result in operand):
@@ -99,8 +99,8 @@ def _missing_points(
     claim: Claim, greaters: Results, lessers: Results, sweep: Sweep
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each model with the points where it has no run, but the sweep or the other model has one."""
-    swept = points(sweep) if sweep else []
-    conditions = _conditions(claim)
+    swept = sweep_points(sweep) if sweep else []
+    conditions = _models_with_coordinates(claim)
     for (model, at), operand in zip(conditions, (greaters, lessers), strict=True):
         existing = {_key(result.point) for result in operand}
         for point in (relevant_coordinates(point, model) for point in swept):
@@ -113,7 +113,7 @@ def _missing_points(
                 yield model, relevant_coordinates({**result.point, **at}, model)
 
 
-def _conditions(claim: Claim) -> tuple[tuple[str, dict[str, Any]], ...]:
+def _models_with_coordinates(claim: Claim) -> tuple[tuple[str, dict[str, Any]], ...]:
     """Each model, with the coordinates where the claim is about it."""
     return (claim.greater, claim.at), (claim.lesser, {**claim.at, **claim.lesser_at})
 

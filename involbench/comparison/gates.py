@@ -178,7 +178,7 @@ def check_gate(
             result.point,
         )
         for comparison in _with_model(gate.quantity.model, comparisons)
-        for result in _results(comparison, gate.quantity.model)
+        for result in _results_of_model(comparison, gate.quantity.model)
     ]
 
 
@@ -186,7 +186,7 @@ def _check(
     gate: Gate, comparison: Comparison, result: ModelResult, lookup: Lookup, strict: bool
 ) -> tuple[bool, str]:
     """Whether the gate failed at one result, and why."""
-    values = _measured(comparison, result, gate.quantity)
+    values = _summary_of(comparison, result, gate.quantity)
     if gate.other is None:
         return _check_threshold(gate, values, result, strict)
     reference, other = _reference(gate, gate.other.model, comparison, result, lookup)
@@ -195,7 +195,7 @@ def _check(
         why = here or f"in {reference.experiment}, {there}"
         failed, reason = strict, f"undecided, because {why}"
     else:
-        excess = _excess(values, _measured(reference, other, gate.other), gate)
+        excess = _beyond_gate(values, _summary_of(reference, other, gate.other), gate)
         failed, reason = _check_excess(excess, gate, strict)
     if gate.reference and (difference := protocol_difference(result, other)):
         reason += f"; the settings differ from {gate.reference}: {difference}"
@@ -243,7 +243,7 @@ def _check_threshold(
     return (strict, f"{reason}, undecided, because {why}") if why else (False, reason)
 
 
-def _excess(values: Summary, others: Summary, gate: Gate) -> Difference:
+def _beyond_gate(values: Summary, others: Summary, gate: Gate) -> Difference:
     """How far each pair is beyond the gate; above zero the gate fails."""
     sign = 1 if ">" in gate.comparison else -1
     excess = {
@@ -276,14 +276,14 @@ def _with_model(model: str, comparisons: Sequence[Comparison]) -> list[Compariso
     return found
 
 
-def _results(comparison: Comparison, model: str) -> list[ModelResult]:
+def _results_of_model(comparison: Comparison, model: str) -> list[ModelResult]:
     return [result for result in comparison.models if result.model == model]
 
 
 def _partner(model: str, result: ModelResult, comparison: Comparison, gate: Gate) -> ModelResult:
     """The result of a model at the same sweep point, in the coordinates that concern both."""
     (comparison,) = _with_model(model, [comparison])
-    results, point = _results(comparison, model), shared_coordinates(result.point)
+    results, point = _results_of_model(comparison, model), shared_coordinates(result.point)
     found = [other for other in results if shared_coordinates(other.point) == point]
     exact = [other for other in found if other.point == result.point]
     if len(exact or found) == 1:
@@ -294,7 +294,7 @@ def _partner(model: str, result: ModelResult, comparison: Comparison, gate: Gate
     )
 
 
-def _measured(comparison: Comparison, result: ModelResult, quantity: Quantity) -> Summary:
+def _summary_of(comparison: Comparison, result: ModelResult, quantity: Quantity) -> Summary:
     summary = result.metrics.get(quantity.metric)
     if summary is None or not (summary.n or takes_target(quantity.metric)):
         hint = suggestion(quantity.metric) or "no run has measured it"

@@ -187,8 +187,8 @@ class ImageFiles:
         """Of the array."""
         return len(self.names), *self.size, 3
 
-    def decode(self, keep: Callable[[Images], object], progress: Progress) -> list[str]:
-        """Decode all of them; `keep` takes the next images (n, H, W, 3), in order, in this thread.
+    def decode(self, store: Callable[[Images], object], progress: Progress) -> list[str]:
+        """Decode all of them; `store` takes the next images (n, H, W, 3), in order, in this thread.
 
         Returns:
             The files whose aspect ratio is another than that of the size that was given.
@@ -207,7 +207,7 @@ class ImageFiles:
             OrderedPrefetcher(self._chunk, parts, 2 * THREADS) as chunks,
         ):
             for chunk in chunks:
-                keep(chunk.pixels)
+                store(chunk.pixels)
                 broken += chunk.broken
                 other_size += chunk.other_size
                 reshaped += chunk.reshaped
@@ -257,12 +257,12 @@ def decode_files(files: ImageFiles, progress: Progress) -> tuple[Images, list[st
     )
     images, done = np.empty(files.shape, np.uint8), 0
 
-    def keep(pixels: Images) -> None:
+    def store(pixels: Images) -> None:
         nonlocal done
         images[done : done + len(pixels)] = pixels
         done += len(pixels)
 
-    return images, files.decode(keep, progress)
+    return images, files.decode(store, progress)
 
 
 def first_image(root: Path, files: Sequence[str]) -> tuple[str, Size]:

@@ -61,7 +61,7 @@ def read_table(source: "Source") -> "ImageTree":
 
     file, lines = existing_path(source.path), dict[str, int]()
     images: dict[str, dict[str, list[str]]] = {"train": {}, "test": {}}
-    columns, rows = _rows(file)
+    columns, rows = _read_rows(file)
     for line, row in rows:
         image, label, split = _checked(f"{file}:{line}", row, columns)
         if image in lines:
@@ -82,7 +82,7 @@ def read_table(source: "Source") -> "ImageTree":
     return ImageTree(file.stem, file.parent, tuple(train), *splits)
 
 
-def _rows(file: "Path") -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _read_rows(file: "Path") -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The names of the columns, and the cells of each row with its line."""
     try:
         with open_regular(file) as opened:

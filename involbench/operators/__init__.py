@@ -67,7 +67,7 @@ def apply_operator(
     Raises:
         ValueError: The operator is unknown, or an argument is out of range.
     """
-    kind, arguments = _named(operator)
+    kind, arguments = _name_and_arguments(operator)
     known = registry.operators().get(kind)
     accepted = signature(known.build).parameters if known else {}
     settings = {
@@ -87,7 +87,7 @@ def apply_operator(
     return layer(x)
 
 
-def _named(operator: Operator) -> tuple[str, dict[str, Any]]:
+def _name_and_arguments(operator: Operator) -> tuple[str, dict[str, Any]]:
     """The name and the other arguments."""
     if isinstance(operator, str):
         return operator, {}
@@ -100,5 +100,5 @@ def _of_keras(value: Any) -> Any:
     """`{"name": "l2", "l2": 0.01}` as Keras spells it; anything but a mapping as it is."""
     if not isinstance(value, Mapping):
         return value
-    name, arguments = _named(value)
+    name, arguments = _name_and_arguments(value)
     return {"class_name": name, "config": arguments}

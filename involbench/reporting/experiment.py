@@ -96,7 +96,7 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
 
         lines = ((label(each.model, each.point), each.model) for each in comparison.models)
         for name, figure in plot_experiment(curves, title, chance, styles_of(lines)).items():
-            save_figure(figure, _plots(folder) / name)
+            save_figure(figure, _plots_folder(folder) / name)
     warned = {"warnings": (*comparison.warnings, *failures)}
     return [comparison.model_copy(update=warned), *comparisons[1:]]
 
@@ -106,9 +106,9 @@ def write_run_plots(run_dir: ResultsPath) -> None:
     from involbench.reporting.plots import plot_run, save_figure
 
     for name, figure in plot_run(read_history(run_dir), run_dir.name).items():
-        save_figure(figure, _plots(run_dir) / name)
+        save_figure(figure, _plots_folder(run_dir) / name)
 
 
-def _plots(folder: ResultsPath) -> ResultsPath:
+def _plots_folder(folder: ResultsPath) -> ResultsPath:
     make_folder(folder / "plots")
     return folder / "plots"

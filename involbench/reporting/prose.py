@@ -194,7 +194,7 @@ def _collapse(result: ModelResult) -> str:
     values = sorted(value for value in map(known.get, collapsed) if value is not None)
     ends = dict.fromkeys(percent(v, 1, unit="") for v in (*values[:1], *values[-1:]))
     chance = f" ({' to '.join(ends)}%)" if ends else ""
-    return f"{_named(result, collapsed)} {_collapsed(collapsed)}{chance}"
+    return f"{_label_with_seeds(result, collapsed)} {_collapsed(collapsed)}{chance}"
 
 
 def _collapsed(runs: Sequence[int]) -> str:
@@ -219,7 +219,7 @@ def failures(comparison: Comparison) -> Iterator[str]:
     for result in comparison.models:
         for reason in dict.fromkeys(result.failures.values()):
             failed = [seed for seed, other in result.failures.items() if other == reason]
-            yield f"{_named(result, failed)} failed: {excerpt(reason)}"
+            yield f"{_label_with_seeds(result, failed)} failed: {excerpt(reason)}"
 
 
 def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
@@ -260,7 +260,7 @@ def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
             yield f"{which}, {metric_called(name).title}: {note}."
 
 
-def _named(result: ModelResult, runs: Iterable[int]) -> str:
+def _label_with_seeds(result: ModelResult, runs: Iterable[int]) -> str:
     return f"{label(result.model, result.point)} {_seed_list(runs)}"
 
 

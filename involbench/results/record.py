@@ -225,7 +225,7 @@ class WidthMatch(Record):
     """The count of the model to match."""
 
     @property
-    def excess(self) -> float:
+    def relative_error(self) -> float:
         """How far the count is above the budget, as a share of it."""
         return self.count / self.budget - 1 if self.budget else float("inf")
 

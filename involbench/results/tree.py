@@ -131,7 +131,7 @@ def _faults(claims: Sequence[Claim], content: Mapping[str, Any]) -> list[tuple[K
         return []
     if not isinstance(models, dict):
         return []
-    conditions = [each.name for each in evaluate.conditions]
+    conditions = [each.name for each in evaluate.all_conditions]
     return claim_faults(claims, map(str, models), _lists(content.get("sweep")), conditions)
 
 

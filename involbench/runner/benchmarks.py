@@ -205,7 +205,7 @@ def bench_models(
         networks = zip(request.networks, trials, strict=True)
         matched = replace(request, networks=tuple(replace(n, trial=trial) for n, trial in networks))
         fitting = worker.call(fit_batches, show, matched)
-        fitting, memory = _measured(fitting, worker, show)
+        fitting, memory = _with_memory(fitting, worker, show)
     times = []
     for index, block in enumerate([fitting, *blocks[1:]], 1):
         which = f"[{index}/{len(blocks)}] " if len(blocks) > 1 else ""
@@ -216,7 +216,7 @@ def bench_models(
     return times, memory
 
 
-def _measured(
+def _with_memory(
     request: ModelBenchmark, worker: WorkerProtocol, show: Show
 ) -> tuple[ModelBenchmark, ModelsMemory]:
     """The memory of the networks. Batches are halved until they fit in the memory of the device."""

@@ -56,7 +56,7 @@ def examine_packages(backend: str) -> Iterator[Check]:
         return
     others = set(BACKENDS) - {backend}
     yield _needed([r for r in required if r.name not in others])
-    yield _extras()
+    yield _check_optional_dependencies()
 
 
 def _needed(requirements: list[Requirement]) -> Check:
@@ -71,7 +71,7 @@ def _needed(requirements: list[Requirement]) -> Check:
     return finding_of("software", "packages", status, message)
 
 
-def _extras() -> Check:
+def _check_optional_dependencies() -> Check:
     known = sorted(set(metadata("involbench").get_all("Provides-Extra") or []) - _NOT_CHECKED)
     wrong = {extra: [r for r in requirements(extra) if not fits(r)] for extra in known}
     have, missing = ([e for e in known if bool(wrong[e]) == lacks] for lacks in (False, True))

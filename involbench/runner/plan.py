@@ -146,10 +146,10 @@ def _find_width(
         return error
     model, unit = trial.model, "MACs" if match.macs else "trainable parameters"
     description = (
-        f"{model}: width {matched.width} has {matched.count:,} {unit}, {matched.excess:+.2%} from "
-        f"the {matched.budget:,} of {match.model}"
+        f"{model}: width {matched.width} has {matched.count:,} {unit}, "
+        f"{matched.relative_error:+.2%} from the {matched.budget:,} of {match.model}"
     )
-    if abs(matched.excess) > TOLERANCE:
+    if abs(matched.relative_error) > TOLERANCE:
         return SettingError(
             f"models.{model}.match",
             f"no width is within {TOLERANCE:.0%} of {match.model}; the nearest: {description}",

@@ -16,7 +16,7 @@ from involbench.regular_file import open_regular
 from involbench.spec.messages import problems_of
 from involbench.spec.overrides import apply_overrides, with_assignments
 from involbench.spec.schema import ExperimentSpec, baseline_fault
-from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, points, sweep_problems
+from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, sweep_points, sweep_problems
 from involbench.spec.trial import Trial, one_seed_each, relevant_coordinates
 from involbench.spec.yaml import Document, NotYaml, Problem, parse
 from involbench.text import KeyPath, describe, nearest
@@ -185,7 +185,7 @@ def expand(loaded: LoadedSpec) -> list[Trial]:
     as_given = loaded.spec.model_dump(exclude_unset=True)
     experiments = [
         (point, ExperimentSpec.model_validate(at_point(as_given, point)))
-        for point in points(loaded.spec.sweep)
+        for point in sweep_points(loaded.spec.sweep)
     ]
     trials: dict[str, Trial] = {}
     for seed in loaded.spec.seeds:

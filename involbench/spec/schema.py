@@ -82,13 +82,13 @@ class EvaluateSpec(StrictModel):
 
     @field_validator("*")
     @classmethod
-    def _in_order(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+    def _sorted_without_repeats(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         """Sorted, since their order decides nothing and equal trials must be equal."""
         _refuse_repeats(values, "{:g}")
         return tuple(sorted(values))
 
     @property
-    def conditions(self) -> tuple[Condition, ...]:
+    def all_conditions(self) -> tuple[Condition, ...]:
         """All of them, kind by kind."""
         kinds = type(self).model_fields
         return tuple(Condition(kind, value) for kind in kinds for value in getattr(self, kind))
@@ -305,7 +305,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     ) -> tuple[Claim, ...]:
         known = info.data
         if {"models", "sweep", "evaluate"} <= known.keys():
-            conditions = [condition.name for condition in known["evaluate"].conditions]
+            conditions = [condition.name for condition in known["evaluate"].all_conditions]
             faults = claim_faults(value, known["models"], known["sweep"], conditions)
             if faults:
                 raise problems_below(faults)

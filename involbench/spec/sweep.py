@@ -13,7 +13,7 @@ from involbench.spec.overrides import EVERY, assigned, every_path
 from involbench.spec.schema import ExperimentSpec
 from involbench.spec.trial import NON_RESULT_FIELDS
 from involbench.spec.yaml import Problem
-from involbench.text import describe, dotted, shared, shown, suggest
+from involbench.text import describe, dotted, shared, suggest, value_text
 
 MAX_TRIALS = 10_000
 
@@ -21,7 +21,7 @@ Point = dict[str, Any]
 Sweep = Mapping[str, Sequence[Any]]
 
 
-def points(sweep: Sweep) -> list[Point]:
+def sweep_points(sweep: Sweep) -> list[Point]:
     """Every combination of the swept values; the last key changes fastest."""
     return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
 
@@ -98,7 +98,7 @@ def _point_problems(
 ) -> list[Problem]:
     """The problems that come with swept values, each at the value that brings it."""
     found: dict[Problem, None] = {}
-    for point in points(sweep):
+    for point in sweep_points(sweep):
         try:
             ExperimentSpec.model_validate(at_point(values, point))
         except ValidationError as error:
@@ -137,7 +137,7 @@ def _blamed(problem: Problem, point: Point, sweep: Sweep) -> Problem:
     swept = _as_in(key, problem)
     below = problem.path[len(swept) :]
     if problem.path[: len(swept)] != swept:
-        text = f"with {shown(point[key])}, {dotted(problem.path)}: {problem.message}"
+        text = f"with {value_text(point[key])}, {dotted(problem.path)}: {problem.message}"
         return replace(problem, path=("sweep", key, index), message=text, at_key=False)
     if problem.at_key and not below:
         return replace(problem, path=("sweep", key))

@@ -45,12 +45,12 @@ def sign_flip_p(differences: NDArray[np.float64]) -> NDArray[np.float64]:
             hits += np.count_nonzero(np.abs(differences @ signs.T) >= seen[:, None], axis=1)
     else:
         for place, sample in enumerate(differences):
-            hits[place] = np.count_nonzero(np.abs(_sums(sample, patterns)) >= seen[place])
+            hits[place] = np.count_nonzero(np.abs(_signed_sums(sample, patterns)) >= seen[place])
     p: NDArray[np.float64] = hits / patterns.shape[1]
     return p
 
 
-def _sums(sample: NDArray[np.float64], patterns: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _signed_sums(sample: NDArray[np.float64], patterns: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The sum of a sample with each pattern of signs, eight values at a time."""
     eights = np.zeros((len(patterns), 8))
     eights.ravel()[: len(sample)] = sample

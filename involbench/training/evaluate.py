@@ -111,7 +111,7 @@ def evaluate_conditions(
     get the same class as the unchanged image.
     """
     metrics, notes = dict[str, float](), list[str]()
-    for condition in trial.evaluate.conditions:
+    for condition in trial.evaluate.all_conditions:
         tested: keras.Model | None = scaling
         if condition.kind == "image_size":
             tested = _for_size(int(condition.value), trial, model, scaling, data)

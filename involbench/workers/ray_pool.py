@@ -105,7 +105,7 @@ def capacity(needs: ResourcesSpec) -> int:
     Raises:
         UsageError: No node is large enough for a trial.
     """
-    nodes = _nodes()
+    nodes = _alive_nodes()
     places = sum(node.capacity(needs) for node in nodes)
     if not places:
         largest = ", ".join(f"{n.name} has {n.cpus:g} CPUs and {n.gpus:g} GPUs" for n in nodes)
@@ -128,7 +128,7 @@ def require_shared(results: Path, needs: ResourcesSpec, send_back: bool) -> None
     token = results.absolute() / f".involbench-{secrets.token_hex(8)}"
     try:
         token.write_text("")
-        for node in _nodes():
+        for node in _alive_nodes():
             if node.capacity(needs):
                 fault = _fault(node, token, send_back)
                 if fault:
@@ -177,7 +177,7 @@ def _view(token: str) -> tuple[str, bool]:
     return __version__, False
 
 
-def _nodes() -> list[_Node]:
+def _alive_nodes() -> list[_Node]:
     def of(node: dict[str, Any]) -> _Node:
         has = node["Resources"]
         name = node["NodeManagerHostname"]

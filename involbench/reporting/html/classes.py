@@ -106,12 +106,18 @@ def _confusions(report: ReportData) -> Iterator[Chart]:
             f"Confusion of {name}",
             f"For each true class, the share of its test images predicted as each class: "
             f"{len(predictions.labels):,} images, {seeds}.",
-            plot_confusion(predictions.shares, predictions.class_names),
-            (_table(f"Confusion of {name}, % of the true class", predictions, predictions.shares),),
+            plot_confusion(predictions.confusion_shares, predictions.class_names),
+            (
+                _table(
+                    f"Confusion of {name}, % of the true class",
+                    predictions,
+                    predictions.confusion_shares,
+                ),
+            ),
         )
         other = _other(report, results[name])
         if other is not None and other[1].confusion.shape == predictions.confusion.shape:
-            shares = predictions.shares - other[1].shares
+            shares = predictions.confusion_shares - other[1].confusion_shares
             title = f"Confusion of {name} minus that of {other[0]}"
             yield Chart(
                 f"confusion-difference-{place}",

@@ -47,7 +47,7 @@ class AggregatedPredictions:
     """Seed -> whether each prediction was right, (images,)."""
 
     @property
-    def shares(self) -> NDArray[np.float64]:
+    def confusion_shares(self) -> NDArray[np.float64]:
         """The confusion as fractions of each true class; NaN for a class without images."""
         totals = self.confusion.sum(axis=1, keepdims=True).astype(float)
         totals[totals == 0] = np.nan

@@ -301,7 +301,7 @@ def _unfold_table(benchmark: OperatorBenchmark) -> Table:
 
 def _costs_table(benchmark: OperatorBenchmark) -> Table:
     mean = _factor(benchmark.geometric_means["patches"][_BOTH].memory_ratio)
-    rows = [*map(_costs, benchmark.shapes), (_MEAN, "", "", "", mean, "", "")]
+    rows = [*map(_time_and_memory, benchmark.shapes), (_MEAN, "", "", "", mean, "", "")]
     columns = (
         *(_SHAPE, "results", "ours", "patches", "ratio"),
         *(Column("ours", "s"), Column("patches", "s")),
@@ -309,7 +309,7 @@ def _costs_table(benchmark: OperatorBenchmark) -> Table:
     return Table(columns, rows, "Peak extra memory, MiB, and first call, both with gradients")
 
 
-def _costs(result: ShapeResult) -> tuple[str | float | None, ...]:
+def _time_and_memory(result: ShapeResult) -> tuple[str | float | None, ...]:
     ours, patches = (result.forms[form] for form in ("involution", "patches"))
     sizes = (
         ours.parts[_BOTH].results_bytes,

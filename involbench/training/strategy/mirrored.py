@@ -32,15 +32,15 @@ class Replica(keras.Model):
             scaled = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
-        return self._measured(loss, labels, logits, shares)
+        return self._loss_and_accuracy(loss, labels, logits, shares)
 
     def test_step(self, data: Any) -> Any:
         images, labels, shares = data
         logits = self(images, training=False)
         loss = self.compute_loss(images, labels, logits, training=False)
-        return self._measured(loss, labels, logits, shares)
+        return self._loss_and_accuracy(loss, labels, logits, shares)
 
-    def _measured(self, loss: Any, labels: Any, logits: Any, shares: Any) -> Any:
+    def _loss_and_accuracy(self, loss: Any, labels: Any, logits: Any, shares: Any) -> Any:
         # Keras has divided the loss by the number of replicas, so that the sum is the mean.
         mean = loss * tf.distribute.get_strategy().num_replicas_in_sync
         self.metrics[0].update_state(mean, sample_weight=tf.reduce_sum(shares))
