@@ -9,10 +9,9 @@ from typing import get_args
 from involbench.comparison.compare import compare_experiment
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, metric
 from involbench.comparison.schema import ClaimResult, ClaimVerdict, Comparison
+from involbench.reporting.tables import Table, markdown, markdown_table
 from involbench.reporting.tables.cells import COSTS
 from involbench.reporting.tables.comparison import comparison_page
-from involbench.reporting.tables import Table
-from involbench.reporting.tables import markdown, markdown_table
 from involbench.results.tree import ResultsTree, read_question
 from involbench.text import coordinates, located
 

@@ -11,12 +11,12 @@ import pytest
 from involbench.cli._output import rendered
 from involbench.comparison.benchmark_models import ModelsBenchmark, summarize_models
 from involbench.errors import InvolbenchError
+from involbench.reporting.tables import csv_text, markdown
 from involbench.reporting.tables.benchmarks import (
     models_figure,
     models_page,
     models_rows,
 )
-from involbench.reporting.tables import csv_text, markdown
 from involbench.results.benchmarks import ModelsMemory, ModelsTimes, ModelTimes
 from involbench.runner.benchmarks import _measured
 from involbench.spec.expand import adhoc_trial
