@@ -16,7 +16,7 @@ from involbench.results.benchmarks import (
     MeasuredExport,
     ModelsMemory,
     ModelTimes,
-    read_costs,
+    read_benchmarks,
 )
 from involbench.results.record import INPUT_WAIT, History
 from involbench.results.tree import StoredRun
@@ -280,7 +280,7 @@ def _drops(metrics: Mapping[str, float | None]) -> Values:
 
 def _from_benchmarks(run: StoredRun, warnings: list[str]) -> Values:
     try:
-        return {name: value for c in read_costs(run.path) for name, value in c.metrics.items()}
+        return {name: value for c in read_benchmarks(run.path) for name, value in c.metrics.items()}
     except ResultsError as error:
         warnings.append(str(error))
         return {}

@@ -317,7 +317,7 @@ class BenchmarkMetrics(Record):
     machine: Machine
 
 
-def write_costs(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
+def write_benchmark(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
     """Write the results, replacing earlier ones.
 
     Raises:
@@ -326,12 +326,12 @@ def write_costs(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> Non
     write_json(folder / f"benchmark-{kind}.json", costs.model_dump(mode="json"))
 
 
-def read_costs(folder: ResultsPath) -> list[BenchmarkMetrics]:
+def read_benchmarks(folder: ResultsPath) -> list[BenchmarkMetrics]:
     """What there is of a run. Raises ResultsError where a file cannot be used."""
-    return list(costs_by_kind(folder).values())
+    return list(benchmarks_by_kind(folder).values())
 
 
-def costs_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
+def benchmarks_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
     """The metrics of a run, by benchmark."""
     return {kind: costs for kind in _KINDS if (costs := _read(folder, kind)) is not None}
 
