@@ -36,10 +36,10 @@ def describe(value: Any) -> str:
     return "a mapping" if isinstance(value, dict) else "a list"
 
 
-def value_text(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value of a spec as written, cropped if long."""
-    quoted = isinstance(value, str | list | tuple | dict)
-    return _cropped(repr(value)) if quoted else describe(value)
+    is_text = isinstance(value, str | list | tuple | dict)
+    return _cropped(repr(value)) if is_text else describe(value)
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -16,8 +16,8 @@ from involbench.ops import involution
 from involbench.ops.geometry import make_geometry
 from involbench.results.benchmarks import (
     PARTS,
-    Form,
-    FormTimes,
+    Implementation,
+    ImplementationTimes,
     OperatorMemory,
     OperatorShape,
     OperatorTimes,
@@ -26,7 +26,7 @@ from involbench.results.benchmarks import (
 from involbench.training.provenance import gpu_names
 
 
-def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
+def make_calls(shape: OperatorShape) -> dict[Implementation, dict[Part, BenchmarkCase]]:
     """Every implementation at a shape, forward alone and with gradients, not yet compiled.
 
     Involution and patches get the same images, kernels (standard normal) and upstream gradient.
@@ -60,7 +60,7 @@ def make_calls(shape: OperatorShape) -> dict[Form, dict[Part, BenchmarkCase]]:
     return calls
 
 
-def _functions(shape: OperatorShape) -> dict[Form, Forward]:
+def _functions(shape: OperatorShape) -> dict[Implementation, Forward]:
     backend = backend_in_use()
     size, groups, layout = shape.kernel_size, shape.groups, backend.data_format
 
@@ -143,7 +143,7 @@ def time_operator(
         if "unfold" in calls
         else None,
         forms={
-            form: FormTimes(
+            form: ImplementationTimes(
                 first_call_seconds=first[form],
                 seconds={part: tuple(taken[form, part]) for part in PARTS},
             )
@@ -190,12 +190,14 @@ def require_memory(shape: OperatorShape) -> None:
 
 
 def _alternate(
-    calls: dict[Form, dict[Part, BenchmarkCase]], repeats: int, progress: Callable[[int, int], None]
-) -> tuple[dict[tuple[Form, Part], list[float]], list[float]]:
+    calls: dict[Implementation, dict[Part, BenchmarkCase]],
+    repeats: int,
+    progress: Callable[[int, int], None],
+) -> tuple[dict[tuple[Implementation, Part], list[float]], list[float]]:
     """Seconds of every call and bytes per second of a copy, one value for each repeat."""
     copy = make_copy()
     order = [(form, part) for part in PARTS for form in calls]
-    taken: dict[tuple[Form, Part], list[float]] = {key: [] for key in order}
+    taken: dict[tuple[Implementation, Part], list[float]] = {key: [] for key in order}
     copies = []
     for form, part in order:  # The first call does more than the others.
         seconds(calls[form][part])
@@ -208,7 +210,9 @@ def _alternate(
     return taken, copies
 
 
-def _difference_from(form: Form, calls: dict[Form, dict[Part, BenchmarkCase]]) -> float:
+def _difference_from(
+    form: Implementation, calls: dict[Implementation, dict[Part, BenchmarkCase]]
+) -> float:
     """The largest difference from another implementation of involution."""
     results, expected = (
         [array for part in PARTS for array in calls[name][part].arrays()]

@@ -266,7 +266,7 @@ def save_benchmark(
 
     from involbench.reporting.experiment import write_comparison
     from involbench.reporting.units import counted
-    from involbench.results.benchmarks import BenchmarkMetrics, write_costs
+    from involbench.results.benchmarks import BenchmarkMetrics, write_benchmark
 
     now = datetime.now(UTC).isoformat()
     for index, (machine, metrics) in enumerate(blocks):
@@ -278,7 +278,7 @@ def save_benchmark(
                 repeats=repeats,
                 machine=machine,
             )
-            write_costs(folder, kind, costs)
+            write_benchmark(folder, kind, costs)
     folders = [folder for _, metrics in blocks for folder in metrics]
     if not folders:
         return

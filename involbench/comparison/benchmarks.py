@@ -12,8 +12,8 @@ import numpy as np
 from involbench.results.benchmarks import (
     NETWORKS,
     PARTS,
-    Form,
     Format,
+    Implementation,
     Machine,
     MeasuredExport,
     MeasuredExports,
@@ -67,7 +67,7 @@ class ShapeResult(Record):
     copy_samples: tuple[float, ...]
     """Bytes per second, one value for each repeat."""
     largest_difference: float
-    forms: dict[Form, ImplementationResult]
+    forms: dict[Implementation, ImplementationResult]
 
 
 class Means(Record):
@@ -88,7 +88,7 @@ class OperatorBenchmark(Record):
     unfold: str | None = None
     memory_method: str
     shapes: tuple[ShapeResult, ...]
-    geometric_means: dict[Form, dict[Part, Means]]
+    geometric_means: dict[Implementation, dict[Part, Means]]
     machine: Machine
 
 
@@ -130,7 +130,7 @@ def _shape(times: OperatorTimes, memory: OperatorMemory) -> ShapeResult:
 
 
 def _part(
-    times: OperatorTimes, memory: OperatorMemory, copy: Quartiles, form: Form, part: Part
+    times: OperatorTimes, memory: OperatorMemory, copy: Quartiles, form: Implementation, part: Part
 ) -> PassResult:
     samples, ours = (times.forms[name].seconds[part] for name in (form, "involution"))
     taken, peak = quartiles(samples), memory.peak_bytes[form][part]
@@ -148,7 +148,7 @@ def _part(
     )
 
 
-def _means(shapes: Iterable[ShapeResult], form: Form, part: Part) -> Means:
+def _means(shapes: Iterable[ShapeResult], form: Implementation, part: Part) -> Means:
     parts = [shape.forms[form].parts[part] for shape in shapes]
     memory = [item.memory_ratio for item in parts if item.memory_ratio]
     return Means(

@@ -35,7 +35,7 @@ from involbench.comparison.selection import (
 from involbench.comparison.settings import protocol
 from involbench.comparison.validity import environments, validity_warnings
 from involbench.errors import ResultsError
-from involbench.results.gc_paused import gc_paused
+from involbench.results.parallel import gc_paused
 from involbench.results.tree import ResultsTree, SpecSummary, StoredRun, read_spec_summary
 from involbench.spec.trial import shared_coordinates
 from involbench.text import first_of

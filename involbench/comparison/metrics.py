@@ -16,7 +16,7 @@ from involbench.results.benchmarks import (
     MeasuredExport,
     ModelsMemory,
     ModelTimes,
-    read_costs,
+    read_benchmarks,
 )
 from involbench.results.record import INPUT_WAIT, History
 from involbench.results.tree import StoredRun
@@ -258,7 +258,7 @@ def measure(
         values["macs"] = parameters.macs
     if selection.includes_benchmarks:
         try:
-            for costs in read_costs(run.path):
+            for costs in read_benchmarks(run.path):
                 values |= costs.metrics
         except ResultsError as error:
             warnings.append(str(error))

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from involbench.errors import DataError, Message
-from involbench.results.record import MOST_SHARED
-from involbench.results.remark import Remark
+from involbench.results.record import MOST_SHARED, Remark
 from involbench.text import printable
 
 Indices = NDArray[np.int64]

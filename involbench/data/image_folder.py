@@ -31,7 +31,7 @@ from involbench.data.source import Notify, Progress, existing_path, reason, sile
 from involbench.errors import DataError, Message, ResultsError
 from involbench.registry import ImageShape
 from involbench.regular_file import open_regular
-from involbench.results.remark import Remark
+from involbench.results.record import Remark
 from involbench.schema_types import ImageSize, Resize
 from involbench.text import printable
 

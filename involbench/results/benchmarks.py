@@ -17,7 +17,7 @@ Part = Literal["forward", "forward_and_gradients"]
 PARTS: tuple[Part, ...] = get_args(Part)
 """Only the result, or also the gradients with respect to both arguments."""
 
-Form = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
+Implementation = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
 """Our operator, the published arithmetic, and two convolutions for orientation.
 
 `unfold` is the published arithmetic in PyTorch, where that is installed beside another backend.
@@ -60,7 +60,7 @@ class OperatorShape(Record):
         """Bytes of all patches in float32, which the published algorithm materializes."""
         return self.image_bytes * self.kernel_size**2
 
-    def weights_bytes(self, form: Form) -> int:
+    def weights_bytes(self, form: Implementation) -> int:
         """What a form applies to the images, in float32: an involution's kernels, or weights."""
         match form:
             case "depthwise":
@@ -70,7 +70,7 @@ class OperatorShape(Record):
             case "involution" | "patches" | "unfold":
                 return self.kernels_bytes
 
-    def floor_bytes(self, form: Form, part: Part) -> int:
+    def floor_bytes(self, form: Implementation, part: Part) -> int:
         """The least memory traffic: every argument and every result once.
 
         With gradients these are the images, the result, and a gradient of each; the kernels or
@@ -79,7 +79,7 @@ class OperatorShape(Record):
         forward = 2 * self.image_bytes + self.weights_bytes(form)
         return forward if part == "forward" else 2 * forward
 
-    def results_bytes(self, form: Form, part: Part) -> int:
+    def results_bytes(self, form: Implementation, part: Part) -> int:
         """What a call gives back: the result; with gradients, those of both arguments, too."""
         gradients = self.image_bytes + self.weights_bytes(form)
         return self.image_bytes + (0 if part == "forward" else gradients)
@@ -92,7 +92,7 @@ class Machine(Record):
     hardware: Hardware
 
 
-class FormTimes(Record):
+class ImplementationTimes(Record):
     """Times of one form at one shape."""
 
     first_call_seconds: float
@@ -110,7 +110,7 @@ class OperatorTimes(Record):
     """The implementation of the published algorithm on this backend."""
     unfold: str | None
     """What `unfold` is, with the version of PyTorch; None where it is not among the forms."""
-    forms: dict[Form, FormTimes]
+    forms: dict[Implementation, ImplementationTimes]
     copy_bytes_per_second: tuple[float, ...]
     """Bytes read and written by a large copy, one value a repeat."""
     largest_difference: float
@@ -121,7 +121,7 @@ class OperatorTimes(Record):
 class OperatorMemory(Record):
     """The most memory that each form holds at one shape beyond its arguments; results count."""
 
-    peak_bytes: dict[Form, dict[Part, int]]
+    peak_bytes: dict[Implementation, dict[Part, int]]
     method: str
     """How it was measured."""
 
@@ -317,7 +317,7 @@ class BenchmarkMetrics(Record):
     machine: Machine
 
 
-def write_costs(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
+def write_benchmark(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
     """Write the results, replacing earlier ones.
 
     Raises:
@@ -326,12 +326,12 @@ def write_costs(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> Non
     write_json(folder / f"benchmark-{kind}.json", costs.model_dump(mode="json"))
 
 
-def read_costs(folder: ResultsPath) -> list[BenchmarkMetrics]:
+def read_benchmarks(folder: ResultsPath) -> list[BenchmarkMetrics]:
     """What there is of a run. Raises ResultsError where a file cannot be used."""
-    return list(costs_by_kind(folder).values())
+    return list(benchmarks_by_kind(folder).values())
 
 
-def costs_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
+def benchmarks_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
     """The metrics of a run, by benchmark."""
     return {kind: costs for kind in _KINDS if (costs := _read(folder, kind)) is not None}
 

@@ -12,7 +12,7 @@ from involbench.results.benchmarks import Machine
 from involbench.results.files import write_atomic
 from involbench.results.paths import ResultsPath
 from involbench.results.record import Record
-from involbench.results.store import is_held, lock_run
+from involbench.results.store import is_locked, lock_run
 
 Status = Literal["ok", "warning", "problem"]
 """Fine; a run works, but could work better; a run would fail."""
@@ -153,5 +153,5 @@ def _locks_hold(place: Path) -> bool:
     with _tried_out(place) as name:
         trial = ResultsPath(Path(name))
         with lock_run(trial) as first, lock_run(trial) as second:
-            holds = first and not second and is_held(trial)
-        return holds and not is_held(trial)
+            holds = first and not second and is_locked(trial)
+        return holds and not is_locked(trial)

@@ -1,7 +1,8 @@
-"""The one way to the files of a results folder: reading, writing and deleting them.
+"""Read, write and delete the files of a results folder.
 
-A file is read whole, if it is a regular file and not too large, and written so that a reader sees
-all of it or none of it. See `involbench.results.paths` for what is never followed.
+Only regular files of limited size are read. A file is written under a temporary name and renamed,
+so that a reader sees either all of it or none of it. No links are followed, see
+`involbench.results.paths`.
 """
 
 import json
@@ -23,7 +24,7 @@ _NEVER_ELSEWHERE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
 def user_path(text: str) -> Path:
-    """The path that a user means: `~` is the home folder, as in a shell."""
+    """The path that the user has given; `~` is the home folder, as in a shell."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 (leaves ~name of nobody as it is)
 
 
@@ -77,7 +78,7 @@ def write_json(path: AnyPath, value: Any) -> None:
 
 
 def copy_in(source: Path, target: ResultsPath) -> None:
-    """Copy a file or folder of ours; a folder takes the place of what was there when it is whole.
+    """Copy a file or folder that involbench has made; a complete folder replaces an existing one.
 
     Raises:
         ResultsError: It cannot be written.
@@ -98,7 +99,7 @@ def copy_in(source: Path, target: ResultsPath) -> None:
 
 
 def make_folder(folder: AnyPath) -> None:
-    """Make a folder and those above it, where they are missing.
+    """Make a folder and its missing parents.
 
     Raises:
         ResultsError: It cannot be made, or is a link.
@@ -147,10 +148,10 @@ def read_bytes(path: AnyPath, largest: int, folder: int | None = None) -> bytes:
 
 @contextmanager
 def opened_to_read(path: AnyPath, largest: int | None) -> Iterator[IO[bytes]]:
-    """A file to read from, for the length of a `with`.
+    """Open a file for reading, for the length of a `with`.
 
     Raises:
-        ResultsError: It cannot be read, is no file, or is larger than `largest`, if that is given.
+        ResultsError: It cannot be read, is not a regular file, or is larger than `largest`.
     """
     descriptor, _ = _open_to_read(path, largest)
     with os.fdopen(descriptor, "rb") as file:
@@ -178,12 +179,10 @@ def _open_to_read(path: AnyPath, largest: int | None, folder: int | None = None)
 
 
 def open_to_write(path: AnyPath, flags: int) -> int:
-    """A descriptor of a file that is written in place: a lock, or a log.
-
-    It is made where it is missing.
+    """A descriptor of a file that is written in place: a lock or a log. A missing file is made.
 
     Raises:
-        ResultsError: It cannot be opened, is no file, or has another name elsewhere.
+        ResultsError: It cannot be opened, is not a regular file, or has several hard links.
     """
     wanted = at(path)
     try:
@@ -197,13 +196,13 @@ def open_to_write(path: AnyPath, flags: int) -> int:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         os.close(descriptor)
-        what = "it has another name, perhaps elsewhere" if found.st_nlink > 1 else "not a file"
+        what = "it has several hard links" if found.st_nlink > 1 else "not a regular file"
         raise ResultsError(f"cannot write {path}: {what}; remove it")
     return descriptor
 
 
 def names_in(folder: AnyPath) -> list[str]:
-    """The names of all that a folder holds, sorted; empty where there is no such folder.
+    """The sorted names of the entries of a folder; empty if the folder does not exist.
 
     Raises:
         LinkRefused: It is a link.
@@ -219,7 +218,7 @@ def names_in(folder: AnyPath) -> list[str]:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether what the user has named is a folder, or a link to one; no, if that cannot be told."""
+    """Whether a path from the user is a folder or a link to one; False if it cannot be read."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -227,10 +226,10 @@ def is_folder(path: Path) -> bool:
 
 
 def remove(path: AnyPath) -> None:
-    """Delete a file, a link or an empty folder, if it is there.
+    """Delete a file, a link or an empty folder, if it exists.
 
     Raises:
-        ResultsError: It cannot be deleted; the cause is the system's error.
+        ResultsError: It cannot be deleted; the cause is the error of the system.
     """
     wanted = at(path)
     try:
@@ -245,7 +244,7 @@ def remove(path: AnyPath) -> None:
 
 
 def remove_tree(folder: AnyPath) -> None:
-    """Delete a folder with all that is in it, or a file or link; nothing that a link leads to.
+    """Delete a folder with its contents, or a file or link; no link is followed.
 
     Raises:
         ResultsError: It cannot be deleted.
@@ -261,10 +260,10 @@ def remove_tree(folder: AnyPath) -> None:
 
 
 def rename(path: ResultsPath, name: str) -> None:
-    """Give a file another name in its folder.
+    """Rename a file within its folder.
 
     Raises:
-        ResultsError: That cannot be done.
+        ResultsError: It cannot be renamed.
     """
     try:
         with path.parent.opened() as folder:
@@ -274,5 +273,5 @@ def rename(path: ResultsPath, name: str) -> None:
 
 
 def _named(folder: AnyPath) -> ResultsPath:
-    """A folder that the user has named may itself be a link."""
+    """As a ResultsPath; a folder that the user has given may itself be a link."""
     return folder if isinstance(folder, ResultsPath) else ResultsPath(folder)

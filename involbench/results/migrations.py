@@ -1,7 +1,7 @@
-"""Records of other versions: older ones are brought up to date as they are read, newer refused.
+"""Records of other versions: older records are updated while they are read, newer ones refused.
 
-`run.json` alone carries a `schema_version`; it holds for the files beside it too. What is on disk
-stays as it is.
+The `schema_version` in `run.json` also holds for the other files of the run. Files on disk are not
+changed.
 """
 
 import re
@@ -21,9 +21,9 @@ class NewerRecord(ResultsError):
 
 
 STEPS: dict[int, Step] = {}
-"""Each older version, with the function that makes a record of the next one of it.
+"""Older version -> the function that turns its records into those of the next version.
 
-A step sets no `schema_version`. Version 1 is the first there was, so there is no step yet.
+A step does not set `schema_version`. Version 1 is the first version, so there are no steps yet.
 """
 
 _VERSION = re.compile(r"\d+(\.\w+)+")
@@ -33,7 +33,7 @@ def migrate(document: Any) -> Document:
     """The content of a `run.json` of any version, as this version would have written it.
 
     Raises:
-        ResultsError: It is no record, or an older record that is damaged.
+        ResultsError: It is not a record, or an older record that is damaged.
         NewerRecord: It was written by a later version of involbench.
     """
     version = document.get("schema_version") if isinstance(document, dict) else None
@@ -52,7 +52,7 @@ def migrate(document: Any) -> Document:
 
 
 def writer(document: Any) -> str | None:
-    """The version of involbench that wrote a record, as far as it says so."""
+    """The version of involbench that wrote a record, if the record has it."""
     versions = document.get("versions") if isinstance(document, dict) else None
     version = versions.get("involbench") if isinstance(versions, dict) else None
     plain = isinstance(version, str) and len(version) < 40 and _VERSION.fullmatch(version)

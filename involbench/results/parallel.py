@@ -1,4 +1,4 @@
-"""Read many runs in several processes."""
+"""Read many runs: in several processes, and with the garbage collector paused."""
 
 import gc
 import multiprocessing
@@ -7,12 +7,10 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Generic, Self, TypeVar
-
-from involbench.results.gc_paused import gc_paused
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,6 +19,21 @@ _FEWEST = 2000
 """Items per process; with fewer, starting a process costs more than it saves."""
 _MOST_PROCESSES = 8
 _FRAMEWORKS = ("tensorflow", "jax", "torch")
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Pause the garbage collector while many long-lived objects are created.
+
+    It would scan all of them again and again.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -1,8 +1,8 @@
-"""Paths in a results folder, which may come from a stranger.
+"""Paths in a results folder, which may come from somebody else.
 
-A `ResultsPath` is opened folder by folder, each by the descriptor of the one above it, and no link
-below the results folder is followed: whatever lies in it, and whoever changes it meanwhile, nothing
-outside it is reached. The results folder itself may be a link.
+A `ResultsPath` is opened folder by folder, each through the descriptor of its parent. No link below
+the results folder is followed. So nothing outside of it is reached, even if another process changes
+the folder at the same time. The results folder itself may be a link.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Literal, Self
 from involbench.errors import ResultsError
 
 Kind = Literal["file", "folder", "link", "other"]
-"""Other: a pipe, a device, a socket."""
+"""`other` is a pipe, a device or a socket."""
 
 _SEARCH = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _LIST = os.O_DIRECTORY | os.O_CLOEXEC | os.O_RDONLY
@@ -26,11 +26,11 @@ _NO_NAMES = frozenset(("", ".", ".."))
 
 _Kept = tuple[tuple[Path, tuple[str, ...], int], ...]
 _KEPT: ContextVar[_Kept] = ContextVar("_KEPT", default=())
-"""Root, names and descriptor of each folder that is kept open; the last to be opened is first."""
+"""Root, names and descriptor of each folder that is kept open, the latest first."""
 
 
 class LinkRefused(ResultsError):
-    """There is a link on the way."""
+    """The path leads through a link."""
 
     def __init__(self, path: "ResultsPath") -> None:
         super().__init__(
@@ -41,12 +41,11 @@ class LinkRefused(ResultsError):
 
 @dataclass(frozen=True, order=True)
 class ResultsPath:
-    """A file or folder below a folder that the user has named.
+    """A file or folder below a folder that the user has given.
 
     Args:
-        root: The results folder, or another that the user has named; links on the way to it are
-            followed.
-        parts: The names below it.
+        root: The results folder or another folder from the user; links in its path are followed.
+        parts: The names below the root.
     """
 
     root: Path
@@ -55,7 +54,7 @@ class ResultsPath:
     def __truediv__(self, below: str) -> Self:
         names = below.split("/")
         if "\0" in below or not _NO_NAMES.isdisjoint(names):
-            raise ResultsError(f"{below!r} is not the name of anything in {self}")
+            raise ResultsError(f"{self}: cannot contain an entry called {below!r}")
         return type(self)(self.root, (*self.parts, *names))
 
     def __str__(self) -> str:
@@ -63,7 +62,7 @@ class ResultsPath:
 
     @property
     def path(self) -> Path:
-        """To be shown, and never to be opened: for that there is `involbench.results.files`."""
+        """For messages only. Open files with `involbench.results.files`."""
         return self.root.joinpath(*self.parts)
 
     @property
@@ -73,17 +72,17 @@ class ResultsPath:
 
     @property
     def parent(self) -> "ResultsPath":
-        """The folder that it is in."""
+        """The folder that contains it."""
         if self.parts:
             return ResultsPath(self.root, self.parts[:-1])
         return ResultsPath(self.root.parent)
 
     def absolute(self) -> "ResultsPath":
-        """The same for a process that works in another folder."""
+        """The same path with an absolute root, for a process in another working directory."""
         return ResultsPath(self.root.absolute(), self.parts)
 
     def relative_to(self, folder: "ResultsPath") -> str:
-        """The names from a folder above it on, with "/"."""
+        """The path below one of its parent folders, with "/"."""
         assert (folder.root, folder.parts) == (self.root, self.parts[: len(folder.parts)])
         return "/".join(self.parts[len(folder.parts) :])
 
@@ -91,25 +90,25 @@ class ResultsPath:
         """A descriptor of this folder for the length of a `with`.
 
         Raises:
-            LinkRefused: It, or a folder on the way, is a link.
-            OSError: It cannot be opened, or is no folder.
+            LinkRefused: It or one of its parents is a link.
+            OSError: It cannot be opened, or is not a folder.
         """
         return _Opened(self, to_list)
 
     def kept_open(self) -> "_KeptOpen":
         """Keep this folder open for the length of a `with`.
 
-        What lies below it is then opened from there, not from the results folder. That is faster
-        where many files are read, and as safe. A folder that cannot be opened is not kept.
+        Entries below it are then opened from there, not from the results folder. That is faster
+        for many files, and equally safe. A folder that cannot be opened is not kept.
         """
         return _KeptOpen(self)
 
     def status(self) -> os.stat_result:
-        """What `lstat` says of it.
+        """The result of `lstat`.
 
         Raises:
-            LinkRefused: A folder on the way is a link.
-            OSError: It is not there, or cannot be looked at.
+            LinkRefused: One of its parents is a link.
+            OSError: It does not exist or cannot be read.
         """
         if not self.parts:
             return self.root.stat()
@@ -117,18 +116,18 @@ class ResultsPath:
             return os.stat(self.name, dir_fd=folder, follow_symlinks=False)
 
     def kind(self) -> Kind | None:
-        """What it is; None where it is not there, or cannot be looked at."""
+        """What it is; None if it does not exist or cannot be read."""
         try:
             return kind_of(self.status().st_mode)
         except (OSError, ResultsError, ValueError):
             return None
 
     def exists(self) -> bool:
-        """Whether there is anything of this name, be it a link that leads nowhere."""
+        """Whether an entry of this name exists; also a broken link."""
         return self.kind() is not None
 
     def is_folder(self) -> bool:
-        """Whether it is a folder, and no link to one; no, where that cannot be told."""
+        """Whether it is a folder and not a link; False if it cannot be read."""
         return self.kind() == "folder"
 
 
@@ -141,7 +140,7 @@ class _Opened:
         self._folder = folder
         self._to_list = to_list
         self._descriptor: int | None = None
-        """The one to be closed."""
+        """The descriptor that must be closed."""
 
     def __enter__(self) -> int:
         root, parts = self._folder.root, self._folder.parts
@@ -197,7 +196,7 @@ class _KeptOpen:
 
 
 def _nearest_kept(root: Path, parts: tuple[str, ...]) -> tuple[int | None, int]:
-    """The descriptor of the lowest folder on the way that is kept open, and its depth."""
+    """The descriptor of the lowest folder in a path that is kept open, and its depth."""
     nearest, depth = None, -1
     for kept_root, kept_parts, descriptor in _KEPT.get():
         deep = len(kept_parts)
@@ -207,11 +206,11 @@ def _nearest_kept(root: Path, parts: tuple[str, ...]) -> tuple[int | None, int]:
 
 
 AnyPath = Path | ResultsPath
-"""A file or folder that the user has named, or one in a results folder."""
+"""A path from the user, or a path in a results folder."""
 
 
 def at(path: AnyPath) -> ResultsPath:
-    """The same as a ResultsPath; links on the way to what the user has named are followed."""
+    """The path as a ResultsPath; links in the parents of a path from the user are followed."""
     if isinstance(path, ResultsPath):
         return path
     if path.name in ("", ".."):
@@ -220,7 +219,7 @@ def at(path: AnyPath) -> ResultsPath:
 
 
 def kind_of(mode: int) -> Kind:
-    """What the mode of a file says that it is."""
+    """The kind of a file with this mode."""
     if stat.S_ISREG(mode):
         return "file"
     if stat.S_ISDIR(mode):

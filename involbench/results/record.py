@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from involbench.errors import ResultsError
+from involbench.errors import Message, ResultsError
 from involbench.registry import Role as Role
 from involbench.results import limits
 from involbench.schema_types import JsonObject, problem
@@ -39,6 +39,17 @@ HELPS = (
     "smaller images (data.image_size), less augmentation"
 )
 """The first two change no result, the others do."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a usable dataset that `run` prints and `doctor` lists."""
+
+    about: str
+    """In a word or two."""
+    message: Message
+    warning: bool = False
+    """Whether it makes the results less valuable."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from typing import TypeVar
 
 from involbench.errors import ResultsError
 from involbench.results.artifacts import Item, items_below_opened, total_size
-from involbench.results.gc_paused import gc_paused
-from involbench.results.parallel import map_many
+from involbench.results.parallel import gc_paused, map_many
 from involbench.results.paths import ResultsPath
 from involbench.results.record import RUN_ID, RunRecord
-from involbench.results.store import is_held, read_trial
+from involbench.results.store import is_locked, read_trial
 from involbench.results.tree import ResultsTree, read_history, read_run
 
 _CHECKPOINT = re.compile(r"checkpoint/(?P<epoch>\d+)-(?P<step>\d+)(\.npz)?")
@@ -161,7 +160,7 @@ def _status(path: ResultsPath, record: RunRecord | None, held: bool | None) -> s
     """A run that is finished is not done again while its record is there."""
     if record is not None and record.status == "finished":
         return record.status
-    if is_held(path) if held is None else held:
+    if is_locked(path) if held is None else held:
         return "running"
     return record.status if record else "unfinished"
 

@@ -32,7 +32,7 @@ from involbench.results.tree import read_run
 from involbench.spec.trial import Trial
 
 
-def is_held(run_dir: ResultsPath) -> bool:
+def is_locked(run_dir: ResultsPath) -> bool:
     """Whether a living process holds the lock of a run folder. Makes and changes no file.
 
     The check takes a shared lock and releases it at once, so that many processes can check at the

@@ -19,9 +19,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from involbench.errors import ResultsError
 from involbench.results import limits
 from involbench.results.files import read_bytes
-from involbench.results.gc_paused import gc_paused
 from involbench.results.limits import SPEC
-from involbench.results.parallel import map_many
+from involbench.results.parallel import gc_paused, map_many
 from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import (
     RUN_ID,

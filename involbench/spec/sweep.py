@@ -13,7 +13,7 @@ from involbench.spec.overrides import EVERY, assigned, every_path
 from involbench.spec.schema import ExperimentSpec
 from involbench.spec.trial import NON_RESULT_FIELDS
 from involbench.spec.yaml import Problem
-from involbench.text import describe, dotted, shared, suggest, value_text
+from involbench.text import describe, dotted, quoted, shared, suggest
 
 MAX_TRIALS = 10_000
 
@@ -137,7 +137,7 @@ def _blamed(problem: Problem, point: Point, sweep: Sweep) -> Problem:
     swept = _as_in(key, problem)
     below = problem.path[len(swept) :]
     if problem.path[: len(swept)] != swept:
-        text = f"with {value_text(point[key])}, {dotted(problem.path)}: {problem.message}"
+        text = f"with {quoted(point[key])}, {dotted(problem.path)}: {problem.message}"
         return replace(problem, path=("sweep", key, index), message=text, at_key=False)
     if problem.at_key and not below:
         return replace(problem, path=("sweep", key))

@@ -23,7 +23,7 @@ from involbench.results.arrays import KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
 from involbench.results.files import open_to_write, write_json
-from involbench.results.gc_paused import gc_paused
+from involbench.results.parallel import gc_paused
 from involbench.results.paths import ResultsPath
 from involbench.results.record import Parameters, RunRecord, WidthMatch
 from involbench.results.store import last_lines, lock_run, reusable_record

@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 from involbench.errors import InvolbenchError, Message, UsageError
 from involbench.results.paths import ResultsPath
-from involbench.results.record import DataFacts, EpochReport, RunRecord
-from involbench.results.remark import Remark
+from involbench.results.record import DataFacts, EpochReport, Remark, RunRecord
 from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
 

@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 
 from involbench.comparison.benchmarks import ExportsBenchmark, ModelsBenchmark
-from involbench.results.benchmarks import read_costs
+from involbench.results.benchmarks import read_benchmarks
 from involbench.results.paths import ResultsPath
 from tests.cli import called
 from tests.in_process import eagerly, in_this_process
@@ -43,7 +43,7 @@ def costs(tree, model):
     """Seed -> metrics of both benchmarks."""
     runs = sorted(tree.glob(f"results/smoke/runs/{model}-*"))
     return {
-        seed: {k: v for each in read_costs(ResultsPath(run)) for k, v in each.metrics.items()}
+        seed: {k: v for each in read_benchmarks(ResultsPath(run)) for k, v in each.metrics.items()}
         for seed, run in enumerate(runs)
     }
 

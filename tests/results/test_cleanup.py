@@ -127,9 +127,9 @@ def test_a_run_that_is_taken_up_after_the_question_stays(tree: Path) -> None:
 def test_the_lock_is_held_while_a_run_goes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = unfinished(tree / "results", "inn", 0)
     attempt = (
-        "import sys; from pathlib import Path; from involbench.results.store import is_held;"
+        "import sys; from pathlib import Path; from involbench.results.store import is_locked;"
         "from involbench.results.paths import ResultsPath;"
-        "sys.exit(is_held(ResultsPath(Path(sys.argv[1]))))"
+        "sys.exit(is_locked(ResultsPath(Path(sys.argv[1]))))"
     )
     seen = []
     unlink = os.unlink

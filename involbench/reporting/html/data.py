@@ -21,8 +21,8 @@ from involbench.reporting.plots.figure import Styles, styles_of
 from involbench.reporting.tables import Table
 from involbench.reporting.tables.cells import label, own_point, side_by_side, warnings_of
 from involbench.results.files import read_bytes
-from involbench.results.gc_paused import gc_paused
 from involbench.results.limits import SPEC
+from involbench.results.parallel import gc_paused
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry, read_entries
 from involbench.results.tree import ResultsTree, read_question, read_spec_summary
