@@ -280,7 +280,8 @@ def _drops(metrics: Mapping[str, float | None]) -> Values:
 
 def _from_benchmarks(run: StoredRun, warnings: list[str]) -> Values:
     try:
-        return {name: value for c in read_benchmarks(run.path) for name, value in c.metrics.items()}
+        found = read_benchmarks(run.path).values()
+        return {name: value for each in found for name, value in each.metrics.items()}
     except ResultsError as error:
         warnings.append(str(error))
         return {}
