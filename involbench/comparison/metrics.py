@@ -258,8 +258,8 @@ def measure(
         values["macs"] = parameters.macs
     if selection.includes_benchmarks:
         try:
-            for costs in read_benchmarks(run.path):
-                values |= costs.metrics
+            for measured in read_benchmarks(run.path).values():
+                values |= measured.metrics
         except ResultsError as error:
             warnings.append(str(error))
     if selection.includes("generalization_gap") or selection.targets:

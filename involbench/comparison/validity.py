@@ -11,7 +11,7 @@ from involbench.comparison.schema import ModelResult
 from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences, environment
 from involbench.errors import ResultsError
-from involbench.results.benchmarks import benchmarks_by_kind
+from involbench.results.benchmarks import read_benchmarks
 from involbench.results.record import BACKENDS, MOST_SHARED, DataFacts
 from involbench.spec.claims import takes_target
 from involbench.text import located, seeds
@@ -148,7 +148,7 @@ def _timing_warnings(arms: Sequence[Arm]) -> list[str]:
     for arm in arms:
         for run in arm.finished:
             with suppress(ResultsError):  # `measure` warns of it.
-                for kind, costs in benchmarks_by_kind(run.path).items():
+                for kind, costs in read_benchmarks(run.path).items():
                     sessions = places.setdefault((kind, _place(arm), run.record.trial.seed), {})
                     sessions.setdefault(costs.together, set()).add(arm.model)
     separate = {kind: models for (kind, _, _), models in places.items() if len(models) > 1}

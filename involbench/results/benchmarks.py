@@ -15,12 +15,12 @@ from involbench.results.record import Hardware, Record
 
 Part = Literal["forward", "forward_and_gradients"]
 PARTS: tuple[Part, ...] = get_args(Part)
-"""Only the result, or also the gradients with respect to both arguments."""
+"""The result only, or also the gradients with respect to both arguments."""
 
 Implementation = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
-"""Our operator, the published arithmetic, and two convolutions for orientation.
+"""Our operator, the published algorithm, and two convolutions for comparison.
 
-`unfold` is the published arithmetic in PyTorch, where that is installed beside another backend.
+`unfold` is the published algorithm in PyTorch, if that is installed beside another backend.
 """
 
 Network = Literal["patches", "involution", "control"]
@@ -61,7 +61,7 @@ class OperatorShape(Record):
         return self.image_bytes * self.kernel_size**2
 
     def weights_bytes(self, form: Implementation) -> int:
-        """What a form applies to the images, in float32: an involution's kernels, or weights."""
+        """Bytes of the kernels of an involution, or of the weights, in float32."""
         match form:
             case "depthwise":
                 return _FLOAT32_BYTES * self.channels * self.kernel_size**2
@@ -80,7 +80,7 @@ class OperatorShape(Record):
         return forward if part == "forward" else 2 * forward
 
     def results_bytes(self, form: Implementation, part: Part) -> int:
-        """What a call gives back: the result; with gradients, those of both arguments, too."""
+        """Bytes of what a call returns: the result, and the gradients of both arguments."""
         gradients = self.image_bytes + self.weights_bytes(form)
         return self.image_bytes + (0 if part == "forward" else gradients)
 
@@ -93,7 +93,7 @@ class Machine(Record):
 
 
 class ImplementationTimes(Record):
-    """Times of one form at one shape."""
+    """Times of one implementation at one shape."""
 
     first_call_seconds: float
     """Forward and gradients for the first time: tracing, compiling, and the call."""
@@ -102,24 +102,24 @@ class ImplementationTimes(Record):
 
 
 class OperatorTimes(Record):
-    """Times of all forms at one shape, in one process."""
+    """Times of all implementations at one shape, in one process."""
 
     shape: OperatorShape
     data_format: str
     patches: str
     """The implementation of the published algorithm on this backend."""
     unfold: str | None
-    """What `unfold` is, with the version of PyTorch; None where it is not among the forms."""
+    """The implementation of `unfold`, with the version of PyTorch; None without it."""
     forms: dict[Implementation, ImplementationTimes]
     copy_bytes_per_second: tuple[float, ...]
     """Bytes read and written by a large copy, one value a repeat."""
     largest_difference: float
-    """Of results and gradients from those of the patches, relative to their largest value."""
+    """Largest difference of results and gradients from the patches, relative to their maximum."""
     machine: Machine
 
 
 class OperatorMemory(Record):
-    """The most memory that each form holds at one shape beyond its arguments; results count."""
+    """Peak memory of each implementation at one shape: results, but not arguments."""
 
     peak_bytes: dict[Implementation, dict[Part, int]]
     method: str
@@ -193,7 +193,7 @@ class ModelsTimes(Record):
 
 
 class ModelsMemory(Record):
-    """The most memory that each network holds beyond its weights and its images."""
+    """Peak memory of each network, without its weights and images."""
 
     peak_bytes: dict[str, dict[int, int]]
     """Name -> batch -> bytes of an inference."""
@@ -317,32 +317,23 @@ class BenchmarkMetrics(Record):
     machine: Machine
 
 
-def write_benchmark(folder: ResultsPath, kind: Kind, costs: BenchmarkMetrics) -> None:
-    """Write the results, replacing earlier ones.
-
-    Raises:
-        ResultsError: The run's folder cannot be written.
-    """
-    write_json(folder / f"benchmark-{kind}.json", costs.model_dump(mode="json"))
+def write_benchmark(folder: ResultsPath, kind: Kind, metrics: BenchmarkMetrics) -> None:
+    """Write the metrics of a run, replacing earlier ones. Raises ResultsError if that fails."""
+    write_json(folder / f"benchmark-{kind}.json", metrics.model_dump(mode="json"))
 
 
-def read_benchmarks(folder: ResultsPath) -> list[BenchmarkMetrics]:
-    """What there is of a run. Raises ResultsError where a file cannot be used."""
-    return list(benchmarks_by_kind(folder).values())
-
-
-def benchmarks_by_kind(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
-    """The metrics of a run, by benchmark."""
-    return {kind: costs for kind in _KINDS if (costs := _read(folder, kind)) is not None}
-
-
-def _read(folder: ResultsPath, kind: Kind) -> BenchmarkMetrics | None:
-    path = folder / f"benchmark-{kind}.json"
-    if not path.exists():
-        return None
-    try:
-        return BenchmarkMetrics.model_validate_json(read_bytes(path, RECORD))
-    except ValidationError as error:
-        raise ResultsError(
-            f"{path}: damaged, or another version's; `involbench bench {kind}` makes it again"
-        ) from error
+def read_benchmarks(folder: ResultsPath) -> dict[Kind, BenchmarkMetrics]:
+    """The metrics of a run, by benchmark. Raises ResultsError if a file cannot be used."""
+    found = dict[Kind, BenchmarkMetrics]()
+    with folder.kept_open():
+        for kind in _KINDS:
+            path = folder / f"benchmark-{kind}.json"
+            if path.exists():
+                try:
+                    found[kind] = BenchmarkMetrics.model_validate_json(read_bytes(path, RECORD))
+                except ValidationError as error:
+                    raise ResultsError(
+                        f"{path}: damaged, or from another version; "
+                        f"`involbench bench {kind}` makes it again"
+                    ) from error
+    return found

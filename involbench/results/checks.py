@@ -15,7 +15,7 @@ from involbench.results.record import Record
 from involbench.results.store import is_locked, lock_run
 
 Status = Literal["ok", "warning", "problem"]
-"""Fine; a run works, but could work better; a run would fail."""
+"""`warning`: a run works, but could work better. `problem`: a run would fail."""
 
 Topic = Literal["software", "backend", "environment", "folders", "data", "experiment"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)

@@ -1,7 +1,7 @@
 """Find and delete files that a results tree no longer needs.
 
-Those are runs that were cut off, and what such runs and interrupted writing left behind. What is
-in use, has a result, or was not made by involbench never counts as left over.
+These are interrupted runs, and the files that such runs and interrupted writing leave behind. Files
+that are in use, belong to a result, or were not made by involbench are never deleted.
 """
 
 import time

@@ -1,7 +1,7 @@
 """The schema of the JSON files of a run.
 
-A record may come from a stranger. What it says of the data, and of a checkpoint, is checked where
-those are read.
+A record may come from somebody else. Its statements about the data and the checkpoints are checked
+where those are read.
 """
 
 import re
@@ -70,20 +70,20 @@ SCHEMA_VERSION: Literal[1] = 1
 ROLES: tuple[Role, ...] = get_args(Role)
 
 MOST_SHARED = 0.01
-"""The share of the test images that may be training images too before it is a warning."""
+"""With a larger share of test images that are also training images, there is a warning."""
 
 BACKENDS = ("tensorflow", "jax", "torch")
-"""Of Keras, by the names of their packages; a run's versions have the one that trained it."""
+"""Package names of the backends of Keras. The versions in a record include the one in use."""
 
 
 class Record(BaseModel):
-    """Base of everything read from a results tree."""
+    """Base class of everything that is read from a results tree."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Hardware(Record):
-    """The machine that a run was made on."""
+    """The machine of a run."""
 
     cpu: str
     cores: int
@@ -131,8 +131,7 @@ class DataFacts(Record):
     std: tuple[float, ...]
     """What x/255 - mean was divided by, a channel."""
     test_in_train: int | None = None
-    """How many test images are training images of the dataset too, pixel by pixel; None in records
-    of before they were counted."""
+    """How many test images equal a training image in every pixel; None in older records."""
 
 
 class RunRecord(Record):
@@ -144,14 +143,14 @@ class RunRecord(Record):
     error: str | None = None
     """What went wrong, if the status is not `finished`."""
     exit_signal: str | None = None
-    """Of the process that trained, where a signal ended it."""
+    """The signal that ended the training process, if one did."""
     log_tail: tuple[str, ...] = ()
     """The last lines of the log, if the run failed."""
     trial: Trial
     argv: tuple[str, ...]
     versions: dict[str, str]
     hardware: Hardware | None
-    """None where the run failed before it told."""
+    """None if the run failed before it was known."""
     git: JsonObject | None
     """Commit and whether there were changes, of the involbench checkout, if it is one."""
     data: DataFacts | None
@@ -161,21 +160,21 @@ class RunRecord(Record):
     seconds: float
     metrics: dict[str, float | None] = {}
     """test_accuracy, test_loss, macro_f1, expected_calibration_error, best_val_accuracy,
-    best_epoch, seconds_per_epoch, input_wait; and `<metric>@<condition>` for what `evaluate` asks
-    for."""
+    best_epoch, seconds_per_epoch, input_wait; and `<metric>@<condition>` for the conditions of
+    `evaluate`."""
     collapsed: bool = False
     """The accuracy never left chance."""
     files: dict[str, int] = {}
-    """The size of each file of the run as it was written, in bytes."""
+    """The size of each file of the run when it was written, in bytes."""
     environment: dict[str, str] | None = None
-    """Variables that the user had set and that can change last digits; None where it was not
-    recorded: the run failed, or is older than this entry."""
+    """Variables that the user had set and that can change last digits; None if the run failed, and
+    in older records."""
     notes: tuple[str, ...] = ()
-    """Among others, where a value that was not finite is written as null."""
+    """Also about values that were not finite, which are written as null."""
 
     @property
     def backend(self) -> str | None:
-        """Of Keras, the one that trained; None where the run failed before it told."""
+        """The backend of Keras; None if the run failed before it was known."""
         return next((name for name in BACKENDS if name in self.versions), None)
 
 
@@ -190,8 +189,7 @@ class LayerParameters(Record):
     trainable: int
     non_trainable: int
     macs: int | None = None
-    """Multiply-accumulates for one image; None where the layer is not counted, and in records of
-    before they were."""
+    """Multiply-accumulates for one image; None if they cannot be counted, and in older records."""
 
 
 class Parameters(Record):

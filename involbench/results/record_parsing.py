@@ -81,6 +81,8 @@ def _quickly_parsed(text: bytes) -> RunRecord | None:
         own = _OwnPart.model_validate_json(own_text)
     except ValidationError:
         return None
+    if "schema_version" not in own.model_fields_set:
+        return None
     record, given = common
     values, trial = own.__dict__, record.trial
     changed = _model(trial, {**trial.__dict__, "seed": values["trial"]}, trial.model_fields_set)

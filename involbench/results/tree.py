@@ -1,7 +1,7 @@
 """Read a results tree: experiments, specs, runs and records.
 
-Reading never changes, deletes or locks anything. What is damaged is left out with a warning that
-names the file, so that one bad file never hides the good ones.
+Reading never changes, deletes or locks anything. A damaged file is left out with a warning that
+names it, so that one bad file never hides the good ones.
 """
 
 import os
@@ -52,7 +52,7 @@ class SpecSummary:
     claims: tuple[Claim, ...] = ()
     """The valid claims."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the file or its claims."""
+    """Problems of the file or of its claims."""
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The whole document, valid or not."""
 
@@ -64,8 +64,8 @@ class _OneClaim(StrictModel):
 def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
     """Read `spec.yaml` of an experiment folder.
 
-    Results are compared by their own records, so a spec that is missing, damaged or of another
-    version costs no more than the order of the rows, the baseline and the claims.
+    Results are compared by their own records. Without a valid spec, only the order of the rows, the
+    baseline and the claims are missing.
     """
     path = experiment / "spec.yaml"
     if not path.exists():
@@ -154,7 +154,7 @@ class StoredRun:
     record: RunRecord
 
     def history(self) -> History:
-        """The values of every epoch. Raises ResultsError where they cannot be read."""
+        """The values of every epoch. Raises ResultsError if they cannot be read."""
         history = read_history(self.path)
         try:
             check_history(self.record, history)
@@ -163,7 +163,7 @@ class StoredRun:
         return history
 
     def parameters(self) -> Parameters:
-        """The parameter counts. Raises ResultsError where they cannot be read."""
+        """The parameter counts. Raises ResultsError if they cannot be read."""
         return read_parameters(self.path)
 
 
@@ -172,8 +172,8 @@ class ResultsTree:
 
     Args:
         root: The results folder.
-        others: More of them, read as if all were one. What is in several counts once, from the
-            first in which the run has ended.
+        others: More results folders, which are read as if all were one. A run that is in several
+            counts once, from the first folder in which it has ended.
     """
 
     def __init__(self, root: Path, *others: Path) -> None:

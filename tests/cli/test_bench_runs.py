@@ -43,7 +43,11 @@ def costs(tree, model):
     """Seed -> metrics of both benchmarks."""
     runs = sorted(tree.glob(f"results/smoke/runs/{model}-*"))
     return {
-        seed: {k: v for each in read_benchmarks(ResultsPath(run)) for k, v in each.metrics.items()}
+        seed: {
+            k: v
+            for each in read_benchmarks(ResultsPath(run)).values()
+            for k, v in each.metrics.items()
+        }
         for seed, run in enumerate(runs)
     }
 

@@ -113,6 +113,16 @@ def test_a_record_laid_out_to_deceive_is_read_as_its_json_says(
     assert found[0] and found[1:] == [expected, expected]
 
 
+def test_a_record_without_its_version_is_refused_beside_others_that_are_alike(
+    tmp_path: Path,
+) -> None:
+    for seed in range(3):
+        path = make_run(tmp_path, "cnn", seed) / "run.json"
+    path.write_text(path.read_text().replace('  "schema_version": 1,\n', ""))
+    found, (warning,) = ResultsTree(tmp_path).runs("digits")
+    assert len(found) == 2 and "it has no schema_version" in warning
+
+
 def test_nothing_outside_is_reached_from_a_folder_that_is_kept_open(tmp_path: Path) -> None:
     outside, inside = tmp_path / "outside", tmp_path / "results" / "runs" / "one"
     outside.mkdir()
