@@ -125,6 +125,15 @@ def eager() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in this process draws no plots of its trials, which take longer than a brief training.
+
+    `smoke` and tests/e2e/test_environment.py draw them.
+    """
+    monkeypatch.setattr("involbench.reporting.experiment.write_run_plots", lambda run_dir: None)
+
+
 @pytest.fixture(scope="module")
 def double_precision() -> Iterator[None]:
     """JAX has float64 only where it is enabled, and then in all that this process does."""

@@ -113,7 +113,7 @@ def test_weights_that_no_memory_holds_are_refused_without_being_made(tmp_path):
     assert "GiB of memory; make it narrower" in line
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_a_dry_run_says_how_long_earlier_runs_took(tmp_path):
     override = ("-S", "training.optimizer={name: lamb, learning_rate: 0.01}")
     first = called("run", "-n", spec(tmp_path), *override, cwd=tmp_path)

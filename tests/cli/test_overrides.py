@@ -27,7 +27,7 @@ KEPT = (
 )
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_the_spec_that_is_kept_is_the_one_that_ran(tmp_path):
     (tmp_path / "q.yaml").write_text(SPEC)
     options = ("-S", "training.epochs=2", "-S", "training.optimizer={name: adam}")

@@ -100,7 +100,7 @@ def test_trials_that_fail_in_every_way_cost_nobody_else_anything(spec, tmp_path)
         assert words in table, done.stdout
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_fail_fast_stops(spec, monkeypatch):
     from involbench.training import trial
     from tests.e2e.faults import sitecustomize
@@ -122,7 +122,7 @@ def test_the_number_of_jobs_changes_no_bit(undisturbed, tmp_path):
     assert outcome(spec.parent) == undisturbed
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_truncated_files_of_finished_runs_are_named_and_made_again(shared, spec):
     shutil.copytree(shared / "results", spec.parent / "results")
     runs = sorted(spec.parent.glob("results/shared/runs/*"))

@@ -152,7 +152,7 @@ def test_a_trial_whose_workers_die_every_time_fails_alone(spec):
     assert record["exit_signal"] == "SIGKILL"
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "undrawn")
 def test_a_training_that_diverges_or_takes_too_long_is_a_result(spec):
     wild = ["-S", "training.optimizer.name=sgd", "-S", "training.optimizer.learning_rate=1e30"]
     done = called("run", spec, *wild, "-S", "seeds=1", cwd=spec.parent)
@@ -172,7 +172,7 @@ def test_a_training_that_diverges_or_takes_too_long_is_a_result(spec):
     assert [json.loads((r / "run.json").read_text())["status"] for r in runs] == ["finished"] * 2
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_a_failed_trial_spoils_nothing_and_is_tried_again(spec):
     unlucky = run_ids(spec)[1]
     run_dir = spec.parent / "results/tiny/runs" / unlucky

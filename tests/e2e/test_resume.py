@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_named_and_never_trained_on(undisturbed, tmp_pat
     assert "damaged" in notes
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_a_checkpoint_of_another_backend_is_refused_and_kept(tmp_path):
     spec = prepared(tmp_path / "b", ONE)
     command = ("run", spec, "-S", "training.epochs=2", "-S", "data.train_size=100")

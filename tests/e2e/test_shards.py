@@ -28,7 +28,7 @@ def test_the_parts_are_all_there_is_and_cost_the_same(costs, count):
     assert max(loads) - min(loads) <= max(costs, default=0)
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_two_parts_in_any_order_are_the_whole_experiment(tmp_path):
     # What takes least time to train, since it is not about the networks.
     text = re.sub("keras_io_(cnn|inn)", "keras_io_control", SMOKE.read_text())

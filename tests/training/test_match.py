@@ -87,7 +87,7 @@ def test_bench_model_times_the_matched_width(tmp_path):
     assert abs(inn / cnn - 1) < 0.02
 
 
-@pytest.mark.usefixtures("here", "eager")
+@pytest.mark.usefixtures("here", "eager", "undrawn")
 def test_run_trains_at_the_matched_width_and_records_it(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH", "parameters"))
     done = called("run", "spec.yaml", "--seeds", 1, cwd=tmp_path)

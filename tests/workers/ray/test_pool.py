@@ -17,7 +17,7 @@ from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath
 from involbench.workers.protocol import Request, TrialRequest
 from involbench.workers.ray_node import FileSync
-from tests.cli import involbench, spawn, title
+from tests.cli import called, involbench, spawn, title
 from tests.e2e.resumable import ONE, of_one, outcome, prepared
 from tests.workers.ray.local_cluster import ENVIRONMENT, Cluster, cluster
 
@@ -115,7 +115,11 @@ def kill_actors(nodes: Cluster) -> None:
         process.kill()
 
 
-def test_what_cannot_be_had_of_a_cluster_is_said(home):
+def test_what_cannot_be_had_of_a_cluster_is_said(home, monkeypatch):
+    def init(**_: object) -> None:
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr(remote.ray, "init", init)
     spec = prepared(home)
     for flags, words in (
         (("--address", "127.0.0.1:1"), "--address 127.0.0.1:1: cannot connect"),
@@ -124,7 +128,7 @@ def test_what_cannot_be_had_of_a_cluster_is_said(home):
         (("--device", "gpu"), "--device gpu: say how many with -S resources.gpus=1"),
         (("-S", "resources.gpus=-1"), "resources.gpus"),
     ):
-        done = involbench("run", spec, "--executor", "ray", *flags, cwd=home, **ENVIRONMENT)
+        done = called("run", spec, "--executor", "ray", *flags, cwd=home)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert words in done.stderr
     assert not (home / "results").exists()
