@@ -18,7 +18,7 @@ from involbench.reporting.tables.benchmarks import (
     models_rows,
 )
 from involbench.results.benchmarks import ModelsMemory, ModelsTimes, ModelTimes
-from involbench.runner.benchmarks import _measured
+from involbench.runner.benchmarks import _with_memory
 from involbench.spec.load import adhoc_trial
 from involbench.workers.local import WorkerDied
 from involbench.workers.protocol import ModelBenchmark
@@ -257,10 +257,10 @@ class Small:
 )
 def test_batches_are_halved_where_the_device_runs_out_of_memory(error):
     wanted, said = ModelBenchmark((), (), (1, 16, 64), 32, 2, "gpu"), []
-    fitting, memory = _measured(wanted, Small(20, error), said.append)
+    fitting, memory = _with_memory(wanted, Small(20, error), said.append)
     assert (fitting.batches, fitting.step_batch, memory) == ((1, 16), 8, "measured")
     assert "out of memory; trying inferences of 1, 16 images, steps of 8" in said[-1].text
     with pytest.raises(InvolbenchError, match=str(error)[:20]):
-        _measured(wanted, Small(0, error), said.append)
+        _with_memory(wanted, Small(0, error), said.append)
     with pytest.raises(InvolbenchError, match="another"):
-        _measured(wanted, Small(20, InvolbenchError("another")), said.append)
+        _with_memory(wanted, Small(20, InvolbenchError("another")), said.append)
