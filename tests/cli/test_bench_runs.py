@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from functools import partial
 from statistics import median
 
 import pytest
@@ -18,10 +19,13 @@ pytest.importorskip("ai_edge_litert", reason="an extra of involbench that is not
 
 
 @pytest.fixture(scope="module")
-def tree(smoke, tmp_path_factory):
+def tree(smoke, once):
     """The smoke experiment without its INN, measured: two models, two seeds."""
-    folder = tmp_path_factory.mktemp("kept")
-    shutil.copytree(smoke[0] / "results", folder / "results")
+    return once("benchmarks of runs", partial(measure, smoke[0]))
+
+
+def measure(smoke, folder):
+    shutil.copytree(smoke / "results", folder / "results")
     for run in folder.glob("results/smoke/runs/inn-*"):
         shutil.rmtree(run)
     with in_this_process(), eagerly():
@@ -36,7 +40,6 @@ def tree(smoke, tmp_path_factory):
         assert done.returncode == 0, done.stderr
         assert "involbench compare EXPERIMENT --metric litert_latency" in done.stderr
         (folder / "exports.json").write_text(done.stdout)
-    return folder
 
 
 def costs(tree, model):

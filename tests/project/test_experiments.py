@@ -70,9 +70,14 @@ def small(trial: Trial) -> Trial:
     if isinstance(architecture, Scalable) and architecture.match is not None:
         architecture = architecture.scaled(16)
     if hasattr(architecture, "widths"):
-        architecture = architecture.model_copy(update={"widths": architecture.widths[-1:]})
+        operator = architecture.operator
+        width = operator.get("group_channels", 32) if isinstance(operator, dict) else 32
+        architecture = architecture.model_copy(update={"widths": (width,)})
     if hasattr(architecture, "num_layers"):
-        architecture = architecture.model_copy(update={"num_layers": 1, "width": 16})
+        architecture = architecture.model_copy(update={"num_layers": 1})
+    if hasattr(architecture, "width"):
+        width = 32 if architecture.architecture == "rednet" else 16  # The least it can have.
+        architecture = architecture.model_copy(update={"width": width})
     data = trial.data.model_copy(update={"train_size": None, "image_size": None})
     training = trial.training.model_copy(update={"epochs": 1, "batch_size": 20})
     return trial.model_copy(
