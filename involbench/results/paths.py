@@ -200,7 +200,9 @@ def _nearest_kept(root: Path, parts: tuple[str, ...]) -> tuple[int | None, int]:
     nearest, depth = None, -1
     for kept_root, kept_parts, descriptor in _KEPT.get():
         deep = len(kept_parts)
-        if deep > depth and parts[:deep] == kept_parts and root == kept_root:
+        if deep <= depth or parts[:deep] != kept_parts:
+            continue
+        if root is kept_root or root == kept_root:  # Comparing paths is slow.
             nearest, depth = descriptor, deep
     return nearest, max(depth, 0)
 
