@@ -8,7 +8,7 @@ from involbench.schema_types import Fraction, ImageSize, Resize
 
 
 def _describe(**arguments: Any) -> ImageShape:
-    from involbench.data.image_folder import Source, describe_images, read_tree
+    from involbench.data.image_files import Source, describe_images, read_tree
 
     source = Source(**arguments)
     return describe_images(read_tree(source), source)
@@ -32,7 +32,7 @@ def folder(
         resize: How, where an image has another aspect ratio.
         test_fraction: Share of the images to hold out where there is no test split.
     """
-    from involbench.data.image_folder import Source, load_images, read_tree
+    from involbench.data.image_files import Source, load_images, read_tree
 
     source = Source(path, image_size, resize, test_fraction, _notify, _progress)
     return load_images(read_tree(source), source)

@@ -14,11 +14,11 @@ from involbench.text import describe, printable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from involbench.data.image_folder import ImageTree, Source
+    from involbench.data.image_files import ImageTree, Source
 
 
 def _describe(**arguments: Any) -> ImageShape:
-    from involbench.data.image_folder import Source, describe_images
+    from involbench.data.image_files import Source, describe_images
 
     source = Source(**arguments)
     return describe_images(read_table(source), source)
@@ -45,7 +45,7 @@ def table(
         resize: How, where an image has another aspect ratio.
         test_fraction: Share of the images to hold out where there is no column `split`.
     """
-    from involbench.data.image_folder import Source, load_images
+    from involbench.data.image_files import Source, load_images
 
     source = Source(path, image_size, resize, test_fraction, _notify, _progress)
     return load_images(read_table(source), source)
@@ -57,7 +57,7 @@ def read_table(source: "Source") -> "ImageTree":
     Raises:
         DataError: The file cannot be read, lacks a column, or a row is wrong.
     """
-    from involbench.data.image_folder import ImageTree, as_split, held_out, missing_classes
+    from involbench.data.image_files import ImageTree, as_split, held_out, missing_classes
 
     file, lines = existing_path(source.path), dict[str, int]()
     images: dict[str, dict[str, list[str]]] = {"train": {}, "test": {}}
@@ -105,7 +105,7 @@ def _read_rows(file: "Path") -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 def _checked(where: str, cells: list[str], columns: list[str]) -> tuple[str, str, str]:
     """The path, the label and the split of a row."""
-    from involbench.data.image_folder import READ, composed, ending
+    from involbench.data.image_files import READ, composed, ending
 
     if len(cells) != len(columns):
         raise DataError(f"{where}: {len(cells)} cells for {len(columns)} columns")

@@ -194,7 +194,7 @@ def _convolved(
 
 
 def _convolution(x: Tensor, filters: int, kernel_size: int, strides: int, name: str) -> Tensor:
-    from involbench.layers.symmetric import SymmetricConv2D
+    from involbench.layers.symmetric_padding import SymmetricConv2D
 
     return SymmetricConv2D(filters, kernel_size, strides=strides, name=name, **_presets())(x)
 

@@ -21,7 +21,7 @@ def convolution(
     """`keras.layers.Conv2D`; padded symmetrically where it has strides."""
     from keras import layers
 
-    from involbench.layers.symmetric import SymmetricConv2D
+    from involbench.layers.symmetric_padding import SymmetricConv2D
 
     check_odd(kernel_size)
     own: dict[str, Any] = {
@@ -50,7 +50,7 @@ def depthwise(
     """
     import keras
 
-    from involbench.layers.symmetric import SymmetricDepthwiseConv2D
+    from involbench.layers.symmetric_padding import SymmetricDepthwiseConv2D
 
     check_odd(kernel_size)
     initializer = keras.initializers.VarianceScaling(1.0, "fan_out", "uniform")

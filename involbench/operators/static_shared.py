@@ -28,7 +28,7 @@ def static_shared(
         dilation_rate: Distance between the taps of the kernel, in pixels.
         use_bias: Whether each channel has a bias.
     """
-    from involbench.layers.symmetric import SharedDepthwiseConv2D
+    from involbench.layers.symmetric_padding import SharedDepthwiseConv2D
 
     check_odd(kernel_size)
     return SharedDepthwiseConv2D(

@@ -292,7 +292,7 @@ def count_parameters(session: Session, trials: Sequence[Trial]) -> tuple[Paramet
 
 def match_width(session: Session, trial: Trial, reference: Trial) -> WidthMatch:
     """Find the width that gives a model the size of another."""
-    from involbench.training.match import match_width
+    from involbench.training.match_width import match_width
 
     try:
         return match_width(trial, reference, *described(trial.data))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from involbench.errors import SettingError
-from involbench.training.match import nearest_width
+from involbench.training.match_width import nearest_width
 from tests.cli import called
 
 SPEC = """\

@@ -1,4 +1,4 @@
-"""The user's own images: those in class folders; decoded once and kept in the cache."""
+"""Image files of the user's, in class folders or listed in a table: found, decoded once, cached."""
 
 import hashlib
 import os
