@@ -27,11 +27,11 @@ def requirements(extra: str = "") -> list[Requirement]:
         texts = requires("involbench") or []
     except PackageNotFoundError:
         return []
-    return [asked for asked in map(Requirement, texts) if _is_wanted(asked, extra)]
+    return [each for each in map(Requirement, texts) if _is_wanted(each, extra)]
 
 
 def fits(requirement: Requirement) -> bool:
-    """Whether the package is installed, in a version that is asked for."""
+    """Whether the package is installed in a version that fits."""
     number = installed(requirement.name)
     if number is None:
         # Another build of it, such as onnxruntime-gpu, has the same module.
@@ -45,17 +45,18 @@ def install_command(unmet: Iterable[Requirement]) -> str:
 
 
 def missing(extra: str, *packages: str) -> str | None:
-    """What to say where something is not installed; None where all is.
+    """The message about what is not installed; None if all is.
 
     Args:
         extra: An extra of involbench; empty for none.
         packages: Those of involbench's own requirements that are needed too.
     """
-    asked = [asked for asked in requirements() if asked.name in packages]
-    unmet = [one for one in [*asked, *(requirements(extra) if extra else [])] if not fits(one)]
+    needed = [each for each in requirements() if each.name in packages]
+    needed += requirements(extra) if extra else []
+    unmet = [each for each in needed if not fits(each)]
     if not unmet:
         return None
-    states = (f"{one.name} ({installed(one.name) or 'not installed'})" for one in unmet)
+    states = (f"{each.name} ({installed(each.name) or 'not installed'})" for each in unmet)
     return f"needs {' and '.join(states)}; {install_command(unmet)}"
 
 

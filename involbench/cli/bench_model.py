@@ -59,8 +59,8 @@ def model(
         typer.Option(
             "--image-size",
             metavar="HxW",
-            help="In place of the images' own size; given three times or more, how the time grows "
-            "with the pixels is told too.",
+            help="Of the images, in place of their own. Three or more also show how the time grows "
+            "with the number of pixels.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="How often each inference is timed.")] = 51,
@@ -73,10 +73,10 @@ def model(
 ) -> None:
     """Time networks side by side, and see their memory and sizes.
 
-    Inference, training step and first call. All are timed in alternation in one process, so that
-    what slows the machine slows all of them. Of an experiment there is a process for each seed that
-    all its models have finished. What is measured of runs is kept beside them, for `compare`,
-    `report` and claims.
+    Times inference, a training step and the first call, in alternation in one process, so that what
+    slows the machine slows all networks. An experiment takes a process for each seed that all its
+    models have finished. The results of runs are saved in their folders, for `compare`, `report`
+    and claims.
     """
     from involbench.cli._runs import print_benchmark
     from involbench.comparison.benchmarks import summarize_models

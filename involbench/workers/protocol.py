@@ -108,7 +108,7 @@ class Done:
 
 
 def known_error(error: Exception) -> InvolbenchError:
-    """The error itself, or what the user is told of an error that only the worker may know."""
+    """The error, or the message for the user about an error that only the worker can import."""
     if isinstance(error, InvolbenchError) and type(error).__module__.startswith("involbench."):
         return error
     if isinstance(error, ModuleNotFoundError):
