@@ -101,6 +101,22 @@ Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)
+class Metric:
+    """One number for each run of a model."""
+
+    title: str
+    """Its name in a sentence."""
+    header: str
+    """Its column header."""
+    unit: Unit = "plain"
+    better: Better | None = None
+    exact: bool = False
+    """Whether it is a count, the same in every run of an arm; a difference needs no test."""
+    favors_constant_predictor: bool = False
+    """Whether a network that gives every image the same answer is at its best in it."""
+
+
+@dataclass(frozen=True)
 class PredictionMetric:
     """One registered metric: a number for the predictions of a run."""
 
@@ -109,11 +125,7 @@ class PredictionMetric:
     """The inputs by name -> the value."""
     inputs: Sequence[str]
     """Those of `PREDICTION_INPUTS` that it takes."""
-    title: str
-    header: str
-    unit: Unit
-    better: Better | None
-    favors_constant_predictor: bool
+    metric: Metric
     where: str
     """FILE:LINE of the function."""
 
@@ -266,7 +278,7 @@ def dataset(
 
 def prediction_metrics() -> dict[str, PredictionMetric]:
     """All registered metrics by name."""
-    import_module("involbench.comparison.metrics")
+    import_module("involbench.statistics.classification")
     return _metrics
 
 
@@ -306,10 +318,11 @@ def metric(
                 f"it takes {inspect.signature(function)}"
             )
         words = title or name.replace("_", " ")
-        _metrics[name] = PredictionMetric(
-            name, function, inputs, words, header or words, unit, better,
-            favors_constant_predictor, where,
+        described = Metric(
+            words, header or words, unit, better,
+            favors_constant_predictor=favors_constant_predictor,
         )  # fmt: skip
+        _metrics[name] = PredictionMetric(name, function, inputs, described, where)
         return function
 
     return register

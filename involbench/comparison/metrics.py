@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from involbench import registry
 from involbench.comparison.schema import ParameterCounts
 from involbench.errors import ResultsError
-from involbench.registry import Better, Unit
+from involbench.registry import Metric
 from involbench.results.benchmarks import (
     FORMATS,
     MeasuredExport,
@@ -21,7 +21,6 @@ from involbench.results.benchmarks import (
 from involbench.results.record import INPUT_WAIT, History
 from involbench.results.tree import StoredRun
 from involbench.spec.claims import takes_target, target_fault, target_of
-from involbench.statistics import classification
 from involbench.text import suggest
 
 if TYPE_CHECKING:
@@ -30,46 +29,14 @@ if TYPE_CHECKING:
 ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One number for each run of a model."""
-
-    title: str
-    """Its name in a sentence."""
-    header: str
-    """Its column header."""
-    unit: Unit = "plain"
-    better: Better | None = None
-    exact: bool = False
-    """Whether it is a count, the same in every run of an arm; a difference needs no test."""
-    favors_constant_predictor: bool = False
-    """Whether a network that gives every image the same answer is at its best in it."""
-
-
-registry.metric(title="macro F1", header="macro F1 %", unit="percent", better="higher")(
-    classification.macro_f1
-)
-registry.metric(
-    title="calibration error",
-    header="ECE %",
-    unit="percent",
-    better="lower",
-    favors_constant_predictor=True,
-)(classification.expected_calibration_error)
-
-
-def _registered(name: str) -> Metric:
-    known = registry.prediction_metrics()[name]
-    given = (known.title, known.header, known.unit, known.better)
-    return Metric(*given, favors_constant_predictor=known.favors_constant_predictor)
-
-
 METRICS: dict[str, Metric] = {
     ACCURACY: Metric("test accuracy", "accuracy %", "percent", "higher"),
     "best_val_accuracy": Metric("best validation accuracy", "best val %", "percent", "higher"),
     "test_loss": Metric("test loss", "loss", "plain", "lower"),
-    "macro_f1": _registered("macro_f1"),
-    "expected_calibration_error": _registered("expected_calibration_error"),
+    **{
+        name: registry.prediction_metrics()[name].metric
+        for name in ("macro_f1", "expected_calibration_error")
+    },
     "generalization_gap": Metric(
         "generalization gap", "gap %", "percent", "lower", favors_constant_predictor=True
     ),
@@ -115,7 +82,7 @@ METRICS: dict[str, Metric] = {
 def known_metrics() -> dict[str, Metric]:
     """All metrics by name: the built-in ones first."""
     users = registry.prediction_metrics().keys() - METRICS.keys()
-    return METRICS | {name: _registered(name) for name in sorted(users)}
+    return METRICS | {name: registry.prediction_metrics()[name].metric for name in sorted(users)}
 
 
 def metric(name: str) -> Metric:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from involbench.comparison.diff import Change
-from involbench.comparison.metrics import ACCURACY, Metric
+from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.pairing import LEVEL
 from involbench.comparison.schema import (
@@ -15,6 +15,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.comparison.settings import NONE
+from involbench.registry import Metric
 from involbench.reporting.tables.cells import (
     BETTER,
     UNDECIDED,

@@ -6,9 +6,12 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from involbench.registry import metric
+
 _BINS = 15
 
 
+@metric(title="macro F1", header="macro F1 %", unit="percent", better="higher")
 def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     """The mean over classes of the harmonic mean of precision and recall, a fraction.
 
@@ -26,6 +29,13 @@ def macro_f1(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     return float(np.mean(2 * hits[seen] / both[seen]))
 
 
+@metric(
+    title="calibration error",
+    header="ECE %",
+    unit="percent",
+    better="lower",
+    favors_constant_predictor=True,
+)
 def expected_calibration_error(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from involbench.comparison.metrics import ACCURACY, Metric
+from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import (
     Comparison,
@@ -15,6 +15,7 @@ from involbench.comparison.schema import (
     Summary,
 )
 from involbench.comparison.settings import format_setting
+from involbench.registry import Metric
 from involbench.reporting.tables import MISSING
 from involbench.reporting.units import counted, size, unit_of
 from involbench.results.record import ROLES

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from involbench.comparison.diff import Change, TreeComparison
-from involbench.comparison.metrics import ACCURACY, Metric
+from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import (
     COMPARISON_VERSION,
@@ -20,6 +20,7 @@ from involbench.comparison.schema import (
     Difference,
     ModelResult,
 )
+from involbench.registry import Metric
 from involbench.reporting.prose import (
     change_sentence,
     lost_then_and_now,
