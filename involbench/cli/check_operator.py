@@ -28,7 +28,7 @@ def check_operator(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Check shapes, precisions, gradients and saving of an operator.
+    """Check an operator: shapes, gradients, saving.
 
     FILE is imported, which runs it. Exit code 1 if a check fails that every run needs.
     """

@@ -196,7 +196,7 @@ def test_resize_needs_a_size_and_a_dataset_of_files(images) -> None:
         SPEC.replace("folder, path: my images, image_size: 8", "cifar10")
     )
     done = called("validate", "own.yaml", cwd=images)
-    assert "data.resize: only for the datasets digits and folder" in done.stderr
+    assert "data.resize: only for the datasets digits, folder and table" in done.stderr
 
 
 def test_nothing_waits_for_a_fifo(trained, soon, images) -> None:
