@@ -102,7 +102,7 @@ def grouped(
 def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
     """For each experiment, the comparison on the settings in its spec.
 
-    A warning says that the option `what` uses only these, if there are others.
+    If there are runs with other settings, a warning says that the option `what` leaves them out.
     """
     chosen = [each for groups in experiments for each in groups if each.is_stated]
     for groups, one in zip(experiments, chosen, strict=True):

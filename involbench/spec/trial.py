@@ -18,7 +18,7 @@ RESULT_VERSION = 7
 
 
 NON_RESULT_FIELDS = {"checkpoint_every", "max_minutes", "distribution"}
-"""Of the training: what changes when it stops or saves and where it runs, not what comes of it."""
+"""Keys of `training` that decide when it stops or saves and where it runs, not its result."""
 
 
 class Trial(StrictModel):

@@ -8,7 +8,6 @@ import pytest
 
 from involbench import registry
 from tests.cli import called
-from tests.ops.backends import BACKEND
 
 HEAD = """
 import keras
@@ -95,7 +94,6 @@ def test_a_class_that_is_not_registered_can_not_be_saved(check) -> None:
     assert "register_keras_serializable" in _reasons(document)["save and load"]
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="one backend is enough")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

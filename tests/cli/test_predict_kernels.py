@@ -1,4 +1,4 @@
-"""`predict` and `kernels`: what a trained network says and does, held against its own files.
+"""`predict` and `kernels`: answers and kernels of a trained network, compared with its own files.
 
 TensorFlow is started once, in this process, in place of a worker for each command.
 """

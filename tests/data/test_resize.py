@@ -1,4 +1,4 @@
-"""Images of another aspect ratio: stretched, cropped or padded, and it is said."""
+"""Images of another aspect ratio: stretched with a remark, cropped or padded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Several devices for one trial: what comes of it is what comes of one device."""
+"""Several devices for one trial: the result is that of one device."""
 
 import json
 import re
