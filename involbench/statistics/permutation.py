@@ -154,11 +154,12 @@ def _labels(n: int, m: int) -> NDArray[np.uint8]:
     """The observed split and random ones, as `_patterns`: + for members of the first sample."""
     rng, splits = np.random.default_rng(_SEED), drawn_splits(n, m)
     labels = np.empty((-(-(n + m) // 8), splits), np.uint8)
-    observed, rows = np.arange(n + m) >= n, max(1, _CHUNK // (n + m))
+    rows = max(1, _CHUNK // (n + m))
     for start in range(0, splits, rows):
-        block = np.tile(observed, (min(rows, splits - start), 1))
-        labels[:, start : start + rows] = np.packbits(rng.permuted(block, axis=1), axis=1).T
-    labels[:, 0] = np.packbits(observed)
+        keys = rng.random((min(rows, splits - start), n + m))
+        others = keys > np.partition(keys, n - 1, axis=1)[:, n - 1 : n]
+        labels[:, start : start + rows] = np.packbits(others, axis=1).T
+    labels[:, 0] = np.packbits(np.arange(n + m) >= n)
     return labels
 
 
@@ -181,8 +182,8 @@ def _patterns(n: int) -> NDArray[np.uint8]:
     """
     count = drawn_patterns(n)
     if not count:
-        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
-        return np.ascontiguousarray(np.packbits(bits, axis=1).T)
+        every = np.arange(2**n)[:, None] >> np.arange(n) & 1
+        return np.ascontiguousarray(np.packbits(every, axis=1).T)
     generator = np.random.PCG64(_SEED)
     patterns = np.empty((-(-n // 8), count), np.uint8)
     rows = max(8, _CHUNK // n // 8 * 8)
