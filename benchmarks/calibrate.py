@@ -5,7 +5,7 @@ interval contains the true difference, how often any of 1, 2 or 5 equal models g
 it differs (Holm), and how often a true difference is found. Collapsed runs are compared as a share,
 the others by their accuracy. Beside the rule stands the one that it replaced: pairs of seeds, all
 runs, BCa interval and sign-flip test. Run: make calibrate, or
-python -m benchmarks.calibrate [EXPERIMENTS]
+python -m benchmarks.calibrate [EXPERIMENTS] [ACCURACIES...]
 """
 
 import sys
@@ -17,7 +17,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.statistics import paired, two_sample
+from involbench.statistics import Estimate, paired, two_sample
 from involbench.statistics.estimates import bca_interval
 from involbench.statistics.hypothesis_tests import holm
 from involbench.statistics.shares import fisher_p
@@ -75,39 +75,34 @@ def calibrate(distribution: str, runs: int, experiments: int) -> Calibration:
     same_shares = distribution != "one collapses"
     after = [_decide(*each, effect, same_shares) for each in zip(values, learned, strict=True)]
     before = _decide_by_pairs(np.where(learned, values, _AT_CHANCE), effect, same_shares)
-    false = [sum(row[3 + k] for row in after) / experiments for k in range(len(FAMILIES))]
-    return Calibration(
-        *(sum(row[0] for row in after) / experiments,),
-        dict(zip(FAMILIES, false, strict=True)),
-        *(sum(row[k] for row in after) / experiments for k in (1, 2)),
-        *before,
-    )
+    coverage, alone, beside, *false = (sum(each) / experiments for each in zip(*after, strict=True))
+    return Calibration(coverage, dict(zip(FAMILIES, false, strict=True)), alone, beside, *before)
 
 
 def _decide(
     values: Floats, learned: NDArray[np.bool_], effect: float, same_shares: bool
-) -> tuple[bool, ...]:
-    """Whether zero is covered, the effect found alone and beside others, and false verdicts."""
+) -> tuple[float, ...]:
+    """The share of intervals that contain zero; whether the effect is found alone, and beside
+    others; and for each of `FAMILIES`, the share of families with a false verdict.
+    """
     baseline, *models = [row[known] for row, known in zip(values, learned, strict=True)]
-    found = [two_sample(model, baseline) for model in models]
-    shares = [
-        fisher_p(len(row) - len(model), len(row), len(row) - len(baseline), len(row))
-        for row, model in zip(values[1:], models, strict=True)
-    ]
+    found, runs = [two_sample(model, baseline) for model in models], len(values[0])
+    shares = [fisher_p(len(model), runs, len(baseline), runs) for model in models]
     false = []
     for size in FAMILIES:
-        of_shares = [p for p in shares[:size] if p < 1]
-        adjusted = holm([*(each.p for each in found[:size]), *of_shares])
-        untrue = adjusted if same_shares else adjusted[:size]
-        false.append(min(untrue) <= _ALPHA)
-    shifted = two_sample(models[0] + effect, baseline).p
-    others = [*(each.p for each in found[1:]), *(p for p in shares if p < 1)]
-    return (
-        found[0].low <= 0 <= found[0].high,
-        shifted <= _ALPHA,
-        holm([shifted, *others])[0] <= _ALPHA,
-        *false,
-    )
+        starts = range(0, len(models) - size + 1, size)
+        families = [_holm(found, shares, slice(k, k + size)) for k in starts]
+        counted = [each if same_shares else each[:size] for each in families]
+        false.append(sum(min(each) <= _ALPHA for each in counted) / len(counted))
+    shifted = two_sample(models[0] + effect, baseline)
+    covered = sum(each.low <= 0 <= each.high for each in found) / len(found)
+    beside = _holm([shifted, *found[1:]], shares, slice(None))[0] <= _ALPHA
+    return covered, shifted.p <= _ALPHA, beside, *false
+
+
+def _holm(found: Sequence[Estimate], shares: Sequence[float], part: slice) -> list[float]:
+    """The corrected p of the accuracies of some models, then of the shares that may differ."""
+    return holm([*(each.p for each in found[part]), *(p for p in shares[part] if p < 1)])
 
 
 def _decide_by_pairs(values: Floats, effect: float, same_shares: bool) -> tuple[float, ...]:
@@ -126,7 +121,7 @@ def _decide_by_pairs(values: Floats, effect: float, same_shares: bool) -> tuple[
     return coverage, alone / len(first), beside / len(first)
 
 
-def _lines(experiments: int) -> Iterator[str]:
+def _lines(experiments: int, distributions: Sequence[str]) -> Iterator[str]:
     yield f"{experiments:,} simulated experiments each; power is for {EFFECT:g} standard deviations"
     yield (f"{'':19}{'':>5}{'false verdicts of':^28}{'power of':^17}   {'pairs (replaced)'}")
     yield (
@@ -134,7 +129,7 @@ def _lines(experiments: int) -> Iterator[str]:
         + "".join(f"{size:>7}" for size in FAMILIES)
         + f"{'1':>8}{'of 5':>8}   {'coverage':>10}{'1':>8}{'of 5':>8}"
     )
-    for distribution in DISTRIBUTIONS:
+    for distribution in distributions:
         for runs in RUNS:
             yield _line(distribution, runs, calibrate(distribution, runs, experiments))
 
@@ -151,7 +146,7 @@ def _line(distribution: str, runs: int, found: Calibration) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Print a line for each distribution and number of runs."""
     began = time.perf_counter()
-    for line in _lines(int(arguments[0]) if arguments else 2000):
+    for line in _lines(int(arguments[0]) if arguments else 2000, arguments[1:] or DISTRIBUTIONS):
         print(line, flush=True)
     print(f"{time.perf_counter() - began:.0f} s")
 

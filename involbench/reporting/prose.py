@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from involbench.comparison.diff import Change
-from involbench.comparison.metrics import ACCURACY
+from involbench.comparison.metrics import ACCURACY, COLLAPSED, depends_on_learning
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.pairing import LEVEL
 from involbench.comparison.schema import (
     Comparison,
     Difference,
@@ -27,7 +26,7 @@ from involbench.reporting.tables.cells import (
 )
 from involbench.reporting.units import percent
 from involbench.spec.claims import takes_target
-from involbench.text import excerpt, first_of, seeds
+from involbench.text import excerpt, first_of, seeds, seeds_of_both
 
 _OPERATORS = {"Involution2D": "the involutions", "Conv2D": "the convolutions"}
 
@@ -37,17 +36,47 @@ def verdict_sentence(
 ) -> str:
     """One model against the baseline in one metric, and how many parameters it has."""
     difference, this = result.differences.get(name), label(result.model, result.point)
-    that = label(baseline.model, baseline.point)
+    that, title = label(baseline.model, baseline.point), metric_called(name).title
+    if name == COLLAPSED:
+        return _shares(result, baseline)
+    collapsed = depends_on_learning(name) and (result.n_collapsed or baseline.n_collapsed)
     if difference is None or difference.mean is None:
-        return f"{this} and {that}: no seed has a {metric_called(name).title} for both."
-    sentence = _difference(this, that, difference, name)
+        sentence = f"{this} and {that} have no {title} to compare"
+    else:
+        sentence = _difference(this, that, difference, name)
+    if collapsed and name == ACCURACY:
+        sentence = f"{_shares(result, baseline)} Of the others, {sentence}"
+    elif collapsed:
+        sentence = f"Of the runs that learned, {sentence}"
     weight, these, those = "", result.parameters, baseline.parameters
     if weigh and these and those and these.trainable and those.trainable:
         weight = f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
     # "It" is clear only if the sentence begins with this model alone.
-    about_both = difference.all_equal or difference.verdict == "undecided" or name != ACCURACY
-    who = this if about_both else "it"
+    undecided = difference is None or difference.verdict == "undecided" or difference.all_equal
+    who = this if undecided or name != ACCURACY else "it"
     return f"{sentence}; {who} has {weight}." if weight else f"{sentence}."
+
+
+def _shares(result: ModelResult, baseline: ModelResult) -> str:
+    """How many runs of each collapsed, with intervals and the verdict."""
+    counts, rest = [], " runs never left chance"
+    for each in (result, baseline):
+        low, high = (percent(end, 0, unit="") for end in each.collapse_interval or (0, 1))
+        share = f"{each.n_collapsed} of {each.n_finished}{rest}"
+        interval = f"{'interval ' if rest else ''}{low} to {high}%"
+        counts.append(f"{label(each.model, each.point)}: {share} ({interval})")
+        rest = ""
+    text, difference = ", ".join(counts), result.differences.get(COLLAPSED)
+    if difference is None or difference.p is None:
+        return f"{text}."
+    p = difference.p_holm or difference.p
+    verdict = {
+        "higher": f"{result.model} collapses more often",
+        "lower": f"{result.model} collapses less often",
+    }
+    return (
+        f"{text}; p {p_value(p)}, {verdict.get(difference.verdict, 'no verdict on these shares')}."
+    )
 
 
 def change_sentence(model: str, difference: Difference, name: str) -> str:
@@ -56,16 +85,11 @@ def change_sentence(model: str, difference: Difference, name: str) -> str:
 
 
 def holm_sentence(differences: Sequence[Difference]) -> str | None:
-    """The largest p-value after Holm's correction, if a verdict would not survive it."""
-    bold = [d for d in differences if d.verdict in ("higher", "lower") and d.p_holm is not None]
-    worst = max((d.p_holm or 0 for d in bold), default=0)
-    if worst <= LEVEL:
+    """For how many comparisons the verdicts hold together, if there are several."""
+    tested = sum(each.p_holm is not None for each in differences)
+    if tested < 2:
         return None
-    tested = sum(d.p is not None for d in differences)
-    return (
-        f"After correcting for {tested} comparisons (Holm), the largest p-value is "
-        f"{p_value(worst)}."
-    )
+    return f"Verdicts and intervals are corrected for {tested} comparisons (Holm)."
 
 
 def p_value(p: float) -> str:
@@ -75,10 +99,12 @@ def p_value(p: float) -> str:
 
 def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
-    n = seeds(difference.n, difference.n + len(difference.missing_seeds))
+    n = seeds_of_both(*difference.runs)
+    if difference.design == "paired":
+        n = f"{seeds(difference.n, difference.n + len(difference.missing_seeds))}, paired"
     apart = _apart(this, that, mean, name)
     if difference.all_equal:
-        return f"{this} and {that} are equal in {metric.title}, {n}"
+        return f"{this} and {that} are equal in {metric.title}, {seeds(difference.n)}"
     if difference.verdict == "undecided":
         return _undecided(f"{this} and {that}", difference, metric, n)
     if difference.trained_pair is not None:
@@ -88,25 +114,23 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
             f"only {this} gets {pair.only_this_right:,} right and only {that} "
             f"{pair.only_baseline_right:,} (McNemar p {p_value(pair.p)})"
         )
-    if difference.interval is None:
-        return apart if metric.exact else f"{apart} in {n}: too few for an interval"
+    if metric.exact:
+        return apart
+    if difference.verdict == "too few runs":
+        return f"{apart} in {n}: too few for a verdict"
     direction = -1 if mean < 0 else 1
-    text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
-    few = difference.verdict == "too few pairs"
-    return f"{text}: an estimate, no verdict under six" if few else text
+    return f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
 
 
 def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str:
-    low, high = difference.interval or (0, 0)
-    p = 1.0 if low <= 0 <= high or difference.p is None else difference.p
-    estimate = (
-        f"{_amount(difference.mean or 0.0, metric, plus=True)}, "
-        f"95% interval {_interval(difference, metric, 1)}, {n}"
-    )
-    if p <= LEVEL:  # A note says why the verdict is withheld.
-        return f"{both}: no verdict on the {metric.title}: {estimate}"
-    but = f", but p {p_value(p)}" if p < 1 else ""
-    return f"{both} cannot be told apart in {metric.title}: {estimate}{but}"
+    estimate = _amount(difference.mean or 0.0, metric, plus=True)
+    if difference.interval is None:  # A note says why the verdict is withheld.
+        return f"{both}: no verdict on the {metric.title}: {estimate}, {n}"
+    text = f"{estimate}, 95% interval {_interval(difference, metric, 1)}, {n}"
+    if difference.detectable:
+        least = _amount(difference.detectable, metric)
+        text += f" (enough to find {least} four times in five)"
+    return f"{both} cannot be told apart in {metric.title}: {text}"
 
 
 def _apart(this: str, that: str, mean: float, name: str) -> str:
@@ -210,7 +234,7 @@ def lost_then_and_now(change: Change) -> Iterator[str]:
     ):
         name = f"{label(change.model, change.point)} {when}"
         if collapsed:
-            yield f"{name}, {_seed_list(collapsed)} {_collapsed(collapsed)}; counted in the means."
+            yield f"{name}, {_seed_list(collapsed)} {_collapsed(collapsed)}; not in the changes."
         if failed:
             yield f"{name}, {_seed_list(failed)} failed."
 
@@ -227,25 +251,24 @@ def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
     """Seeds that lack a value for one model of a pair."""
     for result in comparison.models:
         found = [result.differences[name] for name in metrics if name in result.differences]
-        missing = {seed for difference in found for seed in difference.missing_seeds}
+        paired = (difference for difference in found if difference.design == "paired")
+        missing = {seed for difference in paired for seed in difference.missing_seeds}
         if missing:
             pair = f"{label(result.model, result.point)} and the baseline"
             yield f"Not paired because a value is missing: {pair}, {_seed_list(missing)}."
 
 
 def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """Finished seeds that a mean leaves out."""
-    for name in metrics:
-        for result in comparison.models:
-            summary = result.metrics.get(name)
-            if summary is None or summary.n == result.n_finished:
-                continue
-            without = [seed for seed, value in summary.by_seed.items() if value is None]
-            model, title = label(result.model, result.point), metric_called(name).title
-            if takes_target(name):
-                yield f"{model} has no {title} because it never reached it: {_seed_list(without)}."
-            elif summary.n:
-                yield f"No value for the mean {title} of {model}: {_seed_list(without)}."
+    """Finished seeds that a mean leaves out, other than collapsed ones."""
+    for result, name, summary in _summaries(comparison, metrics):
+        without = [seed for seed, value in summary.by_seed.items() if value is None]
+        if not without:
+            continue
+        model, title = label(result.model, result.point), metric_called(name).title
+        if takes_target(name):
+            yield f"{model} has no {title} because it never reached it: {_seed_list(without)}."
+        elif summary.n:
+            yield f"No value for the mean {title} of {model}: {_seed_list(without)}."
 
 
 def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
@@ -284,14 +307,9 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, missing values, a legend, and versions."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    lacking = any(
-        summary.by_seed.get(seed) is None
-        for result, summary in _summaries(comparison, metrics)
-        for seed in result.collapsed_seeds
-    )
-    counted = "counted in the means" + (", where they have a value" if lacking else "")
+    left_out = "only their share, times and sizes are compared"
     lines = [
-        *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
+        *(f"{phrase}; {left_out}." for phrase in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
@@ -304,9 +322,12 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
 
 def _summaries(
     comparison: Comparison, metrics: Sequence[str]
-) -> Iterator[tuple[ModelResult, Summary]]:
-    for result in comparison.models:
-        yield from ((result, result.metrics[name]) for name in metrics if name in result.metrics)
+) -> Iterator[tuple[ModelResult, str, Summary]]:
+    """What each model has of each metric."""
+    for name in metrics:
+        for result in comparison.models:
+            if name in result.metrics:
+                yield result, name, result.compared(name)
 
 
 def made_with(comparison: Comparison) -> str:
@@ -357,14 +378,13 @@ def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
     counts = sorted({result.n_finished for result in comparison.models})
     ends = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
     text = f"n = finished seeds ({ends}); ± = standard deviation over seeds"
-    if any(
-        0 < summary.n < result.n_finished for result, summary in _summaries(comparison, metrics)
-    ):
-        text += "; in brackets, the seeds with a value, if fewer"
+    if any(0 < each.n < result.n_finished for result, _, each in _summaries(comparison, metrics)):
+        text += "; in brackets, the seeds behind a value, if fewer"
     if not any(result.differences for result in comparison.models):
         return f"{text}."
     points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
+    paired = ", paired by seed" * comparison.paired
     return (
-        f"{text}; difference from {comparison.baseline}{points}, paired by seed: "
+        f"{text}; difference from {comparison.baseline}{points}{paired}: "
         f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
     )

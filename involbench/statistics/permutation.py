@@ -66,9 +66,9 @@ def two_sample(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> E
         estimate, low, high, p = two_sample(b, a, level)
         return Estimate(0.0 - estimate, 0.0 - high, 0.0 - low, p)
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    n, m, estimate = len(first), len(second), float(first.mean() - second.mean())
-    x, y = first - first.mean(), second - second.mean()
     scale = float(max(np.abs(first).max(), np.abs(second).max())) or 1.0
+    n, m, estimate = len(first), len(second), _rounded(first.mean() - second.mean(), scale)
+    x, y = first - first.mean(), second - second.mean()
     one, zero = np.ones(n), np.zeros(m)
     if n in (1, m):  # Welch's t has the same order as the difference of means.
         taken, total = _sums_of_splits(np.stack([one, x]), np.stack([zero, y]))
@@ -93,9 +93,9 @@ def paired(differences: Sequence[float], level: float = 0.95) -> Estimate:
         level: Confidence level of the interval.
     """
     values, patterns = np.asarray(differences, np.float64), _patterns(len(differences))
-    estimate, n = float(values.mean()), len(values)
-    total, signs = (_signed_sums(each, patterns) for each in (values - estimate, np.ones(n)))
-    scale = float(np.abs(values).max()) or 1.0
+    n, scale = len(values), float(np.abs(values).max()) or 1.0
+    estimate = _rounded(values.mean(), scale)
+    total, signs = (_signed_sums(each, patterns) for each in (values - values.mean(), np.ones(n)))
     return _inverted(estimate, total, n - signs, n + signs, scale, level)
 
 
@@ -195,6 +195,10 @@ def _patterns(n: int) -> NDArray[np.uint8]:
         patterns[:, start : start + rows] = np.packbits(bits, axis=1).T
     patterns[:, 0] = 0
     return patterns
+
+
+def _rounded(estimate: float, scale: float) -> float:
+    return float(estimate) if abs(estimate) > _TINY * scale else 0.0
 
 
 def _inverted(

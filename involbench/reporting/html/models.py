@@ -6,6 +6,7 @@ from involbench.comparison.curves import data_of, interval_of_mean
 from involbench.comparison.metrics import ACCURACY, SIZE
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Curve, Front, ModelResult, ParameterCounts
+from involbench.reporting.experiment import curves_of
 from involbench.reporting.html.data import Chart, ReportData, Section
 from involbench.reporting.plots import (
     MOST_DOTS,
@@ -37,13 +38,14 @@ def training(report: ReportData) -> Section | None:
             for name, each in results.items()
         }
         if any(histories.values()):
-            styles = report.styles([(name, each.model) for name, each in results.items()])
-            curves = {name: list(seeds.values()) for name, seeds in histories.items() if seeds}
-            figures = plot_experiment(curves, "", report.chance, styles, stacked=True)
+            curves, lines = curves_of(results, histories)
+            styles = report.styles(lines)
+            drawn = {name: list(by_seed.values()) for name, by_seed in curves.items()}
+            figures = plot_experiment(drawn, "", report.chance, styles, stacked=True)
             for metric, figure in figures.items():
                 title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
                 name = f"{metric}-{place}"
-                table = _table(metric, title, histories)
+                table = _table(metric, title, curves)
                 charts.append(Chart(name, title, _SAYS, figure, (table,)))
     return Section("training", "Training", (), tuple(charts)) if charts else None
 
@@ -144,21 +146,19 @@ def _seeds(report: ReportData) -> Iterator[Chart]:
     }
     if not measured:
         return
-    values = {
-        name: [value for value in each.metrics[ACCURACY].by_seed.values() if value is not None]
-        for name, each in measured.items()
-    }
-    intervals = {name: interval_of_mean(each.metrics[ACCURACY]) for name, each in measured.items()}
+    values = {name: each.metrics[ACCURACY].values for name, each in measured.items()}
+    means = {name: each.mean(ACCURACY) for name, each in measured.items()}
+    intervals = {name: interval_of_mean(each.compared(ACCURACY)) for name, each in measured.items()}
     styles = report.styles([(name, each.model) for name, each in measured.items()])
     many = max(map(len, values.values())) > MOST_DOTS
     yield Chart(
         "seeds",
         "Test accuracy of each seed",
-        "Each dot is one seed. The vertical bar is the mean. The horizontal bar below it is the "
-        "95% BCa interval of the mean, given at least three seeds."
+        "Each dot is one seed. The vertical bar is the mean of the seeds that learned. The "
+        "horizontal bar below it is the 95% BCa interval of that mean, given at least three seeds."
         + f" Only the first {MOST_DOTS} seeds are drawn as dots."
         * many,
-        plot_seeds(values, intervals, report.chance, styles),
+        plot_seeds(values, intervals, report.chance, styles, means=means),
         (_means_table(measured, intervals), _seeds_table(measured)),
     )
 
@@ -168,10 +168,15 @@ def _means_table(
 ) -> Table:
     rows = []
     for name, each in measured.items():
-        summary, ends = each.metrics[ACCURACY], intervals[name] or (None, None)
-        rows.append((name, summary.n, summary.mean, summary.sd, *ends))
+        summary, ends = each.compared(ACCURACY), intervals[name] or (None, None)
+        collapsed = f"{each.n_collapsed} of {each.n_finished}"
+        rows.append((name, collapsed, summary.n, summary.mean, summary.sd, *ends))
     shares = percents("mean", "standard deviation", "interval from", "to")
-    return Table(["model", "seeds", *shares], rows, "Test accuracy, %, over seeds")
+    return Table(
+        ["model", "at chance", "other seeds", *shares],
+        rows,
+        "Test accuracy, %, over the seeds that learned",
+    )
 
 
 def _seeds_table(measured: dict[str, ModelResult]) -> Table:
@@ -200,7 +205,7 @@ def _sweeps(report: ReportData) -> Iterator[Chart]:
         levels = _levels(report, key)
         named = [(name, each.model) for name, each in curves.items()]
         styles = report.styles([*named, *((name, name) for name in levels)])
-        says = "Means over seeds, with 95% BCa intervals given at least three seeds."
+        says = "Means over the seeds that learned, with 95% BCa intervals given at least three."
         if levels:
             says += " The horizontal line is the baseline, for which this setting is not swept."
         if crossings:
@@ -222,14 +227,15 @@ def _levels(report: ReportData, key: str) -> dict[str, float]:
 
 def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
     rows: Rows = [
-        (name, p.x, p.n, p.mean, *(p.interval or (None, None)))
+        (name, p.x, p.collapsed, p.n, p.mean, *(p.interval or (None, None)))
         for name, each in curves.items()
         for p in each.points
     ]
-    rows += [(name, "any", "", mean, "", "") for name, mean in levels.items()]
+    rows += [(name, "any", "", "", mean, "", "") for name, mean in levels.items()]
     means = percents("mean", "interval from", "to")
     title = f"Test accuracy, %, over {key}"
-    return Table(["model", Column(key, "amount"), "seeds", *means], rows, title)
+    titles = ("model", Column(key, "amount"), "at chance", "other seeds")
+    return Table([*titles, *means], rows, title)
 
 
 def _fronts(report: ReportData) -> Iterator[Chart]:
@@ -244,7 +250,7 @@ def _fronts(report: ReportData) -> Iterator[Chart]:
             )
             of_the_data = (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
             if of_the_data and cost is not None and gain is not None:
-                interval = interval_of_mean(each.metrics[front.gain])
+                interval = interval_of_mean(each.compared(front.gain))
                 name = label(each.model, each.point)
                 points[name] = Point(scale * cost, gain, interval)
                 models.append((name, each.model))
