@@ -16,6 +16,7 @@ from involbench.comparison.compare import (
     sort_models,
 )
 from involbench.comparison.diff import compare_trees
+from involbench.comparison.differences import Rule
 from involbench.comparison.gates import Gate, Outcome, check_gate
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
 from involbench.comparison.schema import Comparison
@@ -35,6 +36,7 @@ from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree
 from involbench.text import first_of
 
+_DEFAULT_RULE = Rule()
 Found = Sequence[tuple[ResultsTree, str]]
 Groups = Sequence[Comparison]
 """One experiment: a comparison for each group of settings, the group with most runs first."""
@@ -56,6 +58,8 @@ class Options:
     """The metrics in gates."""
     settings: tuple[str, ...] = ()
     """`KEY=VALUE` that the runs must have; empty for all runs."""
+    rule: Rule = _DEFAULT_RULE
+    """How models are compared."""
 
     @property
     def wanted(self) -> MetricSelection:
@@ -73,7 +77,9 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 
     Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
-    found, experiments = grouped(found, options.settings, options.baseline, options.wanted)
+    found, experiments = grouped(
+        found, options.settings, options.baseline, options.wanted, options.rule
+    )
     _check_metrics(options, list(chain.from_iterable(experiments)))
     for groups in experiments:
         _warn(groups[0].experiment, warnings_of(groups))
@@ -81,13 +87,17 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 
 
 def grouped(
-    found: Found, settings: Sequence[str], baseline: str | None, wanted: MetricSelection
+    found: Found,
+    settings: Sequence[str],
+    baseline: str | None,
+    wanted: MetricSelection,
+    rule: Rule = _DEFAULT_RULE,
 ) -> tuple[Found, list[Groups]]:
     """Compare each experiment that has runs with the settings, in its groups of settings."""
     kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
     for tree, name in found:
         try:
-            groups = compare_groups(tree, name, baseline, wanted, settings)
+            groups = compare_groups(tree, name, baseline, wanted, settings, rule)
         except NoSuchRun as error:
             refused.append(error)
             continue

@@ -10,7 +10,7 @@ from typing import Literal
 
 from involbench.cli._compare import tables
 from involbench.cli._output import echo, warn
-from involbench.cli.validate import warn_of_claims
+from involbench.cli.validate import echo_power, warn_of_claims
 from involbench.errors import ResultsError
 from involbench.optional_dependencies import require
 from involbench.reporting.console import ConsoleReporter, LiveReporter
@@ -58,6 +58,8 @@ def run_experiment(loaded: LoadedSpec, options: Options) -> int:
     """Run the trials, print the comparison, and return the number of failed trials."""
     since = time.time()
     warn_of_claims(loaded.spec.claims)
+    if not options.quiet:
+        echo_power(loaded)
     board = None
     if options.tensorboard is not None:
         require("--tensorboard", "tensorboard")

@@ -42,6 +42,7 @@ def validate(
                 problems.append(str(error))
             else:
                 echo(f"{path}: ok, {size}")
+                echo_power(loaded)
                 warn_of_claims(loaded.spec.claims)
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
@@ -73,6 +74,18 @@ def warn_of_claims(claims: "Sequence[Claim]") -> None:
         if claim.metric.partition("@")[0] not in known_metrics():
             why = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
             echo(f"warning: claims[{index}].metric: {why}", err=True)
+
+
+def echo_power(loaded: "LoadedSpec") -> None:
+    """Say which differences the seeds of a spec can find."""
+    from involbench.reporting.prose import power_sentence
+    from involbench.spec.load import expand
+
+    spec = loaded.spec
+    arms = {(trial.model, repr(trial.point)) for trial in expand(loaded)}
+    comparisons = sum(model != spec.baseline for model, _ in arms)
+    if comparisons:
+        echo(power_sentence(len(spec.seeds), comparisons), err=True)
 
 
 def _size(loaded: "LoadedSpec") -> str:

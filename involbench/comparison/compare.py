@@ -7,7 +7,7 @@ from typing import Any
 
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
-from involbench.comparison.differences import Rule, in_family
+from involbench.comparison.differences import Rule, with_margin, with_primary
 from involbench.comparison.metrics import (
     ACCURACY,
     COLLAPSED,
@@ -170,6 +170,7 @@ def _compare_group(
 ) -> Comparison:
     arms = group.arms
     models = list(dict.fromkeys(arm.model for arm in arms))
+    rule = replace(rule, margin=rule.margin or spec.margin, primary=spec.primary)
     requested = baseline if baseline in models else None
     chosen, other_baseline = choose_baseline(name, models, requested, spec)
     named = selection.named.union((claim.metric for claim in spec.claims), [COLLAPSED])
@@ -188,6 +189,8 @@ def _compare_group(
         fronts=fronts(results),
         claims=judge(spec.claims, alone, spec.sweep, rule.paired),
         paired=rule.paired,
+        margin=rule.margin,
+        primary=rule.primary,
         environment=environments(arms),
         warnings=tuple(warnings),
         settings=group.settings,
@@ -287,10 +290,13 @@ def _with_differences(
             trained = trained_pair(arm, other_arm, seed, warnings)
             row[ACCURACY] = accuracy.model_copy(update={"trained_pair": trained})
     for metric in dict.fromkeys(name for row in rows for name in row):
-        family = list(_family(metric, rows))
-        corrected = in_family([row[name] for row, name in family])
-        for (row, name), difference in zip(family, corrected, strict=True):
+        family = list(_family(metric, alone, rows))
+        primary = [model == rule.primary and name == ACCURACY for model, _, name in family]
+        tested = with_primary([row[name] for _, row, name in family], primary, rule.primary or "")
+        for (_, row, name), difference in zip(family, tested, strict=True):
             row[name] = difference
+            if rule.margin is not None and name == ACCURACY:
+                row[name] = with_margin(difference, rule.margin)
     return [
         result.model_copy(update={"differences": row})
         for result, row in zip(alone, rows, strict=True)
@@ -298,19 +304,19 @@ def _with_differences(
 
 
 def _family(
-    metric: str, rows: Sequence[dict[str, Difference]]
-) -> Iterator[tuple[dict[str, Difference], str]]:
+    metric: str, results: Sequence[ModelResult], rows: Sequence[dict[str, Difference]]
+) -> Iterator[tuple[str, dict[str, Difference], str]]:
     """The comparisons whose verdicts hold together: those of a metric.
 
     The shares of collapsed runs are in one family with the accuracy of the others.
     """
-    for row in rows:
+    for result, row in zip(results, rows, strict=True):
         if metric != COLLAPSED and metric in row:
-            yield row, metric
+            yield result.model, row, metric
         shares = row.get(COLLAPSED)
         collapsed = shares is not None and any(map(any, shares.samples))
         if collapsed and metric == (ACCURACY if ACCURACY in row else COLLAPSED):
-            yield row, COLLAPSED
+            yield result.model, row, COLLAPSED
 
 
 def _shared_point(result: ModelResult) -> str:

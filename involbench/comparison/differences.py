@@ -11,7 +11,7 @@ import numpy as np
 from involbench.comparison.metrics import COLLAPSED, measured_together
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Difference, Summary, Verdict
-from involbench.statistics import paired, two_sample
+from involbench.statistics import Estimate, paired, two_sample
 from involbench.statistics.estimates import sample_sd
 from involbench.statistics.hypothesis_tests import holm
 from involbench.statistics.permutation import (
@@ -34,6 +34,10 @@ class Rule:
 
     paired: bool = False
     """Whether every metric is compared by the differences of each seed."""
+    margin: float | None = None
+    """A difference in test accuracy that does not matter, a fraction."""
+    primary: str | None = None
+    """The model whose comparison with the baseline is tested first, in test accuracy."""
 
 
 def difference_of(
@@ -52,6 +56,7 @@ def difference_of(
     known, first, second = metric_called(metric), these.values, baseline.values
     if metric != COLLAPSED and (by_pairs or measured_together(metric)):
         fields |= {"design": "paired", "runs": (summary.n, summary.n)}
+        fields["correlation"] = _correlation([*pairs.values()])
         first, second = summary.values, ()
     elif first and second:
         is_share = metric == COLLAPSED and {*first, *second} <= {0.0, 1.0}
@@ -96,6 +101,49 @@ def paired_values(these: Summary, others: Summary) -> dict[int, tuple[float, flo
 def minus(value: float, other: float) -> float:
     """The difference; 0 where it is only a rounding error, as between 0.3 - 0.2 and 0.2 - 0.1."""
     return 0.0 if math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12) else value - other
+
+
+def with_primary(
+    differences: Sequence[Difference], primary: Sequence[bool], name: str
+) -> list[Difference]:
+    """The differences of a family of which some are tested first, alone.
+
+    The others are tested only if all of these have a verdict. So the probability of any false
+    verdict is not above `ALPHA`, and the primary ones need no correction for the others.
+    """
+    first = iter(
+        in_family([each for each, is_first in zip(differences, primary, strict=True) if is_first])
+    )
+    rest = iter(
+        in_family(
+            [each for each, is_first in zip(differences, primary, strict=True) if not is_first]
+        )
+    )
+    found = [next(first if is_first else rest) for is_first in primary]
+    decided = (
+        each.verdict in ("higher", "lower")
+        for each, is_first in zip(found, primary, strict=True)
+        if is_first
+    )
+    if all(decided):
+        return found
+    why = f"the primary comparison, that of {name}, has none"
+    return [
+        each if is_first else without_verdict(each, why)
+        for each, is_first in zip(found, primary, strict=True)
+    ]
+
+
+def with_margin(difference: Difference, margin: float) -> Difference:
+    """The difference with a verdict on whether it is too small to matter."""
+    update: dict[str, Any] = {"margin": margin, "equivalent": False}
+    if difference.interval is not None:
+        _, low, high, _ = _estimate(difference, 2 * (1 - difference.level))
+        if -margin < low and high < margin:
+            update["equivalent"] = True
+            if difference.verdict == "undecided":
+                update["verdict"] = "equivalent"
+    return difference.model_copy(update=update)
 
 
 def in_family(differences: Sequence[Difference]) -> list[Difference]:
@@ -145,10 +193,7 @@ def _inference(difference: Difference, alpha: float) -> dict[str, Any]:
         p = fisher_p(round(sum(first)), n, round(sum(second)), m)
         verdict = _verdict(difference.mean or 0.0, p <= alpha * _ROUNDING)
         return {"p": p, "smallest_p": smallest, "verdict": verdict}
-    if difference.design == "paired":
-        estimate, low, high, p = paired(first, 1 - alpha)
-    else:
-        estimate, low, high, p = two_sample(first, second, 1 - alpha)
+    estimate, low, high, p = _estimate(difference, alpha)
     return {
         "mean": estimate,
         "interval": (low, high),
@@ -158,6 +203,13 @@ def _inference(difference: Difference, alpha: float) -> dict[str, Any]:
         "verdict": _verdict(estimate, low > 0 or high < 0),
         "notes": _notes(difference, low, high),
     }
+
+
+def _estimate(difference: Difference, alpha: float) -> Estimate:
+    first, second = difference.samples
+    if difference.design == "paired":
+        return paired(first, 1 - alpha)
+    return two_sample(first, second, 1 - alpha)
 
 
 def _verdict(estimate: float, decided: bool) -> Verdict:
@@ -187,6 +239,14 @@ def _notes(difference: Difference, low: float, high: float) -> tuple[str, ...]:
         what = "sign patterns" if together else "splits of the runs"
         notes.append(f"p is from {drawn:,} random {what} with a fixed seed")
     return tuple(notes)
+
+
+def _correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Pearson's correlation of at least three pairs; None where one side doesn't vary."""
+    if len(pairs) < 3 or not np.ptp(pairs, axis=0).all():
+        return None
+    values, others = np.array(pairs).T
+    return float(np.corrcoef(values, others)[0, 1])
 
 
 def _superiority(first: Sequence[float], second: Sequence[float], lower: bool) -> float:

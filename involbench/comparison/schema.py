@@ -10,7 +10,7 @@ from involbench.statistics.estimates import finite, mean, sample_sd
 
 COMPARISON_VERSION: Final = 3
 
-Verdict = Literal["higher", "lower", "equal", "undecided", "too few runs"]
+Verdict = Literal["higher", "lower", "equal", "equivalent", "undecided", "too few runs"]
 Design = Literal["two arms", "paired", "shares"]
 ClaimVerdict = Literal["supported", "refuted", "undecided"]
 
@@ -74,6 +74,11 @@ class Difference(Summary):
     """The smallest p that this number of runs can give."""
     detectable: float | None = None
     """The difference that so many runs find four times in five, from the spread that they have."""
+    margin: float | None = None
+    """A difference that is smaller does not matter, as the spec or `--margin` states."""
+    equivalent: bool | None = None
+    """Whether the difference is smaller than the margin, by two one-sided tests: the interval at
+    the level 1 - 2 (1 - `level`), 90% of one comparison, is within it. None without a margin."""
     superiority: float | None = None
     """The share of pairs in which this model has the better value; the higher value where the
     metric has no better direction. Of all pairs of runs, unless they are paired by seed. A tie
@@ -83,6 +88,8 @@ class Difference(Summary):
     notes: tuple[str, ...] = ()
     trained_pair: TrainedPair | None = None
     """For the test accuracy, where each model has one run, of the same seed."""
+    correlation: float | None = None
+    """Pearson's, of the values of the same seeds; for `--paired`, at least three pairs."""
     samples: tuple[tuple[float, ...], tuple[float, ...]] = Field(((), ()), exclude=True)
     """The values that are compared; the differences of each seed and nothing if paired."""
 
@@ -255,6 +262,10 @@ class Comparison(Record):
     """None where there are no runs."""
     paired: bool = False
     """Whether models were paired by seed in every metric (`--paired`)."""
+    margin: float | None = None
+    """A difference in test accuracy that does not matter, as the spec or `--margin` states."""
+    primary: str | None = None
+    """The model of the spec whose comparison with the baseline is tested first."""
     models: tuple[ModelResult, ...]
     claims: tuple[ClaimResult, ...] = ()
     curves: tuple[Curve, ...] = ()

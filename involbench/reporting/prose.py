@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from involbench.comparison.diff import Change
+from involbench.comparison.differences import ALPHA
 from involbench.comparison.metrics import ACCURACY, COLLAPSED, depends_on_learning
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import (
@@ -17,6 +18,7 @@ from involbench.comparison.settings import NONE
 from involbench.registry import Metric
 from involbench.reporting.tables.cells import (
     BETTER,
+    EQUIVALENT,
     UNDECIDED,
     WORSE,
     baseline_of,
@@ -26,6 +28,8 @@ from involbench.reporting.tables.cells import (
 )
 from involbench.reporting.units import percent
 from involbench.spec.claims import takes_target
+from involbench.statistics.permutation import smallest_two_sample_p
+from involbench.statistics.power import detectable_deviations
 from involbench.text import excerpt, first_of, seeds, seeds_of_both
 
 _OPERATORS = {"Involution2D": "the involutions", "Conv2D": "the convolutions"}
@@ -52,8 +56,9 @@ def verdict_sentence(
     if weigh and these and those and these.trainable and those.trainable:
         weight = f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
     # "It" is clear only if the sentence begins with this model alone.
-    undecided = difference is None or difference.verdict == "undecided" or difference.all_equal
-    who = this if undecided or name != ACCURACY else "it"
+    who = this
+    if difference and name == ACCURACY and not difference.all_equal:
+        who = "it" if difference.verdict in ("higher", "lower", "too few runs") else this
     return f"{sentence}; {who} has {weight}." if weight else f"{sentence}."
 
 
@@ -69,14 +74,9 @@ def _shares(result: ModelResult, baseline: ModelResult) -> str:
     text, difference = ", ".join(counts), result.differences.get(COLLAPSED)
     if difference is None or difference.p is None:
         return f"{text}."
-    p = difference.p_holm or difference.p
-    verdict = {
-        "higher": f"{result.model} collapses more often",
-        "lower": f"{result.model} collapses less often",
-    }
-    return (
-        f"{text}; p {p_value(p)}, {verdict.get(difference.verdict, 'no verdict on these shares')}."
-    )
+    often = {"higher": "more often", "lower": "less often"}.get(difference.verdict)
+    verdict = f"{result.model} collapses {often}" if often else "no verdict on these shares"
+    return f"{text}; p {p_value(difference.p_holm or difference.p)}, {verdict}."
 
 
 def change_sentence(model: str, difference: Difference, name: str) -> str:
@@ -92,6 +92,34 @@ def holm_sentence(differences: Sequence[Difference]) -> str | None:
     return f"Verdicts and intervals are corrected for {tested} comparisons (Holm)."
 
 
+def power_sentence(runs: int, comparisons: int) -> str:
+    """Which differences so many seeds of each model can find."""
+    alone, together = (
+        None
+        if smallest_two_sample_p(runs, runs) > ALPHA / tests
+        else f"{detectable_deviations(runs, ALPHA / tests):.1f} standard deviations"
+        for tests in (1, comparisons)
+    )
+    if alone is None:
+        return f"{seeds(runs)} of each model: too few for any verdict; with 4 there can be one"
+    text = f"{seeds(runs)} of each model find a difference of {alone} four times in five"
+    if comparisons > 1:
+        several = f"as one of {comparisons} comparisons"
+        text += f"; {several}, {together or 'they cannot give a verdict'}"
+    return text
+
+
+def correlations(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """How much pairing by seed can help each comparison that asked for it."""
+    for name in metrics if comparison.paired else ():
+        for result in comparison.models:
+            found = result.differences.get(name)
+            if found is not None and found.correlation is not None:
+                pair = f"{label(result.model, result.point)} and {comparison.baseline}"
+                r = f"{found.correlation:.2f}"
+                yield f"{pair}, {metric_called(name).title}: correlation of the seeds {r}."
+
+
 def p_value(p: float) -> str:
     """Two significant digits; `< 0.001` below that."""
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
@@ -105,6 +133,14 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     apart = _apart(this, that, mean, name)
     if difference.all_equal:
         return f"{this} and {that} are equal in {metric.title}, {seeds(difference.n)}"
+    equivalent = ""
+    if difference.equivalent and difference.margin is not None:
+        equivalent = f"equivalent within {_amount(difference.margin, metric)}"
+    if difference.verdict == "equivalent":
+        interval = (
+            f"{_amount(mean, metric, plus=True)}, 95% interval {_interval(difference, metric, 1)}"
+        )
+        return f"{this} and {that} are {equivalent} in {metric.title}: {interval}, {n}"
     if difference.verdict == "undecided":
         return _undecided(f"{this} and {that}", difference, metric, n)
     if difference.trained_pair is not None:
@@ -119,7 +155,8 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     if difference.verdict == "too few runs":
         return f"{apart} in {n}: too few for a verdict"
     direction = -1 if mean < 0 else 1
-    return f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
+    text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
+    return f"{text}, but {equivalent}" if equivalent else text
 
 
 def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str:
@@ -307,13 +344,14 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, missing values, a legend, and versions."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    left_out = "only their share, times and sizes are compared"
+    counted = "counted in shares, times and sizes only"
     lines = [
-        *(f"{phrase}; {left_out}." for phrase in collapses(comparison)),
+        *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
         *unusual(comparison, metrics),
+        *correlations(comparison, metrics),
         _legend(comparison, metrics),
         made_with(comparison),
     ]
@@ -358,6 +396,8 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
         counts = Counter(sign(each, metric_called(name)) for each in differences)
         results = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
         sentences = [f"{len(compared)} comparisons in {metric_called(name).title}: {results}."]
+    if name == ACCURACY:  # The shares of collapsed runs are in the same family.
+        differences += [e.differences[COLLAPSED] for e in compared if COLLAPSED in e.differences]
     return [*sentences, *filter(None, [holm_sentence(differences)])]
 
 
@@ -384,7 +424,8 @@ def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
         return f"{text}."
     points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
     paired = ", paired by seed" * comparison.paired
+    equivalent = f", {EQUIVALENT} equivalent" * (comparison.margin is not None)
     return (
         f"{text}; difference from {comparison.baseline}{points}{paired}: "
-        f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
+        f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict{equivalent}."
     )

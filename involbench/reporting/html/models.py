@@ -45,18 +45,22 @@ def training(report: ReportData) -> Section | None:
             for metric, figure in figures.items():
                 title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
                 name = f"{metric}-{place}"
-                table = _table(metric, title, curves)
+                table = _table(metric, title, histories, curves)
                 charts.append(Chart(name, title, _SAYS, figure, (table,)))
     return Section("training", "Training", (), tuple(charts)) if charts else None
 
 
-def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History]]) -> Table:
-    """The values of each seed, or only their means if the table would be too large."""
+Named = Mapping[str, Mapping[int, History]]
+"""Name -> seed -> history."""
+
+
+def _table(metric: str, title: str, histories: Named, lines: Named) -> Table:
+    """The values of each seed, or only the mean of each line if the table would be too large."""
     columns = dict(_columns(metric, histories, means=False))
     epochs = max((len(values) for values in columns.values()), default=0)
     caption = f"{title}: {_UNITS[metric]}"
     if epochs * len(columns) > _MOST_CELLS:
-        columns = dict(_columns(metric, histories, means=True))
+        columns = dict(_columns(metric, lines, means=True))
         caption += "; means over seeds (history.csv in each run folder has every value)"
     rows: Rows = [
         (epoch + 1, *(v[epoch] if epoch < len(v) else "" for v in columns.values()))
@@ -67,7 +71,7 @@ def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History
 
 
 def _columns(
-    metric: str, histories: Mapping[str, Mapping[int, History]], means: bool
+    metric: str, histories: Named, means: bool
 ) -> Iterator[tuple[str, Sequence[float | None]]]:
     """The title and the values of each seed, or of the mean over seeds."""
     for name, seeds in histories.items():

@@ -66,7 +66,7 @@ def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
     return list(groups.items())
 
 
-BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
+BETTER, WORSE, UNDECIDED, EQUIVALENT = "▲", "▼", "~", "≈"
 
 
 def mean_and_spread(summary: Summary, metric: Metric) -> str:
@@ -103,6 +103,8 @@ def sign(difference: Difference, metric: Metric) -> str:
         return "="
     if difference.verdict in ("undecided", "too few runs"):
         return UNDECIDED
+    if difference.verdict == "equivalent":
+        return EQUIVALENT
     if metric.better is None:
         return " "
     return BETTER if difference.verdict == metric.better else WORSE
