@@ -84,7 +84,7 @@ def mean_and_spread(summary: Summary, metric: Metric) -> str:
 def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -> str:
     """Sign, mean difference and interval, such as `▼ -26.77 [-28.02, -25.13]`.
 
-    The smaller number of values follows if it is below `seeds`.
+    The number of values, or of pairs, follows if it is below `seeds`.
     """
     if difference is None or difference.mean is None:
         return MISSING
@@ -93,7 +93,7 @@ def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -
     if difference.interval is not None:
         low, high = (number(end, metric, plus=True, like=mean) for end in difference.interval)
         text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
-    values = min(difference.runs)
+    values, _ = difference.runs
     return f"{text} ({values})" if values < seeds else text
 
 
@@ -232,7 +232,7 @@ def _metric_cells(result: ModelResult, comparison: Comparison, name: str) -> Row
         value += f" ({summary.n})"
     if result.model == comparison.baseline:
         return value, "baseline"
-    return value, difference_cell(result.differences.get(name), metric, result.n_finished)
+    return value, difference_cell(result.differences.get(name), metric, summary.n)
 
 
 def _counts(parameters: ParameterCounts | None) -> Sequence[str]:

@@ -325,7 +325,7 @@ def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
     if each.lesser > 0 and claim.ratio is not None:
         text += f" ({each.greater / each.lesser:.3g} times)"
     beyond = each.beyond
-    if not any(beyond.runs):
+    if metric.exact:
         return text
     p = beyond.p_holm if beyond.p_holm is not None else beyond.p
     shown = f", p {p_value(p)}" if p is not None and max(beyond.runs) > 1 else ""
