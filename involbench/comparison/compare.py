@@ -1,7 +1,7 @@
 """From the runs of one experiment to the comparison of its models."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -289,34 +289,38 @@ def _with_differences(
             (seed,) = accuracy.by_seed
             trained = trained_pair(arm, other_arm, seed, warnings)
             row[ACCURACY] = accuracy.model_copy(update={"trained_pair": trained})
-    for metric in dict.fromkeys(name for row in rows for name in row):
-        family = list(_family(metric, alone, rows))
-        primary = [model == rule.primary and name == ACCURACY for model, _, name in family]
-        tested = with_primary([row[name] for _, row, name in family], primary, rule.primary or "")
-        for (_, row, name), difference in zip(family, tested, strict=True):
-            row[name] = difference
-            if rule.margin is not None and name == ACCURACY:
-                row[name] = with_margin(difference, rule.margin)
+    tables: dict[str, list[tuple[str, dict[str, Difference]]]] = {}
+    for result, row in zip(alone, rows, strict=True):
+        tables.setdefault(_shared_point(result), []).append((result.model, row))
+    for table in tables.values():
+        _correct(table, rule)
     return [
         result.model_copy(update={"differences": row})
         for result, row in zip(alone, rows, strict=True)
     ]
 
 
-def _family(
-    metric: str, results: Sequence[ModelResult], rows: Sequence[dict[str, Difference]]
-) -> Iterator[tuple[str, dict[str, Difference], str]]:
-    """The comparisons whose verdicts hold together: those of a metric.
+def _correct(table: Sequence[tuple[str, dict[str, Difference]]], rule: Rule) -> None:
+    """Correct the verdicts at one sweep point: those on one metric hold together.
 
     The shares of collapsed runs are in one family with the accuracy of the others.
     """
-    for result, row in zip(results, rows, strict=True):
-        if metric != COLLAPSED and metric in row:
-            yield result.model, row, metric
-        shares = row.get(COLLAPSED)
-        collapsed = shares is not None and any(map(any, shares.samples))
-        if collapsed and metric == (ACCURACY if ACCURACY in row else COLLAPSED):
-            yield result.model, row, COLLAPSED
+    for metric in dict.fromkeys(name for _, row in table for name in row):
+        family = [(model, row, metric) for model, row in table if metric in row]
+        if metric == ACCURACY:
+            family += [(model, row, COLLAPSED) for model, row in table if _has_collapsed(row)]
+        elif metric == COLLAPSED and any(ACCURACY in row for _, row in table):
+            continue
+        primary = [model == rule.primary and name == ACCURACY for model, _, name in family]
+        tested = with_primary([row[name] for _, row, name in family], primary, rule.primary or "")
+        for (_, row, name), difference in zip(family, tested, strict=True):
+            row[name] = difference
+            if rule.margin is not None and name == ACCURACY:
+                row[name] = with_margin(difference, rule.margin)
+
+
+def _has_collapsed(row: dict[str, Difference]) -> bool:
+    return COLLAPSED in row and any(map(any, row[COLLAPSED].samples))
 
 
 def _shared_point(result: ModelResult) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from involbench.comparison.metrics import COLLAPSED, measured_together
+from involbench.comparison.metrics import COLLAPSED
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Difference, Summary, Verdict
 from involbench.statistics import Estimate, paired, two_sample
@@ -45,16 +45,16 @@ def difference_of(
 ) -> Difference:
     """One model minus another, tested as the only comparison.
 
-    Two models are two independent samples. With `by_pairs`, or if the metric was measured of both
-    models together, the differences of each seed are one sample. Shares of collapsed runs get
-    Fisher's exact test, and counts no test.
+    Two models are two independent samples. With `by_pairs`, as for one model at two times, the
+    differences of each seed are one sample. Shares of collapsed runs get Fisher's exact test, and
+    counts no test.
     """
     pairs = paired_values(these, baseline)
     summary = Summary.of({seed: minus(value, other) for seed, (value, other) in pairs.items()})
     seeds = {*these.by_seed, *baseline.by_seed} if these.n or baseline.n else set[int]()
     fields = {**summary.model_dump(), "missing_seeds": tuple(sorted(seeds - set(pairs)))}
     known, first, second = metric_called(metric), these.values, baseline.values
-    if metric != COLLAPSED and (by_pairs or measured_together(metric)):
+    if by_pairs and metric != COLLAPSED:
         fields |= {"design": "paired", "runs": (summary.n, summary.n)}
         fields["correlation"] = _correlation([*pairs.values()])
         first, second = summary.values, ()
@@ -160,7 +160,8 @@ def in_family(differences: Sequence[Difference]) -> list[Difference]:
         if all_rejected:
             tests = len(places) - rank
             all_rejected = (differences[place].p or 0.0) * tests <= ALPHA * _ROUNDING
-        found[place] = differences[place].model_copy(update={"p_holm": next(adjusted)})
+        update = {"p_holm": next(adjusted), "family": len(places)}
+        found[place] = differences[place].model_copy(update=update)
         if tests > 1:
             found[place] = _tested(found[place], ALPHA / tests)
     return found

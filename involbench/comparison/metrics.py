@@ -109,18 +109,6 @@ _BENCHMARKED = {
     **{f"{form}_{what}": "export" for form in FORMATS for what in ("latency", "size", "accuracy")},
 }
 """Metric -> the benchmark that measures it."""
-_ONE_NETWORK = ("accuracy_drop", "agreement")
-"""Metrics of one trained network under two conditions."""
-
-
-def measured_together(name: str) -> bool:
-    """Whether the models of one seed were measured together, so that a difference is paired.
-
-    A benchmark measures them in one process, and changed test images are the same for all models
-    of a seed.
-    """
-    base = name.partition("@")[0]
-    return base in _BENCHMARKED or base in _ONE_NETWORK
 
 
 def depends_on_learning(name: str) -> bool:

@@ -70,6 +70,9 @@ class Difference(Summary):
     """Permutation test, sign-flip test or Fisher's exact test, by the design; two-sided."""
     p_holm: float | None = None
     """p, corrected (Holm) for the number of comparisons in its family."""
+    family: int = 1
+    """The number of comparisons whose verdicts hold together: those of a metric at one sweep point,
+    with the shares of collapsed runs beside accuracies; or those of all claims of a spec."""
     smallest_p: float | None = None
     """The smallest p that this number of runs can give."""
     detectable: float | None = None

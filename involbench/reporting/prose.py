@@ -24,6 +24,7 @@ from involbench.reporting.tables.cells import (
     baseline_of,
     label,
     number,
+    side_by_side,
     sign,
 )
 from involbench.reporting.units import percent
@@ -84,12 +85,14 @@ def change_sentence(model: str, difference: Difference, name: str) -> str:
     return f"{_difference(f'{model} now', f'{model} then', difference, name)}."
 
 
-def holm_sentence(differences: Sequence[Difference]) -> str | None:
+def holm_sentence(differences: Sequence[Difference], tables: int = 1) -> str | None:
     """For how many comparisons the verdicts hold together, if there are several."""
-    tested = sum(each.p_holm is not None for each in differences)
-    if tested < 2:
+    sizes = sorted(each.family for each in differences if each.p_holm is not None)
+    if not sizes or sizes[-1] == 1:
         return None
-    return f"Verdicts and intervals are corrected for {tested} comparisons (Holm)."
+    count = " to ".join(map(str, dict.fromkeys([sizes[0], sizes[-1]])))
+    which = " of each table" * (tables > 1)
+    return f"Verdicts and intervals are corrected for the {count} comparisons{which} (Holm)."
 
 
 def power_sentence(runs: int, comparisons: int) -> str:
@@ -396,9 +399,8 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
         counts = Counter(sign(each, metric_called(name)) for each in differences)
         results = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
         sentences = [f"{len(compared)} comparisons in {metric_called(name).title}: {results}."]
-    if name == ACCURACY:  # The shares of collapsed runs are in the same family.
-        differences += [e.differences[COLLAPSED] for e in compared if COLLAPSED in e.differences]
-    return [*sentences, *filter(None, [holm_sentence(differences)])]
+    points = len(side_by_side(comparison))
+    return [*sentences, *filter(None, [holm_sentence(differences, points)])]
 
 
 def _crossings(comparison: Comparison) -> Iterator[str]:

@@ -255,7 +255,7 @@ def test_six_seeds_give_a_verdict_in_a_sentence(tmp_path: Path) -> None:
 def test_verdicts_hold_for_all_comparisons_together(tmp_path: Path) -> None:
     make_experiment(tmp_path / "results", seeds=6)
     said = " ".join(run_compare(tmp_path).stdout.split())
-    assert "Verdicts and intervals are corrected for 2 comparisons (Holm)." in said
+    assert "Verdicts and intervals are corrected for the 2 comparisons (Holm)." in said
     # Paired, six seeds are too few for two verdicts together, and the correlation is printed.
     paired = " ".join(run_compare(tmp_path, "--paired").stdout.split())
     assert "less accurate than cnn in 6 seeds, paired: too few for a verdict" in paired
