@@ -85,7 +85,9 @@ def _copy(experiment: str, name: str, file: Path) -> str:
 
     shipped = shipped_experiments()
     if experiment not in shipped:
-        raise UsageError(f"--from {experiment}: no such experiment; {suggest(experiment, shipped)}")
+        raise UsageError(
+            f"--from {experiment}: no such experiment; {suggest(experiment, [*shipped])}"
+        )
     text = shipped[experiment].read_text(encoding="utf-8")
     text = text.replace(f"involbench run {experiment}", f"involbench run {file}")
     return re.sub("^name: .*$", f"name: {_quoted(name)}", text, count=1, flags=re.MULTILINE)
