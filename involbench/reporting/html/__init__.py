@@ -16,7 +16,7 @@ from involbench import __version__
 from involbench.comparison.schema import ClaimResult, Comparison
 from involbench.reporting.experiment import or_warn
 from involbench.reporting.html.classes import classes
-from involbench.reporting.html.data import Chart, ReportData, Section, drawn_part
+from involbench.reporting.html.data import Chart, ReportData, ReportSection, drawn_part
 from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
@@ -109,7 +109,7 @@ _FILES = ("spec.yaml", "comparison.json", "comparison.csv")
 class Drawing:
     """The drawn sections and charts of an experiment."""
 
-    sections: list[Section]
+    sections: list[ReportSection]
     """In the order of the page."""
     figures: dict[str, Markup]
     """Name of a chart -> its image, or why it has none."""

@@ -48,7 +48,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A heading, text and charts."""
 
     name: str
