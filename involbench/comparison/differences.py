@@ -181,7 +181,7 @@ def _tested(difference: Difference, alpha: float) -> Difference:
     """The difference with its p, and with the interval and the verdict of a test at a level."""
     update = _inference(difference, alpha)
     if update["smallest_p"] > alpha * _ROUNDING:
-        update |= {"interval": None, "detectable": None, "verdict": "too few runs"}
+        update |= {"interval": None, "verdict": "too few runs"}
     return difference.model_copy(update={**update, "level": 1 - alpha})
 
 
@@ -200,7 +200,7 @@ def _inference(difference: Difference, alpha: float) -> dict[str, Any]:
         "interval": (low, high),
         "p": p,
         "smallest_p": smallest,
-        "detectable": _detectable(first, second, alpha),
+        "detectable": _detectable(first, second, alpha, smallest),
         "verdict": _verdict(estimate, low > 0 or high < 0),
         "notes": _notes(difference, low, high),
     }
@@ -217,15 +217,18 @@ def _verdict(estimate: float, decided: bool) -> Verdict:
     return "undecided" if not decided else "higher" if estimate > 0 else "lower"
 
 
-def _detectable(first: Sequence[float], second: Sequence[float], alpha: float) -> float | None:
+def _detectable(
+    first: Sequence[float], second: Sequence[float], alpha: float, smallest_p: float
+) -> float | None:
     """The difference that such samples find four times in five, from the spread that they have."""
     spreads = [spread for each in (first, second) if (spread := sample_sd(each)) is not None]
-    if not any(spreads):
+    if not any(spreads) or smallest_p > alpha * _ROUNDING:
         return None
     sizes = [len(each) for each in (first, second) if each]
     spreads *= len(sizes) // len(spreads)  # A single value has the spread of the other sample.
     variance = sum(spread**2 / size for spread, size in zip(spreads, sizes, strict=True))
-    return detectable_errors(sum(sizes) - len(sizes), alpha) * math.sqrt(variance)
+    freedom = sum(sizes) - len(sizes)
+    return detectable_errors(freedom, alpha, smallest_p) * math.sqrt(variance)
 
 
 def _notes(difference: Difference, low: float, high: float) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def test_validate_says_which_differences_the_seeds_can_find(tmp_path: Path) -> N
         ),
         (
             4,
-            "find a difference of 2.4 standard deviations four times in five; as one of 3 "
+            "find a difference of 2.7 standard deviations four times in five; as one of 3 "
             "comparisons, they cannot give a verdict",
         ),
         (3, "too few for any verdict; with 4 there can be one"),
