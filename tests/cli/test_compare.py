@@ -261,6 +261,9 @@ def test_verdicts_hold_for_all_comparisons_together(tmp_path: Path) -> None:
     assert "less accurate than cnn in 6 seeds, paired: too few for a verdict" in paired
     assert "inn and cnn, test accuracy: correlation of the seeds 1.00." in paired
     assert "difference from cnn in points, paired by seed: ▲ better" in paired
+    page = called("report", "digits", "--paired", "--output", "r.html", cwd=tmp_path)
+    assert page.returncode == 0, page.stderr
+    assert "correlation of the seeds 1.00." in (tmp_path / "r.html").read_text()
 
 
 def test_a_difference_within_the_margin_is_equivalent(tmp_path: Path) -> None:
