@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from statistics import fmean
 from typing import Any
 
@@ -111,21 +113,10 @@ def with_primary(
     The others are tested only if all of these have a verdict. So the probability of any false
     verdict is not above `ALPHA`, and the primary ones need no correction for the others.
     """
-    first = iter(
-        in_family([each for each, is_first in zip(differences, primary, strict=True) if is_first])
-    )
-    rest = iter(
-        in_family(
-            [each for each, is_first in zip(differences, primary, strict=True) if not is_first]
-        )
-    )
+    first = iter(in_family(list(compress(differences, primary))))
+    rest = iter(in_family(list(compress(differences, map(not_, primary)))))
     found = [next(first if is_first else rest) for is_first in primary]
-    decided = (
-        each.verdict in ("higher", "lower")
-        for each, is_first in zip(found, primary, strict=True)
-        if is_first
-    )
-    if all(decided):
+    if all(each.verdict in ("higher", "lower") for each in compress(found, primary)):
         return found
     why = f"the primary comparison, that of {name}, has none"
     return [
