@@ -90,7 +90,7 @@ class Experiment:
     def _rows(self) -> list[RunRow]:
         rows, unreadable = run_rows([(self.tree, self.name)])
         for text in unreadable:
-            warnings.warn(f"{self.name}: {text}", stacklevel=4)
+            warnings.warn(f"{self.name}: {text}", stacklevel=5)  # In the code that reads the table.
         return rows
 
     @property

@@ -24,7 +24,7 @@ from involbench.spec.claims import Claim
 from involbench.spec.load import LoadedSpec, expand, load_mapping, load_spec
 from involbench.spec.overrides import flow_text, plain_value
 from involbench.text import describe
-from involbench.workers.environment import partition
+from involbench.workers.environment import is_device, partition
 from involbench.workers.local import WorkerPool, start_worker
 from involbench.workers.protocol import Notice
 
@@ -78,6 +78,8 @@ def run(
     """
     if jobs < 1:
         raise UsageError(f"jobs={jobs}: expected at least 1")
+    if not is_device(device):
+        raise UsageError(f"device={device!r}: expected auto, cpu, gpu or gpu:INDEX")
     texts = override_texts(overrides)
     options = RunOptions(Path(results), device, jobs, tuple(gpus), force=force, fail_fast=fail_fast)
     loaded, arguments = _loaded(spec, texts, options.results)
@@ -99,9 +101,10 @@ def override_texts(overrides: Overrides) -> list[str]:
     if not isinstance(overrides, Mapping):
         return list(overrides)
     try:
-        return [f"{key}={flow_text(plain_value(value))}" for key, value in overrides.items()]
+        plain = plain_value(overrides)
     except ValueError as error:
         raise UsageError(f"overrides: {error}") from None
+    return [f"{key}={flow_text(value)}" for key, value in plain.items()]
 
 
 def _loaded(

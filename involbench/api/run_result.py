@@ -94,6 +94,10 @@ class Run:
         """
         trained = trained_in(self._experiment, self._stored.path)
         shape = trained.facts.input_shape
+        if at is not None and not (0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]):
+            raise UsageError(
+                f"at={at}: outside the images, which have {shape[0]} rows and {shape[1]} columns"
+            )
         batch: ImageBatch | list[str]
         if isinstance(images, np.ndarray):
             if images.dtype != np.uint8 or images.shape[1:] != shape:

@@ -80,8 +80,9 @@ ChosenSettings = Annotated[
 
 
 def _check_device(device: str) -> str:
-    kind, _, index = device.partition(":")
-    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
+    from involbench.workers.environment import is_device
+
+    if not is_device(device):
         raise typer.BadParameter(
             f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
         )
