@@ -13,8 +13,9 @@ from involbench.results.arrays import ImageBatch, KernelMaps, StoredPredictions,
 from involbench.results.files import user_path
 from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.tree import StoredRun
+from involbench.workers.environment import WorkerResources
 from involbench.workers.handlers import load_network, make_kernels_of
-from involbench.workers.local import InProcessWorker
+from involbench.workers.local import InProcessWorker, start_worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class Run:
         images: "NDArray[np.uint8] | Sequence[str | PathLike[str]]",
         at: tuple[int, int] | None = None,
     ) -> KernelMaps:
-        """The kernels that its involution layers generate for images; starts Keras, too.
+        """The kernels that its involution layers generate for images, made in a worker process.
 
         Args:
             images: Pixels (N, H, W, C) of the size of the training images, or image files of any
@@ -109,7 +110,8 @@ class Run:
             batch = ImageBatch(tuple(map(str, range(len(images)))), images, None)
         else:
             batch = [str(user_path(fspath(path))) for path in images]
-        return InProcessWorker().call(make_kernels_of, lambda report: None, trained, batch, at)
+        with start_worker(WorkerResources("cpu")) as worker:
+            return worker.call(make_kernels_of, lambda report: None, trained, batch, at)
 
     def __repr__(self) -> str:
         record = self.record

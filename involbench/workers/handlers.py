@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 def hide_modules(*packages: str) -> Iterator[None]:
     """Make packages seem not to be installed.
 
-    Keras imports scikit-learn and matplotlib, if they are installed, for wrappers and plots. This
-    takes a third of the time of importing Keras and TensorFlow.
+    Keras imports scikit-learn, matplotlib and pandas, if they are installed, for what no worker
+    does. This takes a third of the time of importing Keras and TensorFlow.
     """
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
@@ -404,7 +404,7 @@ def _import_heavy_half() -> None:
     them again and again takes a third of the time of their import, and a fifth of the time of a
     small training.
     """
-    with gc_paused(), hide_modules("sklearn", "matplotlib"):
+    with gc_paused(), hide_modules("matplotlib", "pandas", "sklearn"):
         from involbench.training import trial  # noqa: F401
         from involbench.training.provenance import set_keras_settings
 

@@ -1,4 +1,4 @@
-"""`Run.load_model` and `Run.kernels`: the network that a run trained, in this process."""
+"""`Run.load_model` and `Run.kernels`: the network that a run trained."""
 
 import shutil
 
@@ -10,6 +10,8 @@ import involbench
 from involbench.data import load_dataset
 from involbench.errors import UsageError
 from tests.cli import called
+
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -30,7 +32,6 @@ def test_the_network_gives_the_probabilities_that_were_recorded(smoke):
     np.testing.assert_allclose(probabilities, run.predictions.probabilities[:40], atol=1e-3)
 
 
-@pytest.mark.usefixtures("here")
 def test_kernels_of_pixels_and_of_files_are_those_of_the_command_line(smoke, tmp_path):
     done = called("kernels", "smoke/inn-seed0", "--at", "3,4", "-o", "k.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
