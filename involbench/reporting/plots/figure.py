@@ -81,7 +81,7 @@ class Figure(AnyFigure):
     """A figure that a notebook shows, whether pyplot is imported or not."""
 
     def _repr_png_(self) -> bytes:
-        return drawn(self, "png")
+        return drawn(self, "png", dots_per_inch=100)
 
 
 class LineStyle(NamedTuple):
@@ -230,7 +230,12 @@ def save_figure(
     return written
 
 
-def drawn(figure: AnyFigure, name: str, settings: dict[Any, Any] | None = None) -> bytes:
+def drawn(
+    figure: AnyFigure,
+    name: str,
+    settings: dict[Any, Any] | None = None,
+    dots_per_inch: int = _DOTS_PER_INCH,
+) -> bytes:
     """Render a figure to the bytes of a file.
 
     Where everything stands in the figure is worked out when it is first drawn, and stays.
@@ -239,12 +244,13 @@ def drawn(figure: AnyFigure, name: str, settings: dict[Any, Any] | None = None) 
         figure: The figure.
         name: The format, of `FORMATS`.
         settings: Of matplotlib, beside those of every figure.
+        dots_per_inch: Of a PNG.
     """
 
     def draw() -> bytes:
         buffer = BytesIO()
         metadata = _WITHOUT_A_DATE[name]
-        figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
+        figure.savefig(buffer, format=name, dpi=dots_per_inch, metadata=metadata)
         return buffer.getvalue()
 
     for artist in figure.findobj(Text):  # XML allows no control characters, and fonts lack them.
