@@ -5,7 +5,8 @@ was run before, and `involbench.compare(...)` compares. Each is imported when it
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # Of `typing`, whose import takes as long as all the rest.
 
 if TYPE_CHECKING:
     from involbench.api.compare import Comparison as Comparison
@@ -38,11 +39,13 @@ _MODULES = {
 __all__ = [*_MODULES]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'involbench' has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"involbench.{_MODULES[name]}"), name)
-    return found
+if not TYPE_CHECKING:  # To which any name would be right.
+
+    def __getattr__(name):
+        if name not in _MODULES:
+            raise AttributeError(f"module 'involbench' has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"involbench.{_MODULES[name]}"), name)
+        return found
 
 
 def __dir__() -> list[str]:
