@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def complete_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
     """The experiments of the results folder, the published ones too."""
-    return [name for name in all_experiments(_tree(ctx)) if name.startswith(incomplete)]
+    return [name for name in _tree(ctx).all_experiments() if name.startswith(incomplete)]
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -24,7 +24,7 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     tree = _tree(ctx)
     runs = [
         (f"{name}/{folder.name}", folder.name)
-        for name in all_experiments(tree)
+        for name in tree.all_experiments()
         for folder in tree.run_folders(name)[0]
     ]
     whole = [run for run, _ in runs if run.startswith(incomplete)]
@@ -35,11 +35,6 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
 def complete_experiment_or_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Both, for commands that take either."""
     return [*complete_experiment(ctx, incomplete), *complete_run(ctx, incomplete)]
-
-
-def all_experiments(tree: "ResultsTree") -> list[str]:
-    """The experiments of a tree, the published ones too."""
-    return [*tree.experiments(), *tree.references()]
 
 
 def _tree(ctx: typer.Context) -> "ResultsTree":
@@ -93,8 +88,9 @@ ChosenSettings = Annotated[
 
 
 def _check_device(device: str) -> str:
-    kind, _, index = device.partition(":")
-    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
+    from involbench.workers.environment import is_device
+
+    if not is_device(device):
         raise typer.BadParameter(
             f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
         )

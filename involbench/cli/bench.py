@@ -134,7 +134,8 @@ def _formats_here() -> "list[Format]":
 
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
-    from involbench.cli._runs import is_experiment, runs_by_seed, trained_run, without_hash
+    from involbench.api.find import trained_run
+    from involbench.cli._runs import is_experiment, runs_by_seed, without_hash
 
     if len(named) == 1 and is_experiment(results, named[0]):
         return runs_by_seed(results, named[0], needs_weights=True)

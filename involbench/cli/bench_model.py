@@ -176,7 +176,8 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 
 
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
-    from involbench.cli._runs import trained_run, without_hash
+    from involbench.api.find import trained_run
+    from involbench.cli._runs import without_hash
     from involbench.reporting.tables.cells import label
     from involbench.spec.load import (
         adhoc_trial,

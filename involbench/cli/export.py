@@ -43,7 +43,8 @@ def export(
     The exported network runs in that runtime and is compared with Keras. Its input is pixels from
     0 to 255, its output a probability for each class.
     """
-    from involbench.cli._runs import check_test_images, trained_run
+    from involbench.api.find import trained_run
+    from involbench.cli._runs import check_test_images
     from involbench.reporting.tables.benchmarks import EXPORTS_VERSION, exports_page
     from involbench.results.paths import ResultsPath
     from involbench.runner.benchmarks import export_formats

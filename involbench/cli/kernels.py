@@ -65,7 +65,8 @@ def kernels(
     What is drawn is the sum of a kernel's values. One column a layer and group; where there are
     more than twelve, the mean of a layer's groups.
     """
-    from involbench.cli._runs import check_test_images, trained_run
+    from involbench.api.find import trained_run
+    from involbench.cli._runs import check_test_images
     from involbench.reporting.inference import kernels_arrays, kernels_figure, kernels_page
     from involbench.workers.handlers import make_kernels
 

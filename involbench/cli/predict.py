@@ -43,7 +43,7 @@ def predict(
     the training images were (data.resize). Test images are taken from all classes in turn, the
     same ones for every run on the same data.
     """
-    from involbench.cli._runs import trained_run
+    from involbench.api.find import trained_run
     from involbench.reporting import inference
     from involbench.reporting.plots import MOST_IMAGES, plot_images
 

@@ -1,6 +1,6 @@
 """`involbench validate`: check specs without running anything."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from involbench.cli._options import Overrides, parse_path
-from involbench.cli._output import echo
+from involbench.cli._output import echo, warn
 from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import SpecError
 
 if TYPE_CHECKING:
-    from involbench.spec.claims import Claim
     from involbench.spec.load import LoadedSpec
 
 
@@ -29,6 +28,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
+    from involbench.api.run import claim_warnings
     from involbench.spec.load import load_spec
 
     problems = []
@@ -42,7 +42,7 @@ def validate(
                 problems.append(str(error))
             else:
                 echo(f"{path}: ok, {size}")
-                warn_of_claims(loaded.spec.claims)
+                warn(*claim_warnings(loaded.spec.claims))
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
         raise SpecError("\n".join(dict.fromkeys(problems)))
@@ -63,16 +63,6 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     ):
         show(Notice("starting Keras and building each model once"))
         yield lambda loaded: check_builds(loaded, worker, show)
-
-
-def warn_of_claims(claims: "Sequence[Claim]") -> None:
-    """Warn about claims on metrics that no run measures: they can never be decided."""
-    from involbench.comparison.metrics import known_metrics, suggestion
-
-    for index, claim in enumerate(claims):
-        if claim.metric.partition("@")[0] not in known_metrics():
-            why = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
-            echo(f"warning: claims[{index}].metric: {why}", err=True)
 
 
 def _size(loaded: "LoadedSpec") -> str:

@@ -1,8 +1,8 @@
 """From the file of a spec, or a network named on the command line, to trials."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import prod
@@ -15,7 +15,7 @@ from involbench.errors import SpecError, UsageError
 from involbench.registry import architectures
 from involbench.regular_file import open_regular
 from involbench.spec.messages import problems_of
-from involbench.spec.overrides import apply_overrides, with_assignments
+from involbench.spec.overrides import apply_overrides, as_yaml, plain_value, with_assignments
 from involbench.spec.schema import ExperimentSpec, baseline_fault
 from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, sweep_points, sweep_problems
 from involbench.spec.trial import Trial, one_seed_each, relevant_coordinates
@@ -32,7 +32,7 @@ class LoadedSpec:
 
     spec: ExperimentSpec
     source: str
-    """The text of the file, with what was set on the command line in it and its comments kept."""
+    """The text of the file, with the overrides in it and its comments kept."""
     path: str
     """The file as messages name it."""
     document: Document
@@ -52,13 +52,16 @@ def shipped_experiments() -> dict[str, Traversable]:
     }
 
 
-def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
+def load_spec(
+    path: Path | None, overrides: Sequence[str] = (), origin: str = "--set"
+) -> LoadedSpec:
     """Read and validate a spec; without a path, the built-in digits experiment.
 
     Args:
         path: The YAML file, or the name of an experiment that comes with involbench. A file of
             that name comes first.
         overrides: `KEY=VALUE` each, with a key path and a value in YAML.
+        origin: What messages call an override.
 
     Raises:
         SpecError: The file cannot be read or the spec is not valid. The message has every
@@ -71,8 +74,36 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SpecError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
+    return _loaded(*_document(source, name), overrides, origin)
+
+
+def load_mapping(
+    values: Mapping[str, Any], overrides: Sequence[str] = (), origin: str = "--set"
+) -> LoadedSpec:
+    """Validate a spec that is no file; its `source` is YAML that says the same.
+
+    Tuples and ranges are read as lists, paths as text, and numbers of NumPy as numbers.
+
+    Raises:
+        SpecError: As `load_spec`, with key paths and no lines.
+    """
+    name = "spec"
+    try:
+        source = as_yaml(plain_value(values))
+    except ValueError as error:
+        raise SpecError(f"{name}: {error}") from None
     document, problems = _document(source, name)
-    problems += apply_overrides(document, overrides)
+    for places in (document.keys, document.values):
+        places.update(dict.fromkeys(places, name))
+    problems = [replace(problem, place=None) for problem in problems]
+    return _loaded(document, problems, overrides, origin)
+
+
+def _loaded(
+    document: Document, problems: list[Problem], overrides: Sequence[str], origin: str
+) -> LoadedSpec:
+    name = document.name
+    problems += apply_overrides(document, overrides, origin)
     spec, invalid = _validated(document.value)
     unread = {problem.path for problem in problems if problem.path and not problem.at_key}
     found = invalid + sweep_problems(document.value, invalid)
@@ -82,7 +113,8 @@ def load_spec(path: Path | None, overrides: Sequence[str] = ()) -> LoadedSpec:
     trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
     if trials > MAX_TRIALS:
         raise SpecError(f"{name}: {trials} trials; an experiment has at most {MAX_TRIALS}")
-    return LoadedSpec(spec, with_assignments(source, document.assigned), name, document)
+    source = with_assignments(document.text, document.assigned)
+    return LoadedSpec(spec, source, name, document)
 
 
 def _read(path: Path | None) -> bytes:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import psutil
@@ -189,7 +191,7 @@ class Worker(WorkerProtocol):
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         variables = {**worker_environment(os.environ), **self._wanted}
-        with _STARTING, _defer_signals(), _environment(variables):
+        with _STARTING, _defer_signals(), _environment(variables), _without_main():
             if self._stopped:
                 raise WorkerStopped
             self._connection, theirs = context.Pipe()
@@ -343,6 +345,17 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _replace(before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the program that runs, which a new process would run again from its first line."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _replace(variables: Mapping[str, str]) -> None:
