@@ -15,6 +15,7 @@ from involbench.errors import UsageError
 from involbench.optional_dependencies import require
 from involbench.reporting.console import ConsoleReporter, reporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
+from involbench.reporting.prose import power_sentence
 from involbench.reporting.tables.cells import warnings_of
 from involbench.results.store import Store
 from involbench.results.tree import ResultsTree
@@ -183,6 +184,7 @@ def run_experiment(
 
     store = Store(options.results, loaded.spec.name)
     with screen, _worker_pool(loaded, options, show) as pool:
+        _show_power(loaded, show)
         planned = _plan(loaded, options, pool, show)
         store.prepare(loaded.source)
         runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
@@ -200,7 +202,21 @@ def plan_experiment(
 ) -> list[PlannedTrial]:
     """Check everything and name the trials, without training."""
     with screen, _worker_pool(loaded, options, screen.show) as pool:
+        _show_power(loaded, screen.show)
         return _plan(loaded, options, pool, screen.show, dry_run=True)
+
+
+def power_line(loaded: LoadedSpec) -> str:
+    """Which differences the seeds of a spec can find; empty without a comparison."""
+    spec = loaded.spec
+    arms = {(trial.model, repr(trial.point)) for trial in expand(loaded)}
+    comparisons = sum(model != spec.baseline for model, _ in arms)
+    return power_sentence(len(spec.seeds), comparisons) if comparisons else ""
+
+
+def _show_power(loaded: LoadedSpec, show: Callable[[Event], None]) -> None:
+    if power := power_line(loaded):
+        show(Notice(power))
 
 
 def claim_warnings(claims: Sequence[Claim]) -> list[str]:

@@ -149,6 +149,13 @@ ResultsFolders = Annotated[
     ),
 ]
 Plot = Annotated[Path | None, output_option("Draw it too: png, svg or pdf.")]
+Paired = Annotated[
+    bool,
+    typer.Option(
+        "--paired",
+        help="Compare the runs of the same seed, by sign-flips, not two samples of runs.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 MarkdownTables = Annotated[bool, typer.Option("--md", help="Markdown tables.")]
 

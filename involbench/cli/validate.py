@@ -28,7 +28,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
-    from involbench.api.run import claim_warnings
+    from involbench.api.run import claim_warnings, power_line
     from involbench.spec.load import load_spec
 
     problems = []
@@ -42,6 +42,8 @@ def validate(
                 problems.append(str(error))
             else:
                 echo(f"{path}: ok, {size}")
+                if power := power_line(loaded):
+                    echo(power, err=True)
                 warn(*claim_warnings(loaded.spec.claims))
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.

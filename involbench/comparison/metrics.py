@@ -26,7 +26,7 @@ from involbench.text import suggest
 if TYPE_CHECKING:
     from involbench.results.arrays import StoredPredictions
 
-ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
+ACCURACY, SIZE, COLLAPSED = "test_accuracy", "trainable_parameters", "collapsed"
 
 
 METRICS: dict[str, Metric] = {
@@ -46,7 +46,7 @@ METRICS: dict[str, Metric] = {
     "agreement": Metric(
         "agreement with itself", "agreement %", "percent", "higher", favors_constant_predictor=True
     ),
-    "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
+    COLLAPSED: Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),
     "epochs_to": Metric("time", "epochs", "epochs", "lower"),
     "seconds_to": Metric("time", "s", "seconds", "lower"),
@@ -109,6 +109,16 @@ _BENCHMARKED = {
     **{f"{form}_{what}": "export" for form in FORMATS for what in ("latency", "size", "accuracy")},
 }
 """Metric -> the benchmark that measures it."""
+
+
+def depends_on_learning(name: str) -> bool:
+    """Whether a run that never left chance has another value than one that learned.
+
+    Its time and size are the same, and its share is a metric of its own.
+    """
+    base = name.partition("@")[0]
+    of_run = metric(name).unit in ("seconds", "milliseconds", "bytes", "count")
+    return not of_run and base not in (COLLAPSED, INPUT_WAIT)
 
 
 def suggestion(name: str) -> str:
@@ -211,7 +221,7 @@ def measure(
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
-    values["collapsed"] = float(record.collapsed)
+    values[COLLAPSED] = float(record.collapsed)
     plain = record.metrics.get("test_accuracy")
     values |= {  # The loss of accuracy on each kind of corrupted test images.
         name.replace("test_accuracy@", "accuracy_drop@"): plain - value

@@ -46,8 +46,10 @@ def keras_io_inn(
 
     Three involutions where the CNN has convolutions. They keep the image's channels, so their
     generators have `channels // reduction_ratio` hidden channels: a single one for RGB images by
-    default, and where its ReLU dies the network is constant. 13,074 trainable parameters for
-    32x32x3 images and 10 classes, of which 72 are involution, and 6 that are not trainable.
+    default. It and the image are never negative, so that negative generator weights make every
+    output of an involution negative. The ReLU behind it is then zero, and the network constant.
+    13,074 trainable parameters for 32x32x3 images and 10 classes, of which 72 are involution, and
+    6 that are not trainable.
 
     Args:
         kernel_size: Height and width of the involution kernels; odd.

@@ -246,6 +246,17 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         description="Published claims about these models, to be tested against the results.",
     )
 
+    primary: Name | None = Field(
+        None,
+        description="The model whose comparison with the baseline, in test accuracy, is tested "
+        "first; the others only if it has a verdict. Default: all together.",
+    )
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="A difference in test accuracy that does not matter, such as 0.02 for two "
+        "points; smaller ones can be called equivalent.",
+    )
+
     @field_validator(*_SECTIONS, "baseline", mode="before")
     @classmethod
     def _null_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
@@ -287,6 +298,16 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         if fault := baseline_fault(value, models):
             raise problem(fault)
         return value or next(iter(models), "")
+
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_compared(cls, value: str | None, info: ValidationInfo) -> str | None:
+        models = list(info.data.get("models", ()))
+        if value is not None and models and value not in models:
+            raise problem(f"{value!r} is not one of the models; {suggest(value, models)}")
+        if value is not None and value == info.data.get("baseline"):
+            raise problem(f"{value!r} is the baseline, which is not compared with itself")
+        return value
 
     @field_validator("evaluate")
     @classmethod

@@ -14,7 +14,8 @@ def test_validate_counts_the_trials(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD + "seeds: 3\nsweep: {models.inn.kernel_size: [3, 5]}\n")
     done = called("validate", "a.yaml", "b.yaml", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    few = "of each model: too few for any verdict; with 4 there can be one\n"
+    assert (done.returncode, done.stderr) == (0, f"1 seed {few}3 seeds {few}")
     assert done.stdout.splitlines() == [
         "a.yaml: ok, 2 trials (2 models, 1 seed)",
         "b.yaml: ok, 9 trials (2 models, 3 seeds, 2 points of the sweep)",
@@ -26,9 +27,46 @@ def test_validate_names_a_claim_that_could_never_be_judged(tmp_path: Path) -> No
     (tmp_path / "a.yaml").write_text(f"{GOOD}claims: [{claim}]\n")
     done = called("validate", "a.yaml", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stderr == (
-        "warning: claims[0].metric: no run measures test_acuracy; did you mean 'test_accuracy'?\n"
-    )
+    assert done.stderr.splitlines()[1:] == [
+        "warning: claims[0].metric: no run measures test_acuracy; did you mean 'test_accuracy'?"
+    ]
+
+
+def test_validate_says_which_differences_the_seeds_can_find(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "sweep: {models.inn.kernel_size: [3, 5, 7]}\n")
+    for seeds, said in (
+        (
+            6,
+            "find a difference of 1.8 standard deviations four times in five; as one of 3 "
+            "comparisons, 2.2 standard deviations",
+        ),
+        (
+            4,
+            "find a difference of 2.4 standard deviations four times in five; as one of 3 "
+            "comparisons, they cannot give a verdict",
+        ),
+        (3, "too few for any verdict; with 4 there can be one"),
+    ):
+        done = called("validate", "a.yaml", "-S", f"seeds={seeds}", cwd=tmp_path)
+        assert f"{seeds} seeds of each model" in done.stderr
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("margin: 0", "margin: expected a number above 0.0, got 0"),
+        ("margin: 2", "margin: expected a number below 1.0, got 2"),
+        ("margin: 2 points", "margin: expected a number"),
+        ("primary: innn", "primary: 'innn' is not one of the models; did you mean 'inn'?"),
+        ("primary: cnn", "primary: 'cnn' is the baseline, which is not compared with itself"),
+    ],
+)
+def test_a_wrong_margin_or_primary_is_one_line(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"{GOOD}{line}\n")
+    done = called("validate", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_validate_accepts_the_experiments() -> None:
