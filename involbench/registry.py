@@ -133,6 +133,9 @@ class PredictionMetric:
 PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
 """NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
 
+Registered = Operator | Architecture | DatasetLoader
+"""What decides the results of a trial."""
+
 _Entry = TypeVar("_Entry")
 _operators: dict[str, Operator] = {}
 _architectures: dict[str, Architecture] = {}
@@ -308,8 +311,10 @@ def metric(
 
     def register(function: Callable[..., float]) -> Callable[..., float]:
         name, where = _new("metric", function, _metrics, prediction_metrics)
-        ours = function.__module__.startswith("involbench.")
-        if not ours and name in import_module("involbench.comparison.metrics").METRICS:
+        if (
+            not is_built_in(function)
+            and name in import_module("involbench.comparison.metrics").METRICS
+        ):
             raise RegistryError(f"{where}: involbench has a metric {name}; choose another name")
         inputs = tuple(inspect.signature(function).parameters)
         if not inputs or not set(inputs) <= set(PREDICTION_INPUTS):
@@ -326,6 +331,24 @@ def metric(
         return function
 
     return register
+
+
+def is_built_in(function: Callable[..., Any]) -> bool:
+    """Whether it is a function of involbench."""
+    return function.__module__.startswith("involbench.")
+
+
+def forget(file: str) -> None:
+    """Remove what a file has registered, so that it can be imported again."""
+    everything: tuple[dict[str, Any], ...] = (_operators, _architectures, _datasets, _metrics)
+    for known in everything:
+        for name in [name for name, each in known.items() if each.where.rpartition(":")[0] == file]:
+            del known[name]
+
+
+def _module_of(entry: Any) -> str:
+    function = entry.compute if isinstance(entry, PredictionMetric) else entry.build
+    return str(function.__module__)
 
 
 def _with_builtins(
@@ -351,9 +374,10 @@ def _new(
     """
     name, code = function.__name__, inspect.unwrap(function).__code__
     where = f"{Path(code.co_filename)}:{code.co_firstlineno}"
-    if not function.__module__.startswith("involbench."):
+    if not is_built_in(function):
         builtin()
-    if name in known:
+    # The cell of a notebook may be run again.
+    if name in known and not function.__module__ == _module_of(known[name]) == "__main__":
         raise RegistryError(
             f"{where}: the {kind} {name!r} is already registered, "
             f"at {known[name].where}; choose another name"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from involbench.reporting.tables import Page, Rows
     from involbench.results.benchmarks import Kind, Machine
     from involbench.results.record import Record, RunRecord
+    from involbench.spec.trial import Trial
     from involbench.workers.protocol import TrainedRun
 
 
@@ -179,13 +180,40 @@ def without_hash(run: str) -> str:
 def with_network(
     folder: "ResultsPath", record: "RunRecord", needs_weights: bool = True
 ) -> "TrainedRun":
-    """A finished run and its network. Raises UsageError if its weights are needed and gone."""
+    """A finished run and its network.
+
+    Raises UsageError if its weights are needed and gone, or its plugins are not imported.
+    """
     from involbench.workers.protocol import TrainedRun
 
+    warn(*changed_plugins(folder.name, record.trial))
     weights = folder / "model.keras"
     if needs_weights:
         _check_weights(weights, record.files.get(weights.name))
     return TrainedRun(record, weights)
+
+
+def changed_plugins(run: str, trial: "Trial") -> list[str]:
+    """A warning for each plugin of a run that is not the same file any more.
+
+    Raises UsageError if one is not imported.
+    """
+    from involbench.plugins import load_installed
+    from involbench.spec.trial import plugins_of
+
+    if not trial.plugins:
+        return []
+    now = plugins_of(trial.architecture, trial.data)
+    if trial.plugins.keys() - now.keys() and load_installed():
+        now = plugins_of(trial.architecture, trial.data)
+    for name in trial.plugins.keys() - now.keys():
+        what = f"--plugin {name}" if name.endswith(".py") else f"the package of {name}"
+        raise UsageError(f"{run} needs a plugin that is not imported; add {what}")
+    return [
+        f"{run} was trained with another version of {name}; its weights may not fit this one"
+        for name, sha256 in trial.plugins.items()
+        if now[name] != sha256
+    ]
 
 
 def _check_weights(path: "ResultsPath", size: int | None) -> None:

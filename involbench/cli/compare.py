@@ -9,6 +9,7 @@ from involbench.cli._options import (
     ChosenSettings,
     Experiments,
     Json,
+    Plugins,
     ResultsFolders,
     chosen_format,
     output_option,
@@ -22,6 +23,7 @@ def compare(
     experiments: Experiments = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
+    plugins: Plugins = None,
     baseline: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),

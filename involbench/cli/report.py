@@ -7,6 +7,7 @@ import typer
 
 from involbench.cli._options import (
     ChosenSettings,
+    Plugins,
     ResultsFolders,
     experiment_argument,
     output_option,
@@ -26,6 +27,7 @@ def report(
     ] = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
+    plugins: Plugins = None,
     output: Annotated[
         Path | None,
         output_option("Where to write it; default: report.html in the experiment's folder."),

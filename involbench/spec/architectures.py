@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     SerializeAsAny,
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from involbench import registry
+from involbench.plugins import as_recorded, may_be_recorded, source_of
 from involbench.registry import operators
 from involbench.schema_types import (
     Name,
@@ -50,6 +52,15 @@ def _checked_operator(value: Any) -> Any:
     """The operator, as its name alone where it has no arguments, so that equal trials are equal."""
     given = normalize_name(value, "an operator")
     known, name = operators(), given.get("name")
+    try:
+        return _known_operator(value, given, known, name)
+    except ValidationError:
+        if may_be_recorded(name, known.get(str(name))):
+            return value
+        raise
+
+
+def _known_operator(value: Any, given: Any, known: dict[str, registry.Operator], name: Any) -> Any:
     if not isinstance(name, str) or name not in known:
         text = wrong_name("operator", given, "name", list(known))
         raise problems_below([(("name",) if value is given else (), text)])
@@ -157,6 +168,17 @@ class Architecture(StrictModel):
         return self.model_dump(exclude={"architecture", "match"})
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What of it decides the result, for JSON: of a built-in one without the defaults.
+
+        Those of a plugin's are not known where it is not imported.
+        """
+        known = registry.architectures().get(self.architecture)
+        if known is None or source_of(known):
+            return self.model_dump(mode="json", exclude={"match"})
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @property
     def misfits(self) -> dict[KeyPath, str]:
         """Which of its keys do not fit the others, and why; each is valid in itself."""
         channels = self.registered.channels(self.arguments)
@@ -169,7 +191,27 @@ class Architecture(StrictModel):
 
     def __reduce__(self) -> Any:
         """Pickled by name and arguments: the class itself is made at run time."""
-        return _checked, (self.model_dump(exclude_unset=True),)
+        return _restored, (self.model_dump(exclude_unset=True),)
+
+
+class RecordedArchitecture(Architecture):
+    """One of a plugin that is not imported, or has changed: as it stands in a record."""
+
+    model_config = ConfigDict(extra="allow")
+
+    architecture: str
+
+    @property
+    def registered(self) -> registry.Architecture:
+        """One about which nothing is known."""
+        return registry.Architecture(
+            self.architecture, refuse_to_build, {}, "", True, lambda given: (), None, ""
+        )
+
+
+def refuse_to_build(*arguments: object, **options: object) -> NoReturn:
+    """In place of a function of a plugin that is not imported."""
+    raise ValueError("its plugin is not imported; name it with --plugin FILE")
 
 
 class Scalable(Architecture):
@@ -224,7 +266,20 @@ def _union() -> TypeAdapter[Architecture]:
 
 
 def _checked(value: Any) -> Architecture:
-    return value if isinstance(value, Architecture) else _union().validate_python(value)
+    if isinstance(value, Architecture):
+        return value
+    try:
+        return _union().validate_python(value)
+    except ValidationError:
+        name = value.get("architecture") if isinstance(value, dict) else None
+        if may_be_recorded(name, registry.architectures().get(str(name))):
+            return RecordedArchitecture.model_validate(value)
+        raise
+
+
+def _restored(value: dict[str, Any]) -> Architecture:
+    with as_recorded():
+        return _checked(value)
 
 
 ModelSpec = Annotated[
