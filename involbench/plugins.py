@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import linecache
 import marshal
+import re
 import sys
 import traceback
 import warnings
@@ -113,7 +114,7 @@ def load_installed() -> bool:
             entry.load()
         except (Exception, SystemExit) as error:
             name = entry.dist.name if entry.dist else entry.value
-            text = f"the plugin {entry.name} of the package {name} is left out: {_reason(error)}"
+            text = f"the plugin {entry.name} of the package {name} is left out: {reason_of(error)}"
             warnings.warn(text, PluginWarning, stacklevel=2)
     return bool(found)
 
@@ -140,7 +141,7 @@ def _import(plugin: PluginFile, shown: str) -> None:
         _forget(file)
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{_where(shown, file, error)}: {_reason(error)}") from error
+        raise UsageError(f"{_where(shown, file, error)}: {reason_of(error)}") from error
     _files[file] = plugin
 
 
@@ -148,6 +149,18 @@ def _forget(file: Path) -> None:
     registry.forget(str(file))
     sys.modules.pop(f"involbench_plugin_{file.stem}", None)
     _files.pop(file, None)
+
+
+def line_of(error: BaseException) -> str | None:
+    """FILE:LINE of the last line of a plugin that ran before an error; None if none did."""
+    files, place = registry.files_of_users(), None
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame in traceback.extract_tb(cause.__traceback__):
+            if frame.filename in files:
+                place = f"{frame.filename}:{frame.lineno}"
+        cause = cause.__cause__
+    return place
 
 
 def _where(shown: str, file: Path, error: BaseException) -> str:
@@ -158,9 +171,12 @@ def _where(shown: str, file: Path, error: BaseException) -> str:
     return f"{shown}:{lines[-1]}" if lines else shown
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error.msg if isinstance(error, SyntaxError) else error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+def reason_of(error: BaseException) -> str:
+    """The type of an error, and the first line of its message that tells what happened."""
+    text = str(error.msg if isinstance(error, SyntaxError) else error)
+    lines = (line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines())
+    telling = (line for line in lines if line and not line.startswith("Exception encountered"))
+    return f"{type(error).__name__}: {next(telling, '')[:300]}".removesuffix(": ")
 
 
 def source_of(entry: registry.Registered) -> tuple[str, str] | None:

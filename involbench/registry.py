@@ -121,7 +121,7 @@ class PredictionMetric:
     """One registered metric: a number for the predictions of a run."""
 
     name: str
-    compute: Callable[..., float]
+    compute: Callable[..., float | None]
     """The inputs by name -> the value."""
     inputs: Sequence[str]
     """Those of `PREDICTION_INPUTS` that it takes."""
@@ -137,6 +137,7 @@ Registered = Operator | Architecture | DatasetLoader
 """What decides the results of a trial."""
 
 _Entry = TypeVar("_Entry")
+_Number = TypeVar("_Number", bound=float | None)
 _operators: dict[str, Operator] = {}
 _architectures: dict[str, Architecture] = {}
 _datasets: dict[str, DatasetLoader] = {}
@@ -292,11 +293,11 @@ def metric(
     unit: Unit = "plain",
     better: Better | None = None,
     favors_constant_predictor: bool = False,
-) -> Callable[[Callable[..., float]], Callable[..., float]]:
+) -> Callable[[Callable[..., _Number]], Callable[..., _Number]]:
     """Register a function that returns a number for the predictions of a run.
 
     It takes `labels` (N,), `predicted` (N,) or `probabilities` (N, classes), whichever it needs, as
-    NumPy arrays: for example (labels, probabilities). Where it has no value, it returns NaN.
+    NumPy arrays: for example (labels, probabilities). Where it has no value, it returns None.
 
     Args:
         title: The name in a sentence; by default that of the function, with spaces.
@@ -309,7 +310,7 @@ def metric(
         RegistryError: The name is taken, or the function takes another argument.
     """
 
-    def register(function: Callable[..., float]) -> Callable[..., float]:
+    def register(function: Callable[..., _Number]) -> Callable[..., _Number]:
         name, where = _new("metric", function, _metrics, prediction_metrics)
         if (
             not is_built_in(function)
@@ -340,15 +341,23 @@ def is_built_in(function: Callable[..., Any]) -> bool:
 
 def forget(file: str) -> None:
     """Remove what a file has registered, so that it can be imported again."""
-    everything: tuple[dict[str, Any], ...] = (_operators, _architectures, _datasets, _metrics)
-    for known in everything:
+    for known in _everything():
         for name in [name for name, each in known.items() if each.where.rpartition(":")[0] == file]:
             del known[name]
 
 
-def _module_of(entry: Any) -> str:
-    function = entry.compute if isinstance(entry, PredictionMetric) else entry.build
-    return str(function.__module__)
+def files_of_users() -> set[str]:
+    """The files that registered something and are not of involbench."""
+    entries = (entry for known in _everything() for entry in known.values())
+    return {e.where.rpartition(":")[0] for e in entries if not is_built_in(_function(e))}
+
+
+def _everything() -> tuple[dict[str, Any], ...]:
+    return _operators, _architectures, _datasets, _metrics
+
+
+def _function(entry: Any) -> Callable[..., Any]:
+    return entry.compute if isinstance(entry, PredictionMetric) else entry.build
 
 
 def _with_builtins(
@@ -377,7 +386,7 @@ def _new(
     if not is_built_in(function):
         builtin()
     # The cell of a notebook may be run again.
-    if name in known and not function.__module__ == _module_of(known[name]) == "__main__":
+    if name in known and not function.__module__ == _function(known[name]).__module__ == "__main__":
         raise RegistryError(
             f"{where}: the {kind} {name!r} is already registered, "
             f"at {known[name].where}; choose another name"

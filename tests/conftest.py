@@ -135,6 +135,7 @@ def plugins() -> Iterator[None]:
             name = f"_{kind}".replace("prediction_", "")
             patch.setattr(registry, name, dict(getattr(registry, kind)()))
         patch.setattr(plugins, "_files", {})
+        patch.setattr(plugins, "_installed", False)
         yield
 
 

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from involbench import registry
-from involbench.plugins import as_recorded, may_be_recorded, source_of
+from involbench.plugins import as_recorded, line_of, may_be_recorded, reason_of, source_of
 from involbench.registry import operators
 from involbench.schema_types import (
     Name,
@@ -181,13 +181,20 @@ class Architecture(StrictModel):
     @property
     def misfits(self) -> dict[KeyPath, str]:
         """Which of its keys do not fit the others, and why; each is valid in itself."""
-        channels = self.registered.channels(self.arguments)
         # Before the width that matches is known, nothing can be checked.
-        if getattr(self, "match", None) or not channels:
+        if getattr(self, "match", None):
             return {}
-        given = spelled_out(getattr(self, "operator", "none"))
-        faults = operators()[given["name"]].check(given, channels)
-        return {("operator", key): text for key, text in faults.items()}
+        try:
+            channels = self.registered.channels(self.arguments)
+            if not channels:
+                return {}
+            given = spelled_out(getattr(self, "operator", "none"))
+            faults = operators()[given["name"]].check(given, channels)
+            return {("operator", key): text for key, text in faults.items()}
+        except Exception as error:
+            if (place := line_of(error)) is None:
+                raise
+            return {("operator",): f"{place}: {reason_of(error)}"}
 
     def __reduce__(self) -> Any:
         """Pickled by name and arguments: the class itself is made at run time."""
