@@ -1,6 +1,6 @@
 """Operators: the arguments of each, its layer and what must fit its channels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -8,6 +8,22 @@ from involbench import registry
 
 Operator = str | Mapping[str, Any]
 """An operator's name, or a mapping with its `name` and its own arguments."""
+
+
+def for_stages(name: str, value: Any, count: int) -> Sequence[Any]:
+    """The value of an argument for each stage of a network: one for all, or a list of them.
+
+    Raises:
+        ValueError: The list has another length.
+    """
+    if not isinstance(value, list | tuple):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(
+            f"`{name}` must be one value, or a list of {count}, one for each stage. "
+            f"Received: {name}={value}"
+        )
+    return value
 
 
 def make_operator(

@@ -1,6 +1,6 @@
 """The operators and architectures that a spec may name: pydantic types from the registry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
@@ -23,6 +23,7 @@ from involbench import registry
 from involbench.plugins import as_recorded, line_of, may_be_recorded, reason_of, source_of
 from involbench.registry import operators
 from involbench.schema_types import (
+    ForEachStage,
     Name,
     StrictModel,
     normalize_name,
@@ -127,6 +128,16 @@ OperatorSpec = Annotated[
 ]
 """An operator: a name, or a mapping with a name and arguments."""
 
+StageOperators = Annotated[
+    str | dict[str, Any] | tuple[str | dict[str, Any], ...],
+    ForEachStage(OperatorSpec, _operator_schema),
+    Field(
+        description="What looks at the neighbourhood of each pixel: a name, or a mapping with its "
+        "name and its arguments, such as {name: involution, reduction_ratio: 2}; or a list of "
+        "these, one for each stage."
+    ),
+]
+
 
 class Match(StrictModel, json_schema_extra=_ONE):
     """What the model has as much of as another model of the spec."""
@@ -188,9 +199,7 @@ class Architecture(StrictModel):
             channels = self.registered.channels(self.arguments)
             if not channels:
                 return {}
-            given = spelled_out(getattr(self, "operator", "none"))
-            faults = operators()[given["name"]].check(given, channels)
-            return {("operator", key): text for key, text in faults.items()}
+            return _stage_faults(self.arguments, channels)
         except Exception as error:
             if (place := line_of(error)) is None:
                 raise
@@ -199,6 +208,26 @@ class Architecture(StrictModel):
     def __reduce__(self) -> Any:
         """Pickled by name and arguments: the class itself is made at run time."""
         return _restored, (self.model_dump(exclude_unset=True),)
+
+
+def _stage_faults(arguments: dict[str, Any], channels: Sequence[int]) -> dict[KeyPath, str]:
+    """What is wrong with the operators and kernel sizes of stages with these channels."""
+    found: dict[KeyPath, str] = {
+        (key,): f"expected one value, or a list of {len(channels)}, one for each stage; "
+        f"got {len(value)}"
+        for key in ("operator", "kernel_size")
+        if isinstance(value := arguments.get(key), tuple) and len(value) != len(channels)
+    }
+    operator = arguments.get("operator", "none")
+    stages: list[tuple[KeyPath, Any, Sequence[int]]] = [(("operator",), operator, channels)]
+    if isinstance(operator, tuple):
+        each = zip(operator, channels, strict=False)
+        stages = [(("operator", i), one, [width]) for i, (one, width) in enumerate(each)]
+    for path, one, widths in stages:
+        given = spelled_out(one)
+        faults = operators()[given["name"]].check(given, widths)
+        found |= {(*path, key): text for key, text in faults.items()}
+    return found
 
 
 class RecordedArchitecture(Architecture):
