@@ -24,6 +24,7 @@ from involbench.plugins import as_recorded, line_of, may_be_recorded, reason_of,
 from involbench.registry import operators
 from involbench.schema_types import (
     ForEachStage,
+    Fraction,
     Name,
     StrictModel,
     normalize_name,
@@ -34,7 +35,7 @@ from involbench.schema_types import (
 )
 from involbench.text import KeyPath, describe, suggest
 
-_ONE = {"minProperties": 1, "maxProperties": 1}
+_ONE = {"oneOf": [{"required": ["parameters"]}, {"required": ["macs"]}]}
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,18 @@ class Match(StrictModel, json_schema_extra=_ONE):
 
     parameters: Annotated[Name, Field(description="A model, for its trainable parameters.")] = ""
     macs: Annotated[Name, Field(description="A model, for its multiply-accumulates.")] = ""
+    of: Literal["all", "body", "operator"] = Field(
+        "all",
+        description="What is counted: all layers; body: all but the head; operator: the operators "
+        "alone.",
+    )
+    tolerance: Fraction = Field(
+        0.02, description="The largest difference, as a share of what the other model has."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        if len(self.model_fields_set & {"parameters", "macs"}) != 1:
             raise problem("expected one key, parameters or macs, with the name of a model")
         return self
 
@@ -160,6 +169,12 @@ class Match(StrictModel, json_schema_extra=_ONE):
     def what(self) -> str:
         """`parameters` or `macs`."""
         return "parameters" if self.parameters else "macs"
+
+    @property
+    def unit(self) -> str:
+        """What is counted, in words."""
+        where = {"all": "", "body": " outside the head", "operator": " in its operators"}[self.of]
+        return f"{'MACs' if self.macs else 'trainable parameters'}{where}"
 
 
 class Architecture(StrictModel):
@@ -255,8 +270,8 @@ class Scalable(Architecture):
 
     match: Match | None = Field(
         None,
-        description="In place of a width, the model whose size it has, to 2%: {parameters: NAME} "
-        "or {macs: NAME}.",
+        description="In place of a width, the model whose size it has: {parameters: NAME} or "
+        "{macs: NAME}.",
     )
 
     def scaled(self, width: int) -> Self:
