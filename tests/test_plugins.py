@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,10 @@ import pytest
 import involbench
 from involbench import plugins as imported
 from involbench import registry
+from involbench.errors import DataError
+from involbench.spec.data import DataSpec
+from involbench.workers.handlers import load_data
+from involbench.workers.local import Worker
 from tests.cli import called
 from tests.cli import involbench as in_a_process
 from tests.results.factory import make_run, predict
@@ -322,6 +327,21 @@ def test_a_metric_is_computed_from_the_predictions_of_old_runs(folder, value, co
     assert done.returncode == code, done.stderr
     assert re.search(message, done.stderr, re.MULTILINE), done.stderr
     assert ("0.625" in done.stdout and "0.875" in done.stdout) == (not message)
+
+
+def test_a_worker_runs_what_was_imported_and_not_the_file():
+    """The file may have changed since, or be on another machine."""
+    given = {"dataset": "grey", "copies": 5}
+    with imported.as_recorded():
+        data = DataSpec.model_validate(given)
+    file = imported.PluginFile(Path("/gone/my_data.py"), DATASET.format("uint8").encode())
+    with Worker(plugins=imported.Plugins((file,))) as worker:
+        loaded = worker.call(load_data, lambda report: None, data)
+        assert loaded.train_size == 10
+        with imported.as_recorded():
+            wrong = DataSpec.model_validate({**given, "copies": 0})
+        with pytest.raises(DataError, match=r"/gone/my_data\.py:5: grey: x_train has shape"):
+            worker.call(load_data, lambda report: None, wrong)
 
 
 def _install(monkeypatch, load):

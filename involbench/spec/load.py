@@ -205,16 +205,18 @@ def expand(loaded: LoadedSpec) -> list[Trial]:
         SpecError: An operator does not fit the channels of its layers.
     """
     as_given = loaded.spec.model_dump(exclude_unset=True)
-    experiments = [
-        (point, ExperimentSpec.model_validate(at_point(as_given, point)))
+    first, trials = loaded.spec.seeds[0], dict[str, Trial]()
+    of_first_seed = [
+        trial
         for point in sweep_points(loaded.spec.sweep)
+        for trial in _one_of_each_model(
+            ExperimentSpec.model_validate(at_point(as_given, point)), point, first
+        )
     ]
-    trials: dict[str, Trial] = {}
     for seed in loaded.spec.seeds:
-        for point, experiment in experiments:
-            for trial in _one_of_each_model(experiment, point, seed):
-                settings = trial.model_dump_json(exclude={"point"})
-                trials.setdefault(settings, trial)
+        for each in of_first_seed:
+            trial = each.model_copy(update={"seed": seed})
+            trials.setdefault(trial.model_dump_json(exclude={"point"}), trial)
     found = list(trials.values())
     refuse_trials(
         loaded,
