@@ -13,6 +13,7 @@ from involbench.comparison.metrics import known_metrics, suggestion
 from involbench.comparison.schema import Comparison
 from involbench.errors import UsageError
 from involbench.optional_dependencies import require
+from involbench.plugins import load_plugin
 from involbench.reporting.console import ConsoleReporter, reporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
 from involbench.reporting.prose import power_sentence
@@ -37,6 +38,7 @@ def run(
     spec: Spec,
     *,
     overrides: Overrides = (),
+    plugins: Iterable[str | PathLike[str]] = (),
     results: str | PathLike[str] = "results",
     jobs: int = 1,
     device: str = "auto",
@@ -56,6 +58,7 @@ def run(
         spec: The path of a YAML file, or a mapping with the keys of such a file.
         overrides: Keys to set: `"training.epochs=2"` each, or a mapping
             `{"training.epochs": 2}`.
+        plugins: Python files to import, which runs them, for what they register.
         results: The results folder.
         jobs: How many trials run at a time.
         device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`.
@@ -69,6 +72,7 @@ def run(
 
     Raises:
         SpecError: The spec is not valid; the message has every problem with its place.
+        UsageError: A plugin can't be imported; the message has its line.
         UsageError: The device does not exist, or the results folder cannot be written.
         KeyboardInterrupt: As raised, after every worker has saved its state.
 
@@ -83,6 +87,8 @@ def run(
         raise UsageError(f"device={device!r}: expected auto, cpu, gpu or gpu:INDEX")
     texts = override_texts(overrides)
     options = RunOptions(Path(results), device, jobs, tuple(gpus), force=force, fail_fast=fail_fast)
+    for file in plugins:
+        load_plugin(Path(file))
     loaded, arguments = _loaded(spec, texts, options.results)
     screen = reporter(loaded.spec.baseline, quiet=not progress)
     screen.warn(*claim_warnings(loaded.spec.claims))

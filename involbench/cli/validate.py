@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Overrides, parse_path
+from involbench.cli._options import Overrides, Plugins, parse_path
 from involbench.cli._output import echo, warn
 from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import SpecError
@@ -22,6 +22,7 @@ def validate(
         typer.Argument(metavar="SPEC", parser=parse_path, help="The experiments' YAML files."),
     ],
     overrides: Overrides = None,
+    plugins: Plugins = None,
     build: Annotated[
         bool,
         typer.Option("--build", help="Build each model and optimizer too, which starts Keras."),
