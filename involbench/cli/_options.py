@@ -58,12 +58,20 @@ def parse_name_or_path(text: str) -> str:
     return str(parse_path(text)) if text.startswith("~") else text
 
 
+def complete_shipped(incomplete: str) -> list[str]:
+    """The experiments that come with involbench."""
+    from involbench.spec.load import shipped_experiments
+
+    return [name for name in shipped_experiments() if name.startswith(incomplete)]
+
+
 SpecPath = Annotated[
     Path | None,
     typer.Argument(
         metavar="SPEC",
         parser=parse_path,
-        help="The experiment's YAML file; default: the built-in digits.",
+        autocompletion=complete_shipped,
+        help="A YAML file, or an experiment that comes with involbench; default: digits.",
     ),
 ]
 Overrides = Annotated[

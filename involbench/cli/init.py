@@ -8,16 +8,26 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli._options import output_option
+from involbench.cli._options import complete_shipped, output_option
 from involbench.cli._output import echo
 from involbench.errors import UsageError
 
 
 def init(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The experiment's name: a-z, 0-9, - and _.")
-    ] = "experiment",
+        str | None,
+        typer.Argument(metavar="NAME", help="The experiment's name: a-z, 0-9, - and _."),
+    ] = None,
     output: Annotated[Path | None, output_option("The file; default: NAME.yaml.")] = None,
+    copied: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="EXPERIMENT",
+            autocompletion=complete_shipped,
+            help="Copy an experiment that comes with involbench, such as cifar10.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Overwrite the file if it is there.")
     ] = False,
@@ -29,15 +39,17 @@ def init(
         int, typer.Option(min=1, max=10_000, metavar="N", help="Jobs of the array.")
     ] = 4,
 ) -> None:
-    """Write a commented experiment file to start from.
+    """Write an experiment file to start from.
 
+    It is a commented example, or with `--from` a copy of an experiment that comes with involbench.
     With `--slurm` a script that runs it on a cluster too; then an experiment file that is there
     already stays as it is.
     """
+    name = name or copied or "experiment"
     path = output or Path(f"{name}.yaml")
     _check(name)
     if not (slurm and path.is_file()):
-        _write(path, _starter(name, path), force)
+        _write(path, _copy(copied, name, path) if copied else _starter(name, path), force)
         echo(f"{path}: written; next: involbench run {path}")
     if slurm:
         script = path.with_suffix(".sbatch")
@@ -62,11 +74,29 @@ def _check(name: str) -> None:
 
 def _starter(name: str, file: Path) -> str:
     """A commented spec to start from, which is valid as it is."""
+    text = _template("starter.yaml").replace("NAME", _quoted(name), 1)
+    return text.replace("NAME", name).replace("FILE", str(file))
+
+
+def _copy(experiment: str, name: str, file: Path) -> str:
+    """The text of an experiment that comes with involbench, under another name."""
+    from involbench.spec.load import shipped_experiments
+    from involbench.text import suggest
+
+    shipped = shipped_experiments()
+    if experiment not in shipped:
+        raise UsageError(
+            f"--from {experiment}: no such experiment; {suggest(experiment, [*shipped])}"
+        )
+    text = shipped[experiment].read_text(encoding="utf-8")
+    text = text.replace(f"involbench run {experiment}", f"involbench run {file}")
+    return re.sub("^name: .*$", f"name: {_quoted(name)}", text, count=1, flags=re.MULTILINE)
+
+
+def _quoted(name: str) -> str:
     from involbench.spec.yaml import parse
 
-    quoted = name if parse(name).value == name else f'"{name}"'
-    text = _template("starter.yaml").replace("NAME", quoted, 1)
-    return text.replace("NAME", name).replace("FILE", str(file))
+    return name if parse(name).value == name else f'"{name}"'
 
 
 def _template(name: str) -> str:

@@ -15,7 +15,7 @@ from involbench.cli._output import echo, warn, write_file
 from involbench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
-    from involbench.reporting.html.data import Section
+    from involbench.reporting.html.data import ReportSection
     from involbench.results.paths import AnyPath
 
 
@@ -79,7 +79,7 @@ def report(
         warn(f"--open: found no browser; open {path} in one")
 
 
-def _write_charts(path: "AnyPath", drawn: "list[Section]", kinds: list[str]) -> "AnyPath":
+def _write_charts(path: "AnyPath", drawn: "list[ReportSection]", kinds: list[str]) -> "AnyPath":
     from involbench.reporting.experiment import or_warn
     from involbench.reporting.plots import save_figure
     from involbench.results.files import make_folder

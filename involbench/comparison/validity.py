@@ -12,7 +12,7 @@ from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences, environment
 from involbench.errors import ResultsError
 from involbench.results.benchmarks import read_benchmarks
-from involbench.results.record import BACKENDS, MOST_SHARED, DataFacts
+from involbench.results.record import BACKENDS, LAGS, MOST_SHARED, DataFacts
 from involbench.spec.claims import takes_target
 from involbench.text import located, seeds
 
@@ -49,6 +49,7 @@ def validity_warnings(
         *_mixture_warnings(arms),
         *_environment_warnings(arms),
         *_shared_image_warnings(arms),
+        *_learning_warnings(arms),
         *(_timing_warnings(arms) if benchmarks else []),
     ]
 
@@ -94,6 +95,25 @@ def _shared_image_warnings(arms: Sequence[Arm]) -> Iterator[str]:
                 f"{facts.test_in_train} of {facts.test_size} test images are training images too "
                 f"(dataset {facts.fingerprint[:12]}); the test accuracy is too high"
             )
+
+
+def _learning_warnings(arms: Sequence[Arm]) -> Iterator[str]:
+    """Which networks could not learn, as was seen before training, or lag in validation."""
+    for arm in arms:
+        by_fault: dict[str, list[int]] = {}
+        for record in (run.record for run in arm.finished):
+            probed = record.probe
+            if probed and probed.layers:
+                names = _join([each.name for each in probed.layers])
+                what = "zero" if all(each.zero for each in probed.layers) else "the same"
+                end = ", so the network can't learn" if probed.blind else ""
+                fault = f"{names} was {what} for nearly all images before training{end}"
+                by_fault.setdefault(fault, []).append(record.trial.seed)
+            if record.validation_lags:
+                by_fault.setdefault(LAGS, []).append(record.trial.seed)
+        for fault, found in by_fault.items():
+            plural = "s" if len(found) > 1 else ""
+            yield f"{located(arm.model, arm.point)}, seed{plural} {_join(found)}: {fault}"
 
 
 def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,11 @@ def _faults(given: Any, channels: Any) -> dict[str, str]:
 
 @operator(check=_faults)
 def local_self_attention(channels: int, kernel_size: int, strides: int, *, heads: Whole = 8) -> Any:
-    """Each pixel attends to its neighbours (Ramachandran et al., 2019)."""
+    """Each pixel attends to its neighbours (Ramachandran et al., 2019).
+
+    Args:
+        heads: Number of attention heads; divides the channels.
+    """
     from involbench.layers.attention import LocalSelfAttention2D
 
     return LocalSelfAttention2D(channels, kernel_size, strides, heads=heads)
@@ -24,7 +28,11 @@ def local_self_attention(channels: int, kernel_size: int, strides: int, *, heads
 
 @operator(check=partial(divisor_faults, {"heads": 8}))
 def outlook_attention(channels: int, kernel_size: int, strides: int, *, heads: Whole = 8) -> Any:
-    """Each pixel gives the weights that mix its window (Yuan et al., 2021)."""
+    """Each pixel gives the weights that mix its window (Yuan et al., 2021).
+
+    Args:
+        heads: Number of attention heads; divides the channels.
+    """
     from involbench.layers.attention import OutlookAttention2D
 
     return OutlookAttention2D(channels, kernel_size, strides, heads=heads)

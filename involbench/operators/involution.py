@@ -59,7 +59,32 @@ def involution(
     kernel_constraint: KerasObject = None,
     bias_constraint: KerasObject = None,
 ) -> Any:
-    """`Involution2D` as its authors publish it: 16 channels a group, reduction ratio 4."""
+    """`Involution2D` as its authors publish it: 16 channels a group, reduction ratio 4.
+
+    Args:
+        dilation_rate: Distance between the taps of a kernel, in pixels.
+        groups: Number of channel groups that each have a kernel, in place of `group_channels`.
+        group_channels: Channels that share a kernel; divides the channels. Default: 16.
+        group_layout: `contiguous`, as in the official code: neighbouring channels are a group.
+            `interleaved`, as in the keras.io example: channel c is in group c mod groups.
+        reduction_ratio: How many times fewer filters the first 1x1 convolution has than channels.
+        reduce_filters: Filters of the first 1x1 convolution, in place of `reduction_ratio`.
+        padding: `same`, symmetric zeros, or `keras_io`, TensorFlow's SAME.
+        normalization: Normalization between the two 1x1 convolutions.
+        momentum: Momentum of the moving averages of batch normalization.
+        epsilon: Number added to the variances in normalization.
+        activation: Activation between the two 1x1 convolutions.
+        kernel_activation: Activation of the kernels: `softmax` over the taps of each, or null.
+        use_reduce_bias: Whether the first 1x1 convolution has a bias.
+        use_span_bias: Whether the second 1x1 convolution has a bias.
+        kernel_initializer: Initializer of the weights of both 1x1 convolutions.
+        bias_initializer: Initializer of the biases of both.
+        kernel_regularizer: Regularizer of the weights of both.
+        bias_regularizer: Regularizer of the biases of both.
+        activity_regularizer: Regularizer of the output of the layer.
+        kernel_constraint: Constraint of the weights of both.
+        bias_constraint: Constraint of the biases of both.
+    """
     own = dict(locals())
     for key in ("channels", "kernel_size", "strides"):
         own.pop(key)

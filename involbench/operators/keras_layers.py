@@ -18,7 +18,13 @@ def convolution(
     use_bias: Switch = True,
     _kernel_initializer: Any = "glorot_uniform",
 ) -> Any:
-    """`keras.layers.Conv2D`; padded symmetrically where it has strides."""
+    """`keras.layers.Conv2D`; padded symmetrically where it has strides.
+
+    Args:
+        dilation_rate: Distance between the taps of the kernel, in pixels.
+        groups: Number of channel groups, each convolved on its own; divides the channels.
+        use_bias: Whether each output channel has a bias.
+    """
     from keras import layers
 
     from involbench.layers.symmetric_padding import SymmetricConv2D
@@ -47,6 +53,10 @@ def depthwise(
 
     Keras counts all channels as inputs of each when it draws the initial weights, which makes them
     too small by the square root of their number. Here the inputs of a channel are its own taps.
+
+    Args:
+        dilation_rate: Distance between the taps of the kernel, in pixels.
+        use_bias: Whether each channel has a bias.
     """
     import keras
 

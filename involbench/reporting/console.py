@@ -16,7 +16,7 @@ from rich.text import Text
 from involbench.reporting.tables.cells import label
 from involbench.reporting.tables.terminal import SafeConsole
 from involbench.reporting.units import counted, duration, percent
-from involbench.results.record import EpochReport, RunRecord, too_much
+from involbench.results.record import LAGS, EpochReport, RunRecord, too_much
 from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.spec.trial import Trial, shared_coordinates
 from involbench.text import printable
@@ -137,6 +137,8 @@ def trial_line(event: TrialEnded) -> str:
         return f"{name} has no result, {record.status}: {record.error}"
     accuracy = percent(record.metrics["test_accuracy"])
     collapsed = ", collapsed: it never left chance" if record.collapsed else ""
+    if record.validation_lags:
+        collapsed = f", {LAGS}"
     waited = too_much(record.metrics, record.trial.training.epochs)
     starved = f"; {waited}: `involbench show` says what helps" if waited else ""
     return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}{starved}"

@@ -104,7 +104,7 @@ def make_folder(folder: AnyPath) -> None:
     Raises:
         ResultsError: It cannot be made, or is a link.
     """
-    wanted = _named(folder)
+    wanted = _as_results_path(folder)
     try:
         with suppress(OSError), wanted.opened():
             return
@@ -209,7 +209,7 @@ def names_in(folder: AnyPath) -> list[str]:
         ResultsError: It cannot be listed.
     """
     try:
-        with _named(folder).opened(to_list=True) as descriptor:
+        with _as_results_path(folder).opened(to_list=True) as descriptor:
             return sorted(os.listdir(descriptor))  # noqa: PTH208 - pathlib has no descriptors
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -272,6 +272,6 @@ def rename(path: ResultsPath, name: str) -> None:
         raise ResultsError(f"cannot rename {path}: {error.strerror}") from error
 
 
-def _named(folder: AnyPath) -> ResultsPath:
+def _as_results_path(folder: AnyPath) -> ResultsPath:
     """As a ResultsPath; a folder that the user has given may itself be a link."""
     return folder if isinstance(folder, ResultsPath) else ResultsPath(folder)

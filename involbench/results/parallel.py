@@ -52,7 +52,7 @@ def map_many(function: Callable[[Item], Result], items: Sequence[Item]) -> list[
         helpers = [stack.enter_context(_Helper(function, part)) for part in others]
         found = [function(item) for item in own]
         for helper in helpers:
-            found += helper.results()
+            found += helper.collected()
     return found
 
 
@@ -77,7 +77,7 @@ class _Helper(Generic[Item, Result]):
         self._process.join()
 
     @gc_paused()
-    def results(self) -> list[Result]:
+    def collected(self) -> list[Result]:
         """The results, in order. If the process died, this one calls the function."""
         try:
             found: list[Result] = pickle.loads(self._receiver.recv_bytes())

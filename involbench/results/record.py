@@ -41,6 +41,12 @@ HELPS = (
 """The first two change no result, the others do."""
 
 
+LAGS = (
+    "learned its training images, but validation never left chance: the moving averages of its "
+    "batch normalization lag behind; more steps or a lower momentum help"
+)
+
+
 @dataclass(frozen=True)
 class Remark:
     """Something about a usable dataset that `run` prints and `doctor` lists."""
@@ -134,6 +140,35 @@ class DataFacts(Record):
     """How many test images equal a training image in every pixel; None in older records."""
 
 
+class ConstantLayer(Record):
+    """A layer of an untrained network that told hardly any image from another."""
+
+    name: str
+    images: int
+    """For how many images its output was the same."""
+    zero: bool
+    """Whether it is a ReLU and its output was zero for them."""
+
+
+class Probe(Record):
+    """One batch of training images, passed through the network before training."""
+
+    images: int
+    layers: tuple[ConstantLayer, ...]
+    """Those whose output was the same for nearly all images, though their input was not."""
+    blind: bool
+    """Whether, because of them, so was the output of the network."""
+
+    @property
+    def finding(self) -> str:
+        """What was found, such as `relu_1 is zero for all of 256 images`; empty for nothing."""
+        return " and ".join(
+            f"{each.name} is {'zero' if each.zero else 'the same'} for "
+            f"{'all' if each.images == self.images else each.images} of {self.images} images"
+            for each in self.layers
+        )
+
+
 class RunRecord(Record):
     """`run.json`: one trial and its result."""
 
@@ -164,6 +199,11 @@ class RunRecord(Record):
     `evaluate`."""
     collapsed: bool = False
     """The accuracy never left chance."""
+    validation_lags: bool = False
+    """It learned its training images, but its validation accuracy never left chance, because the
+    moving averages of batch normalization lag behind."""
+    probe: Probe | None = None
+    """The network before training; None if it was not probed, and in older records."""
     files: dict[str, int] = {}
     """The size of each file of the run when it was written, in bytes."""
     environment: dict[str, str] | None = None

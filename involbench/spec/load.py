@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,27 @@ class LoadedSpec:
     """Where each key stands."""
 
 
+def shipped_experiments() -> dict[str, Traversable]:
+    """The experiment files that come with involbench, by name."""
+    packaged = files("involbench") / "experiments"
+    # A checkout has them beside the package.
+    folder = packaged if packaged.is_dir() else Path(__file__).parents[2] / "experiments"
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    return {
+        each.name.removesuffix(".yaml"): each
+        for each in sorted(found, key=lambda each: each.name)
+        if each.name.endswith(".yaml")
+    }
+
+
 def load_spec(
     path: Path | None, overrides: Sequence[str] = (), origin: str = "--set"
 ) -> LoadedSpec:
     """Read and validate a spec; without a path, the built-in digits experiment.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the name of an experiment that comes with involbench. A file of
+            that name comes first.
         overrides: `KEY=VALUE` each, with a key path and a value in YAML.
         origin: What messages call an override.
 
@@ -104,19 +119,22 @@ def _loaded(
 
 def _read(path: Path | None) -> bytes:
     if path is None:
-        return (files("involbench.spec") / "digits.yaml").read_bytes()
+        return shipped_experiments()["digits"].read_bytes()
     try:
         with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError) as error:
+        shipped = shipped_experiments() if path.parts == (path.name,) else {}
+        if path.name in shipped:
+            return shipped[path.name].read_bytes()
+        if isinstance(error, IsADirectoryError):
+            raise SpecError(f"{path}: is a folder; give the YAML file itself") from None
         names = list[str]()
         with suppress(OSError):
             names = sorted(entry.name for entry in path.parent.iterdir())
-        near = nearest(path.name, names)
+        near = nearest(path.name, [*names, *shipped])
         remedy = f"did you mean {path.parent / near}?" if near else "check the path"
         raise SpecError(f"{path}: no such file; {remedy}") from None
-    except IsADirectoryError:
-        raise SpecError(f"{path}: is a folder; give the YAML file itself") from None
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:

@@ -15,8 +15,9 @@ from involbench.data import Dataset
 from involbench.errors import DataError, SettingError
 from involbench.models import build_model
 from involbench.models.parameters import build_without_weights
-from involbench.results.record import EpochReport
+from involbench.results.record import EpochReport, Probe
 from involbench.spec.trial import Trial
+from involbench.training import probe
 from involbench.training.callbacks import (
     Checkpointer,
     Diverged,
@@ -248,6 +249,8 @@ class TrainResult:
     fitted: FitResult
     devices: int
     """Number of devices that trained."""
+    probed: Probe | None
+    """The model before training."""
 
 
 def train(
@@ -256,6 +259,7 @@ def train(
     checkpoints: Checkpoints,
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
+    on_probe: Callable[[Probe], None] = lambda probed: None,
 ) -> TrainResult:
     """Build the model of a trial and train it, from its last checkpoint on.
 
@@ -273,10 +277,13 @@ def train(
     strategy = make_strategy(trial.training)
     with strategy.scope():
         model, scaling = _build_models(trial, dataset, data, strategy)
+        probed = _probe(model, data, trial.training.batch_size)
+        if probed is not None:
+            on_probe(probed)
         fitted = fit(scaling, data, trial, checkpoints, strategy, on_epoch, stop)
     if strategy.count > 1:
         model, scaling = _to_single_device(model, trial, dataset, data)
-    return TrainResult(model, scaling, data, fitted, strategy.count)
+    return TrainResult(model, scaling, data, fitted, strategy.count, probed)
 
 
 def _build_models(
@@ -286,6 +293,13 @@ def _build_models(
     model = build(trial, dataset.input_shape, dataset.num_classes)
     strategy.prepare(model)
     return model, with_scaling(model, data.mean, data.std, strategy.model_class)
+
+
+def _probe(model: keras.Model, data: TrialData, batch_size: int) -> Probe | None:
+    """Probe an untrained model with some training images, a batch at most."""
+    order = np.random.default_rng(0).permutation(len(data.train.labels))
+    images = data.train.take(order[: min(batch_size, probe.IMAGES)])
+    return probe.probe(model, scaled(images, data.mean, data.std))
 
 
 def _to_single_device(

@@ -25,6 +25,7 @@ from involbench.results.record import (
     DataFacts,
     EpochReport,
     History,
+    Probe,
     RunRecord,
     too_much,
 )
@@ -51,6 +52,7 @@ def run_trial(
     on_epoch: Callable[[EpochReport], None],
     stop: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
+    on_probe: Callable[[Probe], None] = lambda probed: None,
 ) -> RunRecord:
     """Train and test one model, from its last checkpoint on, and write its run folder.
 
@@ -59,6 +61,7 @@ def run_trial(
         stop: Whether to stop; called after each training step.
         argv, environment: For the record: the command line, and the variables that can change the
             last digits of results.
+        on_probe: Called with what was found in the network before training.
 
     Returns:
         The record, with status `finished`, `diverged` or `timeout`.
@@ -72,7 +75,7 @@ def run_trial(
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
     write_trial(run_dir, trial)
     remove(run_dir / "run.json")  # It describes an earlier try.
-    trained = train(trial, dataset, checkpoints, on_epoch, stop)
+    trained = train(trial, dataset, checkpoints, on_epoch, stop, on_probe)
     fitted, facts = trained.fitted, _facts(dataset, trained.data)
     history, notes = _finite(fitted.history, "history")
     _write_history(run_dir, history)
@@ -83,6 +86,7 @@ def run_trial(
         metrics, more_notes = _test_model(trained, trial, history, run_dir)
         notes += more_notes
         _save_kernel_maps(run_dir, trained.model, facts, dataset)
+    at_chance = _at_chance(history, trained.data)
     slow = too_much(metrics, trial.training.epochs)  # The training waited for images.
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
@@ -98,7 +102,13 @@ def run_trial(
         ended=_now(),
         seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
         metrics=metrics,
-        collapsed=fitted.status == "finished" and _collapsed(history, trained.data),
+        collapsed=fitted.status == "finished" and at_chance == {"validation", "training"},
+        validation_lags=(
+            fitted.status == "finished"
+            and at_chance == {"validation"}
+            and _has_moving_averages(trained.model)
+        ),
+        probe=trained.probed,
         files=_file_sizes(run_dir),
         environment=None if environment is None else dict(environment),
         notes=(
@@ -168,17 +178,25 @@ def _metrics(history: History, predictions: Predictions, fitted: FitResult) -> d
     }
 
 
-def _collapsed(history: History, data: TrialData) -> bool:
-    """Whether validation accuracy stayed at chance, and training accuracy ended there.
+def _at_chance(history: History, data: TrialData) -> set[str]:
+    """Which stayed at chance: the validation accuracy always, the training accuracy at the end.
 
-    Validation alone is not enough: in short trainings, the moving averages of batch normalization
-    can lag so far behind that a network that learns still predicts at chance.
+    A network collapsed if both did. In short trainings, validation alone may, because the moving
+    averages of batch normalization lag behind those of the weights.
     """
-    splits = ((history["val_accuracy"], data.validation), (history["accuracy"][-1:], data.train))
-    return all(
-        never_left_chance(accuracies, split.chance, len(split.labels))
-        for accuracies, split in splits
-    )
+    splits = {
+        "validation": (history["val_accuracy"], data.validation),
+        "training": (history["accuracy"][-1:], data.train),
+    }
+    return {
+        name
+        for name, (accuracies, split) in splits.items()
+        if never_left_chance(accuracies, split.chance, len(split.labels))
+    }
+
+
+def _has_moving_averages(model: keras.Model) -> bool:
+    return any("moving_mean" in each.path for each in model.non_trainable_variables)
 
 
 def _facts(dataset: Dataset, data: TrialData) -> DataFacts:

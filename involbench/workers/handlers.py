@@ -25,10 +25,11 @@ from involbench.results.checks import Check
 from involbench.results.files import open_to_write, write_json
 from involbench.results.parallel import gc_paused
 from involbench.results.paths import ResultsPath
-from involbench.results.record import Parameters, RunRecord, WidthMatch
+from involbench.results.record import Parameters, Probe, RunRecord, WidthMatch
 from involbench.results.store import last_lines, lock_run, reusable_record
 from involbench.spec.data import DataSpec
 from involbench.spec.trial import Trial
+from involbench.text import located
 from involbench.workers.environment import recorded
 from involbench.workers.protocol import (
     Done,
@@ -267,6 +268,7 @@ def _train(session: Session, request: TrialRequest) -> RunRecord:
             on_epoch=session.report,
             stop=lambda: session.stopping,
             environment=recorded(os.environ),
+            on_probe=partial(_warn_of_constant_layers, session, request.trial),
         )
     except Stopped:
         print("stopped before it was finished", file=sys.__stderr__, flush=True)
@@ -276,6 +278,13 @@ def _train(session: Session, request: TrialRequest) -> RunRecord:
         raise
     finally:
         session.training = False
+
+
+def _warn_of_constant_layers(session: Session, trial: Trial, probed: Probe) -> None:
+    if probed.layers:
+        network = f"{located(trial.model, trial.point)}, seed {trial.seed}"
+        end = ": this network can't learn" if probed.blind else ""
+        session.report(Notice(f"warning: {network}, before training: {probed.finding}{end}"))
 
 
 def count_parameters(session: Session, trials: Sequence[Trial]) -> tuple[Parameters, ...]:

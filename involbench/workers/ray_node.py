@@ -165,13 +165,13 @@ class WorkerActor:
         self._news.put(outcome)
 
     def _outcome(self, request: Request, sender: Sender | None = None) -> News:
-        def report(news: Report) -> None:
+        def send(news: Report) -> None:
             self._news.put(news)
             if sender is not None:
                 sender.send_checkpoints()
 
         try:
-            result = self._worker.request(request, report)
+            result = self._worker.request(request, send)
             self._worker.recycle()
             return Done(result)
         except (WorkerStopped, WorkerDied) as ended:

@@ -48,7 +48,7 @@ def involbench(*arguments: object, cwd: Path, **environment: str) -> subprocess.
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 

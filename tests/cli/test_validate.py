@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from involbench.spec.load import load_spec
 from tests.cli import EXPERIMENTS, called
 from tests.spec.helpers import GOOD
 
@@ -81,6 +82,22 @@ def test_init_writes_a_spec_that_is_valid(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.yaml"]
     checked = called("validate", f"{name}.yaml", cwd=tmp_path)
     assert checked.stdout == f"{name}.yaml: ok, 18 trials (3 models, 6 seeds)\n"
+
+
+def test_init_copies_a_shipped_experiment(tmp_path: Path) -> None:
+    assert called("init", "--from", "robustness", cwd=tmp_path).returncode == 0
+    shipped = (EXPERIMENTS / "robustness.yaml").read_text(encoding="utf-8")
+    copied = (tmp_path / "robustness.yaml").read_text(encoding="utf-8")
+    assert copied == shipped.replace("run robustness", "run robustness.yaml")
+    assert called("init", "mine", "--from", "robustness", cwd=tmp_path).returncode == 0
+    assert (
+        load_spec(tmp_path / "mine.yaml").spec
+        == load_spec(tmp_path / "robustness.yaml", ["name=mine"]).spec
+    )
+    done = called("init", "--from", "robustnes", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, "error: --from robustnes: no such experiment; did you mean 'robustness'?\n",
+    )  # fmt: skip
 
 
 def test_init_overwrites_only_when_forced(tmp_path: Path) -> None:

@@ -87,6 +87,38 @@ def test_a_name_that_the_package_has_not_is_an_attribute_error():
         _ = involbench.runs
 
 
+def test_the_wheel_is_whole(tmp_path):
+    built, installed, empty = tmp_path / "built", tmp_path / "installed", tmp_path / "empty folder"
+    empty.mkdir()
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    options = ["--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "wheel", *options, "--wheel-dir", built, ROOT], check=True)
+    (wheel,) = built.iterdir()
+    subprocess.run([*pip, "install", *options, "--target", installed, wheel], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+
+    def lines(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=empty, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert lines("-c", "import involbench; print(involbench.__file__)") == [
+        str(installed / "involbench" / "__init__.py")
+    ]
+    assert lines("-m", "involbench", "validate", "smoke", "cifar10") == [
+        "smoke: ok, 6 trials (3 models, 2 seeds)",
+        "cifar10: ok, 18 trials (3 models, 6 seeds)",
+    ]
+    lines("-m", "involbench", "init", "mine", "--from", "smoke")
+    small = ["-S", "seeds=1", "-S", "training.epochs=1", "-S", "data.train_size=50"]
+    assert "mine" in lines("-m", "involbench", "run", "mine.yaml", *small)[0]
+    assert len(list(empty.glob("results/mine/runs/*/run.json"))) == 3
+    lines("-m", "involbench", "report", "mine", "-o", "report.html")
+    assert "<title>mine" in (empty / "report.html").read_text(encoding="utf-8")
+
+
 def test_imports_go_downward_and_the_light_half_is_light():
     lint_imports = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True)

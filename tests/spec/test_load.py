@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from involbench.errors import SpecError
 from involbench.spec.load import load_spec
 from tests.spec.helpers import GOOD, complaint, written
 
@@ -183,6 +184,18 @@ def test_the_built_in_spec_is_the_one_among_the_experiments() -> None:
     assert built_in.path == "built-in digits"
     assert built_in.spec.name == "digits"
     assert built_in.source == (EXPERIMENTS / "digits.yaml").read_text(encoding="utf-8")
+
+
+def test_a_shipped_experiment_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smoke").mkdir()
+    assert load_spec(Path("smoke")).spec.name == "smoke"
+    with pytest.raises(SpecError, match=r"^smokes: no such file; did you mean smoke\?$"):
+        load_spec(Path("smokes"))
+    with pytest.raises(SpecError, match=r"^folder/smoke: no such file; check the path$"):
+        load_spec(Path("folder/smoke"))
+    (tmp_path / "cifar10").write_text(GOOD)
+    assert load_spec(Path("cifar10")).source == GOOD
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)

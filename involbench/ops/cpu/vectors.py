@@ -190,7 +190,7 @@ def transpose(
     vector = Vector(source.dtype, 4)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def rows(array: int, index: Any, stride: Any) -> list[Any]:
+        def row_pointers(array: int, index: Any, stride: Any) -> list[Any]:
             data = context.make_array(signature.args[array])(context, builder, args[array]).data
             start = builder.gep(data, [index])
             strides = [builder.mul(stride, ir.Constant(stride.type, row)) for row in range(4)]
@@ -198,11 +198,11 @@ def transpose(
             return [builder.bitcast(builder.gep(start, [stride]), kind) for stride in strides]
 
         choose, align = _chooser(builder), source.dtype.bitwidth // 8
-        a, b, c, d = (builder.load(row, align=align) for row in rows(0, args[1], args[2]))
+        a, b, c, d = (builder.load(row, align=align) for row in row_pointers(0, args[1], args[2]))
         low, high = (0, 4, 1, 5), (2, 6, 3, 7)
         ac, bd = (choose(a, c, low), choose(a, c, high)), (choose(b, d, low), choose(b, d, high))
         columns = [choose(x, y, half) for x, y in zip(ac, bd, strict=True) for half in (low, high)]
-        for column, row in zip(columns, rows(3, args[4], args[5]), strict=True):
+        for column, row in zip(columns, row_pointers(3, args[4], args[5]), strict=True):
             builder.store(column, row, align=align)
         return context.get_dummy_value()
 

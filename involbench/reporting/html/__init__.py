@@ -2,7 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.schema import ClaimResult, Comparison
 from involbench.reporting.experiment import or_warn
 from involbench.reporting.html.classes import classes
-from involbench.reporting.html.data import Chart, ReportData, Section, drawn_part
+from involbench.reporting.html.data import Chart, ReportData, ReportSection, drawn_part
 from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
@@ -110,7 +110,7 @@ _FILES = ("spec.yaml", "comparison.json", "comparison.csv")
 class Drawing:
     """The drawn sections and charts of an experiment."""
 
-    sections: list[Section]
+    sections: list[ReportSection]
     """In the order of the page."""
     figures: dict[str, Markup]
     """Name of a chart -> its image, or why it has none."""
@@ -118,21 +118,20 @@ class Drawing:
     """Charts and sections that could not be drawn, and why."""
 
 
-_SECTIONS = (training, accuracy, sizes, classes, images)
-
-
-def sections_of(report: ReportData) -> list[Section]:
+def sections_of(report: ReportData, warn: Callable[[str], object]) -> list[ReportSection]:
     """Every section that the experiment has data for, with figures that are not drawn yet."""
-    return [section for make in _SECTIONS if (section := make(report)) is not None]
+    sections = []
+    for make in (training, accuracy, sizes, classes, images):
+        with or_warn(f"the report's section on {make.__name__}", warn):
+            if (section := make(report)) is not None:
+                sections.append(section)
+    return sections
 
 
 def draw(report: ReportData) -> Drawing:
     """Draw every section that the experiment has data for."""
-    drawing = Drawing([], {}, [])
-    for make in _SECTIONS:
-        with or_warn(f"the report's section on {make.__name__}", drawing.warnings.append):
-            if (section := make(report)) is not None:
-                drawing.sections.append(section)
+    warnings = list[str]()
+    drawing = Drawing(sections_of(report, warnings.append), {}, warnings)
     for section in drawing.sections:
         for chart in section.charts:
             _draw_chart(chart, drawing)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.schema import ModelResult
-from involbench.reporting.html.data import Chart, ReportData, Section
+from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.html.predictions import AggregatedPredictions
 from involbench.reporting.plots import (
     Bin,
@@ -23,7 +23,7 @@ _WHOLE_UP_TO = 20
 _LARGEST = 50
 
 
-def classes(report: ReportData) -> Section | None:
+def classes(report: ReportData) -> ReportSection | None:
     """Confusion and calibration; None where no run has predictions."""
     if not report.predictions:
         return None
@@ -33,7 +33,7 @@ def classes(report: ReportData) -> Section | None:
         f"The confusion matrices of the first {_MOST_MATRICES} of {count} models are drawn. For "
         "the others, read predictions.npz in each run folder."
     )
-    return Section(
+    return ReportSection(
         "classes",
         "Classes and confidence",
         (says,) if count > _MOST_MATRICES else (),

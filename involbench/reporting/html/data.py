@@ -45,7 +45,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A heading, text and charts."""
 
     name: str

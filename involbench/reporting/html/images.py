@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.reporting.html.data import Chart, ReportData, Section
+from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.html.predictions import SamplePredictions
 from involbench.reporting.plots import plot_images, plot_kernels
 from involbench.reporting.tables import Cell, Column, Rows, Table
@@ -22,7 +22,7 @@ _MOST_LAYERS = 6
 """Layers with heat maps."""
 
 
-def images(report: ReportData) -> Section | None:
+def images(report: ReportData) -> ReportSection | None:
     """Sample images, and those that only one of two networks gets right; None without images."""
     if not report.samples:
         return None
@@ -33,7 +33,7 @@ def images(report: ReportData) -> Section | None:
     )
     count = len(report.samples[0].labels)
     says = f"From the {count} test images stored with the runs, which cover all classes in turn."
-    return Section("images", "Images and kernels", (says,), tuple(charts))
+    return ReportSection("images", "Images and kernels", (says,), tuple(charts))
 
 
 def _charts(samples: SamplePredictions, place: int) -> Iterator[Chart]:

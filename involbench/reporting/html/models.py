@@ -6,7 +6,7 @@ from involbench.comparison.curves import data_of, interval_of_mean
 from involbench.comparison.metrics import ACCURACY, SIZE
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Curve, Front, ModelResult, ParameterCounts
-from involbench.reporting.html.data import Chart, ReportData, Section
+from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.plots import (
     MOST_DOTS,
     Point,
@@ -28,7 +28,7 @@ _SAYS = "Each thin line is one seed; the thick line is the mean."
 _UNITS = {"accuracy": "accuracy, %", "loss": "cross-entropy loss, nats"}
 
 
-def training(report: ReportData) -> Section | None:
+def training(report: ReportData) -> ReportSection | None:
     """A chart for each metric and sweep point; None if no run has a history."""
     charts: list[Chart] = []
     for place, (heading, results) in enumerate(report.places()):
@@ -45,7 +45,7 @@ def training(report: ReportData) -> Section | None:
                 name = f"{metric}-{place}"
                 table = _table(metric, title, histories)
                 charts.append(Chart(name, title, _SAYS, figure, (table,)))
-    return Section("training", "Training", (), tuple(charts)) if charts else None
+    return ReportSection("training", "Training", (), tuple(charts)) if charts else None
 
 
 def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History]]) -> Table:
@@ -81,7 +81,7 @@ def _columns(
                         yield f"{name} seed {seed} {part}", curve
 
 
-def sizes(report: ReportData) -> Section | None:
+def sizes(report: ReportData) -> ReportSection | None:
     """A chart of parameter counts; None if no run has them."""
     found: dict[str, tuple[str, ParameterCounts]] = {}
     for each in report.drawn.models:
@@ -106,7 +106,7 @@ def sizes(report: ReportData) -> Section | None:
         plot_parameters(by_role, styles),
         (_parameters_table({name: counts for name, (_, counts) in found.items()}),),
     )
-    return Section("parameters", "Parameters", (), (chart,))
+    return ReportSection("parameters", "Parameters", (), (chart,))
 
 
 def _by_role(counts: ParameterCounts) -> list[int]:
@@ -130,10 +130,10 @@ _COSTS = {
 }
 
 
-def accuracy(report: ReportData) -> Section | None:
+def accuracy(report: ReportData) -> ReportSection | None:
     """Charts of seeds, sweeps and Pareto fronts; None if nothing was measured."""
     charts = [*_seeds(report), *_sweeps(report), *_fronts(report)]
-    return Section("accuracy", "Test accuracy", (), tuple(charts)) if charts else None
+    return ReportSection("accuracy", "Test accuracy", (), tuple(charts)) if charts else None
 
 
 def _seeds(report: ReportData) -> Iterator[Chart]:

@@ -146,7 +146,7 @@ def terminal_text(
     # Captured, because rich exits with 1 if the reader of a pipe has gone.
     with console.capture() as capture:
         for part in parts:
-            for each in _page(part) if isinstance(part, Page) else [part]:
+            for each in _renderables(part) if isinstance(part, Page) else [part]:
                 console.print(_renderable(each), crop=False)
     return capture.get()
 
@@ -157,7 +157,7 @@ def _renderable(part: RenderableType | Table) -> RenderableType:
     return WholeWords(part) if isinstance(part, Text) else part
 
 
-def _page(page: Page) -> Iterator[RenderableType | Table]:
+def _renderables(page: Page) -> Iterator[RenderableType | Table]:
     if page.title:
         yield Text(page.title, style="bold")
     for table in page.tables:

@@ -16,7 +16,7 @@ import pytest
 from involbench.errors import ResultsError
 from involbench.results.paths import ResultsPath
 from involbench.workers.protocol import Request, TrialRequest
-from involbench.workers.ray_node import FileSync
+from involbench.workers.ray_node import FileSync, WorkerActor
 from tests.cli import called, involbench, spawn, title
 from tests.e2e.resumable import ONE, of_one, outcome, prepared
 from tests.workers.ray.local_cluster import ENVIRONMENT, Cluster, cluster
@@ -109,7 +109,11 @@ def blind(home: Path, results: Path):
 
 def kill_actors(nodes: Cluster) -> None:
     """The processes that hold the workers."""
-    actors = [p for p in nodes.nodes[0].children(recursive=True) if "ray::Station" in title(p)]
+    actors = [
+        p
+        for p in nodes.nodes[0].children(recursive=True)
+        if f"ray::{WorkerActor.__name__}" in title(p)
+    ]
     assert actors
     for process in actors:
         process.kill()
