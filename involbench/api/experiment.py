@@ -187,10 +187,13 @@ class Experiment:
         return self._figure("calibration-0")
 
     def figures(self) -> "dict[str, Figure]":
-        """Every figure of the report by its name there, such as `"confusion-0"`."""
+        """Every figure of the report by its name there, such as `"confusion-0"`.
+
+        What can't be drawn gives a Python warning.
+        """
         from involbench.reporting.html import sections_of
 
-        sections = sections_of(self._report)
+        sections = sections_of(self._report, warnings.warn)
         return {chart.name: chart.figure for each in sections for chart in each.charts}
 
     def _figure(self, name: str) -> "Figure":

@@ -55,7 +55,8 @@ def run(
     folder of the experiment.
 
     Args:
-        spec: The path of a YAML file, or a mapping with the keys of such a file.
+        spec: The path of a YAML file, the name of an experiment that comes with involbench, such as
+            `"smoke"`, or a mapping with the keys of such a file.
         overrides: Keys to set: `"training.epochs=2"` each, or a mapping
             `{"training.epochs": 2}`.
         plugins: Python files to import, which runs them, for what they register.
@@ -78,7 +79,7 @@ def run(
 
     Example:
         >>> import involbench
-        >>> experiment = involbench.run("experiments/smoke.yaml", overrides=["seeds=3"])
+        >>> experiment = involbench.run("smoke", overrides=["seeds=3"])
         >>> experiment.compare().models[1].differences["test_accuracy"].verdict
     """
     if jobs < 1:

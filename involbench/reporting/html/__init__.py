@@ -2,7 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,21 +118,20 @@ class Drawing:
     """Charts and sections that could not be drawn, and why."""
 
 
-_SECTIONS = (training, accuracy, sizes, classes, images)
-
-
-def sections_of(report: ReportData) -> list[ReportSection]:
+def sections_of(report: ReportData, warn: Callable[[str], object]) -> list[ReportSection]:
     """Every section that the experiment has data for, with figures that are not drawn yet."""
-    return [section for make in _SECTIONS if (section := make(report)) is not None]
+    sections = []
+    for make in (training, accuracy, sizes, classes, images):
+        with or_warn(f"the report's section on {make.__name__}", warn):
+            if (section := make(report)) is not None:
+                sections.append(section)
+    return sections
 
 
 def draw(report: ReportData) -> Drawing:
     """Draw every section that the experiment has data for."""
-    drawing = Drawing([], {}, [])
-    for make in _SECTIONS:
-        with or_warn(f"the report's section on {make.__name__}", drawing.warnings.append):
-            if (section := make(report)) is not None:
-                drawing.sections.append(section)
+    warnings = list[str]()
+    drawing = Drawing(sections_of(report, warnings.append), {}, warnings)
     for section in drawing.sections:
         for chart in section.charts:
             _draw_chart(chart, drawing)
