@@ -1,4 +1,4 @@
-"""The steps of `involbench compare`."""
+"""The output of `involbench compare`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,23 +7,25 @@ from pathlib import Path
 
 import typer
 
+from involbench.api.compare import (
+    Found,
+    Groups,
+    check_gates,
+    check_metrics,
+    compare_with,
+    grouped,
+    selection_of,
+)
 from involbench.cli._output import echo, rendered, warn
 from involbench.cli._runs import find_experiments
-from involbench.comparison.compare import (
-    compare_experiment,
-    compare_groups,
-    only_changed,
-    sort_models,
-)
-from involbench.comparison.diff import compare_trees
-from involbench.comparison.differences import Rule
-from involbench.comparison.gates import Gate, Outcome, check_gate
-from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
+from involbench.comparison.compare import compare_experiment, only_changed, sort_models
+from involbench.comparison.differences import DEFAULT_RULE, Rule
+from involbench.comparison.gates import Gate
+from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection
 from involbench.comparison.schema import Comparison
-from involbench.comparison.selection import NoSuchRun
 from involbench.errors import ResultsError, UsageError
 from involbench.reporting.tables import Page, markdown
-from involbench.reporting.tables.cells import COSTS, heading, label, warnings_of
+from involbench.reporting.tables.cells import heading, label, warnings_of
 from involbench.reporting.tables.comparison import (
     comparison_csv,
     comparison_json,
@@ -33,13 +35,6 @@ from involbench.reporting.tables.comparison import (
 )
 from involbench.results.files import names_in
 from involbench.results.paths import ResultsPath
-from involbench.results.tree import ResultsTree
-from involbench.text import first_of
-
-_DEFAULT_RULE = Rule()
-Found = Sequence[tuple[ResultsTree, str]]
-Groups = Sequence[Comparison]
-"""One experiment: a comparison for each group of settings, the group with most runs first."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +53,16 @@ class Options:
     """The metrics in gates."""
     settings: tuple[str, ...] = ()
     """`KEY=VALUE` that the runs must have; empty for all runs."""
-    rule: Rule = _DEFAULT_RULE
+    rule: Rule = DEFAULT_RULE
     """How models are compared."""
 
     @property
     def wanted(self) -> MetricSelection:
         """The metrics to read and to compare."""
-        sorting = [self.sort_by] if self.sort_by else []
-        named = frozenset([*self.metrics, *sorting, *self.gated])
+        named = [*([self.sort_by] if self.sort_by else []), *self.gated]
         if self.format in ("json", "csv"):
-            return MetricSelection(named=named)
-        compared = frozenset([*self.metrics, ACCURACY, SIZE])
-        return MetricSelection(compared.union(COSTS), compared, named)
+            return MetricSelection(named=frozenset([*self.metrics, *named]))
+        return selection_of(self.metrics, *named)
 
 
 def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
@@ -77,36 +70,17 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 
     Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
-    found, experiments = grouped(
+    found, experiments, refused = grouped(
         found, options.settings, options.baseline, options.wanted, options.rule
     )
-    _check_metrics(options, list(chain.from_iterable(experiments)))
+    warn(*refused)
+    named = {f"--metric {name}": name for name in options.metrics}
+    if options.sort_by:
+        named[f"--sort-by {options.sort_by}"] = options.sort_by
+    check_metrics(chain.from_iterable(experiments), named)
     for groups in experiments:
         _warn(groups[0].experiment, warnings_of(groups))
     return found, [[_arranged(options, each) for each in groups] for groups in experiments]
-
-
-def grouped(
-    found: Found,
-    settings: Sequence[str],
-    baseline: str | None,
-    wanted: MetricSelection,
-    rule: Rule = _DEFAULT_RULE,
-) -> tuple[Found, list[Groups]]:
-    """Compare each experiment that has runs with the settings, in its groups of settings."""
-    kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
-    for tree, name in found:
-        try:
-            groups = compare_groups(tree, name, baseline, wanted, settings, rule)
-        except NoSuchRun as error:
-            refused.append(error)
-            continue
-        kept.append((tree, name))
-        experiments.append([group.comparison for group in groups])
-    if refused and not kept:
-        raise refused[0]
-    warn(*map(str, refused))
-    return kept, experiments
 
 
 def stated(experiments: Sequence[Groups], what: str) -> list[Comparison]:
@@ -181,38 +155,15 @@ def _arranged(options: Options, comparison: Comparison) -> Comparison:
     return comparison
 
 
-def _check_metrics(options: Options, comparisons: Sequence[Comparison]) -> None:
-    """Raise UsageError for a metric that no run has, if any run is finished."""
-    results = [result for comparison in comparisons for result in comparison.models]
-    if not any(result.n_finished for result in results):
-        return
-    known = {name for r in results for name, summary in r.metrics.items() if summary.n}
-    for flag, name in [
-        *(("--metric", name) for name in options.metrics),
-        *([("--sort-by", options.sort_by)] if options.sort_by else []),
-    ]:
-        if name in known:
-            continue
-        hint = suggestion(name)
-        raise UsageError(f"{flag} {name}: no run has that metric{'; ' if hint else ''}{hint}")
-
-
 def _against(options: Options, other: Path, found: Found, comparisons: Sequence[Comparison]) -> str:
     """Each experiment against itself in another results folder."""
     if options.format == "csv":
         raise UsageError("--against has no CSV; use --json or --md")
-    tree, pairs = ResultsTree(other), []
-    missing = [name for _, name in found if not (tree.folder(name) / "runs").is_folder()]
-    if missing and len(missing) == len(found):
-        raise UsageError(f"--against {other}: it has no experiment {first_of(missing)}")
-    for (_, name), now in zip(found, comparisons, strict=True):
-        if name in missing:
-            _warn(name, [f"not in {other}"])
-            continue
-        then = compare_experiment(tree, name, None, options.wanted, options.settings)
-        pair = compare_trees(now, then, str(other))
-        _warn(name, pair.warnings[len(now.warnings) :])
-        pairs.append(pair.without_equals(options.metrics) if options.only_changed else pair)
+    pairs, warnings = compare_with(other, found, comparisons, options.wanted, options.settings)
+    for name, warning in warnings:
+        _warn(name, [warning])
+    if options.only_changed:
+        pairs = [pair.without_equals(options.metrics) for pair in pairs]
     if options.format == "json":
         return trees_json(pairs)
     pages = [trees_page(pair, options.metrics) for pair in pairs]
@@ -235,17 +186,12 @@ def end_on_failed_gate(
         ((tree, found),) = find_experiments(options.results, [name])
         return compare_experiment(tree, found, None, options.wanted)
 
-    outcomes, refused = list[Outcome](), list[UsageError]()
-    for gate in gates:  # An error in one gate must not hide the results of the others.
-        try:
-            outcomes += check_gate(gate, comparisons, lookup, strict)
-        except UsageError as error:
-            refused.append(error)
+    outcomes, refused = check_gates(gates, comparisons, lookup, strict)
     for outcome in outcomes:
         state = "failed" if outcome.failed else "passed"
         where = label(outcome.experiment, outcome.point)
         echo(f"gate {state}: {outcome.gate.text}: {where}: {outcome.reason}", err=True)
     if refused:
-        raise UsageError("\n".join(map(str, refused)))
+        raise UsageError("\n".join(refused))
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(3)

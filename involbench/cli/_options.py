@@ -3,8 +3,11 @@
 Files and folders are left to the shell, which offers them where nothing else fits.
 """
 
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 def complete_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
     """The experiments of the results folder, the published ones too."""
-    return [name for name in all_experiments(_tree(ctx)) if name.startswith(incomplete)]
+    return [name for name in _tree(ctx).all_experiments() if name.startswith(incomplete)]
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -24,7 +27,7 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     tree = _tree(ctx)
     runs = [
         (f"{name}/{folder.name}", folder.name)
-        for name in all_experiments(tree)
+        for name in tree.all_experiments()
         for folder in tree.run_folders(name)[0]
     ]
     whole = [run for run, _ in runs if run.startswith(incomplete)]
@@ -35,11 +38,6 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
 def complete_experiment_or_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Both, for commands that take either."""
     return [*complete_experiment(ctx, incomplete), *complete_run(ctx, incomplete)]
-
-
-def all_experiments(tree: "ResultsTree") -> list[str]:
-    """The experiments of a tree, the published ones too."""
-    return [*tree.experiments(), *tree.references()]
 
 
 def _tree(ctx: typer.Context) -> "ResultsTree":
@@ -84,6 +82,47 @@ Overrides = Annotated[
     typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
 ]
 
+
+def import_plugins(files: Iterable[Path]) -> None:
+    """Import Python files of the user's; what they print goes to stderr."""
+    from involbench.plugins import load_plugin
+
+    with _without_libraries(2) as stderr, redirect_stdout(stderr), redirect_stderr(stderr):
+        for file in files:
+            load_plugin(file)
+
+
+@contextmanager
+def _without_libraries(descriptor: int) -> Iterator[TextIO]:
+    """A descriptor as a file; meanwhile what C libraries write to it, as they start, is dropped."""
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(descriptor), "w") as kept:
+        os.dup2(nowhere.fileno(), descriptor)
+        try:
+            yield kept
+        finally:
+            os.dup2(kept.fileno(), descriptor)
+
+
+def _plugins_named(ctx: typer.Context, files: list[Path] | None) -> list[Path] | None:
+    """The callback of --plugin; to complete a line nothing is imported."""
+    if files and not ctx.resilient_parsing:
+        import_plugins(files)
+    return files
+
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        parser=parse_path,
+        callback=_plugins_named,
+        help="Import this Python file, which runs it, for what it registers; may be given "
+        "repeatedly.",
+    ),
+]
+"""Nothing reads the value of this option: what is imported is known everywhere."""
+
 ChosenSettings = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,8 +132,9 @@ ChosenSettings = Annotated[
 
 
 def _check_device(device: str) -> str:
-    kind, _, index = device.partition(":")
-    if device not in ("auto", "cpu", "gpu") and not (kind == "gpu" and index.isdigit()):
+    from involbench.workers.environment import is_device
+
+    if not is_device(device):
         raise typer.BadParameter(
             f"{device!r} is none of auto, cpu, gpu, gpu:INDEX", param_hint="--device"
         )

@@ -12,6 +12,7 @@ from involbench.cli._options import (
     Json,
     MarkdownTables,
     Plot,
+    Plugins,
     Results,
     chosen_format,
     complete_experiment_or_run,
@@ -77,6 +78,7 @@ def export(
         typer.Option("--test", metavar="N", min=1, help="Test images, for the accuracy of each."),
     ] = 256,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     output: Plot = None,
     as_json: Json = False,
     as_csv: Annotated[

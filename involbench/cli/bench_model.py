@@ -13,6 +13,7 @@ from involbench.cli._options import (
     MarkdownTables,
     Overrides,
     Plot,
+    Plugins,
     Results,
     chosen_format,
     complete_experiment_or_run,
@@ -42,6 +43,7 @@ def model(
         ),
     ],
     overrides: Overrides = None,
+    plugins: Plugins = None,
     batches: Annotated[
         list[int] | None,
         typer.Option(

@@ -27,17 +27,15 @@ def claims(
     A claim is `supported`, `refuted`, or `undecided` if the results don't suffice. The verdict
     uses the runs with the settings in spec.yaml. Other groups of runs are listed but not counted.
     """
-    from involbench.cli._compare import grouped
+    from involbench.api.compare import NO_METRICS, grouped
     from involbench.cli._runs import find_experiments
-    from involbench.comparison.metrics import MetricSelection
     from involbench.reporting.tables.cells import warnings_of
     from involbench.reporting.tables.comparison import claims_document, claims_view
     from involbench.results.tree import read_spec_summary
 
     listed = find_experiments(results, experiments or [], published=True)
-    kept, compared = grouped(
-        listed, settings or [], None, MetricSelection(frozenset(), frozenset())
-    )
+    kept, compared, refused = grouped(listed, settings or [], None, NO_METRICS)
+    warn(*refused)
     found = {}
     for (tree, name), groups in zip(kept, compared, strict=True):
         if groups[0].claims:

@@ -10,6 +10,7 @@ from involbench.cli._options import (
     Experiments,
     Json,
     Paired,
+    Plugins,
     ResultsFolders,
     chosen_format,
     output_option,
@@ -23,6 +24,7 @@ def compare(
     experiments: Experiments = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
+    plugins: Plugins = None,
     baseline: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Json, Results, Run, output_option
+from involbench.cli._options import Json, Plugins, Results, Run, output_option
 from involbench.cli._output import echo, print_json, print_page
 from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import InvolbenchError, UsageError
@@ -33,6 +33,7 @@ def export(
         typer.Option("--test", metavar="N", min=1, help="Test images to compare with Keras."),
     ] = _TEST,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     output: Annotated[
         Path | None, output_option("Default: the folder export of the run's folder.", "DIR")
     ] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Results, Run, output_option
+from involbench.cli._options import Plugins, Results, Run, output_option
 from involbench.cli._output import check_endings, print_page, write_figure, write_output
 from involbench.cli._worker import call_worker
 from involbench.errors import UsageError
@@ -52,6 +52,7 @@ def kernels(
         ),
     ] = False,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     outputs: Annotated[
         list[Path] | None,
         output_option(

@@ -8,6 +8,7 @@ import typer
 from involbench.cli._options import (
     ChosenSettings,
     Paired,
+    Plugins,
     ResultsFolders,
     experiment_argument,
     output_option,
@@ -28,6 +29,7 @@ def report(
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
     paired: Paired = False,
+    plugins: Plugins = None,
     output: Annotated[
         Path | None,
         output_option("Where to write it; default: report.html in the experiment's folder."),

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from involbench.cli._options import Device, Overrides, Results, SpecPath, parse_path
+from involbench.cli._options import Device, Overrides, Plugins, Results, SpecPath, parse_path
 from involbench.cli._worker import stoppable
 
 
 def run(
     spec: SpecPath = None,
     overrides: Overrides = None,
+    plugins: Plugins = None,
     seeds: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,
@@ -78,7 +79,10 @@ def run(
 
     Finished trials are skipped, interrupted ones go on where they were.
     """
-    from involbench.cli._run import Options, run_experiment
+    from involbench.api.run import RunOptions, claim_warnings
+    from involbench.cli._output import warn
+    from involbench.cli._run import print_plan, receivers_of, run_and_print
+    from involbench.reporting.console import reporter
     from involbench.spec.load import load_spec
 
     if executor == "local" and (address or send_back):
@@ -86,7 +90,7 @@ def run(
         raise typer.BadParameter("is for --executor ray", param_hint=flag)
     if executor == "ray" and gpus:
         raise typer.BadParameter("Ray gives out GPUs; see resources.gpus", param_hint="--gpus")
-    options = Options(
+    options = RunOptions(
         results,
         device,
         jobs,
@@ -95,18 +99,18 @@ def run(
         address,
         send_back,
         _part(shard),
-        dry_run,
         force,
         not keep_going,
-        tensorboard,
-        quiet,
-        verbose,
     )
     loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
     with stoppable("interrupted; what is finished stays, run again to go on"):
-        failed = run_experiment(loaded, options)
-    if failed:
-        raise typer.Exit(1)
+        warn(*claim_warnings(loaded.spec.claims))
+        receivers = receivers_of(tensorboard, verbose)
+        screen = reporter(loaded.spec.baseline, quiet, verbose)
+        if dry_run:
+            print_plan(loaded, options, screen)
+        elif run_and_print(loaded, options, screen, receivers):
+            raise typer.Exit(1)
 
 
 def _part(text: str | None) -> tuple[int, int] | None:

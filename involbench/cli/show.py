@@ -20,7 +20,7 @@ def show(
     """Show one run: how it ended, metrics, log and provenance."""
     from datetime import UTC, datetime
 
-    from involbench.cli._runs import find_run
+    from involbench.api.find import find_run
     from involbench.reporting.tables.runs import run_document, run_view
     from involbench.results.run_index import read_entry
     from involbench.results.tree import read_parameters

@@ -1,19 +1,18 @@
 """`involbench validate`: check specs without running anything."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Overrides, parse_path
-from involbench.cli._output import echo
+from involbench.cli._options import Overrides, Plugins, parse_path
+from involbench.cli._output import echo, warn
 from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import SpecError
 
 if TYPE_CHECKING:
-    from involbench.spec.claims import Claim
     from involbench.spec.load import LoadedSpec
 
 
@@ -23,12 +22,14 @@ def validate(
         typer.Argument(metavar="SPEC", parser=parse_path, help="The experiments' YAML files."),
     ],
     overrides: Overrides = None,
+    plugins: Plugins = None,
     build: Annotated[
         bool,
         typer.Option("--build", help="Build each model and optimizer too, which starts Keras."),
     ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
+    from involbench.api.run import claim_warnings, power_line
     from involbench.spec.load import load_spec
 
     problems = []
@@ -42,8 +43,9 @@ def validate(
                 problems.append(str(error))
             else:
                 echo(f"{path}: ok, {size}")
-                echo_power(loaded)
-                warn_of_claims(loaded.spec.claims)
+                if power := power_line(loaded):
+                    echo(power, err=True)
+                warn(*claim_warnings(loaded.spec.claims))
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.
         raise SpecError("\n".join(dict.fromkeys(problems)))
@@ -64,28 +66,6 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
     ):
         show(Notice("starting Keras and building each model once"))
         yield lambda loaded: check_builds(loaded, worker, show)
-
-
-def warn_of_claims(claims: "Sequence[Claim]") -> None:
-    """Warn about claims on metrics that no run measures: they can never be decided."""
-    from involbench.comparison.metrics import known_metrics, suggestion
-
-    for index, claim in enumerate(claims):
-        if claim.metric.partition("@")[0] not in known_metrics():
-            why = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
-            echo(f"warning: claims[{index}].metric: {why}", err=True)
-
-
-def echo_power(loaded: "LoadedSpec") -> None:
-    """Say which differences the seeds of a spec can find."""
-    from involbench.reporting.prose import power_sentence
-    from involbench.spec.load import expand
-
-    spec = loaded.spec
-    arms = {(trial.model, repr(trial.point)) for trial in expand(loaded)}
-    comparisons = sum(model != spec.baseline for model, _ in arms)
-    if comparisons:
-        echo(power_sentence(len(spec.seeds), comparisons), err=True)
 
 
 def _size(loaded: "LoadedSpec") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
-from involbench.comparison.differences import Rule, with_margin, with_primary
+from involbench.comparison.differences import DEFAULT_RULE, Rule, with_margin, with_primary
 from involbench.comparison.metrics import (
     ACCURACY,
     COLLAPSED,
@@ -48,7 +48,7 @@ from involbench.spec.trial import shared_coordinates
 from involbench.statistics.shares import share_interval
 from involbench.text import first_of
 
-_NO_SPEC, _DEFAULT_RULE = SpecSummary(), Rule()
+_NO_SPEC = SpecSummary()
 _ALL_METRICS = MetricSelection()
 _ALWAYS = ("test_accuracy", "best_val_accuracy", "test_loss", "seconds_per_epoch")
 """Metrics that every comparison names, measured or not."""
@@ -70,7 +70,7 @@ def compare_experiment(
     baseline: str | None = None,
     selection: MetricSelection = _ALL_METRICS,
     overrides: Sequence[str] = (),
-    rule: Rule = _DEFAULT_RULE,
+    rule: Rule = DEFAULT_RULE,
 ) -> Comparison:
     """Compare the models of an experiment, with the settings that its spec states.
 
@@ -89,7 +89,7 @@ def compare_groups(
     baseline: str | None = None,
     selection: MetricSelection = _ALL_METRICS,
     overrides: Sequence[str] = (),
-    rule: Rule = _DEFAULT_RULE,
+    rule: Rule = DEFAULT_RULE,
 ) -> list[GroupComparison]:
     """Read the runs of an experiment and compare its models; for the arguments see `compare`."""
     with tree.kept_open(experiment):
@@ -108,7 +108,7 @@ def compare(
     spec: SpecSummary = _NO_SPEC,
     selection: MetricSelection = _ALL_METRICS,
     overrides: Sequence[str] = (),
-    rule: Rule = _DEFAULT_RULE,
+    rule: Rule = DEFAULT_RULE,
 ) -> list[GroupComparison]:
     """Compare the models of one experiment, once for each group of settings.
 

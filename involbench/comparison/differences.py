@@ -42,6 +42,9 @@ class Rule:
     """The model whose comparison with the baseline is tested first, in test accuracy."""
 
 
+DEFAULT_RULE = Rule()
+
+
 def difference_of(
     these: Summary, baseline: Summary, metric: str = "", by_pairs: bool = False
 ) -> Difference:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isclose
+from math import isclose, isfinite
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from involbench import registry
 from involbench.comparison.schema import ParameterCounts
@@ -299,11 +299,19 @@ def _from_predictions(
         return values
     for each in metrics:
         try:
-            values[each.name] = float(
-                each.compute(**{name: getattr(found, name) for name in each.inputs})
-            )
+            result = each.compute(**{name: getattr(found, name) for name in each.inputs})
+            if result is not None:
+                values[each.name] = _number(result, registry.is_built_in(each.compute))
         except Exception as error:
             raise registry.RegistryError(
                 f"{each.where}: the metric {each.name} failed for {run.path}: {error}"
             ) from error
     return values
+
+
+def _number(result: Any, may_be_nan: bool) -> float:
+    if shape := getattr(result, "shape", ()):
+        raise TypeError(f"expected one number, got an array of shape {shape}")
+    if not (may_be_nan or isfinite(result)):
+        raise ValueError(f"expected a finite number, or None for no value, got {result}")
+    return float(result)

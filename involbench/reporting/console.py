@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from involbench.reporting.tables.cells import label
+from involbench.reporting.tables.terminal import SafeConsole
 from involbench.reporting.units import counted, duration, percent
 from involbench.results.record import LAGS, EpochReport, RunRecord, too_much
 from involbench.runner.runner import EpochEnded, Event, Planned, SeedEnded, TrialEnded, TrialStarted
 from involbench.spec.trial import Trial, shared_coordinates
+from involbench.text import printable
 from involbench.workers.protocol import Notice, Progress
 
 
@@ -291,6 +293,11 @@ class ConsoleReporter:
             case SeedEnded():
                 self._line(seed_line(event, self._baseline), "bold")
 
+    def warn(self, *texts: str) -> None:
+        """Print warnings."""
+        for text in texts:
+            self._line(f"warning: {printable(text)}")
+
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style), soft_wrap=True)
 
@@ -334,3 +341,10 @@ class LiveReporter(ConsoleReporter):
         if not self._state.running:
             return Text("drawing plots ..." if self._state.is_over else "preparing ...", "dim")
         return running_trials(self._state, self._console.width)
+
+
+def reporter(baseline: str, quiet: bool = False, verbose: bool = False) -> ConsoleReporter:
+    """The reporter for stderr: live on a terminal, else lines, in a notebook too."""
+    console = SafeConsole(stderr=True, quiet=quiet, force_jupyter=False)
+    live = console.is_terminal and not console.is_dumb_terminal
+    return (LiveReporter if live else ConsoleReporter)(console, baseline, verbose)

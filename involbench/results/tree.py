@@ -207,6 +207,10 @@ class ResultsTree:
         names = {name for place in places for name in _experiments_in(place)}
         return [f"{REFERENCE}/{name}" for name in sorted(names)]
 
+    def all_experiments(self) -> list[str]:
+        """The names of the experiments, then those of the published ones."""
+        return [*self.experiments(), *self.references()]
+
     def links(self) -> list[str]:
         """A warning for each link in place of an experiment or its runs folder."""
         places = [ResultsPath(root) for root in self.roots]

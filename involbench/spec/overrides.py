@@ -7,18 +7,27 @@ file below its first comment.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from itertools import takewhile
 from math import inf
 from operator import getitem
+from os import PathLike
 from typing import Any
 
 import yaml
 
 from involbench.schema_types import spelled_out
-from involbench.spec.yaml import Document, NotYaml, Problem, SpecLoader, parse, parse_value
+from involbench.spec.yaml import (
+    MAX_DEPTH,
+    Document,
+    NotYaml,
+    Problem,
+    SpecLoader,
+    parse,
+    parse_value,
+)
 from involbench.text import KeyPath, describe, dotted
 
 EVERY = "*"
@@ -66,16 +75,19 @@ def assigned(values: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[
     return result
 
 
-def apply_overrides(document: Document, overrides: Sequence[str]) -> list[Problem]:
+def apply_overrides(
+    document: Document, overrides: Sequence[str], origin: str = "--set"
+) -> list[Problem]:
     """Set each override in turn on the value of the document, so that the last one wins.
 
-    Returns what is wrong: no KEY=VALUE, a value that is not YAML, a key below a plain value.
+    Returns what is wrong: no KEY=VALUE, a value that is not YAML, a key below a plain value. The
+    messages call an override by its `origin`.
     """
-    return [problem for override in overrides for problem in _apply(document, override)]
+    return [problem for override in overrides for problem in _apply(document, override, origin)]
 
 
-def _apply(document: Document, override: str) -> list[Problem]:
-    label = f"--set {override}"
+def _apply(document: Document, override: str, origin: str) -> list[Problem]:
+    label = f"{origin} {override}"
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
         return [Problem((), "expected KEY=VALUE, such as training.epochs=2", place=label)]
@@ -137,6 +149,44 @@ _Dumper.add_representer(  # A string of several lines keeps to one, with its bre
 )
 
 
+def plain_value(value: Any, path: KeyPath = ()) -> Any:
+    """A value of Python as YAML has it: mappings, lists, text, numbers, true, false and nothing.
+
+    Raises:
+        ValueError: It is none of these, or too deep; the message has its key path.
+    """
+    at = f"{dotted(path)}: " if path else ""
+    if len(path) > MAX_DEPTH:
+        raise ValueError(f"{dotted(path[:3])}: nested too deeply to be an experiment")
+    if hasattr(value, "item") and not getattr(value, "shape", True):  # A number of NumPy.
+        value = value.item()
+    match value:
+        case bool() | None:
+            return value
+        case str():
+            return str.__str__(value)  # Not of a subclass, which no YAML is for.
+        case int():
+            return int(value)
+        case float():
+            return float(value)
+        case Mapping():
+            if wrong := [key for key in value if not isinstance(key, str)]:
+                raise ValueError(f"{at}expected keys that are text, got {wrong[0]!r}")
+            return {key: plain_value(below, (*path, key)) for key, below in value.items()}
+        case list() | tuple() | range():
+            return [plain_value(item, (*path, index)) for index, item in enumerate(value)]
+        case PathLike():
+            return str(value)
+    name = type(value).__name__
+    raise ValueError(f"{at}expected text, a number, a list or a mapping, got an object of {name}")
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    """The text of a YAML file that is read as these values."""
+    text: str = yaml.dump(values, Dumper=_Dumper, **_STYLE, default_flow_style=None)
+    return text
+
+
 def with_assignments(source: str, assignments: Iterable[tuple[tuple[str, ...], Any]]) -> str:
     """The text of a spec, without faults, in which values are set at key paths one by one."""
     values = parse(source).value
@@ -156,8 +206,7 @@ def _with_value(source: str, path: tuple[str, ...], wanted: dict[str, Any]) -> s
     # The whole, below the comment that the text begins with.
     lines = source.splitlines(keepends=True)
     head = "".join(takewhile(lambda line: line.startswith("#") or not line.strip(), lines))
-    whole: str = yaml.dump(wanted, Dumper=_Dumper, **_STYLE, default_flow_style=None)
-    return head + whole
+    return head + as_yaml(wanted)
 
 
 def _written(source: str, path: tuple[str, ...], value: Any) -> str | None:
@@ -180,12 +229,12 @@ def _written(source: str, path: tuple[str, ...], value: Any) -> str | None:
     else:
         between = source[colon.end() : old.start_mark.index].rstrip()
         end = max(colon.end(), _end_before(source, old.end_mark.index))
-    return f"{source[: colon.end()]} {_flow(value)}{between}{source[end:]}"
+    return f"{source[: colon.end()]} {flow_text(value)}{between}{source[end:]}"
 
 
 def _inserted(source: str, mapping: yaml.MappingNode, key: str, value: Any) -> str:
     """The text with one key more behind the others of a mapping."""
-    line = f"{_flow(key)}: {_flow(value)}"
+    line = f"{flow_text(key)}: {flow_text(value)}"
     if not mapping.value:
         place = mapping.start_mark.index + 1
         return f"{source[:place]}{line}{source[place:]}"
@@ -223,7 +272,7 @@ def _items(node: yaml.Node | None) -> list[tuple[str, tuple[yaml.Node, yaml.Node
     ]
 
 
-def _flow(value: Any) -> str:
+def flow_text(value: Any) -> str:
     """A value on one line, as it can stand inside a flow mapping, too."""
     text: str = yaml.dump([value], Dumper=_Dumper, **_STYLE, default_flow_style=True)
     return text.strip()[1:-1]

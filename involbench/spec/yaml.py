@@ -45,14 +45,14 @@ class Problem:
 
 @dataclass
 class Document:
-    """The values of one file and of what was set on the command line."""
+    """The values of one file, or of a mapping, and of the overrides."""
 
     name: str
     """The file as messages name it."""
     text: str
     value: dict[str, Any] = field(default_factory=dict)
     keys: dict[KeyPath, Place | str] = field(default_factory=dict)
-    """Where each key stands: a place in the file, or the override that set it."""
+    """Where each key stands: a place in the file, or the override or the mapping that set it."""
     values: dict[KeyPath, Place | str] = field(default_factory=dict)
     assigned: list[tuple[tuple[str, ...], Any]] = field(default_factory=list)
     """Key path and value of each key that was set on the command line, in this order."""
@@ -87,8 +87,8 @@ class Document:
             return own[problem.path]
         around = (problem.path[:length] for length in range(len(problem.path) - 1, 0, -1))
         nearest = next((path for path in around if path in self.keys), ())
-        if not nearest:  # The first key of the file.
-            return min((p for p in self.keys.values() if isinstance(p, Place)), default=Place(1, 1))
+        if not nearest:  # The first key of the file; a spec that is no file has no places.
+            return min((p for p in self.keys.values() if isinstance(p, Place)), default=self.name)
         # A name that stands for a mapping, such as the optimizer's, is itself what is wrong.
         values: Any = self.value
         is_name = isinstance(reduce(getitem, nearest, values), str)
@@ -97,7 +97,7 @@ class Document:
     def _message(self, place: Place | str, problem: Problem) -> str:
         path = dotted(problem.path)
         if isinstance(place, str):
-            known = not path or place.startswith(f"--set {path}=")
+            known = not path or place.partition(" ")[2].startswith(f"{path}=")
             return f"{place}: {problem.message}" if known else f"{place}: {path}: {problem.message}"
         return self.located(f"{path}: {problem.message}" if path else problem.message, place)
 

@@ -56,6 +56,12 @@ class WorkerResources:
 ALL = WorkerResources()
 
 
+def is_device(text: str) -> bool:
+    """Whether it is `auto`, `cpu`, `gpu` or `gpu:<index>`."""
+    kind, _, index = text.partition(":")
+    return text in ("auto", "cpu", "gpu") or (kind == "gpu" and index.isdigit())
+
+
 def partition(device: str, jobs: int, gpus: tuple[int, ...]) -> list[WorkerResources]:
     """Divide the cores among workers, and the GPUs in turn; without GPUs, all have the device.
 

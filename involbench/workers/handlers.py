@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from involbench import __version__
 from involbench.errors import DataError, SettingError, UsageError
-from involbench.results.arrays import KernelMaps, Predictions
+from involbench.plugins import Plugins, load_plugins
+from involbench.results.arrays import ImageBatch, KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
 from involbench.results.files import open_to_write, write_json
@@ -50,7 +50,6 @@ from involbench.workers.protocol import (
 if TYPE_CHECKING:
     from involbench.data import Dataset
     from involbench.export.verification import Deployable
-    from involbench.results.arrays import ImageBatch
     from involbench.results.checks import OperatorCheck
 
 
@@ -58,8 +57,8 @@ if TYPE_CHECKING:
 def hide_modules(*packages: str) -> Iterator[None]:
     """Make packages seem not to be installed.
 
-    Keras imports scikit-learn and matplotlib, if they are installed, for wrappers and plots. This
-    takes a third of the time of importing Keras and TensorFlow.
+    Keras imports scikit-learn, matplotlib and pandas, if they are installed, for what no worker
+    does. This takes a third of the time of importing Keras and TensorFlow.
     """
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
@@ -138,9 +137,7 @@ class Session:
             )
         return self._datasets[source]
 
-    def test_images(
-        self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()
-    ) -> "ImageBatch":
+    def test_images(self, run: TrainedRun, count: int, chosen: tuple[int, ...] = ()) -> ImageBatch:
         """The first test images of a run, or the chosen ones."""
         from involbench.training.inference import choose_test_images
 
@@ -214,17 +211,19 @@ def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
     return describe_dataset(**data.source)
 
 
+def import_plugins(session: Session, wanted: Plugins) -> None:
+    """Import the user's code that the runner has imported; the first request of a worker."""
+    load_plugins(wanted)
+
+
 def check_operator(
-    session: Session, plugin: Path | None, name: str, arguments: Mapping[str, Any]
+    session: Session, name: str, arguments: Mapping[str, Any]
 ) -> "tuple[OperatorCheck, ...]":
-    """Try what a run needs of an operator, which a file of the user's may register."""
+    """Try what a run needs of an operator."""
     from involbench.operators import checks
-    from involbench.plugins import load_plugin
     from involbench.registry import operators
     from involbench.spec.load import adhoc_trial
 
-    if plugin is not None:
-        load_plugin(plugin)
     # What a spec would say to the name and the arguments.
     adhoc_trial(json.dumps({"architecture": "plain", "operator": {"name": name, **arguments}}))
     for key, fault in operators()[name].check(arguments, [checks.CHANNELS]).items():
@@ -344,6 +343,27 @@ def make_kernels(
     return kernel_maps(run.record, run.facts, weights, images, pixel)
 
 
+def make_kernels_of(
+    session: Session,
+    run: TrainedRun,
+    images: ImageBatch | Sequence[str],
+    pixel: tuple[int, int] | None,
+) -> KernelMaps:
+    """Make the involution kernels for images, or for image files."""
+    from involbench.training.inference import kernel_maps, read_image_files
+
+    if not isinstance(images, ImageBatch):
+        images = read_image_files(images, run.facts, run.record.trial.data.resize)
+    return kernel_maps(run.record, run.facts, run.weights, images, pixel)
+
+
+def load_network(session: Session, run: TrainedRun) -> Any:
+    """The trained network, a Keras model, which stays in the process: for an `InProcessWorker`."""
+    from involbench.training.inference import load_model
+
+    return load_model(run.record, run.facts, run.weights)
+
+
 def export_run(
     session: Session, run: TrainedRun, form: Format, folder: ResultsPath, count: int
 ) -> ExportRecord:
@@ -395,7 +415,7 @@ def _import_heavy_half() -> None:
     them again and again takes a third of the time of their import, and a fifth of the time of a
     small training.
     """
-    with gc_paused(), hide_modules("sklearn", "matplotlib"):
+    with gc_paused(), hide_modules("matplotlib", "pandas", "sklearn"):
         from involbench.training import trial  # noqa: F401
         from involbench.training.provenance import set_keras_settings
 

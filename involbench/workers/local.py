@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +12,16 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import psutil
 
 from involbench.errors import InvolbenchError, UsageError
+from involbench.plugins import Plugins, imported
 from involbench.results.paths import at
 from involbench.workers.environment import ALL, WorkerResources, worker_environment
-from involbench.workers.handlers import Session, redirect_output, respond
+from involbench.workers.handlers import Session, import_plugins, redirect_output, respond
 from involbench.workers.protocol import Done, Failure, Request, Show
 
 Arguments = ParamSpec("Arguments")
@@ -108,18 +111,23 @@ class WorkerProtocol:
 class Worker(WorkerProtocol):
     """A process that handles one request at a time; if it dies, the next request starts a new one.
 
-    The process gets the variables in `environment`, whatever the user has set.
+    The process gets the variables in `environment`, whatever the user has set, and the plugins, by
+    default those that this process has imported.
 
     Raises:
         UsageError: The working folder is gone; without it no process starts.
     """
 
     def __init__(
-        self, resources: WorkerResources = ALL, environment: Mapping[str, str] | None = None
+        self,
+        resources: WorkerResources = ALL,
+        environment: Mapping[str, str] | None = None,
+        plugins: Plugins | None = None,
     ) -> None:
         working_folder()
         self._resources = resources
         self._wanted = {**resources.environment(), **(environment or {})}
+        self._plugins = imported() if plugins is None else plugins
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -170,7 +178,14 @@ class Worker(WorkerProtocol):
             self._process.kill()
 
     def request(self, request: Request, show: Show) -> Any:
-        connection = self._connection or self._start()
+        if self._connection is None:
+            connection = self._start()
+            if self._plugins:  # Before a request that names something of theirs is read.
+                self._answer(connection, Request(import_plugins, (self._plugins,), {}), show)
+            self._connection = connection
+        return self._answer(self._connection, request, show)
+
+    def _answer(self, connection: Connection, request: Request, show: Show) -> Any:
         try:
             connection.send(request)
             while True:
@@ -189,15 +204,15 @@ class Worker(WorkerProtocol):
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         variables = {**worker_environment(os.environ), **self._wanted}
-        with _STARTING, _defer_signals(), _environment(variables):
+        with _STARTING, _defer_signals(), _environment(variables), _without_main():
             if self._stopped:
                 raise WorkerStopped
-            self._connection, theirs = context.Pipe()
+            ours, theirs = context.Pipe()
             arguments = (theirs, self._folder / "worker.log", self._resources.cores)
             self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
-        return self._connection
+        return ours
 
     def _death(self) -> WorkerDied:
         """How the process ended, which this worker no longer has."""
@@ -343,6 +358,17 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _replace(before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the program that runs, which a new process would run again from its first line."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _replace(variables: Mapping[str, str]) -> None:

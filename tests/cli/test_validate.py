@@ -1,12 +1,15 @@
 """`involbench validate`, `schema` and `init`, as a user runs them."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from involbench.spec.load import load_spec
-from tests.cli import EXPERIMENTS, called
+from tests.cli import EXPERIMENTS, called, involbench
 from tests.spec.helpers import GOOD
 
 
@@ -165,3 +168,29 @@ def test_init_refuses_what_it_cannot_write(
     assert done.returncode == 2
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_init_writes_a_plugin_that_works(tmp_path: Path) -> None:
+    done = called("init", "--plugin", "my-ops", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert sorted(written) == ["my-ops.yaml", "my_ops.py", "test_my_ops.py"]
+    left = re.compile("FILE|HERE|NAME|SPEC|THIS")
+    assert not any(map(left.search, written.values()))
+    plugin = ("--plugin", "my_ops.py")
+    checked = involbench("validate", "my-ops.yaml", *plugin, cwd=tmp_path)
+    assert checked.stdout == "my-ops.yaml: ok, 24 trials (4 models, 6 seeds)\n"
+    refused = involbench("validate", "my-ops.yaml", cwd=tmp_path)
+    assert (refused.returncode, "add --plugin my_ops.py" in refused.stderr) == (2, True)
+    for name in written:
+        again = called("init", "--plugin", "my-ops", cwd=tmp_path)
+        assert (again.returncode, "is there already" in again.stderr) == (2, True)
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.thorough
+def test_the_test_of_the_plugin_passes(tmp_path: Path) -> None:
+    assert called("init", "--plugin", cwd=tmp_path).returncode == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "test_my_operator.py"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stdout.decode()

@@ -61,6 +61,32 @@ def test_the_light_half_imports_no_framework(arguments, poisoned, tmp_path):
     assert "was imported" not in done.stderr
 
 
+def test_the_package_loads_what_is_used_of_it_and_no_framework(poisoned, tmp_path):
+    make_run(tmp_path / "results", "cnn", 0)
+    program = """
+import sys
+import involbench
+print(*dir(involbench))
+print(*{"numpy", "pydantic", "rich", "yaml", "matplotlib"} & sys.modules.keys())
+from involbench import *
+experiment = load("digits")
+print(experiment.best("cnn").record.trial.seed, compare(experiment).models[0].model)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=poisoned, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    listed, imported, found = done.stdout.splitlines()
+    assert listed.split() == sorted([*involbench.__all__, "__version__"])
+    assert {"Experiment", "Run", "compare", "load", "run"} <= {*involbench.__all__}
+    assert (imported, found) == ("", "0 cnn")
+
+
+def test_a_name_that_the_package_has_not_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'involbench' has no attribute 'runs'"):
+        _ = involbench.runs
+
+
 def test_the_wheel_is_whole(tmp_path):
     built, installed, empty = tmp_path / "built", tmp_path / "installed", tmp_path / "empty folder"
     empty.mkdir()

@@ -2,7 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from involbench import __version__
+from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.schema import ClaimResult, Comparison
 from involbench.reporting.experiment import or_warn
 from involbench.reporting.html.classes import classes
@@ -117,13 +118,20 @@ class Drawing:
     """Charts and sections that could not be drawn, and why."""
 
 
+def sections_of(report: ReportData, warn: Callable[[str], object]) -> list[ReportSection]:
+    """Every section that the experiment has data for, with figures that are not drawn yet."""
+    sections = []
+    for make in (training, accuracy, sizes, classes, images):
+        with or_warn(f"the report's section on {make.__name__}", warn):
+            if (section := make(report)) is not None:
+                sections.append(section)
+    return sections
+
+
 def draw(report: ReportData) -> Drawing:
     """Draw every section that the experiment has data for."""
-    drawing = Drawing([], {}, [])
-    for make in (training, accuracy, sizes, classes, images):
-        with or_warn(f"the report's section on {make.__name__}", drawing.warnings.append):
-            if (section := make(report)) is not None:
-                drawing.sections.append(section)
+    warnings = list[str]()
+    drawing = Drawing(sections_of(report, warnings.append), {}, warnings)
     for section in drawing.sections:
         for chart in section.charts:
             _draw_chart(chart, drawing)
@@ -149,7 +157,7 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     """
     comparison, link = report.comparison, _links_from(output)
     files = [report.folder / name for name in _FILES]
-    return _template().render(
+    return _template("report.html").render(
         experiment=comparison.experiment,
         question=report.question,
         spec=report.spec,
@@ -184,7 +192,13 @@ def _left_out(report: ReportData) -> Iterator[str]:
         )
 
 
-def _group(comparison: Comparison) -> dict[str, Any]:
+def comparison_html(comparison: Comparison, metric: str = ACCURACY) -> str:
+    """The verdicts and the tables of a comparison, to stand in another page."""
+    group = _group(comparison, metric)
+    return _template("comparison.html").render(title=heading(comparison), group=group)
+
+
+def _group(comparison: Comparison, metric: str = ACCURACY) -> dict[str, Any]:
     """One group of settings: the verdicts, the tables that `compare` prints, every metric."""
     part = drawn_part(comparison)[0]
     rows = [["" if v is None else v for v in row[1:]] for row in comparison_rows(part)]
@@ -192,18 +206,18 @@ def _group(comparison: Comparison) -> dict[str, Any]:
     listed = part if len(comparison.models) > _MOST_COMPARED else comparison
     return {
         "heading": heading(comparison) if comparison.settings else "",
-        "summary": _summary(comparison),
+        "summary": _summary(comparison, metric),
         "claims": list(map(_linked, comparison.claims)),
         "tables": [
-            Table(*result_table(comparison, results), point)
+            Table(*result_table(comparison, results, [metric]), point)
             for point, results in side_by_side(listed)
         ],
-        "notes": notes(comparison)[:_MOST_NOTES],
+        "notes": notes(comparison, [metric])[:_MOST_NOTES],
         "metrics": Table(columns, rows, "Every metric; fractions and seconds"),
     }
 
 
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("involbench.reporting.html"),
         autoescape=True,
@@ -214,7 +228,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.globals["html_table"] = _html_table
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _html_table(table: Table) -> dict[str, Any]:
@@ -236,12 +250,12 @@ def _html_table(table: Table) -> dict[str, Any]:
     }
 
 
-def _summary(comparison: Comparison) -> list[str]:
+def _summary(comparison: Comparison, metric: str) -> list[str]:
     """The verdicts, or why there are none."""
-    lines = verdicts(comparison)
+    lines = verdicts(comparison, [metric])
     finished = sum(1 for each in comparison.models if each.n_finished)
     if lines or finished == 0:
-        return lines or notes(comparison)[:1]
+        return lines or notes(comparison, [metric])[:1]
     if finished == 1:
         return ["Only one model has finished runs: there is nothing to compare it with."]
     return ["The models cannot be compared; see the notes below the table."]

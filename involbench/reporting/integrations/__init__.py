@@ -105,7 +105,7 @@ def write_tables(
     rows: Sequence[RunRow], folder: Path, kind: Literal["csv", "parquet"]
 ) -> list[Path]:
     """Write a file of runs and one of epochs. A missing value is empty, or null."""
-    tables = {"runs": [{**row.facts, **row.metrics} for row in rows], "epochs": _epoch_rows(rows)}
+    tables = {"runs": list(map(run_columns, rows)), "epochs": epoch_rows(rows)}
     contents = {
         name: (_csv if kind == "csv" else _parquet)(table) for name, table in tables.items()
     }
@@ -115,7 +115,13 @@ def write_tables(
     return [folder / f"{name}.{kind}" for name in contents]
 
 
-def _epoch_rows(rows: Sequence[RunRow]) -> list[Row]:
+def run_columns(row: RunRow) -> Row:
+    """The columns of the table of runs."""
+    return {**row.facts, **row.metrics}
+
+
+def epoch_rows(rows: Sequence[RunRow]) -> list[Row]:
+    """The table of epochs, which are counted from 1."""
     return [
         {**{name: row.facts[name] for name in _OF_AN_EPOCH}, "epoch": epoch, **values}
         for row in rows

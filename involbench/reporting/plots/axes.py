@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from involbench.reporting.plots.figure import GREY, LineStyle, Styles, styles_of
+from involbench.reporting.plots.figure import GREY, Figure, LineStyle, Styles, styles_of
 
 _LONGEST_NAME = 40
 _ROWS_WITH_ROOM = 2

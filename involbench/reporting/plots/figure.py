@@ -32,7 +32,7 @@ if _chosen is not None:
         matplotlib.rcParams["backend"] = _chosen  # A notebook needs its backend.
 
 from matplotlib import rc_context  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.figure import Figure as AnyFigure  # noqa: E402
 from matplotlib.font_manager import fontManager, get_font  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
@@ -75,6 +75,13 @@ RC: dict[Any, Any] = {
     **_STYLE,
 }
 """Settings of every figure: the defaults of matplotlib, updated by `_STYLE`."""
+
+
+class Figure(AnyFigure):
+    """A figure that a notebook shows, whether pyplot is imported or not."""
+
+    def _repr_png_(self) -> bytes:
+        return drawn(self, "png", dots_per_inch=100)
 
 
 class LineStyle(NamedTuple):
@@ -134,7 +141,7 @@ class MissingGlyphs(UserWarning):
     """A figure has characters that no installed font has."""
 
 
-def with_all_glyphs(figure: Figure, draw: Callable[[], bytes]) -> bytes:
+def with_all_glyphs(figure: AnyFigure, draw: Callable[[], bytes]) -> bytes:
     """Draw a figure; if its fonts lack characters, draw it again with other fonts.
 
     Warns of `MissingGlyphs`, in place of matplotlib's warnings, where no font has one.
@@ -203,7 +210,7 @@ FORMATS = tuple(_WITHOUT_A_DATE)
 
 
 def save_figure(
-    figure: Figure, path: AnyPath, formats: Sequence[str] = ("png", "svg")
+    figure: AnyFigure, path: AnyPath, formats: Sequence[str] = ("png", "svg")
 ) -> list[AnyPath]:
     """Write a file for each format; the same figure gives the same bytes.
 
@@ -223,7 +230,12 @@ def save_figure(
     return written
 
 
-def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> bytes:
+def drawn(
+    figure: AnyFigure,
+    name: str,
+    settings: dict[Any, Any] | None = None,
+    dots_per_inch: int = _DOTS_PER_INCH,
+) -> bytes:
     """Render a figure to the bytes of a file.
 
     Where everything stands in the figure is worked out when it is first drawn, and stays.
@@ -232,12 +244,13 @@ def drawn(figure: Figure, name: str, settings: dict[Any, Any] | None = None) -> 
         figure: The figure.
         name: The format, of `FORMATS`.
         settings: Of matplotlib, beside those of every figure.
+        dots_per_inch: Of a PNG.
     """
 
     def draw() -> bytes:
         buffer = BytesIO()
         metadata = _WITHOUT_A_DATE[name]
-        figure.savefig(buffer, format=name, dpi=_DOTS_PER_INCH, metadata=metadata)
+        figure.savefig(buffer, format=name, dpi=dots_per_inch, metadata=metadata)
         return buffer.getvalue()
 
     for artist in figure.findobj(Text):  # XML allows no control characters, and fonts lack them.

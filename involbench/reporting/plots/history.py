@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from involbench.reporting.plots.axes import (
@@ -20,7 +19,7 @@ from involbench.reporting.plots.axes import (
     say_empty,
     short,
 )
-from involbench.reporting.plots.figure import GREY, RC, LineStyle, Styles, line_styles
+from involbench.reporting.plots.figure import GREY, RC, Figure, LineStyle, Styles, line_styles
 from involbench.results.record import History
 from involbench.statistics.estimates import mean_curve
 

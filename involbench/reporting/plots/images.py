@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import PlotOptions, short
-from involbench.reporting.plots.figure import INK, RC
+from involbench.reporting.plots.figure import INK, RC, Figure
 
 MOST_IMAGES = 200
 """More would take minutes to draw, and some thousands would not fit into a PNG file."""

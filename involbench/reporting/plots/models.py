@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from involbench.reporting.plots.axes import (
     Interval,
@@ -24,7 +23,7 @@ from involbench.reporting.plots.axes import (
     say_empty,
     short,
 )
-from involbench.reporting.plots.figure import GREY, RC, LineStyle, Styles
+from involbench.reporting.plots.figure import GREY, RC, Figure, LineStyle, Styles
 
 MOST_DOTS = 500
 """Dots drawn for one model; the mean is of all values."""

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from involbench.reporting.plots.axes import (
     percent_ticks,
     short,
 )
-from involbench.reporting.plots.figure import GREY, RC, Styles
+from involbench.reporting.plots.figure import GREY, RC, Figure, Styles
 
 
 class Bin(NamedTuple):
