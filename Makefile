@@ -34,7 +34,7 @@ test-backends: test-jax test-torch ## Set up and run the tests of operator and c
 
 test-jax test-torch: test-%: $(BACKENDS)/.installed
 	KERAS_BACKEND=$* $(QUICK) $(CACHED_$*) $(BACKENDS)/bin/python -m pytest $(ON_ALL_CORES) tests/ops tests/layers tests/operators \
-		tests/models/test_official_weights.py tests/training/test_divergence.py tests/e2e/test_backends.py $(MORE_$*)
+		tests/models/test_official_weights.py tests/training/test_divergence.py tests/training/test_probe.py tests/e2e/test_backends.py $(MORE_$*)
 
 test-all: export INVOLBENCH_THOROUGH = 1
 test-all: QUICK =

@@ -1,29 +1,40 @@
 """How often verdicts of `involbench compare` are wrong, by experiments with a known answer.
 
-Simulates experiments with two models whose accuracies vary over seeds alike. Counts how often equal
-models get the verdict that they differ, how often the 95% interval contains the true difference,
-and how often a true difference is found. Accuracies are normal, or one in ten stays at chance, as
-where networks collapse. Run: make calibrate, or python -m benchmarks.calibrate [EXPERIMENTS]
+Simulates experiments in which five models are compared with one baseline. Counts how often the 95%
+interval contains the true difference, how often any of 1, 2 or 5 equal models gets the verdict that
+it differs (Holm), and how often a true difference is found. Collapsed runs are compared as a share,
+the others by their accuracy. Beside the rule stands the one that it replaced: pairs of seeds, all
+runs, BCa interval and sign-flip test. Run: make calibrate, or
+python -m benchmarks.calibrate [EXPERIMENTS] [ACCURACIES...]
 """
 
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.comparison.pairing import verdict
-from involbench.statistics.estimates import RESAMPLES, bca_interval
-from involbench.statistics.hypothesis_tests import sign_flip_p
+from involbench.statistics import paired, two_sample
+from involbench.statistics.estimates import bca_interval
+from involbench.statistics.hypothesis_tests import holm
+from involbench.statistics.shares import fisher_p
 
-PAIRS = (3, 6, 10, 20)
-EFFECTS = (0.5, 1.0, 2.0)
-"""True differences, in standard deviations of one model's accuracy over seeds."""
-DISTRIBUTIONS = ("normal", "one in ten collapsed")
+RUNS = (6, 8, 10, 20)
+FAMILIES = (1, 2, 5)
+"""Numbers of models that are compared with the baseline."""
+DISTRIBUTIONS = ("normal", "spread 1 to 3", "heavy tails", "both collapse", "one collapses")
+"""Of accuracies, in standard deviations. Heavy tails: Student's t with three degrees of freedom.
+Spread 1 to 3: that of the baseline is three times as large."""
+COLLAPSED = 1 / 8
+"""The probability that a run never leaves chance."""
+EFFECT = 2.0
+"""A true difference, in standard deviations of the accuracies that are compared."""
+_ALPHA = 0.05
+_AT_CHANCE = -10.0
 _SEED = 6
-_CHUNK = 250
 
 Floats = NDArray[np.float64]
 
@@ -32,81 +43,118 @@ Floats = NDArray[np.float64]
 class Calibration:
     """Shares of the simulated experiments."""
 
-    distribution: str
-    pairs: int
-    false_verdicts: float
-    """The verdict is that they differ, but they are equal."""
     coverage: float
-    """Of the 95% interval."""
-    power: tuple[float, ...]
-    """The verdict is a difference in the right direction, at each of EFFECTS."""
+    """The 95% interval contains the true difference."""
+    false_verdicts: dict[int, float]
+    """Number of comparisons -> the verdict of any is that equal models differ."""
+    power: float
+    """A difference of `EFFECT` is found by one comparison alone."""
+    power_of_five: float
+    """It is found beside four other comparisons."""
+    old_coverage: float
+    old_power: float
+    old_power_of_five: float
 
 
-def calibrate(
-    distribution: str, pairs: int, experiments: int, resamples: int = RESAMPLES
-) -> Calibration:
-    """Simulate experiments of two models that are the same, and the same with a difference."""
-    rng = np.random.default_rng((_SEED, pairs, DISTRIBUTIONS.index(distribution)))
-    differences = _accuracies(rng, distribution, (experiments, pairs)) - _accuracies(
-        rng, distribution, (experiments, pairs)
-    )
-    low, high = _intervals(differences, resamples)
-    same = _verdicts(differences, low, high)
-    # An interval of a mean moves with the values, so that it need not be drawn again.
-    found = [_verdicts(differences + e, low + e, high + e).count("higher") for e in EFFECTS]
-    return Calibration(
-        distribution=distribution,
-        pairs=pairs,
-        false_verdicts=sum(each in ("higher", "lower") for each in same) / experiments,
-        coverage=float(np.mean((low <= 0) & (high >= 0))),
-        power=tuple(count / experiments for count in found),
-    )
-
-
-def _accuracies(rng: np.random.Generator, distribution: str, shape: tuple[int, int]) -> Floats:
-    """With standard deviation 1; those of collapsed runs are lower by 10 of them."""
+def calibrate(distribution: str, runs: int, experiments: int) -> Calibration:
+    """Simulate experiments of models that are equal, and of models of which one differs."""
+    rng = np.random.default_rng((_SEED, runs, DISTRIBUTIONS.index(distribution)))
+    shape = experiments, 1 + max(FAMILIES), runs  # The baseline is the first model.
     values = rng.normal(size=shape)
-    if distribution == "normal":
-        return values
-    return np.where(rng.random(shape) < 0.1, -10.0, values)
+    if distribution == "heavy tails":
+        values = rng.standard_t(3, shape) / sqrt(3)
+    learned = np.ones(shape, bool)
+    if distribution.endswith(("collapse", "collapses")):
+        learned = rng.random(shape) >= COLLAPSED
+    if distribution == "one collapses":
+        learned[:, 0] = True
+    effect = EFFECT
+    if distribution == "spread 1 to 3":
+        values[:, 0] *= 3
+        effect *= sqrt(5)  # The mean variance is (1 + 9) / 2.
+    same_shares = distribution != "one collapses"
+    after = [_decide(*each, effect, same_shares) for each in zip(values, learned, strict=True)]
+    before = _decide_by_pairs(np.where(learned, values, _AT_CHANCE), effect, same_shares)
+    coverage, alone, beside, *false = (sum(each) / experiments for each in zip(*after, strict=True))
+    return Calibration(coverage, dict(zip(FAMILIES, false, strict=True)), alone, beside, *before)
 
 
-def _intervals(differences: Floats, resamples: int) -> tuple[Floats, Floats]:
-    parts = [
-        bca_interval(differences[start : start + _CHUNK], resamples=resamples)
-        for start in range(0, len(differences), _CHUNK)
-    ]
-    low, high = (np.concatenate(ends) for ends in zip(*parts, strict=True))
-    return low, high
+def _decide(
+    values: Floats, learned: NDArray[np.bool_], effect: float, same_shares: bool
+) -> tuple[float, ...]:
+    """The share of intervals that contain zero; whether the effect is found alone, and beside
+    others; and for each of `FAMILIES`, the share of families with a false verdict.
+    """
+    baseline, *models = [row[known] for row, known in zip(values, learned, strict=True)]
+    found, runs = [_p(model, baseline) for model in models], len(values[0])
+    shares = [fisher_p(len(model), runs, len(baseline), runs) for model in models]
+    false = []
+    for size in FAMILIES:
+        starts = range(0, len(models) - size + 1, size)
+        families = [_holm(found, shares, slice(k, k + size)) for k in starts]
+        counted = [each if same_shares else each[:size] for each in families]
+        false.append(sum(min(each) <= _ALPHA for each in counted) / len(counted))
+    shifted = _p(models[0] + effect, baseline)
+    covered = sum(p > _ALPHA for p in found) / len(found)
+    beside = _holm([shifted, *found[1:]], shares, slice(None))[0] <= _ALPHA
+    return covered, shifted <= _ALPHA, beside, *false
 
 
-def _verdicts(differences: Floats, low: Floats, high: Floats) -> list[str]:
-    pairs, p = differences.shape[1], sign_flip_p(differences)
-    rows = zip(differences.mean(axis=1), low, high, p, strict=True)
-    return [verdict(pairs, *map(float, row)) for row in rows]
+def _p(model: Floats, baseline: Floats) -> float:
+    """The interval of level 0.95 contains zero exactly where this is above 0.05; tests show it.
+
+    The interval of level 1 is infinite, and needs no time.
+    """
+    return two_sample(model, baseline, level=1.0).p
 
 
-def _lines(experiments: int) -> Iterator[str]:
-    yield f"{experiments:,} simulated experiments each, {RESAMPLES:,} resamples"
-    effects = "".join(f"  {effect:g} sd".rjust(9) for effect in EFFECTS)
-    yield f"{'accuracies':22}{'pairs':>6}{'false verdicts':>16}{'coverage':>10}  power:{effects}"
-    for distribution in DISTRIBUTIONS:
-        for pairs in PAIRS:
-            yield _line(calibrate(distribution, pairs, experiments))
+def _holm(found: Sequence[float], shares: Sequence[float], part: slice) -> list[float]:
+    """The corrected p of the accuracies of some models, then of the shares that may differ."""
+    return holm([*found[part], *(p for p in shares[part] if p < 1)])
 
 
-def _line(found: Calibration) -> str:
-    power = "".join(f"{share:9.1%}" for share in found.power)
+def _decide_by_pairs(values: Floats, effect: float, same_shares: bool) -> tuple[float, ...]:
+    """The same shares of experiments by the rule that was replaced."""
+    differences = values[:, 1:] - values[:, :1]
+    first = differences[:, 0]
+    low, high = bca_interval(first, resamples=999)
+    true = 0.0 if same_shares else COLLAPSED * _AT_CHANCE
+    coverage = float(np.mean((low <= true) & (true <= high)))
+    alone = beside = 0
+    for row, others, end in zip(first, differences[:, 1:], low, strict=True):
+        p, *other = (paired(each).p for each in (row + effect, *others))
+        found = end + effect > 0
+        alone += found and p <= _ALPHA
+        beside += found and holm([p, *other])[0] <= _ALPHA
+    return coverage, alone / len(first), beside / len(first)
+
+
+def _lines(experiments: int, distributions: Sequence[str]) -> Iterator[str]:
+    yield f"{experiments:,} simulated experiments each; power is for {EFFECT:g} standard deviations"
+    yield (f"{'':19}{'':>5}{'false verdicts of':^28}{'power of':^17}   {'pairs (replaced)'}")
+    yield (
+        f"{'accuracies':19}{'runs':>5}{'coverage':>10}"
+        + "".join(f"{size:>7}" for size in FAMILIES)
+        + f"{'1':>8}{'of 5':>8}   {'coverage':>10}{'1':>8}{'of 5':>8}"
+    )
+    for distribution in distributions:
+        for runs in RUNS:
+            yield _line(distribution, runs, calibrate(distribution, runs, experiments))
+
+
+def _line(distribution: str, runs: int, found: Calibration) -> str:
+    false = "".join(f"{share:7.1%}" for share in found.false_verdicts.values())
     return (
-        f"{found.distribution:22}{found.pairs:6}{found.false_verdicts:16.1%}"
-        f"{found.coverage:10.1%}        {power}"
+        f"{distribution:19}{runs:5}{found.coverage:10.1%}{false}"
+        f"{found.power:8.1%}{found.power_of_five:8.1%}   "
+        f"{found.old_coverage:10.1%}{found.old_power:8.1%}{found.old_power_of_five:8.1%}"
     )
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a line for each distribution and number of pairs."""
+    """Print a line for each distribution and number of runs."""
     began = time.perf_counter()
-    for line in _lines(int(arguments[0]) if arguments else 2000):
+    for line in _lines(int(arguments[0]) if arguments else 2000, arguments[1:] or DISTRIBUTIONS):
         print(line, flush=True)
     print(f"{time.perf_counter() - began:.0f} s")
 

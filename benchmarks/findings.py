@@ -21,8 +21,9 @@ HEAD = """\
 # Findings
 
 What the published results under `results/reference/` say so far, and no more than they bear.
-`make docs` writes this page from them. A verdict takes six seeds; each is about the networks, the
-data and the training of its experiment, and about nothing larger.
+`make docs` writes this page from them. Each verdict is about the networks, the data and the
+training of its experiment, and about nothing larger. Accuracies are those of the runs that learned;
+runs that never left chance are compared as a share.
 
 The images of those named `-jpeg` are CIFAR-10 re-encoded as JPEG (see
 [results/reference](../results/reference/README.md)), so that no accuracy here is one on CIFAR-10

@@ -121,7 +121,7 @@ class PredictionMetric:
     """One registered metric: a number for the predictions of a run."""
 
     name: str
-    compute: Callable[..., float]
+    compute: Callable[..., float | None]
     """The inputs by name -> the value."""
     inputs: Sequence[str]
     """Those of `PREDICTION_INPUTS` that it takes."""
@@ -133,7 +133,11 @@ class PredictionMetric:
 PREDICTION_INPUTS = ("labels", "predicted", "probabilities")
 """NumPy arrays: true classes (N,), predicted classes (N,), and probabilities (N, classes)."""
 
+Registered = Operator | Architecture | DatasetLoader
+"""What decides the results of a trial."""
+
 _Entry = TypeVar("_Entry")
+_Number = TypeVar("_Number", bound=float | None)
 _operators: dict[str, Operator] = {}
 _architectures: dict[str, Architecture] = {}
 _datasets: dict[str, DatasetLoader] = {}
@@ -289,11 +293,11 @@ def metric(
     unit: Unit = "plain",
     better: Better | None = None,
     favors_constant_predictor: bool = False,
-) -> Callable[[Callable[..., float]], Callable[..., float]]:
+) -> Callable[[Callable[..., _Number]], Callable[..., _Number]]:
     """Register a function that returns a number for the predictions of a run.
 
     It takes `labels` (N,), `predicted` (N,) or `probabilities` (N, classes), whichever it needs, as
-    NumPy arrays: for example (labels, probabilities). Where it has no value, it returns NaN.
+    NumPy arrays: for example (labels, probabilities). Where it has no value, it returns None.
 
     Args:
         title: The name in a sentence; by default that of the function, with spaces.
@@ -306,10 +310,12 @@ def metric(
         RegistryError: The name is taken, or the function takes another argument.
     """
 
-    def register(function: Callable[..., float]) -> Callable[..., float]:
+    def register(function: Callable[..., _Number]) -> Callable[..., _Number]:
         name, where = _new("metric", function, _metrics, prediction_metrics)
-        ours = function.__module__.startswith("involbench.")
-        if not ours and name in import_module("involbench.comparison.metrics").METRICS:
+        if (
+            not is_built_in(function)
+            and name in import_module("involbench.comparison.metrics").METRICS
+        ):
             raise RegistryError(f"{where}: involbench has a metric {name}; choose another name")
         inputs = tuple(inspect.signature(function).parameters)
         if not inputs or not set(inputs) <= set(PREDICTION_INPUTS):
@@ -326,6 +332,32 @@ def metric(
         return function
 
     return register
+
+
+def is_built_in(function: Callable[..., Any]) -> bool:
+    """Whether it is a function of involbench."""
+    return function.__module__.startswith("involbench.")
+
+
+def forget(file: str) -> None:
+    """Remove what a file has registered, so that it can be imported again."""
+    for known in _everything():
+        for name in [name for name, each in known.items() if each.where.rpartition(":")[0] == file]:
+            del known[name]
+
+
+def files_of_users() -> set[str]:
+    """The files that registered something and are not of involbench."""
+    entries = (entry for known in _everything() for entry in known.values())
+    return {e.where.rpartition(":")[0] for e in entries if not is_built_in(_function(e))}
+
+
+def _everything() -> tuple[dict[str, Any], ...]:
+    return _operators, _architectures, _datasets, _metrics
+
+
+def _function(entry: Any) -> Callable[..., Any]:
+    return entry.compute if isinstance(entry, PredictionMetric) else entry.build
 
 
 def _with_builtins(
@@ -351,9 +383,10 @@ def _new(
     """
     name, code = function.__name__, inspect.unwrap(function).__code__
     where = f"{Path(code.co_filename)}:{code.co_firstlineno}"
-    if not function.__module__.startswith("involbench."):
+    if not is_built_in(function):
         builtin()
-    if name in known:
+    # The cell of a notebook may be run again.
+    if name in known and not function.__module__ == _function(known[name]).__module__ == "__main__":
         raise RegistryError(
             f"{where}: the {kind} {name!r} is already registered, "
             f"at {known[name].where}; choose another name"

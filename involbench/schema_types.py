@@ -4,8 +4,23 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WrapValidator
-from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    TypeAdapter,
+    WrapValidator,
+)
+from pydantic_core import (
+    CoreSchema,
+    InitErrorDetails,
+    PydanticCustomError,
+    ValidationError,
+    core_schema,
+)
 
 from involbench.text import KeyPath, describe
 
@@ -99,6 +114,44 @@ KernelSize = Annotated[
     AfterValidator(_odd),
 ]
 """Odd. Operators unroll their taps, so that building takes minutes where the kernel is larger."""
+
+
+class ForEachStage:
+    """An annotation: the value is of a type, or a list of values, one for each stage of a network.
+
+    One value stands for every stage. `Architecture.misfits` counts the stages.
+
+    Args:
+        kind: The type.
+        schema: Writes the JSON Schema of a value; default as pydantic writes it.
+    """
+
+    def __init__(
+        self,
+        kind: Any,
+        schema: Callable[[GetJsonSchemaHandler], dict[str, Any]] | None = None,
+    ) -> None:
+        strict = ConfigDict(strict=True)
+        self._one: TypeAdapter[Any] = TypeAdapter(kind, config=strict)
+        self._each: TypeAdapter[Any] = TypeAdapter(tuple[kind, ...], config=strict)
+        self._schema = schema or (lambda handler: handler(self._one.core_schema))
+
+    def _checked(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return self._each.validate_python(tuple(value))
+        return self._one.validate_python(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        one = self._schema(handler)
+        return {"anyOf": [*one.get("anyOf", [one]), {"type": "array", "items": one, "minItems": 1}]}
+
+
+StageKernelSizes = Annotated[int | tuple[int, ...], ForEachStage(KernelSize)]
 
 
 def spelled_out(value: Any) -> Any:

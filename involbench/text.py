@@ -111,3 +111,8 @@ def seeds(count: int, of: int | None = None) -> str:
     whole = count if of is None else of
     some = "" if whole == count else f"{count} of "
     return f"{some}{whole} seed{'' if whole == 1 else 's'}"
+
+
+def seeds_of_both(count: int, other: int) -> str:
+    """`6 seeds`, or `5 and 6 seeds` where one model has fewer."""
+    return seeds(count) if count == other else f"{count} and {seeds(other)}"

@@ -126,6 +126,20 @@ def eager() -> Iterator[None]:
 
 
 @pytest.fixture
+def plugins() -> Iterator[None]:
+    """What a test imports with --plugin, or registers, is gone after it."""
+    from involbench import plugins, registry
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("operators", "architectures", "datasets", "prediction_metrics"):
+            name = f"_{kind}".replace("prediction_", "")
+            patch.setattr(registry, name, dict(getattr(registry, kind)()))
+        patch.setattr(plugins, "_files", {})
+        patch.setattr(plugins, "_installed", False)
+        yield
+
+
+@pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in this process draws no plots of its trials, which take longer than a brief training.
 

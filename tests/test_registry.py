@@ -1,6 +1,5 @@
 """The registry: what one file of the user's registers is known everywhere."""
 
-import importlib.util
 import json
 import re
 
@@ -10,6 +9,7 @@ import pytest
 from involbench import registry
 from involbench.models import build_model
 from involbench.models.parameters import count_parameters
+from involbench.plugins import load_plugin
 from involbench.spec.schema import ExperimentSpec, json_schema
 from tests.cli import called
 from tests.results.factory import make_run, predict
@@ -101,18 +101,13 @@ def broken(labels, probabilities):
 
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
+def plugin(tmp_path, plugins):
     """Imports a file of the user's; what it registers is gone after the test."""
-    monkeypatch.setattr(registry, "_operators", dict(registry.operators()))
-    monkeypatch.setattr(registry, "_metrics", dict(registry.prediction_metrics()))
-    monkeypatch.setattr(registry, "_architectures", dict(registry.architectures()))
-    monkeypatch.setattr(registry, "_datasets", dict(registry.datasets()))
 
     def load(text):
         path = tmp_path / "my_ops.py"
         path.write_text(text, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location("my_ops", path)
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        load_plugin(path)
 
     return load
 

@@ -16,6 +16,7 @@ from involbench.comparison.compare import (
 )
 from involbench.comparison.compare import compare as compare_runs
 from involbench.comparison.diff import TreeComparison, compare_trees
+from involbench.comparison.differences import DEFAULT_RULE, Rule
 from involbench.comparison.gates import Gate, Outcome, check_gate
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
 from involbench.comparison.selection import NoSuchRun
@@ -165,7 +166,11 @@ def selection_of(metrics: Iterable[str], *named: str) -> MetricSelection:
 
 
 def grouped(
-    found: Found, settings: Sequence[str], baseline: str | None, selection: MetricSelection
+    found: Found,
+    settings: Sequence[str],
+    baseline: str | None,
+    selection: MetricSelection,
+    rule: Rule = DEFAULT_RULE,
 ) -> tuple[Found, list[Groups], list[str]]:
     """Compare each experiment that has runs with the settings, in its groups of settings.
 
@@ -178,7 +183,7 @@ def grouped(
     kept, experiments, refused = [], list[Groups](), list[NoSuchRun]()
     for tree, name in found:
         try:
-            groups = compare_groups(tree, name, baseline, selection, settings)
+            groups = compare_groups(tree, name, baseline, selection, settings, rule)
         except NoSuchRun as error:
             refused.append(error)
             continue

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from involbench.errors import ResultsError, UsageError
+from involbench.plugins import load_installed
 from involbench.results.files import is_folder
 from involbench.results.paths import LinkRefused, ResultsPath
 from involbench.results.record import RunRecord
 from involbench.results.run_index import read_entry
 from involbench.results.tree import ResultsTree
+from involbench.spec.trial import Trial, plugins_of
 from involbench.text import excerpt, first_of, nearest_names, suggest
 from involbench.workers.protocol import TrainedRun
 
@@ -152,11 +154,36 @@ def trained_in(experiment: str, folder: ResultsPath, needs_weights: bool = True)
 
 
 def with_network(folder: ResultsPath, record: RunRecord, needs_weights: bool = True) -> TrainedRun:
-    """A finished run and its network. Raises UsageError if its weights are needed and gone."""
-    weights = folder / "model.keras"
+    """A finished run and its network.
+
+    Raises:
+        UsageError: Its weights are needed and gone, or its plugins are not imported.
+    """
+    caveats, weights = changed_plugins(folder.name, record.trial), folder / "model.keras"
     if needs_weights:
         _check_weights(weights, record.files.get(weights.name))
-    return TrainedRun(record, weights)
+    return TrainedRun(record, weights, tuple(caveats))
+
+
+def changed_plugins(run: str, trial: Trial) -> list[str]:
+    """A warning for each plugin of a run that is not the same file any more.
+
+    Raises:
+        UsageError: One is not imported.
+    """
+    if not trial.plugins:
+        return []
+    now = plugins_of(trial.architecture, trial.data)
+    if trial.plugins.keys() - now.keys() and load_installed():
+        now = plugins_of(trial.architecture, trial.data)
+    for name in trial.plugins.keys() - now.keys():
+        what = f"--plugin {name}" if name.endswith(".py") else f"the package of {name}"
+        raise UsageError(f"{run} needs a plugin that is not imported; add {what}")
+    return [
+        f"{run} was trained with another version of {name}; its weights may not fit this one"
+        for name, sha256 in trial.plugins.items()
+        if now[name] != sha256
+    ]
 
 
 def _check_weights(path: ResultsPath, size: int | None) -> None:

@@ -13,8 +13,10 @@ from involbench.comparison.metrics import known_metrics, suggestion
 from involbench.comparison.schema import Comparison
 from involbench.errors import UsageError
 from involbench.optional_dependencies import require
+from involbench.plugins import load_plugin
 from involbench.reporting.console import ConsoleReporter, reporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
+from involbench.reporting.prose import power_sentence
 from involbench.reporting.tables.cells import warnings_of
 from involbench.results.files import user_path
 from involbench.results.store import Store
@@ -37,6 +39,7 @@ def run(
     spec: Spec,
     *,
     overrides: Overrides = (),
+    plugins: Iterable[str | PathLike[str]] = (),
     results: str | PathLike[str] = "results",
     jobs: int = 1,
     device: str = "auto",
@@ -57,6 +60,7 @@ def run(
             `"smoke"`, or a mapping with the keys of such a file.
         overrides: Keys to set: `"training.epochs=2"` each, or a mapping
             `{"training.epochs": 2}`.
+        plugins: Python files to import, which runs them, for what they register.
         results: The results folder.
         jobs: How many trials run at a time.
         device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`.
@@ -70,6 +74,7 @@ def run(
 
     Raises:
         SpecError: The spec is not valid; the message has every problem with its place.
+        UsageError: A plugin can't be imported; the message has its line.
         UsageError: The device does not exist, or the results folder cannot be written.
         KeyboardInterrupt: As raised, after every worker has saved its state.
 
@@ -86,10 +91,14 @@ def run(
     options = RunOptions(
         user_path(fspath(results)), device, jobs, tuple(gpus), force=force, fail_fast=fail_fast
     )
+    named = [user_path(fspath(file)) for file in plugins]
+    for file in named:
+        load_plugin(file)
     loaded, arguments = _loaded(spec, texts, options.results)
     screen = reporter(loaded.spec.baseline, quiet=not progress)
     screen.warn(*claim_warnings(loaded.spec.claims))
-    outcome = run_experiment(loaded, options, screen, ("run", *arguments))
+    needed = [word for file in named for word in ("--plugin", str(file))]
+    outcome = run_experiment(loaded, options, screen, ("run", *arguments, *needed))
     screen.warn(*outcome.warnings)
     return Experiment(ResultsTree(options.results), loaded.spec.name)
 
@@ -188,6 +197,7 @@ def run_experiment(
 
     store = Store(options.results, loaded.spec.name)
     with screen, _worker_pool(loaded, options, show) as pool:
+        _show_power(loaded, show)
         planned = _plan(loaded, options, pool, show)
         store.prepare(loaded.source)
         runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
@@ -205,7 +215,21 @@ def plan_experiment(
 ) -> list[PlannedTrial]:
     """Check everything and name the trials, without training."""
     with screen, _worker_pool(loaded, options, screen.show) as pool:
+        _show_power(loaded, screen.show)
         return _plan(loaded, options, pool, screen.show, dry_run=True)
+
+
+def power_line(loaded: LoadedSpec) -> str:
+    """Which differences the seeds of a spec can find; empty without a comparison."""
+    spec = loaded.spec
+    arms = {(trial.model, repr(trial.point)) for trial in expand(loaded)}
+    comparisons = sum(model != spec.baseline for model, _ in arms)
+    return power_sentence(len(spec.seeds), comparisons) if comparisons else ""
+
+
+def _show_power(loaded: LoadedSpec, show: Callable[[Event], None]) -> None:
+    if power := power_line(loaded):
+        show(Notice(power))
 
 
 def claim_warnings(claims: Sequence[Claim]) -> list[str]:

@@ -19,6 +19,7 @@ from involbench.api.compare import (
 from involbench.cli._output import echo, rendered, warn
 from involbench.cli._runs import find_experiments
 from involbench.comparison.compare import compare_experiment, only_changed, sort_models
+from involbench.comparison.differences import DEFAULT_RULE, Rule
 from involbench.comparison.gates import Gate
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection
 from involbench.comparison.schema import Comparison
@@ -52,6 +53,8 @@ class Options:
     """The metrics in gates."""
     settings: tuple[str, ...] = ()
     """`KEY=VALUE` that the runs must have; empty for all runs."""
+    rule: Rule = DEFAULT_RULE
+    """How models are compared."""
 
     @property
     def wanted(self) -> MetricSelection:
@@ -67,7 +70,9 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 
     Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
-    found, experiments, refused = grouped(found, options.settings, options.baseline, options.wanted)
+    found, experiments, refused = grouped(
+        found, options.settings, options.baseline, options.wanted, options.rule
+    )
     warn(*refused)
     named = {f"--metric {name}": name for name in options.metrics}
     if options.sort_by:

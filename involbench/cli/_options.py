@@ -3,8 +3,11 @@
 Files and folders are left to the shell, which offers them where nothing else fits.
 """
 
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -79,6 +82,47 @@ Overrides = Annotated[
     typer.Option("-S", "--set", metavar="KEY=VALUE", help="Override a key of the spec."),
 ]
 
+
+def import_plugins(files: Iterable[Path]) -> None:
+    """Import Python files of the user's; what they print goes to stderr."""
+    from involbench.plugins import load_plugin
+
+    with _without_libraries(2) as stderr, redirect_stdout(stderr), redirect_stderr(stderr):
+        for file in files:
+            load_plugin(file)
+
+
+@contextmanager
+def _without_libraries(descriptor: int) -> Iterator[TextIO]:
+    """A descriptor as a file; meanwhile what C libraries write to it, as they start, is dropped."""
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(descriptor), "w") as kept:
+        os.dup2(nowhere.fileno(), descriptor)
+        try:
+            yield kept
+        finally:
+            os.dup2(kept.fileno(), descriptor)
+
+
+def _plugins_named(ctx: typer.Context, files: list[Path] | None) -> list[Path] | None:
+    """The callback of --plugin; to complete a line nothing is imported."""
+    if files and not ctx.resilient_parsing:
+        import_plugins(files)
+    return files
+
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        parser=parse_path,
+        callback=_plugins_named,
+        help="Import this Python file, which runs it, for what it registers; may be given "
+        "repeatedly.",
+    ),
+]
+"""Nothing reads the value of this option: what is imported is known everywhere."""
+
 ChosenSettings = Annotated[
     list[str] | None,
     typer.Option(
@@ -149,6 +193,13 @@ ResultsFolders = Annotated[
     ),
 ]
 Plot = Annotated[Path | None, output_option("Draw it too: png, svg or pdf.")]
+Paired = Annotated[
+    bool,
+    typer.Option(
+        "--paired",
+        help="Compare the runs of the same seed, by sign-flips, not two samples of runs.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]
 MarkdownTables = Annotated[bool, typer.Option("--md", help="Markdown tables.")]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from involbench.api import find
 from involbench.api.find import find_experiment, roots_of, with_network
 from involbench.cli._output import echo, print_json, print_page, warn
 from involbench.errors import UsageError
@@ -45,6 +46,13 @@ def find_experiments(
     return found
 
 
+def trained_run(results: Path, name: str, needs_weights: bool = True) -> "tuple[str, TrainedRun]":
+    """As `involbench.api.find.trained_run`; prints what the user should know of the run."""
+    found = find.trained_run(results, name, needs_weights)
+    warn(*found[1].caveats)
+    return found
+
+
 def without_hash(run: str) -> str:
     """`EXPERIMENT/<model>-seed<k>`, for the tables of a benchmark."""
     return run.rpartition("-")[0]
@@ -71,13 +79,15 @@ def runs_by_seed(results: Path, experiment: str, needs_weights: bool) -> list[li
 
     blocks, warnings = seed_blocks(ResultsTree(results), experiment)
     warn(*warnings)
-    return [
+    found = [
         [
             (label(arm.model, arm.point), with_network(run.path, run.record, needs_weights))
             for arm, run in block
         ]
         for block in blocks
     ]
+    warn(*(caveat for block in found for _, run in block for caveat in run.caveats))
+    return found
 
 
 def print_benchmark(

@@ -12,6 +12,7 @@ from involbench.cli._options import (
     Json,
     MarkdownTables,
     Plot,
+    Plugins,
     Results,
     chosen_format,
     complete_experiment_or_run,
@@ -77,6 +78,7 @@ def export(
         typer.Option("--test", metavar="N", min=1, help="Test images, for the accuracy of each."),
     ] = 256,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     output: Plot = None,
     as_json: Json = False,
     as_csv: Annotated[
@@ -134,8 +136,7 @@ def _formats_here() -> "list[Format]":
 
 
 def _blocks(named: list[str], results: Path) -> "list[list[Named]]":
-    from involbench.api.find import trained_run
-    from involbench.cli._runs import is_experiment, runs_by_seed, without_hash
+    from involbench.cli._runs import is_experiment, runs_by_seed, trained_run, without_hash
 
     if len(named) == 1 and is_experiment(results, named[0]):
         return runs_by_seed(results, named[0], needs_weights=True)

@@ -13,6 +13,7 @@ from involbench.cli._options import (
     MarkdownTables,
     Overrides,
     Plot,
+    Plugins,
     Results,
     chosen_format,
     complete_experiment_or_run,
@@ -42,6 +43,7 @@ def model(
         ),
     ],
     overrides: Overrides = None,
+    plugins: Plugins = None,
     batches: Annotated[
         list[int] | None,
         typer.Option(
@@ -176,8 +178,7 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
 
 
 def _of(text: str, overrides: list[str], results: Path) -> "list[Network]":
-    from involbench.api.find import trained_run
-    from involbench.cli._runs import without_hash
+    from involbench.cli._runs import trained_run, without_hash
     from involbench.reporting.tables.cells import label
     from involbench.spec.load import (
         adhoc_trial,

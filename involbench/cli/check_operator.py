@@ -1,11 +1,11 @@
 """`involbench check-operator`: what a run needs of an operator, tried on small images."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from involbench.cli._options import Plugins, import_plugins, parse_path
 from involbench.cli._output import print_json, print_page
 from involbench.cli._worker import call_worker
 from involbench.errors import UsageError
@@ -26,17 +26,19 @@ def check_operator(
         list[str] | None,
         typer.Option("-S", "--set", metavar="KEY=VALUE", help="An argument of the operator."),
     ] = None,
+    plugins: Plugins = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Check an operator: shapes, gradients, saving.
 
-    FILE is imported, which runs it. Exit code 1 if a check fails that every run needs.
+    FILE:NAME is short for --plugin FILE NAME. Exit code 1 if a check fails that every run needs.
     """
     from involbench.workers import handlers
 
     file, _, name = operator.rpartition(":")
-    plugin = Path(file).expanduser() if file else None
-    checks = call_worker(handlers.check_operator, plugin, name, _arguments(settings or []))
+    if file:
+        import_plugins([parse_path(file)])
+    checks = call_worker(handlers.check_operator, name, _arguments(settings or []))
     if as_json:
         print_json({"operator": name, "checks": [_document(check) for check in checks]})
     else:

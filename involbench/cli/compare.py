@@ -9,6 +9,8 @@ from involbench.cli._options import (
     ChosenSettings,
     Experiments,
     Json,
+    Paired,
+    Plugins,
     ResultsFolders,
     chosen_format,
     output_option,
@@ -22,6 +24,7 @@ def compare(
     experiments: Experiments = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
+    plugins: Plugins = None,
     baseline: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),
@@ -55,6 +58,15 @@ def compare(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="An undecided gate fails too.")] = False,
+    paired: Paired = False,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="A difference in test accuracy that doesn't matter: 0.02 is 2 points; default: "
+            "the spec's.",
+        ),
+    ] = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, a row per model and metric.")] = False,
     as_md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
@@ -62,9 +74,10 @@ def compare(
 ) -> None:
     """Compare models: differences, intervals and p-values.
 
-    Runs are paired by seed. Runs whose accuracy never left chance are counted and named. Fewer than
-    six seeds give an estimate but no verdict. Runs with different settings are compared in groups,
-    the largest first; --set chooses one. Gates are checked for the settings that spec.yaml states.
+    Two models are compared as two samples of runs. Runs whose accuracy never left chance are
+    compared as a share, the others by their accuracy. Runs with different settings are compared in
+    groups, the largest first; --set chooses one. Gates are checked for the settings that spec.yaml
+    states.
     """
     from involbench.cli._compare import (
         Options,
@@ -74,8 +87,12 @@ def compare(
         stated,
     )
     from involbench.cli._runs import find_experiments
+    from involbench.comparison.differences import Rule
     from involbench.comparison.gates import parse_gate
 
+    if margin is not None and not 0 < margin < 1:
+        hint = f"; write {margin / 100:g} for {margin:g} points" if 1 <= margin < 100 else ""
+        raise UsageError(f"--margin {margin:g}: expected a fraction above 0 and below 1{hint}")
     if strict and not fail_if:
         raise UsageError("--strict needs --fail-if")
     gates = [parse_gate(text) for text in fail_if or []]
@@ -91,6 +108,7 @@ def compare(
         for_screen=output is None,
         gated=tuple(gate.quantity.metric for gate in gates),
         settings=tuple(settings or []),
+        rule=Rule(paired, margin),
     )
     found = find_experiments(folders, experiments or [])
     chosen, comparisons = compared(options, found)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Json, Results, Run, output_option
+from involbench.cli._options import Json, Plugins, Results, Run, output_option
 from involbench.cli._output import echo, print_json, print_page
 from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import InvolbenchError, UsageError
@@ -33,6 +33,7 @@ def export(
         typer.Option("--test", metavar="N", min=1, help="Test images to compare with Keras."),
     ] = _TEST,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     output: Annotated[
         Path | None, output_option("Default: the folder export of the run's folder.", "DIR")
     ] = None,
@@ -43,8 +44,7 @@ def export(
     The exported network runs in that runtime and is compared with Keras. Its input is pixels from
     0 to 255, its output a probability for each class.
     """
-    from involbench.api.find import trained_run
-    from involbench.cli._runs import check_test_images
+    from involbench.cli._runs import check_test_images, trained_run
     from involbench.reporting.tables.benchmarks import EXPORTS_VERSION, exports_page
     from involbench.results.paths import ResultsPath
     from involbench.runner.benchmarks import export_formats

@@ -1,6 +1,7 @@
 """`involbench init`: a spec to start from."""
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from shlex import quote
@@ -28,6 +29,13 @@ def init(
             help="Copy an experiment that comes with involbench, such as cifar10.",
         ),
     ] = None,
+    plugin: Annotated[
+        bool,
+        typer.Option(
+            "--plugin",
+            help="Write a plugin with an operator and a network, its test, and a spec for them.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Overwrite the file if it is there.")
     ] = False,
@@ -43,20 +51,42 @@ def init(
 
     It is a commented example, or with `--from` a copy of an experiment that comes with involbench.
     With `--slurm` a script that runs it on a cluster too; then an experiment file that is there
-    already stays as it is.
+    already stays as it is. With `--plugin` an operator and a network of your own to begin with.
     """
-    name = name or copied or "experiment"
+    if plugin and (copied or slurm):
+        raise UsageError(f"--plugin: leave out {'--from' if copied else '--slurm'}")
+    name = name or copied or ("my_operator" if plugin else "experiment")
     path = output or Path(f"{name}.yaml")
     _check(name)
+    if plugin:
+        _write_plugin(name, path, force)
+        return
     if not (slurm and path.is_file()):
         _write(path, _copy(copied, name, path) if copied else _starter(name, path), force)
         echo(f"{path}: written; next: involbench run {path}")
     if slurm:
         script = path.with_suffix(".sbatch")
-        words = {"NAME": name, "FILE": script, "SPEC": quote(str(path)), "SHARDS": shards}
-        text = re.sub("|".join(words), lambda found: str(words[found[0]]), _template("slurm.sh"))
-        _write(script, text, force)
+        spec, number = quote(str(path)), str(shards)
+        words = {"NAME": name, "FILE": str(script), "SPEC": spec, "SHARDS": number}
+        _write(script, _filled("slurm.sh", words), force)
         echo(f"{script}: written; look it over, then: sbatch {script}")
+
+
+def _write_plugin(name: str, spec: Path, force: bool) -> None:
+    """Write NAME.py, test_NAME.py and the spec, all or none."""
+    module = name.replace("-", "_")
+    if not module.isidentifier():
+        raise UsageError(f"{name!r} cannot name a Python file; begin with a letter")
+    file, test = (spec.with_name(f"{each}.py") for each in (module, f"test_{module}"))
+    words = {"FILE": str(file), "SPEC": str(spec), "THIS": str(test), "NAME": _quoted(name)}
+    templates = {file: "starter_plugin.py.txt", test: "starter_plugin_test.py.txt",
+                 spec: "starter_plugin.yaml"}  # fmt: skip
+    for path in templates:
+        _check_writable(path, force)
+    for path, template in templates.items():
+        _write(path, _filled(template, {**words, "HERE": file.name}), force)
+    echo(f"{file}, {test}, {spec}: written; next: involbench check-operator {file}:gate, then")
+    echo(f"involbench run {spec} --plugin {file}")
 
 
 def _check(name: str) -> None:
@@ -99,6 +129,11 @@ def _quoted(name: str) -> str:
     return name if parse(name).value == name else f'"{name}"'
 
 
+def _filled(template: str, words: Mapping[str, str]) -> str:
+    """A template with its words in capitals replaced."""
+    return re.sub("|".join(words), lambda found: words[found[0]], _template(template))
+
+
 def _template(name: str) -> str:
     return (files("involbench.spec") / name).read_text(encoding="utf-8")
 
@@ -106,8 +141,12 @@ def _template(name: str) -> str:
 def _write(path: Path, text: str, force: bool) -> None:
     from involbench.results.files import write_atomic
 
+    _check_writable(path, force)
+    write_atomic(path, text.encode())
+
+
+def _check_writable(path: Path, force: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"{path}: expected the name of a file in a folder that exists")
     if path.exists() and not force:
         raise UsageError(f"{path}: is there already; --force overwrites it, -o names another file")
-    write_atomic(path, text.encode())

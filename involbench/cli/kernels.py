@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Results, Run, output_option
+from involbench.cli._options import Plugins, Results, Run, output_option
 from involbench.cli._output import check_endings, print_page, write_figure, write_output
 from involbench.cli._worker import call_worker
 from involbench.errors import UsageError
@@ -52,6 +52,7 @@ def kernels(
         ),
     ] = False,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     outputs: Annotated[
         list[Path] | None,
         output_option(
@@ -65,8 +66,7 @@ def kernels(
     What is drawn is the sum of a kernel's values. One column a layer and group; where there are
     more than twelve, the mean of a layer's groups.
     """
-    from involbench.api.find import trained_run
-    from involbench.cli._runs import check_test_images
+    from involbench.cli._runs import check_test_images, trained_run
     from involbench.reporting.inference import kernels_arrays, kernels_figure, kernels_page
     from involbench.workers.handlers import make_kernels
 

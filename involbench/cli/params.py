@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from involbench.cli._options import Overrides, SpecPath
+from involbench.cli._options import Overrides, Plugins, SpecPath
 from involbench.cli._output import echo, print_json, print_page
 
 
 def params(
     spec: SpecPath = None,
     overrides: Overrides = None,
+    plugins: Plugins = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document, with every layer.")
     ] = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Results, Run, output_option, parse_name_or_path
+from involbench.cli._options import Plugins, Results, Run, output_option, parse_name_or_path
 from involbench.cli._output import check_endings, print_json, print_page, write_figure
 from involbench.cli._worker import call_worker
 from involbench.errors import UsageError
@@ -32,6 +32,7 @@ def predict(
         typer.Option("--test", metavar="N", min=1, help="Classify N test images instead."),
     ] = None,
     results: Results = Path("results"),
+    plugins: Plugins = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document, with every class's probability.")
     ] = False,
@@ -43,7 +44,7 @@ def predict(
     the training images were (data.resize). Test images are taken from all classes in turn, the
     same ones for every run on the same data.
     """
-    from involbench.api.find import trained_run
+    from involbench.cli._runs import trained_run
     from involbench.reporting import inference
     from involbench.reporting.plots import MOST_IMAGES, plot_images
 

@@ -7,6 +7,8 @@ import typer
 
 from involbench.cli._options import (
     ChosenSettings,
+    Paired,
+    Plugins,
     ResultsFolders,
     experiment_argument,
     output_option,
@@ -26,6 +28,8 @@ def report(
     ] = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
+    paired: Paired = False,
+    plugins: Plugins = None,
     output: Annotated[
         Path | None,
         output_option("Where to write it; default: report.html in the experiment's folder."),
@@ -48,6 +52,7 @@ def report(
     import webbrowser
 
     from involbench.cli._runs import find_experiments
+    from involbench.comparison.differences import Rule
     from involbench.reporting.html import draw, report_page
     from involbench.reporting.html.data import gather
     from involbench.reporting.plots import FORMATS
@@ -64,7 +69,7 @@ def report(
     ((tree, name),) = found
     target: AnyPath = output or tree.folder(name) / "report.html"
     path = target if isinstance(target, Path) else target.path
-    report = gather(tree, name, settings or [])
+    report = gather(tree, name, settings or [], Rule(paired))
     drawing = draw(report)
     if output and is_folder(output):
         raise UsageError(f"{output} is a folder: name a file with --output FILE")

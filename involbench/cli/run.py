@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from involbench.cli._options import Device, Overrides, Results, SpecPath, parse_path
+from involbench.cli._options import Device, Overrides, Plugins, Results, SpecPath, parse_path
 from involbench.cli._worker import stoppable
 
 
 def run(
     spec: SpecPath = None,
     overrides: Overrides = None,
+    plugins: Plugins = None,
     seeds: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="How many seeds; short for -S seeds=N.")
     ] = None,

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from involbench.cli._options import output_option
+from involbench.cli._options import Plugins, output_option
 from involbench.cli._output import echo
 
 
 def schema(
     output: Annotated[Path | None, output_option("Write to this file instead of stdout.")] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Print the JSON Schema of experiment files, for editors."""
     from involbench.results.files import write_atomic

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from involbench.cli._options import Overrides, parse_path
+from involbench.cli._options import Overrides, Plugins, parse_path
 from involbench.cli._output import echo, warn
 from involbench.cli._worker import progress_line, stoppable
 from involbench.errors import SpecError
@@ -22,13 +22,14 @@ def validate(
         typer.Argument(metavar="SPEC", parser=parse_path, help="The experiments' YAML files."),
     ],
     overrides: Overrides = None,
+    plugins: Plugins = None,
     build: Annotated[
         bool,
         typer.Option("--build", help="Build each model and optimizer too, which starts Keras."),
     ] = False,
 ) -> None:
     """Check experiment files, and count their trials."""
-    from involbench.api.run import claim_warnings
+    from involbench.api.run import claim_warnings, power_line
     from involbench.spec.load import load_spec
 
     problems = []
@@ -42,6 +43,8 @@ def validate(
                 problems.append(str(error))
             else:
                 echo(f"{path}: ok, {size}")
+                if power := power_line(loaded):
+                    echo(power, err=True)
                 warn(*claim_warnings(loaded.spec.claims))
     if problems:
         # What was set on the command line is wrong once, however many files it is set in.

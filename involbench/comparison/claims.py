@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from involbench.comparison.differences import excess, in_family, without_verdict
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.metrics import suggestion
-from involbench.comparison.pairing import LEVEL, margin, minus, not_comparable, paired_values
+from involbench.comparison.pairing import not_comparable
 from involbench.comparison.schema import (
     ClaimNumbers,
     ClaimResult,
@@ -14,28 +15,41 @@ from involbench.comparison.schema import (
     ModelResult,
     Summary,
 )
-from involbench.comparison.validity import flattered_by_collapse
+from involbench.comparison.validity import never_reached
 from involbench.spec.claims import Claim
 from involbench.spec.sweep import sweep_points
 from involbench.spec.trial import relevant_coordinates
-from involbench.statistics.estimates import mean
 from involbench.text import located
 
 Sweep = Mapping[str, Sequence[Any]]
 Results = list[ModelResult]
 """One operand of a claim: the results of its model, at all points that the claim is about."""
-Pairs = dict[int, tuple[float, float]]
-"""Seed -> the values of both models."""
 
 
-def judge(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> ClaimResult:
-    """The verdict on a claim, with its evidence.
+def judge(
+    claims: Sequence[Claim], results: Sequence[ModelResult], sweep: Sweep, by_pairs: bool = False
+) -> tuple[ClaimResult, ...]:
+    """The verdict on each claim, with its evidence.
 
-    At each sweep point that the claim is about, the pairs are tested like any comparison; counts
-    are compared directly. A claim is supported if it is supported at every point, and refuted if
-    it is refuted at one. All points of the sweep should have runs.
+    At each sweep point that a claim is about, the models are tested like any comparison; the
+    verdicts hold for all claims and points together (Holm). Counts are compared directly. A claim
+    is supported if it is supported at every point, and refuted if it is refuted at one. All points
+    of the sweep should have runs.
     """
-    numbers, missing = _numbers(claim, results, sweep)
+    evidence = [_numbers(claim, results, sweep, by_pairs) for claim in claims]
+    tested = iter(in_family([each.beyond for numbers, _ in evidence for each in numbers]))
+    found = []
+    for claim, (numbers, missing) in zip(claims, evidence, strict=True):
+        decided = []
+        for each in numbers:
+            beyond = next(tested)
+            update = {"beyond": beyond, "verdict": _verdict(beyond, claim)}
+            decided.append(each.model_copy(update=update))
+        found.append(_result(claim, decided, missing))
+    return tuple(found)
+
+
+def _result(claim: Claim, numbers: Sequence[ClaimNumbers], missing: str) -> ClaimResult:
     verdicts = [each.verdict for each in numbers]
     verdict: ClaimVerdict = "undecided"
     if "refuted" in verdicts:
@@ -58,7 +72,7 @@ def _given(claim: Claim, key: str) -> float | None:
 
 
 def _numbers(
-    claim: Claim, results: Sequence[ModelResult], sweep: Sweep
+    claim: Claim, results: Sequence[ModelResult], sweep: Sweep, by_pairs: bool
 ) -> tuple[list[ClaimNumbers], str]:
     """The evidence at each point, and the first reason why it is incomplete."""
     greaters, lessers = (
@@ -66,16 +80,14 @@ def _numbers(
         for model, at in _models_with_coordinates(claim)
     )
     for name, operand in ((claim.greater, greaters), (claim.lesser, lessers)):
-        if not any(_values(result, claim.metric) for result in operand):
+        if not any(_has_values(result, claim.metric) for result in operand):
             hint = suggestion(claim.metric)
             return [], f"no run of {name} has measured {claim.metric}{'; ' if hint else ''}{hint}"
     found, missing = list[ClaimNumbers](), list[str]()
     for greater, lesser in _operand_pairs(claim, greaters, lessers):
-        pairs, fault = _pairs(claim, greater, lesser)
+        numbers, fault = _numbers_at(claim, greater, lesser, by_pairs)
         missing += [fault] if fault else []
-        if pairs:
-            point = {**lesser.point, **greater.point}
-            found.append(_numbers_at(point, claim, pairs, valid=not fault))
+        found += [numbers] if numbers else []
     for model, point in _missing_points(claim, greaters, lessers, sweep):
         missing.append(f"no run of {located(model, point)}")
     return found, next(iter(missing), "")
@@ -133,37 +145,37 @@ def _key(point: Mapping[str, Any]) -> str:
     return repr(sorted(point.items()))
 
 
-def _pairs(claim: Claim, greater: ModelResult, lesser: ModelResult) -> tuple[Pairs, str]:
-    """The pairs of two results, and why they don't allow a verdict; empty where they do."""
+def _numbers_at(
+    claim: Claim, greater: ModelResult, lesser: ModelResult, by_pairs: bool
+) -> tuple[ClaimNumbers | None, str]:
+    """The evidence of two results, and why they don't allow a verdict; empty where they do."""
     # A claim about other data may compare different images.
     other_images = any(key.startswith("data.") for key in claim.lesser_at)
     if why := not_comparable(greater, lesser, other_images):
-        return {}, why
-    why = flattered_by_collapse((greater, lesser), claim.metric)
-    values, others = (_values(result, claim.metric) for result in (greater, lesser))
-    if values is None or others is None:
-        result = lesser if values else greater
-        missing = f"no run of {located(result.model, result.point)} has measured {claim.metric}"
-        return {}, why or missing
-    pairs = paired_values(values, others)
-    return pairs, why or (
-        "" if pairs else f"{claim.greater} and {claim.lesser} have no seed in common"
-    )
-
-
-def _numbers_at(point: dict[str, object], claim: Claim, pairs: Pairs, valid: bool) -> ClaimNumbers:
+        return None, why
+    why = never_reached((greater, lesser), claim.metric)
+    for result in (greater, lesser):
+        if not _has_values(result, claim.metric):
+            where = located(result.model, result.point)
+            return None, why or f"no run of {where} has measured {claim.metric}"
+    values, others = greater.compared(claim.metric), lesser.compared(claim.metric)
     ratio, difference = _given(claim, "ratio") or 1.0, _given(claim, "difference") or 0.0
-    beyond = margin(
-        {s: minus(value, ratio * other + difference) for s, (value, other) in pairs.items()},
-        claim.metric,
+    claimed = Summary.of(
+        {s: None if v is None else ratio * v + difference for s, v in others.by_seed.items()}
     )
-    return ClaimNumbers(
-        point=point,
-        greater=mean([value for value, _ in pairs.values()]) or 0.0,
-        lesser=mean([other for _, other in pairs.values()]) or 0.0,
-        beyond=beyond,
-        verdict=_verdict(beyond, claim) if valid else "undecided",
+    beyond = excess(values, claimed, claim.metric, by_pairs)
+    if beyond.mean is None:
+        learned = "seed in common" if values.n and others.n else "run that learned"
+        return None, why or f"{claim.greater} and {claim.lesser} have no {learned}"
+    numbers = ClaimNumbers(
+        point={**lesser.point, **greater.point},
+        greater=values.mean or 0.0,
+        lesser=others.mean or 0.0,
+        beyond=without_verdict(beyond, why) if why else beyond,
+        only_learned=any(claim.metric in each.learned for each in (greater, lesser)),
+        verdict="undecided",
     )
+    return numbers, why
 
 
 def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
@@ -176,14 +188,12 @@ def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
 
 def _reason(numbers: Sequence[ClaimNumbers]) -> str:
     for beyond in (each.beyond for each in numbers):
-        if beyond.verdict == "too few pairs":
-            return "a verdict needs six pairs of seeds"
-        if beyond.verdict == "undecided" and beyond.interval is not None:
-            crosses = beyond.interval[0] <= 0 <= beyond.interval[1]
-            return "the interval contains the claimed value" if crosses else f"p is above {LEVEL}"
+        if beyond.verdict == "too few runs":
+            return "so few runs can't give a verdict"
+        if beyond.verdict == "undecided":
+            return "the interval contains the claimed value"
     return ""
 
 
-def _values(result: ModelResult, metric: str) -> Summary | None:
-    summary = result.metrics.get(metric)
-    return summary if summary is not None and summary.n else None
+def _has_values(result: ModelResult, metric: str) -> bool:
+    return metric in result.metrics and result.metrics[metric].n > 0

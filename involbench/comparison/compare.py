@@ -7,14 +7,21 @@ from typing import Any
 
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
-from involbench.comparison.metrics import MetricSelection, known_metrics, measure
+from involbench.comparison.differences import DEFAULT_RULE, Rule, with_margin, with_primary
+from involbench.comparison.metrics import (
+    ACCURACY,
+    COLLAPSED,
+    MetricSelection,
+    depends_on_learning,
+    known_metrics,
+    measure,
+)
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.pairing import (
     choose_baseline,
     metric_differences,
     not_comparable,
     trained_pair,
-    with_holm,
 )
 from involbench.comparison.schema import (
     Comparison,
@@ -38,6 +45,7 @@ from involbench.errors import ResultsError
 from involbench.results.parallel import gc_paused
 from involbench.results.tree import ResultsTree, SpecSummary, StoredRun, read_spec_summary
 from involbench.spec.trial import shared_coordinates
+from involbench.statistics.shares import share_interval
 from involbench.text import first_of
 
 _NO_SPEC = SpecSummary()
@@ -62,12 +70,13 @@ def compare_experiment(
     baseline: str | None = None,
     selection: MetricSelection = _ALL_METRICS,
     overrides: Sequence[str] = (),
+    rule: Rule = DEFAULT_RULE,
 ) -> Comparison:
     """Compare the models of an experiment, with the settings that its spec states.
 
     Runs with other settings are left out with a warning. `compare_groups` compares all.
     """
-    groups = compare_groups(tree, experiment, baseline, selection, overrides)
+    groups = compare_groups(tree, experiment, baseline, selection, overrides, rule)
     stated = next(group for group in groups if group.comparison.is_stated)
     warnings = (*stated.comparison.warnings, *stated.left_out)
     return stated.comparison.model_copy(update={"warnings": warnings})
@@ -80,6 +89,7 @@ def compare_groups(
     baseline: str | None = None,
     selection: MetricSelection = _ALL_METRICS,
     overrides: Sequence[str] = (),
+    rule: Rule = DEFAULT_RULE,
 ) -> list[GroupComparison]:
     """Read the runs of an experiment and compare its models; for the arguments see `compare`."""
     with tree.kept_open(experiment):
@@ -87,7 +97,7 @@ def compare_groups(
         if unfinished:
             warnings.append(f"left out unfinished runs: {first_of(unfinished)}")
         spec = read_spec_summary(tree.folder(experiment))
-        return compare(experiment, runs, baseline, warnings, spec, selection, overrides)
+        return compare(experiment, runs, baseline, warnings, spec, selection, overrides, rule)
 
 
 def compare(
@@ -98,10 +108,11 @@ def compare(
     spec: SpecSummary = _NO_SPEC,
     selection: MetricSelection = _ALL_METRICS,
     overrides: Sequence[str] = (),
+    rule: Rule = DEFAULT_RULE,
 ) -> list[GroupComparison]:
-    """Compare the models of one experiment, paired by seed, once for each group of settings.
+    """Compare the models of one experiment, once for each group of settings.
 
-    No run is dropped silently: collapsed runs are part of every mean, failed runs are counted,
+    No run is dropped silently: collapsed runs are compared as a share, failed runs are counted,
     and runs with other settings have a comparison of their own. The group with the most runs comes
     first; without runs, there is one empty comparison. To select all metrics reads every history
     and, for older records, the predictions. With `overrides`, see `choose_groups`, only runs with
@@ -115,7 +126,7 @@ def compare(
     choose_baseline(name, models, baseline, spec)  # Raises if no group has it.
     warnings = [*warnings, *spec.faults, *_backend_warnings(groups)]
     if not groups:
-        empty = _compare_group(name, SettingsGroup(()), None, warnings, spec, selection)
+        empty = _compare_group(name, SettingsGroup(()), None, warnings, spec, selection, rule)
         return [GroupComparison(empty, ())]
     stated, difference = groups[0], None
     if len(groups) > 1 or (spec.claims and not overrides):
@@ -124,7 +135,7 @@ def compare(
         warnings.append(f"claims use other settings than spec.yaml: {difference}")
     found = []
     for group in groups:
-        comparison = _compare_group(name, group, baseline, warnings, spec, selection)
+        comparison = _compare_group(name, group, baseline, warnings, spec, selection, rule)
         if group is not stated:
             comparison = comparison.model_copy(update={"is_stated": False})
         elif len(groups) > 1:
@@ -155,25 +166,31 @@ def _compare_group(
     warnings: Sequence[str],
     spec: SpecSummary,
     selection: MetricSelection,
+    rule: Rule,
 ) -> Comparison:
     arms = group.arms
     models = list(dict.fromkeys(arm.model for arm in arms))
+    rule = replace(rule, margin=rule.margin or spec.margin, primary=spec.primary)
     requested = baseline if baseline in models else None
     chosen, other_baseline = choose_baseline(name, models, requested, spec)
-    claimed = frozenset(claim.metric for claim in spec.claims)
-    selection = replace(selection, named=selection.named | claimed)
+    named = selection.named.union((claim.metric for claim in spec.claims), [COLLAPSED])
+    compared = selection.compared and selection.compared | {COLLAPSED}
+    selection = replace(selection, named=named, compared=compared)
     protocols = [protocol(arm.runs[-1]) for arm in arms]
     warnings = [*warnings, *other_baseline, *superseded(group)]
     warnings += validity_warnings(arms, protocols, chosen, selection.includes_benchmarks)
     alone = [result_of(*arm, selection, warnings) for arm in zip(arms, protocols, strict=True)]
-    results = _with_differences(alone, arms, chosen, selection, warnings)
+    results = _with_differences(alone, arms, chosen, selection, rule, warnings)
     return Comparison(
         experiment=name,
         baseline=chosen,
         models=tuple(results),
         curves=sweep_curves(results),
         fronts=fronts(results),
-        claims=tuple(judge(claim, alone, spec.sweep) for claim in spec.claims),
+        claims=judge(spec.claims, alone, spec.sweep, rule.paired),
+        paired=rule.paired,
+        margin=rule.margin,
+        primary=rule.primary,
         environment=environments(arms),
         warnings=tuple(warnings),
         settings=group.settings,
@@ -190,6 +207,7 @@ def result_of(
     data = next((run.record.data for run in reversed(arm.runs) if run.record.data), None)
     parameters = parameter_counts(arm.finished, warnings)
     values = {seed: measure(run, parameters, selection, warnings) for seed, run in finished.items()}
+    learned = {seed: row for seed, row in values.items() if seed not in collapsed}
     found = {name for row in values.values() for name in row} | {*_ALWAYS}
     known = known_metrics()  # In its order; others come last.
     names = [*(name for name in known if name in found), *sorted(found - known.keys())]
@@ -198,6 +216,7 @@ def result_of(
         point=arm.point,
         n_finished=len(finished),
         n_collapsed=len(collapsed),
+        collapse_interval=share_interval(len(collapsed), len(finished)) if finished else None,
         n_failed=len(failed),
         runs={seed: run.record.run_id for seed, run in finished.items()},
         collapsed_seeds=collapsed,
@@ -209,6 +228,11 @@ def result_of(
         metrics={
             name: Summary.of({seed: row.get(name) for seed, row in values.items()})
             for name in names
+        },
+        learned={
+            name: Summary.of({seed: row.get(name) for seed, row in learned.items()})
+            for name in names
+            if collapsed and depends_on_learning(name)
         },
         parameters=parameters,
         differences={},
@@ -237,6 +261,7 @@ def _with_differences(
     arms: Sequence[Arm],
     baseline: str | None,
     selection: MetricSelection,
+    rule: Rule,
     warnings: list[str],
 ) -> list[ModelResult]:
     """The results with their differences from the baseline at the same sweep point."""
@@ -258,20 +283,44 @@ def _with_differences(
         if why:
             warnings.append(f"{result.model} has no difference: {why}")
             continue
-        row |= metric_differences(result, other, selection.compared)
-        accuracy = row.get("test_accuracy")
-        if accuracy and accuracy.n == 1:
+        row |= metric_differences(result, other, selection.compared, rule.paired)
+        accuracy = row.get(ACCURACY)
+        if accuracy and (accuracy.n, accuracy.runs) == (1, (1, 1)):
             (seed,) = accuracy.by_seed
             trained = trained_pair(arm, other_arm, seed, warnings)
-            row["test_accuracy"] = accuracy.model_copy(update={"trained_pair": trained})
-    for metric in dict.fromkeys(name for row in rows for name in row):
-        tested = [row for row in rows if metric in row]
-        for row, corrected in zip(tested, with_holm([r[metric] for r in tested]), strict=True):
-            row[metric] = corrected
+            row[ACCURACY] = accuracy.model_copy(update={"trained_pair": trained})
+    tables: dict[str, list[tuple[str, dict[str, Difference]]]] = {}
+    for result, row in zip(alone, rows, strict=True):
+        tables.setdefault(_shared_point(result), []).append((result.model, row))
+    for table in tables.values():
+        _correct(table, rule)
     return [
         result.model_copy(update={"differences": row})
         for result, row in zip(alone, rows, strict=True)
     ]
+
+
+def _correct(table: Sequence[tuple[str, dict[str, Difference]]], rule: Rule) -> None:
+    """Correct the verdicts at one sweep point: those on one metric hold together.
+
+    The shares of collapsed runs are in one family with the accuracy of the others.
+    """
+    for metric in dict.fromkeys(name for _, row in table for name in row):
+        family = [(model, row, metric) for model, row in table if metric in row]
+        if metric == ACCURACY:
+            family += [(model, row, COLLAPSED) for model, row in table if _has_collapsed(row)]
+        elif metric == COLLAPSED and any(ACCURACY in row for _, row in table):
+            continue
+        primary = [model == rule.primary and name == ACCURACY for model, _, name in family]
+        tested = with_primary([row[name] for _, row, name in family], primary, rule.primary or "")
+        for (_, row, name), difference in zip(family, tested, strict=True):
+            row[name] = difference
+            if rule.margin is not None and name == ACCURACY:
+                row[name] = with_margin(difference, rule.margin)
+
+
+def _has_collapsed(row: dict[str, Difference]) -> bool:
+    return COLLAPSED in row and any(map(any, row[COLLAPSED].samples))
 
 
 def _shared_point(result: ModelResult) -> str:

@@ -50,11 +50,12 @@ def _curve(line: Iterable[ModelResult], key: str) -> Curve:
             CurvePoint(
                 x=float(result.point[key]),
                 n=summary.n,
+                collapsed=result.n_collapsed,
                 mean=summary.mean or 0.0,
                 interval=interval_of_mean(summary),
             )
             for result in ordered
-            for summary in [result.metrics[ACCURACY]]
+            for summary in [result.compared(ACCURACY)]
         ),
         crossings=tuple(_crossings(ordered, key)),
     )
@@ -62,10 +63,9 @@ def _curve(line: Iterable[ModelResult], key: str) -> Curve:
 
 def interval_of_mean(summary: Summary) -> tuple[float, float] | None:
     """95% BCa interval of the mean over seeds; None for fewer than three seeds."""
-    values = [value for value in summary.by_seed.values() if value is not None]
-    if len(values) < SMALLEST_SAMPLE:
+    if summary.n < SMALLEST_SAMPLE:
         return None
-    low, high = bca_interval(np.asarray([values]))
+    low, high = bca_interval(np.asarray([summary.values]))
     return float(low[0]), float(high[0])
 
 

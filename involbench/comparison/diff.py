@@ -25,7 +25,7 @@ class Change(Record):
     changes: dict[str, Difference]
     """Now minus then, paired by seed."""
     collapsed_then: tuple[int, ...] = ()
-    """Collapsed seeds; every mean includes them."""
+    """Collapsed seeds; only sizes and times include them."""
     collapsed_now: tuple[int, ...] = ()
     failed_then: tuple[int, ...] = ()
     failed_now: tuple[int, ...] = ()
@@ -71,7 +71,7 @@ def compare_trees(now: Comparison, then: Comparison, where: str) -> TreeComparis
                 point=result.point,
                 then=other.metrics,
                 now=result.metrics,
-                changes=metric_differences(result, other) if comparable else {},
+                changes=metric_differences(result, other, by_pairs=True) if comparable else {},
                 collapsed_then=other.collapsed_seeds,
                 collapsed_now=result.collapsed_seeds,
                 failed_then=tuple(other.failures),

@@ -13,21 +13,16 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any
 
+from involbench.comparison.differences import excess
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.metrics import suggestion
-from involbench.comparison.pairing import (
-    margin,
-    not_comparable,
-    paired_values,
-    protocol_difference,
-    same_images,
-)
+from involbench.comparison.pairing import not_comparable, protocol_difference, same_images
 from involbench.comparison.schema import Comparison, Difference, ModelResult, Summary
-from involbench.comparison.validity import flattered_by_collapse
+from involbench.comparison.validity import never_reached
 from involbench.errors import UsageError
 from involbench.spec.claims import takes_target
 from involbench.spec.trial import shared_coordinates
-from involbench.text import located, seeds, suggest
+from involbench.text import located, seeds, seeds_of_both, suggest
 
 _COMPARES: dict[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt}
 _CONDITION = r"@[a-z_]+=[0-9.e+-]+"
@@ -190,13 +185,16 @@ def _check(
     if gate.other is None:
         return _check_threshold(gate, values, result, strict)
     reference, other = _reference(gate, gate.other.model, comparison, result, lookup)
-    here, there = (flattered_by_collapse((each,), gate.other.metric) for each in (result, other))
+    _summary_of(reference, other, gate.other)  # Raises if it has no value.
+    here, there = (never_reached((each,), gate.other.metric) for each in (result, other))
     if here or there:
         why = here or f"in {reference.experiment}, {there}"
         failed, reason = strict, f"undecided, because {why}"
     else:
-        excess = _beyond_gate(values, _summary_of(reference, other, gate.other), gate)
-        failed, reason = _check_excess(excess, gate, strict)
+        by_pairs = comparison.paired or bool(gate.reference)
+        metric = gate.quantity.metric
+        beyond = _beyond_gate(result.compared(metric), other.compared(metric), gate, by_pairs)
+        failed, reason = _check_excess(beyond, gate, strict)
     if gate.reference and (difference := protocol_difference(result, other)):
         reason += f"; the settings differ from {gate.reference}: {difference}"
     return failed, reason
@@ -227,43 +225,47 @@ def _check_threshold(
 ) -> tuple[bool, str]:
     """Check a mean. A target that a run never reached counts as infinite.
 
-    If the mean passes, but some seeds have no value or the metric favors collapsed runs, the gate
-    is undecided.
+    The mean is over all runs, collapsed or not. If it passes, but some seeds have no value or the
+    metric favors collapsed runs, the gate is undecided.
     """
     exceeds, quantity = _COMPARES[gate.comparison], gate.quantity
-    why = flattered_by_collapse((result,), quantity.metric)
-    if why and takes_target(quantity.metric):
+    if why := never_reached((result,), quantity.metric):
         return exceeds(math.inf, gate.limit), f"{quantity} has no value: {why}"
     mean, trials = values.mean or 0.0, result.n_finished + result.n_failed
     reason = f"{quantity} is {mean:.6g} ({seeds(values.n, trials)})"
     if exceeds(mean, gate.limit):
         return True, reason
     if values.n < trials and not metric_called(quantity.metric).exact:
-        why = why or "the other seeds have no value"
+        why = "the other seeds have no value"
+    if result.n_collapsed and metric_called(quantity.metric).favors_constant_predictor:
+        runs = f"{seeds(result.n_collapsed, result.n_finished)} of {result.model}"
+        why = f"{runs} collapsed, and this metric favors collapsed runs"
     return (strict, f"{reason}, undecided, because {why}") if why else (False, reason)
 
 
-def _beyond_gate(values: Summary, others: Summary, gate: Gate) -> Difference:
-    """How far each pair is beyond the gate; above zero the gate fails."""
+def _beyond_gate(values: Summary, others: Summary, gate: Gate, by_pairs: bool) -> Difference:
+    """How far the values are beyond the gate; above zero the gate fails."""
     sign = 1 if ">" in gate.comparison else -1
-    excess = {
-        seed: sign * (value - other) - gate.limit
-        for seed, (value, other) in paired_values(values, others).items()
-    }
-    if not excess:
-        raise UsageError(f"--fail-if {gate.text}: the two have no seed in common")
-    return margin(excess, gate.quantity.metric)
+    these, limits = (
+        Summary.of({s: None if v is None else sign * v + add for s, v in each.by_seed.items()})
+        for each, add in ((values, 0.0), (others, gate.limit))
+    )
+    beyond = excess(these, limits, gate.quantity.metric, by_pairs)
+    if beyond.mean is None:
+        none = "seed in common" if these.n and limits.n else "runs that learned"
+        raise UsageError(f"--fail-if {gate.text}: the two have no {none}")
+    return beyond
 
 
 def _check_excess(excess: Difference, gate: Gate, strict: bool) -> tuple[bool, str]:
     mean, or_equal = excess.mean or 0.0, "=" in gate.comparison
     side = "beyond" if mean > 0 else "within"
-    reason = f"{side} the gate by {abs(mean):.6g} on average ({seeds(excess.n)})"
+    reason = f"{side} the gate by {abs(mean):.6g} on average ({seeds_of_both(*excess.runs)})"
     if mean < 0 or (mean == 0 and not or_equal):
         return False, reason
     if excess.verdict == "higher" or (or_equal and excess.verdict == "equal"):
         return True, reason
-    few = "too few pairs for a verdict" if excess.verdict == "too few pairs" else "undecided"
+    few = "too few runs for a verdict" if excess.verdict == "too few runs" else "undecided"
     return strict, f"{reason}, {few}"
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isclose
+from math import isclose, isfinite
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from involbench import registry
 from involbench.comparison.schema import ParameterCounts
@@ -26,7 +26,7 @@ from involbench.text import suggest
 if TYPE_CHECKING:
     from involbench.results.arrays import StoredPredictions
 
-ACCURACY, SIZE = "test_accuracy", "trainable_parameters"
+ACCURACY, SIZE, COLLAPSED = "test_accuracy", "trainable_parameters", "collapsed"
 
 
 METRICS: dict[str, Metric] = {
@@ -46,7 +46,7 @@ METRICS: dict[str, Metric] = {
     "agreement": Metric(
         "agreement with itself", "agreement %", "percent", "higher", favors_constant_predictor=True
     ),
-    "collapsed": Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
+    COLLAPSED: Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),
     "epochs_to": Metric("time", "epochs", "epochs", "lower"),
     "seconds_to": Metric("time", "s", "seconds", "lower"),
@@ -109,6 +109,16 @@ _BENCHMARKED = {
     **{f"{form}_{what}": "export" for form in FORMATS for what in ("latency", "size", "accuracy")},
 }
 """Metric -> the benchmark that measures it."""
+
+
+def depends_on_learning(name: str) -> bool:
+    """Whether a run that never left chance has another value than one that learned.
+
+    Its time and size are the same, and its share is a metric of its own.
+    """
+    base = name.partition("@")[0]
+    of_run = metric(name).unit in ("seconds", "milliseconds", "bytes", "count")
+    return not of_run and base not in (COLLAPSED, INPUT_WAIT)
 
 
 def suggestion(name: str) -> str:
@@ -211,7 +221,7 @@ def measure(
     """
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
-    values["collapsed"] = float(record.collapsed)
+    values[COLLAPSED] = float(record.collapsed)
     plain = record.metrics.get("test_accuracy")
     values |= {  # The loss of accuracy on each kind of corrupted test images.
         name.replace("test_accuracy@", "accuracy_drop@"): plain - value
@@ -289,11 +299,19 @@ def _from_predictions(
         return values
     for each in metrics:
         try:
-            values[each.name] = float(
-                each.compute(**{name: getattr(found, name) for name in each.inputs})
-            )
+            result = each.compute(**{name: getattr(found, name) for name in each.inputs})
+            if result is not None:
+                values[each.name] = _number(result, registry.is_built_in(each.compute))
         except Exception as error:
             raise registry.RegistryError(
                 f"{each.where}: the metric {each.name} failed for {run.path}: {error}"
             ) from error
     return values
+
+
+def _number(result: Any, may_be_nan: bool) -> float:
+    if shape := getattr(result, "shape", ()):
+        raise TypeError(f"expected one number, got an array of shape {shape}")
+    if not (may_be_nan or isfinite(result)):
+        raise ValueError(f"expected a finite number, or None for no value, got {result}")
+    return float(result)

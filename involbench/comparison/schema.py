@@ -10,7 +10,8 @@ from involbench.statistics.estimates import finite, mean, sample_sd
 
 COMPARISON_VERSION: Final = 3
 
-Verdict = Literal["higher", "lower", "equal", "undecided", "too few pairs"]
+Verdict = Literal["higher", "lower", "equal", "equivalent", "undecided", "too few runs"]
+Design = Literal["two arms", "paired", "shares"]
 ClaimVerdict = Literal["supported", "refuted", "undecided"]
 
 
@@ -31,6 +32,11 @@ class Summary(Record):
         measured = [value for value in clean.values() if value is not None]
         return cls(n=len(measured), mean=mean(measured), sd=sample_sd(measured), by_seed=clean)
 
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The value of each seed that has one."""
+        return tuple(value for value in self.by_seed.values() if value is not None)
+
 
 class TrainedPair(Record):
     """Two trained networks on the same test images. It says nothing about other seeds."""
@@ -43,26 +49,52 @@ class TrainedPair(Record):
 
 
 class Difference(Summary):
-    """One model minus another, paired by seed."""
+    """One model minus another.
+
+    `by_seed`, `n` and `sd` are of the differences of each seed that both have. `mean` is the
+    difference of the means of all values that are compared.
+    """
 
     missing_seeds: tuple[int, ...] = ()
     """Seeds without a pair, because one model or both have no value."""
+    design: Design = "two arms"
+    """Two independent samples; the differences of each seed; or two shares of runs."""
+    runs: tuple[int, int] = (0, 0)
+    """The number of values of this model and of the baseline that are compared."""
+    level: float = 0.95
+    """Of the interval and the verdict; higher where they are corrected for several comparisons."""
     interval: tuple[float, float] | None = None
-    """95% BCa interval of the mean difference; None for fewer than three pairs, and for counts."""
+    """Of the mean difference: the differences that the test does not reject. None for counts and
+    shares, and where so few runs can't give a verdict."""
     p: float | None = None
-    """Sign-flip test, two-sided."""
+    """Permutation test, sign-flip test or Fisher's exact test, by the design; two-sided."""
     p_holm: float | None = None
-    """p, corrected (Holm) for the number of comparisons of this metric in the experiment."""
+    """p, corrected (Holm) for the number of comparisons in its family."""
+    family: int = 1
+    """The number of comparisons whose verdicts hold together: those of a metric at one sweep point,
+    with the shares of collapsed runs beside accuracies; or those of all claims of a spec."""
     smallest_p: float | None = None
-    """The smallest p that this number of pairs can give."""
+    """The smallest p that this number of runs can give."""
+    detectable: float | None = None
+    """The difference that so many runs find four times in five, from the spread that they have."""
+    margin: float | None = None
+    """A difference that is smaller does not matter, as the spec or `--margin` states."""
+    equivalent: bool | None = None
+    """Whether the difference is smaller than the margin, by two one-sided tests: the interval at
+    the level 1 - 2 (1 - `level`), 90% of one comparison, is within it. None without a margin."""
     superiority: float | None = None
     """The share of pairs in which this model has the better value; the higher value where the
-    metric has no better direction. A tie counts half."""
-    verdict: Verdict = "too few pairs"
-    """Whether this model's value is higher or lower than the baseline's."""
+    metric has no better direction. Of all pairs of runs, unless they are paired by seed. A tie
+    counts half."""
+    verdict: Verdict = "too few runs"
+    """Whether this model's value is higher or lower than the baseline's: what the interval says."""
     notes: tuple[str, ...] = ()
     trained_pair: TrainedPair | None = None
-    """For the test accuracy, where there is only one pair."""
+    """For the test accuracy, where each model has one run, of the same seed."""
+    correlation: float | None = None
+    """Pearson's, of the values of the same seeds; for `--paired`, at least three pairs."""
+    samples: tuple[tuple[float, ...], tuple[float, ...]] = Field(((), ()), exclude=True)
+    """The values that are compared; the differences of each seed and nothing if paired."""
 
     @property
     def all_equal(self) -> bool:
@@ -92,7 +124,9 @@ class ModelResult(Record):
     """The coordinates of the sweep that concern this model."""
     n_finished: int
     n_collapsed: int
-    """Finished runs that collapsed; every mean includes them."""
+    """Finished runs that collapsed: their accuracy never left chance."""
+    collapse_interval: tuple[float, float] | None = None
+    """95% interval (Clopper-Pearson) of the share of runs that collapse."""
     n_failed: int
     runs: dict[int, str]
     """Run id of each finished seed."""
@@ -108,14 +142,21 @@ class ModelResult(Record):
     protocol: dict[str, Any] = Field({}, exclude=True)
     """Its settings of data and training, by key path."""
     metrics: dict[str, Summary]
+    """Over all finished runs, collapsed or not."""
+    learned: dict[str, Summary] = Field({})
+    """The same over the runs that learned; only where some collapsed, for metrics that depend on
+    it. Differences are of these."""
     parameters: ParameterCounts | None
     differences: dict[str, Difference]
     """This model minus the baseline; empty without a baseline, or with other test images."""
 
+    def compared(self, metric: str) -> Summary:
+        """The values that tables show and differences compare: of the runs that learned."""
+        return self.learned.get(metric) or self.metrics.get(metric) or Summary.of({})
+
     def mean(self, metric: str) -> float | None:
-        """The mean over seeds; None where nothing was measured."""
-        summary = self.metrics.get(metric)
-        return summary.mean if summary else None
+        """Their mean; None where nothing was measured."""
+        return self.compared(metric).mean
 
 
 class ClaimNumbers(Record):
@@ -123,11 +164,13 @@ class ClaimNumbers(Record):
 
     point: dict[str, Any]
     greater: float
-    """The mean of the model that is claimed to have more, over the paired seeds."""
+    """The mean of the model that is claimed to have more."""
     lesser: float
     beyond: Difference
-    """How far each pair is above the claimed value: greater - lesser - difference, or
+    """How far it is above the claimed value: greater - lesser - difference, or
     greater - ratio * lesser. Values above zero support the claim."""
+    only_learned: bool = False
+    """Whether some runs never left chance, which both means leave out."""
     verdict: ClaimVerdict
 
 
@@ -155,7 +198,9 @@ class CurvePoint(Record):
 
     x: float
     n: int
-    """The number of seeds."""
+    """The number of seeds that learned."""
+    collapsed: int = 0
+    """The number of other seeds, which the mean leaves out."""
     mean: float
     interval: tuple[float, float] | None
     """95% BCa interval of the mean over seeds; None for fewer than three seeds."""
@@ -218,6 +263,12 @@ class Comparison(Record):
     experiment: str
     baseline: str | None
     """None where there are no runs."""
+    paired: bool = False
+    """Whether models were paired by seed in every metric (`--paired`)."""
+    margin: float | None = None
+    """A difference in test accuracy that does not matter, as the spec or `--margin` states."""
+    primary: str | None = None
+    """The model of the spec whose comparison with the baseline is tested first."""
     models: tuple[ModelResult, ...]
     claims: tuple[ClaimResult, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -18,6 +18,7 @@ from involbench.comparison.settings import (
     trial_settings,
 )
 from involbench.errors import UsageError
+from involbench.plugins import as_recorded
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree, StoredRun, read_spec_summary
 from involbench.spec.schema import ExperimentSpec
@@ -337,7 +338,8 @@ def _group_difference(group: SettingsGroup, values: Mapping[str, Any]) -> str | 
 
 def _arm_difference(arm: Arm, values: Mapping[str, Any]) -> str | None:
     try:
-        spec = ExperimentSpec.model_validate(at_point(dict(values), arm.point))
+        with as_recorded():
+            spec = ExperimentSpec.model_validate(at_point(dict(values), arm.point))
     except ValueError:
         return None
     if arm.model not in spec.models:

@@ -22,6 +22,7 @@ _UNSET = "unset"
 _BACKEND = "backend"
 _VERSION = "involbench"
 _ARCHITECTURE = "architecture."
+_CODE = "code of "
 _SECTIONS = ("data", "training", "evaluate")
 
 VARIABLES = "environment variables"
@@ -30,14 +31,15 @@ NONE = "none"
 
 
 def trial_settings(trial: Trial) -> dict[str, Any]:
-    """Key path -> value for the model, data and training of a trial."""
+    """Key path -> value for the model, data and training of a trial, and for its plugins."""
     nested = trial.model_dump(
         mode="json",
         include={"architecture": True, "data": True, "training": True},
         exclude={"data": {"path"}},
     )
     tested = {"evaluate": trial.evaluate.model_dump(mode="json", exclude_defaults=True)}
-    return dict(_flatten(nested | tested))
+    code = {f"{_CODE}{name}": sha256[:12] for name, sha256 in trial.plugins.items()}
+    return dict(_flatten(nested | tested)) | code
 
 
 def full_settings(run: StoredRun) -> dict[str, Any]:
@@ -61,7 +63,8 @@ def named_settings(run: StoredRun) -> dict[str, Any]:
 def protocol(run: StoredRun) -> dict[str, Any]:
     """The settings of data and training, which should be the same for all models."""
     settings = full_settings(run)
-    return {key: value for key, value in settings.items() if not key.startswith("architecture")}
+    of_the_model = ("architecture", _CODE)
+    return {key: value for key, value in settings.items() if not key.startswith(of_the_model)}
 
 
 def settings_keys(runs: Sequence[StoredRun], by_backend: bool = False) -> list[dict[str, Any]]:
@@ -75,7 +78,7 @@ def settings_keys(runs: Sequence[StoredRun], by_backend: bool = False) -> list[d
     for record in (run.record for run in runs):
         trial, fingerprint = record.trial, record.data.fingerprint if record.data else None
         backend = {_BACKEND: record.backend} if by_backend else {}
-        objects = trial.architecture, trial.data, trial.training, trial.evaluate
+        objects = trial.architecture, trial.data, trial.training, trial.evaluate, trial.plugins
         same = (*map(id, objects), fingerprint, *backend.values())
         if same not in known:
             settings = trial.settings(fingerprint or "")
@@ -96,7 +99,8 @@ def settings_keys(runs: Sequence[StoredRun], by_backend: bool = False) -> list[d
 
 def shared_settings(run: StoredRun, point: Mapping[str, Any], by_backend: bool) -> dict[str, Any]:
     """The settings that runs of several models can share: no architecture, nothing swept."""
-    settings = dict(_flatten({**settings_keys([run], by_backend)[0], "architecture": {}}))
+    of_the_model: dict[str, Any] = {"architecture": {}, "plugins": {}}
+    settings = dict(_flatten({**settings_keys([run], by_backend)[0], **of_the_model}))
     if any(key.startswith("data.") for key in point):
         del settings["fingerprint"]  # The sweep may change the images.
     return _without_swept(settings, point)

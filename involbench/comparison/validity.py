@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import ModelResult
 from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences, environment
@@ -20,24 +19,20 @@ Protocol = dict[str, Any]
 """Key path -> setting, of data and training."""
 
 
-def flattered_by_collapse(results: Sequence[ModelResult], metric: str) -> str:
-    """Which runs a metric rates too well, and why; empty where there are none."""
-    if metric_called(metric).favors_constant_predictor:
-        counts = [result.n_collapsed for result in results]
-        why = "collapsed, and this metric favors collapsed runs"
-    elif takes_target(metric):
-        measured = (result.metrics.get(metric) for result in results)
-        reached = [summary.n if summary else 0 for summary in measured]
-        counts = [each.n_finished - n for each, n in zip(results, reached, strict=True)]
-        why = "never reached the accuracy"
-    else:
+def never_reached(results: Sequence[ModelResult], metric: str) -> str:
+    """Which runs never reached the target of a metric; empty if all did, or it has no target.
+
+    Their time is unknown but long, so a comparison of the others would flatter the model.
+    """
+    if not takes_target(metric):
         return ""
-    runs = [
-        f"{seeds(count, result.n_finished)} of {located(result.model, result.point)}"
-        for count, result in zip(counts, results, strict=True)
-        if count
-    ]
-    return f"{' and '.join(dict.fromkeys(runs))} {why}" if runs else ""
+    runs = []
+    for result in results:
+        summary = result.metrics.get(metric)
+        if missing := result.n_finished - (summary.n if summary else 0):
+            where = located(result.model, result.point)
+            runs.append(f"{seeds(missing, result.n_finished)} of {where}")
+    return f"{' and '.join(dict.fromkeys(runs))} never reached the accuracy" if runs else ""
 
 
 def validity_warnings(

@@ -54,7 +54,7 @@ def load_dataset(
     except Exception as error:
         what = f"{type(error).__name__}: {reason(error)}"
         raise DataError(f"{loader.where}: the dataset {dataset} failed: {what}") from error
-    return to_dataset(dataset, made)
+    return to_dataset(dataset, made, f"{loader.where}: {dataset}")
 
 
 def describe_dataset(dataset: str, **arguments: Any) -> ImageShape:

@@ -15,8 +15,8 @@ OPTIONAL = ("class_names",)
 _NAMED = 5
 
 
-def to_dataset(name: str, made: Any) -> Dataset:
-    """The dataset that a registered function returned.
+def to_dataset(name: str, made: Any, where: str) -> Dataset:
+    """The dataset that a registered function returned; `where` is what messages call it.
 
     Raises:
         DataError: It is neither a Dataset nor a mapping of arrays that make one.
@@ -25,10 +25,10 @@ def to_dataset(name: str, made: Any) -> Dataset:
         return made
     if not isinstance(made, Mapping):
         raise DataError(
-            f"{name}: expected a mapping with {', '.join(REQUIRED)}, got {type(made).__name__}"
+            f"{where}: expected a mapping with {', '.join(REQUIRED)}, got {type(made).__name__}"
         )
     arrays = {key: np.asarray(value) for key, value in made.items()}
-    return Arrays(name, arrays, arrays.__getitem__).dataset(name)
+    return Arrays(where, arrays, arrays.__getitem__).dataset(name)
 
 
 class Arrays:

@@ -36,9 +36,19 @@ def build_model(
         `head*` turn features into logits, the others make the features.
 
     Raises:
-        ValueError: The name is unknown, or an argument is out of range.
+        ValueError: The name is unknown, an argument is out of range, or it returns something else.
     """
+    import keras
+
     known = architectures()
     if name not in known:
         raise ValueError(f"`name` must be one of {sorted(known)}. Received: name={name!r}")
-    return known[name].build(input_shape, num_classes, **arguments)
+    model = known[name].build(input_shape, num_classes, **arguments)
+    shapes = [tuple(output.shape) for output in getattr(model, "outputs", None) or ()]
+    if not isinstance(model, keras.Model) or shapes != [(None, num_classes)]:
+        found = f"outputs of shape {shapes}" if shapes else repr(model)
+        raise ValueError(
+            f"{known[name].where}: {name} must return a functional keras.Model with logits of "
+            f"shape {(None, num_classes)}. Received: {found}"
+        )
+    return model

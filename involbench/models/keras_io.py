@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from involbench.operators import apply_operator
+from involbench.operators import apply_operator, for_stages
 from involbench.registry import architecture
-from involbench.schema_types import KernelSize, PositiveInt
-from involbench.spec.architectures import OperatorSpec
+from involbench.schema_types import KernelSize, PositiveInt, StageKernelSizes
+from involbench.spec.architectures import StageOperators
 
 
 @architecture()
@@ -46,8 +46,10 @@ def keras_io_inn(
 
     Three involutions where the CNN has convolutions. They keep the image's channels, so their
     generators have `channels // reduction_ratio` hidden channels: a single one for RGB images by
-    default, and where its ReLU dies the network is constant. 13,074 trainable parameters for
-    32x32x3 images and 10 classes, of which 72 are involution, and 6 that are not trainable.
+    default. It and the image are never negative, so that negative generator weights make every
+    output of an involution negative. The ReLU behind it is then zero, and the network constant.
+    13,074 trainable parameters for 32x32x3 images and 10 classes, of which 72 are involution, and
+    6 that are not trainable.
 
     Args:
         kernel_size: Height and width of the involution kernels; odd.
@@ -102,9 +104,9 @@ def plain(
     input_shape: tuple[int, int, int],
     num_classes: int,
     *,
-    operator: OperatorSpec = "convolution",
+    operator: StageOperators = "convolution",
     widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (32, 64, 64),
-    kernel_size: KernelSize = 3,
+    kernel_size: StageKernelSizes = 3,
 ) -> Any:
     """The shape of the keras.io networks, for any operator and any widths.
 
@@ -115,7 +117,8 @@ def plain(
 
     Args:
         widths: Channels of each stage; there is a pooling between each two.
-        kernel_size: Height and width of the operator's neighbourhood; odd.
+        kernel_size: Height and width of the operator's neighbourhood, odd; or a list of them, one
+            for each stage.
 
     Returns:
         A model from images to logits (B, num_classes).
@@ -134,9 +137,11 @@ def plain(
             f"`widths` has {len(widths)} stages, with a pooling between each two, too many for "
             f"images of {input_shape[0]}x{input_shape[1]} pixels. Received: widths={widths}"
         )
+    operators = for_stages("operator", operator, len(widths))
+    sizes = for_stages("kernel_size", kernel_size, len(widths))
     inputs = x = keras.Input(input_shape)
-    for stage, width in enumerate(widths, start=1):
-        x = apply_operator(x, operator, width, kernel_size, 1, f"operator_{stage}", presets={})
+    for stage, (width, kind, size) in enumerate(zip(widths, operators, sizes, strict=True), 1):
+        x = apply_operator(x, kind, width, size, 1, f"operator_{stage}", presets={})
         x = layers.ReLU(name=f"relu_{stage}")(x)
         if stage < len(widths):
             x = layers.MaxPooling2D(name=f"pool_{stage}")(x)

@@ -7,15 +7,15 @@ References:
       https://github.com/d-li14/involution.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from involbench.operators import Operator, apply_operator
+from involbench.operators import Operator, apply_operator, for_stages
 from involbench.registry import architecture
-from involbench.schema_types import KernelSize, PositiveInt
-from involbench.spec.architectures import OperatorSpec
+from involbench.schema_types import KernelSize, PositiveInt, StageKernelSizes
+from involbench.spec.architectures import StageOperators
 
 Tensor = Any
 
@@ -42,8 +42,8 @@ def resnet(
     num_classes: int,
     *,
     depth: Literal[18, 26, 38, 50, 101, 152] = 50,
-    operator: OperatorSpec = "convolution",
-    kernel_size: KernelSize = 3,
+    operator: StageOperators = "convolution",
+    kernel_size: StageKernelSizes = 3,
     stem: Literal["imagenet", "cifar"] = "imagenet",
     width: PositiveInt = 64,
 ) -> Any:
@@ -54,7 +54,8 @@ def resnet(
 
     Args:
         depth: Number of layers: basic blocks at 18, else bottlenecks.
-        kernel_size: Height and width of the operator's neighbourhood; odd.
+        kernel_size: Height and width of the operator's neighbourhood, odd; or a list of four, one
+            for each stage.
         stem: imagenet: 7x7 convolution and max pooling, each with stride 2; cifar: 3x3.
         width: Channels of the first stage; each doubles them.
 
@@ -129,8 +130,8 @@ def _finished(
     x: Tensor,
     num_classes: int,
     depth: int,
-    operator: Operator,
-    kernel_size: int,
+    operator: Operator | Sequence[Operator],
+    kernel_size: int | Sequence[int],
     width: int,
     name: str,
 ) -> Any:
@@ -142,11 +143,12 @@ def _finished(
 
     check_choice("depth", depth, tuple(BLOCKS))
     block = _basic if depth == 18 else _bottleneck
+    kinds, sizes = for_stages("operator", operator, 4), for_stages("kernel_size", kernel_size, 4)
     for stage, count in enumerate(BLOCKS[depth]):
         for index in range(count):
             strides = 2 if stage > 0 and index == 0 else 1
-            filters = width * 2**stage
-            x = block(x, operator, filters, kernel_size, strides, f"layer{stage + 1}_{index}")
+            filters, label = width * 2**stage, f"layer{stage + 1}_{index}"
+            x = block(x, kinds[stage], filters, sizes[stage], strides, label)
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="head_logits")(x)
     return keras.Model(inputs, logits, name=name)

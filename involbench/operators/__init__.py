@@ -1,6 +1,6 @@
 """Operators: the arguments of each, its layer and what must fit its channels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -8,6 +8,22 @@ from involbench import registry
 
 Operator = str | Mapping[str, Any]
 """An operator's name, or a mapping with its `name` and its own arguments."""
+
+
+def for_stages(name: str, value: Any, count: int) -> Sequence[Any]:
+    """The value of an argument for each stage of a network: one for all, or a list of them.
+
+    Raises:
+        ValueError: The list has another length.
+    """
+    if not isinstance(value, list | tuple):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(
+            f"`{name}` must be one value, or a list of {count}, one for each stage. "
+            f"Received: {name}={value}"
+        )
+    return value
 
 
 def make_operator(
@@ -28,17 +44,19 @@ def make_operator(
         (B, ceil(H / strides), ceil(W / strides), filters).
 
     Raises:
-        ValueError: The operator is unknown, or an argument is out of range.
+        ValueError: The operator is unknown, an argument is out of range, or it returns no layer.
     """
-    known = registry.operators()
-    if operator not in known:
-        raise ValueError(
-            f"`operator` must be one of {tuple(known)}. Received: operator={operator!r}"
-        )
-    fields = known[operator].arguments.model_fields
+    import keras
+
+    known = _registered(operator)
+    fields = known.arguments.model_fields
     # What the network sets and a spec can't begins with an underscore in the signature.
     own = {key if key in fields else f"_{key}": value for key, value in arguments.items()}
-    layer = known[operator].build(filters, kernel_size, strides, **own)
+    layer = known.build(filters, kernel_size, strides, **own)
+    if not isinstance(layer, keras.layers.Layer):
+        raise ValueError(
+            f"{known.where}: {operator} must return a Keras layer. Received: {layer!r}"
+        )
     layer.name = name
     layer.registered_operator = operator
     return layer
@@ -65,18 +83,19 @@ def apply_operator(
         Features (B, ceil(H / strides), ceil(W / strides), filters).
 
     Raises:
-        ValueError: The operator is unknown, or an argument is out of range.
+        ValueError: The operator is unknown, an argument is out of range, or its layer has another
+            shape.
     """
     kind, arguments = _name_and_arguments(operator)
-    known = registry.operators().get(kind)
-    accepted = signature(known.build).parameters if known else {}
+    known = _registered(kind)
+    accepted = signature(known.build).parameters
     settings = {
         key: value
         for key, value in presets.items()
         if not accepted.keys().isdisjoint((key, f"_{key}"))
     }
     settings |= {key: _of_keras(value) for key, value in arguments.items()}
-    if known and known.keeps_channels and x.shape[-1] != filters:
+    if known.keeps_channels and x.shape[-1] != filters:
         from keras import layers
 
         x = layers.Conv2D(filters, 1, name=f"{name}_widen")(x)
@@ -84,7 +103,21 @@ def apply_operator(
         layer = make_operator(kind, filters, kernel_size, strides, name, **settings)
     except TypeError as error:
         raise ValueError(f"`operator` {kind}: {error}. Received: operator={operator}") from error
-    return layer(x)
+    y = layer(x)
+    size = [side and -(-side // strides) for side in x.shape[1:3]]
+    if list(y.shape[1:]) != [*size, filters]:
+        raise ValueError(
+            f"{known.where}: {kind} must give images of shape {(*size, filters)} for those of "
+            f"{tuple(x.shape[1:])} with strides {strides}. Received: {tuple(y.shape[1:])}"
+        )
+    return y
+
+
+def _registered(name: str) -> registry.Operator:
+    known = registry.operators()
+    if name not in known:
+        raise ValueError(f"`operator` must be one of {tuple(known)}. Received: operator={name!r}")
+    return known[name]
 
 
 def _name_and_arguments(operator: Operator) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,6 @@ Every gradient is compared with the change of a loss in float64 along a random d
 `scipy.optimize.check_grad` does.
 """
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from involbench.operators import make_operator
+from involbench.plugins import reason_of
 from involbench.results.checks import OperatorCheck
 
 CHANNELS = 16
@@ -74,18 +74,11 @@ def check_operator(
         except _Fails as error:
             reason = str(error)
         except Exception as error:
-            reason = _reason(error)
+            reason = reason_of(error)
         done.append(OperatorCheck(title, needed, reason))
         if check is _shapes and reason:
             break
     return tuple(done)
-
-
-def _reason(error: Exception) -> str:
-    """The first line of an error's message that tells what happened."""
-    lines = (line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines())
-    telling = (line for line in lines if line and not line.startswith("Exception encountered"))
-    return f"{type(error).__name__}: {next(telling, '')[:300]}"
 
 
 def _images(height: int = 7, width: int = 5, batch: int = _BATCH) -> Any:
@@ -108,7 +101,7 @@ def _shapes(layer: _Layer) -> None:
             made = layer.make(size, strides)
             shape = tuple(made(_images(height, width)).shape)
         except Exception as error:
-            raise _Fails(f"{what}: {_reason(error)}") from error
+            raise _Fails(f"{what}: {reason_of(error)}") from error
         if shape != expected:
             raise _Fails(f"{what}: expected the shape {expected}, got {shape}")
 
@@ -215,7 +208,7 @@ def _saved(layer: _Layer) -> None:
             raise _Fails(
                 "the saved network can't be loaded: register the class with "
                 "keras.saving.register_keras_serializable, and let get_config give all arguments "
-                f"({_reason(error)[:100]})"
+                f"({reason_of(error)[:100]})"
             ) from error
     if not np.array_equal(_array(loaded(images, training=False)), expected):
         raise _Fails("the network that is saved and loaded has other results")

@@ -1,6 +1,6 @@
 """Write the files of an experiment: comparison.json, comparison.csv and plots."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
@@ -52,6 +52,23 @@ def histories_of(
     return found, unread
 
 
+def curves_of(
+    results: Mapping[str, ModelResult], histories: Mapping[str, Mapping[int, History]]
+) -> tuple[dict[str, dict[int, History]], list[tuple[str, str]]]:
+    """The histories of each line of a plot, by seed; and its (name, model), for the styles.
+
+    Runs that never left chance have a line of their own, `inn at chance`, so that no mean is over
+    both kinds.
+    """
+    curves, lines = dict[str, dict[int, History]](), list[tuple[str, str]]()
+    for name, result in results.items():
+        for seed, history in histories.get(name, {}).items():
+            line = f"{name} at chance" if seed in result.collapsed_seeds else name
+            curves.setdefault(line, {})[seed] = history
+        lines += [(line, result.model) for line in (name, f"{name} at chance") if line in curves]
+    return curves, lines
+
+
 def single_chance(results: Sequence[ModelResult]) -> float | None:
     """The accuracy of guessing, if it is the same for all models."""
     chances = {result.chance for result in results}
@@ -86,16 +103,17 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     write_json(folder / "comparison.json", comparison_document(comparisons))
     write_atomic(folder / "comparison.csv", comparison_csv(comparisons).encode())
     title = "\n".join([heading(comparison), *collapses(comparison, most_runs=2)])
-    curves = {name: list(by_seed.values()) for name, by_seed in histories.items()}
-    if not any(curves.values()):
+    named = {label(each.model, each.point): each for each in comparison.models}
+    curves, lines = curves_of(named, histories)
+    if not curves:
         return comparisons
     chance = single_chance(comparison.models)
     failures: list[str] = []
     with or_warn(f"the plots of {experiment}", failures.append):
         from involbench.reporting.plots import plot_experiment, save_figure, styles_of
 
-        lines = ((label(each.model, each.point), each.model) for each in comparison.models)
-        for name, figure in plot_experiment(curves, title, chance, styles_of(lines)).items():
+        drawn = {name: list(by_seed.values()) for name, by_seed in curves.items()}
+        for name, figure in plot_experiment(drawn, title, chance, styles_of(lines)).items():
             save_figure(figure, _plots_folder(folder) / name)
     warned = {"warnings": (*comparison.warnings, *failures)}
     return [comparison.model_copy(update=warned), *comparisons[1:]]

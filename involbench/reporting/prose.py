@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from involbench.comparison.diff import Change
-from involbench.comparison.metrics import ACCURACY
+from involbench.comparison.differences import ALPHA
+from involbench.comparison.metrics import ACCURACY, COLLAPSED, depends_on_learning
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.pairing import LEVEL
 from involbench.comparison.schema import (
     Comparison,
     Difference,
@@ -18,16 +18,20 @@ from involbench.comparison.settings import NONE
 from involbench.registry import Metric
 from involbench.reporting.tables.cells import (
     BETTER,
+    EQUIVALENT,
     UNDECIDED,
     WORSE,
     baseline_of,
     label,
     number,
+    side_by_side,
     sign,
 )
 from involbench.reporting.units import percent
 from involbench.spec.claims import takes_target
-from involbench.text import excerpt, first_of, seeds
+from involbench.statistics.permutation import smallest_two_sample_p
+from involbench.statistics.power import detectable_deviations
+from involbench.text import excerpt, first_of, seeds, seeds_of_both
 
 _OPERATORS = {"Involution2D": "the involutions", "Conv2D": "the convolutions"}
 
@@ -37,17 +41,43 @@ def verdict_sentence(
 ) -> str:
     """One model against the baseline in one metric, and how many parameters it has."""
     difference, this = result.differences.get(name), label(result.model, result.point)
-    that = label(baseline.model, baseline.point)
+    that, title = label(baseline.model, baseline.point), metric_called(name).title
+    if name == COLLAPSED:
+        return _shares(result, baseline)
+    collapsed = depends_on_learning(name) and (result.n_collapsed or baseline.n_collapsed)
     if difference is None or difference.mean is None:
-        return f"{this} and {that}: no seed has a {metric_called(name).title} for both."
-    sentence = _difference(this, that, difference, name)
+        sentence = f"{this} and {that} have no {title} to compare"
+    else:
+        sentence = _difference(this, that, difference, name)
+    if collapsed and name == ACCURACY:
+        sentence = f"{_shares(result, baseline)} Of the others, {sentence}"
+    elif collapsed:
+        sentence = f"Of the runs that learned, {sentence}"
     weight, these, those = "", result.parameters, baseline.parameters
     if weigh and these and those and these.trainable and those.trainable:
         weight = f"{_ratio(these.trainable, those.trainable)} parameters{_by_part(these)}"
     # "It" is clear only if the sentence begins with this model alone.
-    about_both = difference.all_equal or difference.verdict == "undecided" or name != ACCURACY
-    who = this if about_both else "it"
+    who = this
+    if difference and name == ACCURACY and not difference.all_equal:
+        who = "it" if difference.verdict in ("higher", "lower", "too few runs") else this
     return f"{sentence}; {who} has {weight}." if weight else f"{sentence}."
+
+
+def _shares(result: ModelResult, baseline: ModelResult) -> str:
+    """How many runs of each collapsed, with intervals and the verdict."""
+    counts, rest = [], " runs never left chance"
+    for each in (result, baseline):
+        low, high = (percent(end, 0, unit="") for end in each.collapse_interval or (0, 1))
+        share = f"{each.n_collapsed} of {each.n_finished}{rest}"
+        interval = f"{'interval ' if rest else ''}{low} to {high}%"
+        counts.append(f"{label(each.model, each.point)}: {share} ({interval})")
+        rest = ""
+    text, difference = ", ".join(counts), result.differences.get(COLLAPSED)
+    if difference is None or difference.p is None:
+        return f"{text}."
+    often = {"higher": "more often", "lower": "less often"}.get(difference.verdict)
+    verdict = f"{result.model} collapses {often}" if often else "no verdict on these shares"
+    return f"{text}; p {p_value(difference.p_holm or difference.p)}, {verdict}."
 
 
 def change_sentence(model: str, difference: Difference, name: str) -> str:
@@ -55,17 +85,42 @@ def change_sentence(model: str, difference: Difference, name: str) -> str:
     return f"{_difference(f'{model} now', f'{model} then', difference, name)}."
 
 
-def holm_sentence(differences: Sequence[Difference]) -> str | None:
-    """The largest p-value after Holm's correction, if a verdict would not survive it."""
-    bold = [d for d in differences if d.verdict in ("higher", "lower") and d.p_holm is not None]
-    worst = max((d.p_holm or 0 for d in bold), default=0)
-    if worst <= LEVEL:
+def holm_sentence(differences: Sequence[Difference], tables: int = 1) -> str | None:
+    """For how many comparisons the verdicts hold together, if there are several."""
+    sizes = sorted(each.family for each in differences if each.p_holm is not None)
+    if not sizes or sizes[-1] == 1:
         return None
-    tested = sum(d.p is not None for d in differences)
-    return (
-        f"After correcting for {tested} comparisons (Holm), the largest p-value is "
-        f"{p_value(worst)}."
+    count = " to ".join(map(str, dict.fromkeys([sizes[0], sizes[-1]])))
+    which = " of each table" * (tables > 1)
+    return f"Verdicts and intervals are corrected for the {count} comparisons{which} (Holm)."
+
+
+def power_sentence(runs: int, comparisons: int) -> str:
+    """Which differences so many seeds of each model can find."""
+    alone, together = (
+        None
+        if smallest_two_sample_p(runs, runs) > ALPHA / tests
+        else f"{detectable_deviations(runs, ALPHA / tests):.1f} standard deviations"
+        for tests in (1, comparisons)
     )
+    if alone is None:
+        return f"{seeds(runs)} of each model: too few for any verdict; with 4 there can be one"
+    text = f"{seeds(runs)} of each model find a difference of {alone} four times in five"
+    if comparisons > 1:
+        several = f"as one of {comparisons} comparisons"
+        text += f"; {several}, {together or 'they cannot give a verdict'}"
+    return text
+
+
+def correlations(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
+    """How much pairing by seed can help each comparison that asked for it."""
+    for name in metrics if comparison.paired else ():
+        for result in comparison.models:
+            found = result.differences.get(name)
+            if found is not None and found.correlation is not None:
+                pair = f"{label(result.model, result.point)} and {comparison.baseline}"
+                r = f"{found.correlation:.2f}"
+                yield f"{pair}, {metric_called(name).title}: correlation of the seeds {r}."
 
 
 def p_value(p: float) -> str:
@@ -75,10 +130,20 @@ def p_value(p: float) -> str:
 
 def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
-    n = seeds(difference.n, difference.n + len(difference.missing_seeds))
+    n = seeds_of_both(*difference.runs)
+    if difference.design == "paired":
+        n = f"{seeds(difference.n, difference.n + len(difference.missing_seeds))}, paired"
     apart = _apart(this, that, mean, name)
     if difference.all_equal:
-        return f"{this} and {that} are equal in {metric.title}, {n}"
+        return f"{this} and {that} are equal in {metric.title}, {seeds(difference.n)}"
+    equivalent = ""
+    if difference.equivalent and difference.margin is not None:
+        equivalent = f"equivalent within {_amount(difference.margin, metric)}"
+    if difference.verdict == "equivalent":
+        interval = (
+            f"{_amount(mean, metric, plus=True)}, 95% interval {_interval(difference, metric, 1)}"
+        )
+        return f"{this} and {that} are {equivalent} in {metric.title}: {interval}, {n}"
     if difference.verdict == "undecided":
         return _undecided(f"{this} and {that}", difference, metric, n)
     if difference.trained_pair is not None:
@@ -88,25 +153,24 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
             f"only {this} gets {pair.only_this_right:,} right and only {that} "
             f"{pair.only_baseline_right:,} (McNemar p {p_value(pair.p)})"
         )
-    if difference.interval is None:
-        return apart if metric.exact else f"{apart} in {n}: too few for an interval"
+    if metric.exact:
+        return apart
+    if difference.verdict == "too few runs":
+        return f"{apart} in {n}: too few for a verdict"
     direction = -1 if mean < 0 else 1
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
-    few = difference.verdict == "too few pairs"
-    return f"{text}: an estimate, no verdict under six" if few else text
+    return f"{text}, but {equivalent}" if equivalent else text
 
 
 def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str:
-    low, high = difference.interval or (0, 0)
-    p = 1.0 if low <= 0 <= high or difference.p is None else difference.p
-    estimate = (
-        f"{_amount(difference.mean or 0.0, metric, plus=True)}, "
-        f"95% interval {_interval(difference, metric, 1)}, {n}"
-    )
-    if p <= LEVEL:  # A note says why the verdict is withheld.
-        return f"{both}: no verdict on the {metric.title}: {estimate}"
-    but = f", but p {p_value(p)}" if p < 1 else ""
-    return f"{both} cannot be told apart in {metric.title}: {estimate}{but}"
+    estimate = _amount(difference.mean or 0.0, metric, plus=True)
+    if difference.interval is None:  # A note says why the verdict is withheld.
+        return f"{both}: no verdict on the {metric.title}: {estimate}, {n}"
+    text = f"{estimate}, 95% interval {_interval(difference, metric, 1)}, {n}"
+    if difference.detectable:
+        least = _amount(difference.detectable, metric)
+        text += f" (enough to find {least} four times in five)"
+    return f"{both} cannot be told apart in {metric.title}: {text}"
 
 
 def _apart(this: str, that: str, mean: float, name: str) -> str:
@@ -210,7 +274,7 @@ def lost_then_and_now(change: Change) -> Iterator[str]:
     ):
         name = f"{label(change.model, change.point)} {when}"
         if collapsed:
-            yield f"{name}, {_seed_list(collapsed)} {_collapsed(collapsed)}; counted in the means."
+            yield f"{name}, {_seed_list(collapsed)} {_collapsed(collapsed)}; not in the changes."
         if failed:
             yield f"{name}, {_seed_list(failed)} failed."
 
@@ -227,25 +291,24 @@ def unpaired(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
     """Seeds that lack a value for one model of a pair."""
     for result in comparison.models:
         found = [result.differences[name] for name in metrics if name in result.differences]
-        missing = {seed for difference in found for seed in difference.missing_seeds}
+        paired = (difference for difference in found if difference.design == "paired")
+        missing = {seed for difference in paired for seed in difference.missing_seeds}
         if missing:
             pair = f"{label(result.model, result.point)} and the baseline"
             yield f"Not paired because a value is missing: {pair}, {_seed_list(missing)}."
 
 
 def unmeasured(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """Finished seeds that a mean leaves out."""
-    for name in metrics:
-        for result in comparison.models:
-            summary = result.metrics.get(name)
-            if summary is None or summary.n == result.n_finished:
-                continue
-            without = [seed for seed, value in summary.by_seed.items() if value is None]
-            model, title = label(result.model, result.point), metric_called(name).title
-            if takes_target(name):
-                yield f"{model} has no {title} because it never reached it: {_seed_list(without)}."
-            elif summary.n:
-                yield f"No value for the mean {title} of {model}: {_seed_list(without)}."
+    """Finished seeds that a mean leaves out, other than collapsed ones."""
+    for result, name, summary in _summaries(comparison, metrics):
+        without = [seed for seed, value in summary.by_seed.items() if value is None]
+        if not without:
+            continue
+        model, title = label(result.model, result.point), metric_called(name).title
+        if takes_target(name):
+            yield f"{model} has no {title} because it never reached it: {_seed_list(without)}."
+        elif summary.n:
+            yield f"No value for the mean {title} of {model}: {_seed_list(without)}."
 
 
 def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
@@ -284,18 +347,14 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
     """Collapsed and failed runs, missing values, a legend, and versions."""
     if not any(result.n_finished for result in comparison.models):
         return ["No finished run: nothing to compare yet.", *failures(comparison)]
-    lacking = any(
-        summary.by_seed.get(seed) is None
-        for result, summary in _summaries(comparison, metrics)
-        for seed in result.collapsed_seeds
-    )
-    counted = "counted in the means" + (", where they have a value" if lacking else "")
+    counted = "counted in shares, times and sizes only"
     lines = [
         *(f"{phrase}; {counted}." for phrase in collapses(comparison)),
         *failures(comparison),
         *unpaired(comparison, metrics),
         *unmeasured(comparison, metrics),
         *unusual(comparison, metrics),
+        *correlations(comparison, metrics),
         _legend(comparison, metrics),
         made_with(comparison),
     ]
@@ -304,9 +363,12 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
 
 def _summaries(
     comparison: Comparison, metrics: Sequence[str]
-) -> Iterator[tuple[ModelResult, Summary]]:
-    for result in comparison.models:
-        yield from ((result, result.metrics[name]) for name in metrics if name in result.metrics)
+) -> Iterator[tuple[ModelResult, str, Summary]]:
+    """What each model has of each metric."""
+    for name in metrics:
+        for result in comparison.models:
+            if name in result.metrics:
+                yield result, name, result.compared(name)
 
 
 def made_with(comparison: Comparison) -> str:
@@ -337,7 +399,8 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
         counts = Counter(sign(each, metric_called(name)) for each in differences)
         results = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
         sentences = [f"{len(compared)} comparisons in {metric_called(name).title}: {results}."]
-    return [*sentences, *filter(None, [holm_sentence(differences)])]
+    points = len(side_by_side(comparison))
+    return [*sentences, *filter(None, [holm_sentence(differences, points)])]
 
 
 def _crossings(comparison: Comparison) -> Iterator[str]:
@@ -357,14 +420,14 @@ def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
     counts = sorted({result.n_finished for result in comparison.models})
     ends = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
     text = f"n = finished seeds ({ends}); ± = standard deviation over seeds"
-    if any(
-        0 < summary.n < result.n_finished for result, summary in _summaries(comparison, metrics)
-    ):
-        text += "; in brackets, the seeds with a value, if fewer"
+    if any(0 < each.n < result.n_finished for result, _, each in _summaries(comparison, metrics)):
+        text += "; in brackets, the seeds behind a value, if fewer"
     if not any(result.differences for result in comparison.models):
         return f"{text}."
     points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
+    paired = ", paired by seed" * comparison.paired
+    equivalent = f", {EQUIVALENT} equivalent" * (comparison.margin is not None)
     return (
-        f"{text}; difference from {comparison.baseline}{points}, paired by seed: "
-        f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
+        f"{text}; difference from {comparison.baseline}{points}{paired}: "
+        f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict{equivalent}."
     )

@@ -42,8 +42,8 @@ HELPS = (
 
 
 LAGS = (
-    "learned its training images, but validation never left chance: the moving averages of its "
-    "batch normalization lag behind; more steps or a lower momentum help"
+    "learned the training images, but validation never left chance: the moving averages of batch "
+    "normalization lag behind; more steps or a lower momentum help"
 )
 
 

@@ -56,6 +56,18 @@ class SpecSummary:
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The whole document, valid or not."""
 
+    @property
+    def margin(self) -> float | None:
+        """The difference in test accuracy that does not matter."""
+        margin = self.values.get("margin")
+        return margin if isinstance(margin, float) and 0 < margin < 1 else None
+
+    @property
+    def primary(self) -> str | None:
+        """The model whose comparison with the baseline is tested first."""
+        primary = self.values.get("primary")
+        return primary if primary in self.models and primary != self.baseline else None
+
 
 class _OneClaim(StrictModel):
     claims: tuple[Claim]

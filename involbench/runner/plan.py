@@ -86,16 +86,13 @@ def _network(trial: Trial) -> str:
     return trial.architecture.model_dump_json() + dataset_key(trial.data).model_dump_json()
 
 
-TOLERANCE = 0.02
-
-
 def resolve_width_matches(
     trials: Sequence[Trial], worker: WorkerProtocol, show: Show
 ) -> list[Trial]:
     """The trials, with every `match` replaced by a width.
 
     Raises:
-        SpecError: No width is within 2% of a budget, or the budget is not unique.
+        SpecError: No width is near enough to a budget, or the budget is not unique.
     """
     matched, faults = match_widths(trials, worker, show)
     if faults:
@@ -144,15 +141,16 @@ def _find_width(
         matched = worker.call(match_width, show, trial, reference)
     except SettingError as error:
         return error
-    model, unit = trial.model, "MACs" if match.macs else "trainable parameters"
+    model = trial.model
     description = (
-        f"{model}: width {matched.width} has {matched.count:,} {unit}, "
+        f"{model}: width {matched.width} has {matched.count:,} {match.unit}, "
         f"{matched.relative_error:+.2%} from the {matched.budget:,} of {match.model}"
     )
-    if abs(matched.relative_error) > TOLERANCE:
+    if abs(matched.relative_error) > match.tolerance:
         return SettingError(
             f"models.{model}.match",
-            f"no width is within {TOLERANCE:.0%} of {match.model}; the nearest: {description}",
+            f"no width is within {100 * match.tolerance:.3g}% of {match.model}; "
+            f"the nearest: {description}",
         )
     show(Notice(description))
     return matched

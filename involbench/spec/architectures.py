@@ -1,13 +1,14 @@
 """The operators and architectures that a spec may name: pydantic types from the registry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     SerializeAsAny,
@@ -19,8 +20,11 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from involbench import registry
+from involbench.plugins import as_recorded, line_of, may_be_recorded, reason_of, source_of
 from involbench.registry import operators
 from involbench.schema_types import (
+    ForEachStage,
+    Fraction,
     Name,
     StrictModel,
     normalize_name,
@@ -31,7 +35,7 @@ from involbench.schema_types import (
 )
 from involbench.text import KeyPath, describe, suggest
 
-_ONE = {"minProperties": 1, "maxProperties": 1}
+_ONE = {"oneOf": [{"required": ["parameters"]}, {"required": ["macs"]}]}
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ def _checked_operator(value: Any) -> Any:
     """The operator, as its name alone where it has no arguments, so that equal trials are equal."""
     given = normalize_name(value, "an operator")
     known, name = operators(), given.get("name")
+    try:
+        return _known_operator(value, given, known, name)
+    except ValidationError:
+        if may_be_recorded(name, known.get(str(name))):
+            return value
+        raise
+
+
+def _known_operator(value: Any, given: Any, known: dict[str, registry.Operator], name: Any) -> Any:
     if not isinstance(name, str) or name not in known:
         text = wrong_name("operator", given, "name", list(known))
         raise problems_below([(("name",) if value is given else (), text)])
@@ -116,16 +129,34 @@ OperatorSpec = Annotated[
 ]
 """An operator: a name, or a mapping with a name and arguments."""
 
+StageOperators = Annotated[
+    str | dict[str, Any] | tuple[str | dict[str, Any], ...],
+    ForEachStage(OperatorSpec, _operator_schema),
+    Field(
+        description="What looks at the neighbourhood of each pixel: a name, or a mapping with its "
+        "name and its arguments, such as {name: involution, reduction_ratio: 2}; or a list of "
+        "these, one for each stage."
+    ),
+]
+
 
 class Match(StrictModel, json_schema_extra=_ONE):
     """What the model has as much of as another model of the spec."""
 
     parameters: Annotated[Name, Field(description="A model, for its trainable parameters.")] = ""
     macs: Annotated[Name, Field(description="A model, for its multiply-accumulates.")] = ""
+    of: Literal["all", "body", "operator"] = Field(
+        "all",
+        description="What is counted: all layers; body: all but the head; operator: the operators "
+        "alone.",
+    )
+    tolerance: Fraction = Field(
+        0.02, description="The largest difference, as a share of what the other model has."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        if len(self.model_fields_set & {"parameters", "macs"}) != 1:
             raise problem("expected one key, parameters or macs, with the name of a model")
         return self
 
@@ -138,6 +169,12 @@ class Match(StrictModel, json_schema_extra=_ONE):
     def what(self) -> str:
         """`parameters` or `macs`."""
         return "parameters" if self.parameters else "macs"
+
+    @property
+    def unit(self) -> str:
+        """What is counted, in words."""
+        where = {"all": "", "body": " outside the head", "operator": " in its operators"}[self.of]
+        return f"{'MACs' if self.macs else 'trainable parameters'}{where}"
 
 
 class Architecture(StrictModel):
@@ -157,19 +194,75 @@ class Architecture(StrictModel):
         return self.model_dump(exclude={"architecture", "match"})
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What of it decides the result, for JSON: of a built-in one without the defaults.
+
+        Those of a plugin's are not known where it is not imported.
+        """
+        known = registry.architectures().get(self.architecture)
+        if known is None or source_of(known):
+            return self.model_dump(mode="json", exclude={"match"})
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @property
     def misfits(self) -> dict[KeyPath, str]:
         """Which of its keys do not fit the others, and why; each is valid in itself."""
-        channels = self.registered.channels(self.arguments)
         # Before the width that matches is known, nothing can be checked.
-        if getattr(self, "match", None) or not channels:
+        if getattr(self, "match", None):
             return {}
-        given = spelled_out(getattr(self, "operator", "none"))
-        faults = operators()[given["name"]].check(given, channels)
-        return {("operator", key): text for key, text in faults.items()}
+        try:
+            channels = self.registered.channels(self.arguments)
+            if not channels:
+                return {}
+            return _stage_faults(self.arguments, channels)
+        except Exception as error:
+            if (place := line_of(error)) is None:
+                raise
+            return {("operator",): f"{place}: {reason_of(error)}"}
 
     def __reduce__(self) -> Any:
         """Pickled by name and arguments: the class itself is made at run time."""
-        return _checked, (self.model_dump(exclude_unset=True),)
+        return _restored, (self.model_dump(exclude_unset=True),)
+
+
+def _stage_faults(arguments: dict[str, Any], channels: Sequence[int]) -> dict[KeyPath, str]:
+    """What is wrong with the operators and kernel sizes of stages with these channels."""
+    found: dict[KeyPath, str] = {
+        (key,): f"expected one value, or a list of {len(channels)}, one for each stage; "
+        f"got {len(value)}"
+        for key in ("operator", "kernel_size")
+        if isinstance(value := arguments.get(key), tuple) and len(value) != len(channels)
+    }
+    operator = arguments.get("operator", "none")
+    stages: list[tuple[KeyPath, Any, Sequence[int]]] = [(("operator",), operator, channels)]
+    if isinstance(operator, tuple):
+        each = zip(operator, channels, strict=False)
+        stages = [(("operator", i), one, [width]) for i, (one, width) in enumerate(each)]
+    for path, one, widths in stages:
+        given = spelled_out(one)
+        faults = operators()[given["name"]].check(given, widths)
+        found |= {(*path, key): text for key, text in faults.items()}
+    return found
+
+
+class RecordedArchitecture(Architecture):
+    """One of a plugin that is not imported, or has changed: as it stands in a record."""
+
+    model_config = ConfigDict(extra="allow")
+
+    architecture: str
+
+    @property
+    def registered(self) -> registry.Architecture:
+        """One about which nothing is known."""
+        return registry.Architecture(
+            self.architecture, refuse_to_build, {}, "", True, lambda given: (), None, ""
+        )
+
+
+def refuse_to_build(*arguments: object, **options: object) -> NoReturn:
+    """In place of a function of a plugin that is not imported."""
+    raise ValueError("its plugin is not imported; name it with --plugin FILE")
 
 
 class Scalable(Architecture):
@@ -177,8 +270,8 @@ class Scalable(Architecture):
 
     match: Match | None = Field(
         None,
-        description="In place of a width, the model whose size it has, to 2%: {parameters: NAME} "
-        "or {macs: NAME}.",
+        description="In place of a width, the model whose size it has: {parameters: NAME} or "
+        "{macs: NAME}.",
     )
 
     def scaled(self, width: int) -> Self:
@@ -224,7 +317,20 @@ def _union() -> TypeAdapter[Architecture]:
 
 
 def _checked(value: Any) -> Architecture:
-    return value if isinstance(value, Architecture) else _union().validate_python(value)
+    if isinstance(value, Architecture):
+        return value
+    try:
+        return _union().validate_python(value)
+    except ValidationError:
+        name = value.get("architecture") if isinstance(value, dict) else None
+        if may_be_recorded(name, registry.architectures().get(str(name))):
+            return RecordedArchitecture.model_validate(value)
+        raise
+
+
+def _restored(value: dict[str, Any]) -> Architecture:
+    with as_recorded():
+        return _checked(value)
 
 
 ModelSpec = Annotated[

@@ -8,8 +8,17 @@ from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
+from involbench.plugins import as_recorded, may_be_recorded, source_of
 from involbench.registry import PREPARATION, DatasetLoader, datasets
 from involbench.schema_types import (
     Fraction,
@@ -78,7 +87,12 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
         name = given.get("dataset") if isinstance(given, dict) else None
         loader = datasets().get(name) if isinstance(name, str) else None
         kind = cls if loader is None or cls is not DataSpec else _data_spec_of(loader)
-        return handler(given) if kind is cls else kind.model_validate(given)
+        try:
+            return handler(given) if kind is cls else kind.model_validate(given)
+        except ValidationError:
+            if cls is DataSpec and may_be_recorded(name, loader):
+                return RecordedDataSpec.model_validate(given)
+            raise
 
     @field_validator("dataset", mode="before")
     @classmethod
@@ -117,9 +131,43 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
         """The keys that decide which images are loaded."""
         return self.model_dump(exclude=set(PREPARATION))
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of it decides the result, for JSON: without defaults, but for keys of a plugin's.
+
+        The fingerprint of the images stands for `path`.
+        """
+        given: dict[str, Any] = {"mode": "json", "exclude": {"path"}}
+        known, found = datasets().get(self.dataset), self.model_dump(**given, exclude_defaults=True)
+        if known is None or source_of(known):
+            every = self.model_dump(**given)
+            found |= {key: every[key] for key in every.keys() - DataSpec.model_fields}
+        return found
+
     def __reduce__(self) -> Any:
         """Pickled by its values: the class of a dataset with own keys is made at run time."""
-        return DataSpec.model_validate, (self.model_dump(exclude_unset=True),)
+        return _restored, (self.model_dump(exclude_unset=True),)
+
+
+class RecordedDataSpec(DataSpec):
+    """Of a plugin's dataset that is not imported, or has changed: as it stands in a record."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _registered(cls, value: Any) -> Any:
+        return value
+
+    @field_validator(*_TAKEN_BY_SOME)
+    @classmethod
+    def _taken_by_the_dataset(cls, value: Any, info: ValidationInfo) -> Any:
+        return value
+
+
+def _restored(value: dict[str, Any]) -> DataSpec:
+    with as_recorded():
+        return DataSpec.model_validate(value)
 
 
 def only_for_datasets(key: str) -> str | None:

@@ -1,5 +1,6 @@
 """From the file of a spec, or a network named on the command line, to trials."""
 
+import shlex
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,13 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from involbench.errors import SpecError, UsageError
+from involbench.plugins import imported, load_installed
 from involbench.registry import architectures
 from involbench.regular_file import open_regular
 from involbench.spec.messages import problems_of
 from involbench.spec.overrides import apply_overrides, as_yaml, plain_value, with_assignments
 from involbench.spec.schema import ExperimentSpec, baseline_fault
 from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, sweep_points, sweep_problems
-from involbench.spec.trial import Trial, one_seed_each, relevant_coordinates
+from involbench.spec.trial import Trial, one_seed_each, plugins_of, relevant_coordinates
 from involbench.spec.yaml import Document, NotYaml, Problem, parse
 from involbench.text import KeyPath, describe, nearest
 
@@ -104,7 +106,10 @@ def _loaded(
 ) -> LoadedSpec:
     name = document.name
     problems += apply_overrides(document, overrides, origin)
+    document.refuse(_missing_plugins(document.value, Path(name)))
     spec, invalid = _validated(document.value)
+    if invalid and load_installed():
+        spec, invalid = _validated(document.value)
     unread = {problem.path for problem in problems if problem.path and not problem.at_key}
     found = invalid + sweep_problems(document.value, invalid)
     problems += [p for p in found if p.at_key or not _follows(p.path, unread, document)]
@@ -160,6 +165,21 @@ def _document(source: str, name: str) -> tuple[Document, list[Problem]]:
     return document, parsed.problems
 
 
+def _missing_plugins(values: dict[str, Any], path: Path | None) -> list[Problem]:
+    """The plugins that a spec needs and that are not imported, which only the user may do."""
+    names = {file.path.name for file in imported().files}
+    needed, folder = values.get("plugins"), path.parent if path else Path()
+    return [
+        Problem(
+            ("plugins", index),
+            f"this plugin is not imported, for a spec runs no code by itself; if you trust the "
+            f"file, add --plugin {shlex.quote(str(folder / name))}",
+        )
+        for index, name in enumerate(needed if isinstance(needed, list) else [])
+        if isinstance(name, str) and Path(name).name not in names
+    ]
+
+
 def _validated(values: dict[str, Any]) -> tuple[ExperimentSpec | None, list[Problem]]:
     try:
         return ExperimentSpec.model_validate(values), []
@@ -200,11 +220,11 @@ def adhoc_trial(text: str) -> tuple[str, Trial]:
             example = "{architecture: rednet, depth: 26}"
             raise UsageError(f"{text}: expected a mapping such as {example}")
     values = {"name": "bench", "data": {"dataset": "digits"}, "models": {"model": given}}
-    try:
-        spec = ExperimentSpec.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(problem.message for problem in problems_of(error))
-        raise UsageError(f"{text}: {problems}") from None
+    spec, problems = _validated(values)
+    if problems and load_installed():
+        spec, problems = _validated(values)
+    if spec is None:
+        raise UsageError(f"{text}: {'; '.join(problem.message for problem in problems)}")
     rest = (
         "-".join(map(str, value)) if isinstance(value, list) else str(value)
         for key, value in given.items()
@@ -215,7 +235,9 @@ def adhoc_trial(text: str) -> tuple[str, Trial]:
 
 def is_architecture(text: str) -> bool:
     """Whether it is what `adhoc_trial` takes."""
-    return text.lstrip().startswith("{") or text in architectures()
+    if text.lstrip().startswith("{") or text in architectures():
+        return True
+    return load_installed() and text in architectures()
 
 
 def near_architecture(text: str) -> str | None:
@@ -233,16 +255,18 @@ def expand(loaded: LoadedSpec) -> list[Trial]:
         SpecError: An operator does not fit the channels of its layers.
     """
     as_given = loaded.spec.model_dump(exclude_unset=True)
-    experiments = [
-        (point, ExperimentSpec.model_validate(at_point(as_given, point)))
+    first, trials = loaded.spec.seeds[0], dict[str, Trial]()
+    of_first_seed = [
+        trial
         for point in sweep_points(loaded.spec.sweep)
+        for trial in _one_of_each_model(
+            ExperimentSpec.model_validate(at_point(as_given, point)), point, first
+        )
     ]
-    trials: dict[str, Trial] = {}
     for seed in loaded.spec.seeds:
-        for point, experiment in experiments:
-            for trial in _one_of_each_model(experiment, point, seed):
-                settings = trial.model_dump_json(exclude={"point"})
-                trials.setdefault(settings, trial)
+        for each in of_first_seed:
+            trial = each.model_copy(update={"seed": seed})
+            trials.setdefault(trial.model_dump_json(exclude={"point"}), trial)
     found = list(trials.values())
     refuse_trials(
         loaded,
@@ -292,6 +316,7 @@ def _one_of_each_model(experiment: ExperimentSpec, point: Point, seed: int) -> l
             evaluate=experiment.evaluate,
             seed=seed,
             point=relevant_coordinates(point, model),
+            plugins=plugins_of(architecture, experiment.data),
         )
         for model, architecture in experiment.models.items()
     ]

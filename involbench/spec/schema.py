@@ -20,7 +20,8 @@ from pydantic import (
 )
 from pydantic.json_schema import GenerateJsonSchema
 
-from involbench.registry import architectures, datasets, operators
+from involbench.plugins import load_installed
+from involbench.registry import Registered, architectures, datasets, operators
 from involbench.schema_types import (
     Name,
     PositiveFloat,
@@ -199,7 +200,7 @@ _Seeds = Annotated[
 _Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
 
-_SECTIONS = ("training", "sweep", "evaluate", "resources", "claims")
+_SECTIONS = ("plugins", "training", "sweep", "evaluate", "resources", "claims")
 """May be null, which takes a section away: its default stands."""
 
 
@@ -216,6 +217,12 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     """One question: which models, on which data, trained how, with which seeds."""
 
     spec_version: Literal[1] = Field(1, description="The version of this format.")
+    plugins: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        strict=False,
+        description="Python files, beside the spec, that register what it names. They are imported "
+        "only where the command names them, too: --plugin FILE.",
+    )
     name: Name = Field(description="Names the folder under results/.")
     data: SerializeAsAny[DataSpec] = Field(description="Which images.")
     models: dict[Name, ModelSpec] = Field(
@@ -244,6 +251,17 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         (),
         strict=False,
         description="Published claims about these models, to be tested against the results.",
+    )
+
+    primary: Name | None = Field(
+        None,
+        description="The model whose comparison with the baseline, in test accuracy, is tested "
+        "first; the others only if it has a verdict. Default: all together.",
+    )
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="A difference in test accuracy that does not matter, such as 0.02 for two "
+        "points; smaller ones can be called equivalent.",
     )
 
     @field_validator(*_SECTIONS, "baseline", mode="before")
@@ -287,6 +305,16 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         if fault := baseline_fault(value, models):
             raise problem(fault)
         return value or next(iter(models), "")
+
+    @field_validator("primary")
+    @classmethod
+    def _primary_is_compared(cls, value: str | None, info: ValidationInfo) -> str | None:
+        models = list(info.data.get("models", ()))
+        if value is not None and models and value not in models:
+            raise problem(f"{value!r} is not one of the models; {suggest(value, models)}")
+        if value is not None and value == info.data.get("baseline"):
+            raise problem(f"{value!r} is the baseline, which is not compared with itself")
+        return value
 
     @field_validator("evaluate")
     @classmethod
@@ -334,6 +362,7 @@ def baseline_fault(baseline: str, models: list[str]) -> str | None:
 
 def json_schema() -> dict[str, Any]:
     """The schema of `ExperimentSpec`, in the draft that pydantic writes (2020-12)."""
+    load_installed()
     dialect, schema = GenerateJsonSchema.schema_dialect, ExperimentSpec.model_json_schema()
     return {"$schema": dialect, **schema, "title": "involbench experiment"}
 
@@ -345,12 +374,13 @@ def json_schema_text() -> str:
 
 def keys_of(section: type[BaseModel]) -> tuple[KeyPath, ...]:
     """Every key that a section can have, and every key below it, without those in lists."""
-    return _keys_of(section, (*operators(), *architectures(), *datasets()))
+    known = (*operators().values(), *architectures().values(), *datasets().values())
+    return _keys_of(section, known)
 
 
 @cache
-def _keys_of(section: type[BaseModel], registered: tuple[str, ...]) -> tuple[KeyPath, ...]:
-    """See `keys_of`. The schema of a section has the registered names in it."""
+def _keys_of(section: type[BaseModel], registered: tuple[Registered, ...]) -> tuple[KeyPath, ...]:
+    """See `keys_of`. The schema of a section has what is registered in it."""
     schema = section.model_json_schema()
     return tuple(dict.fromkeys(_keys(schema, schema.get("$defs", {}), ())))
 

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Annotated, Any
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
+from involbench import registry
+from involbench.plugins import as_recorded, source_of
 from involbench.schema_types import JsonObject, Name, Seed, StrictModel
-from involbench.spec.architectures import ModelSpec
+from involbench.spec.architectures import Architecture, ModelSpec
 from involbench.spec.data import DataSpec
 from involbench.spec.overrides import EVERY
 from involbench.spec.schema import EvaluateSpec, TrainingSpec
@@ -19,6 +22,10 @@ RESULT_VERSION = 7
 
 NON_RESULT_FIELDS = {"checkpoint_every", "max_minutes", "distribution"}
 """Keys of `training` that decide when it stops or saves and where it runs, not its result."""
+
+
+_File = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f]{1,255}$")]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Trial(StrictModel):
@@ -34,6 +41,16 @@ class Trial(StrictModel):
     seed: Seed
     point: JsonObject = Field({})
     """The key paths of the sweep that concern this model, with the values of this trial."""
+    plugins: dict[_File, _Sha256] = Field({})
+    """The SHA-256 of the plugins that have its operators, architecture or dataset, by file name."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _without_its_plugins(cls, given: Any, handler: Callable[[Any], "Trial"]) -> "Trial":
+        """A record can be read without the plugins of its trial."""
+        has_plugins = isinstance(given, dict) and given.get("plugins")
+        with as_recorded() if has_plugins else nullcontext():
+            return handler(given)
 
     @property
     def kind(self) -> str:
@@ -51,10 +68,11 @@ class Trial(StrictModel):
         return {
             "result_version": RESULT_VERSION,
             "fingerprint": fingerprint,
-            "architecture": self.architecture.model_dump(**given),
-            "data": self.data.model_dump(**given, exclude={"path"}),
+            "architecture": self.architecture.settings,
+            "data": self.data.settings,
             "training": self.training.model_dump(**given, exclude=NON_RESULT_FIELDS),
             **({"evaluate": conditions} if conditions else {}),
+            **({"plugins": self.plugins} if self.plugins else {}),
         }
 
     def run_id(self, fingerprint: str) -> str:
@@ -79,6 +97,29 @@ def run_ids(settings: Mapping[str, Any]) -> Callable[[Trial], str]:
         return f"{trial.model}-seed{trial.seed}-{digest}"
 
     return run_id
+
+
+def plugins_of(architecture: Architecture, data: DataSpec) -> dict[str, str]:
+    """The SHA-256, by file name, of the plugins that a trial needs, of those that are imported."""
+    operators = registry.operators()
+    entries: list[registry.Registered | None] = [
+        registry.architectures().get(architecture.architecture),
+        registry.datasets().get(data.dataset),
+        *(operators.get(text) for text in _texts(architecture.arguments)),
+    ]
+    return dict(sorted(filter(None, (source_of(entry) for entry in entries if entry))))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, at any depth; the operators are among them."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from _texts([*value.values()])
+        case list() | tuple():
+            for each in value:
+                yield from _texts(each)
 
 
 def shared_coordinates(point: Mapping[str, Any]) -> dict[str, Any]:

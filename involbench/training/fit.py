@@ -15,6 +15,7 @@ from involbench.data import Dataset
 from involbench.errors import DataError, SettingError
 from involbench.models import build_model
 from involbench.models.parameters import build_without_weights
+from involbench.plugins import line_of, reason_of
 from involbench.results.record import EpochReport, Probe
 from involbench.spec.trial import Trial
 from involbench.training import probe
@@ -65,9 +66,12 @@ def build(trial: Trial, input_shape: tuple[int, int, int], num_classes: int) -> 
     name, arguments = trial.architecture.architecture, trial.architecture.arguments
     try:
         return build_model(name, input_shape, num_classes, **arguments)
-    except ValueError as error:
+    except Exception as error:
+        place = line_of(error)
+        if place is None and not isinstance(error, ValueError):
+            raise
         size = "x".join(map(str, input_shape))
-        reason = str(error).splitlines()[0]
+        reason = f"{place}: {reason_of(error)}" if place else str(error).splitlines()[0]
         raise SettingError(
             f"models.{trial.model}", f"{name} cannot be built for {size} images: {reason}"
         ) from error
@@ -228,6 +232,8 @@ def _check_model(trial: Trial, input_shape: tuple[int, int, int], num_classes: i
     with build_without_weights():
         model: keras.Model = build(trial, input_shape, num_classes)
         count = sum(math.prod(weight.shape) for weight in model.weights)
+        if trial.plugins:
+            _check_saving(trial, model)
     needed, total = count * _WEIGHT_BYTES / 2**30, psutil.virtual_memory().total / 2**30
     if needed > total:
         raise SettingError(
@@ -235,6 +241,19 @@ def _check_model(trial: Trial, input_shape: tuple[int, int, int], num_classes: i
             f"its {count:,} weights need {needed:,.0f} GiB, but this machine has {total:,.0f} GiB "
             "of memory; make it narrower",
         )
+
+
+def _check_saving(trial: Trial, model: keras.Model) -> None:
+    """Check that the layers can be saved, which would fail only after the training."""
+    for layer in model.layers:
+        try:
+            keras.saving.serialize_keras_object(layer)
+        except Exception as error:
+            raise SettingError(
+                f"models.{trial.model}",
+                f"the layer {type(layer).__name__} can't be saved; give it a get_config that has "
+                f"the arguments of __init__ ({reason_of(error)})",
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from functools import cache
 
 from involbench.errors import SettingError
 from involbench.models.parameters import build_without_weights, count_parameters
-from involbench.results.record import WidthMatch
+from involbench.results.record import ROLES, WidthMatch
 from involbench.spec.architectures import Scalable
 from involbench.spec.trial import Trial
 from involbench.training.fit import build
 
 _LARGEST_SMALLEST = 256
+_MOST_STEPS = 2**17
+"""From the smallest width; by then every size has grown, unless it does not depend on the width."""
 _WIDEST_GAP = 1024
 """Between two widths that can be built; beyond a larger gap, no width can."""
 
@@ -25,23 +27,29 @@ def match_width(
         reference: A trial of the model that `match` names.
 
     Raises:
-        SettingError: The model cannot be built at any small width, or the reference cannot be
-            built.
+        SettingError: The model cannot be built at any small width, the reference cannot be built,
+            or one of them has nothing of what is counted.
     """
     architecture = trial.architecture
     assert isinstance(architecture, Scalable) and architecture.match is not None
-    what = architecture.match.what
+    match = architecture.match
+    roles = {"all": ROLES, "body": [role for role in ROLES if role != "head"]}
 
     def size(trial: Trial) -> int:
         with build_without_weights():
             counted = count_parameters(build(trial, input_shape, num_classes))
-        return counted.trainable if what == "parameters" else counted.macs
+        by_role = counted.by_role if match.parameters else counted.macs_by_role
+        return sum(by_role[role] for role in roles.get(match.of, ["operator"]))
 
     def size_at(width: int) -> int:
         return size(trial.model_copy(update={"architecture": architecture.scaled(width)}))
 
     budget = size(reference)
+    if not budget:
+        raise SettingError(f"models.{trial.model}.match", f"{match.model} has no {match.unit}")
     width, count = nearest_width(size_at, budget)
+    if not count:
+        raise SettingError(f"models.{trial.model}.match", f"it has no {match.unit}")
     return WidthMatch(width=width, count=count, budget=budget)
 
 
@@ -80,7 +88,7 @@ def nearest_width(size: Callable[[int], int], budget: int) -> tuple[int, int]:
         return width is None or (known(width) or 0) >= budget
 
     low, high = 0, 1
-    while not enough(high):
+    while not enough(high) and high < _MOST_STEPS:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2

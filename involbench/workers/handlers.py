@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from involbench import __version__
 from involbench.errors import DataError, SettingError, UsageError
+from involbench.plugins import Plugins, load_plugins
 from involbench.results.arrays import ImageBatch, KernelMaps, Predictions
 from involbench.results.benchmarks import ExportRecord, Format, Machine
 from involbench.results.checks import Check
@@ -211,17 +211,19 @@ def described(data: DataSpec) -> tuple[tuple[int, int, int], int]:
     return describe_dataset(**data.source)
 
 
+def import_plugins(session: Session, wanted: Plugins) -> None:
+    """Import the user's code that the runner has imported; the first request of a worker."""
+    load_plugins(wanted)
+
+
 def check_operator(
-    session: Session, plugin: Path | None, name: str, arguments: Mapping[str, Any]
+    session: Session, name: str, arguments: Mapping[str, Any]
 ) -> "tuple[OperatorCheck, ...]":
-    """Try what a run needs of an operator, which a file of the user's may register."""
+    """Try what a run needs of an operator."""
     from involbench.operators import checks
-    from involbench.plugins import load_plugin
     from involbench.registry import operators
     from involbench.spec.load import adhoc_trial
 
-    if plugin is not None:
-        load_plugin(plugin)
     # What a spec would say to the name and the arguments.
     adhoc_trial(json.dumps({"architecture": "plain", "operator": {"name": name, **arguments}}))
     for key, fault in operators()[name].check(arguments, [checks.CHANNELS]).items():

@@ -18,9 +18,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 import psutil
 
 from involbench.errors import InvolbenchError, UsageError
+from involbench.plugins import Plugins, imported
 from involbench.results.paths import at
 from involbench.workers.environment import ALL, WorkerResources, worker_environment
-from involbench.workers.handlers import Session, redirect_output, respond
+from involbench.workers.handlers import Session, import_plugins, redirect_output, respond
 from involbench.workers.protocol import Done, Failure, Request, Show
 
 Arguments = ParamSpec("Arguments")
@@ -110,18 +111,23 @@ class WorkerProtocol:
 class Worker(WorkerProtocol):
     """A process that handles one request at a time; if it dies, the next request starts a new one.
 
-    The process gets the variables in `environment`, whatever the user has set.
+    The process gets the variables in `environment`, whatever the user has set, and the plugins, by
+    default those that this process has imported.
 
     Raises:
         UsageError: The working folder is gone; without it no process starts.
     """
 
     def __init__(
-        self, resources: WorkerResources = ALL, environment: Mapping[str, str] | None = None
+        self,
+        resources: WorkerResources = ALL,
+        environment: Mapping[str, str] | None = None,
+        plugins: Plugins | None = None,
     ) -> None:
         working_folder()
         self._resources = resources
         self._wanted = {**resources.environment(), **(environment or {})}
+        self._plugins = imported() if plugins is None else plugins
         self._folder = Path(tempfile.mkdtemp(prefix="involbench-"))
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -172,7 +178,14 @@ class Worker(WorkerProtocol):
             self._process.kill()
 
     def request(self, request: Request, show: Show) -> Any:
-        connection = self._connection or self._start()
+        if self._connection is None:
+            connection = self._start()
+            if self._plugins:  # Before a request that names something of theirs is read.
+                self._answer(connection, Request(import_plugins, (self._plugins,), {}), show)
+            self._connection = connection
+        return self._answer(self._connection, request, show)
+
+    def _answer(self, connection: Connection, request: Request, show: Show) -> Any:
         try:
             connection.send(request)
             while True:
@@ -194,12 +207,12 @@ class Worker(WorkerProtocol):
         with _STARTING, _defer_signals(), _environment(variables), _without_main():
             if self._stopped:
                 raise WorkerStopped
-            self._connection, theirs = context.Pipe()
+            ours, theirs = context.Pipe()
             arguments = (theirs, self._folder / "worker.log", self._resources.cores)
             self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
         theirs.close()
-        return self._connection
+        return ours
 
     def _death(self) -> WorkerDied:
         """How the process ended, which this worker no longer has."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from involbench.errors import InvolbenchError, Message, UsageError
+from involbench.plugins import line_of
 from involbench.results.paths import ResultsPath
 from involbench.results.record import DataFacts, EpochReport, Remark, RunRecord
 from involbench.spec.data import DataSpec
@@ -83,6 +84,8 @@ class TrainedRun:
     record: RunRecord
     weights: ResultsPath
     """Its model.keras."""
+    caveats: tuple[str, ...] = ()
+    """What the user should know before relying on it."""
 
     @property
     def facts(self) -> DataFacts:
@@ -114,7 +117,9 @@ def known_error(error: Exception) -> InvolbenchError:
     if isinstance(error, ModuleNotFoundError):
         remedy = "install it, or choose another KERAS_BACKEND"
         return UsageError(f"{error.name} is not installed", remedy=remedy)
-    return InvolbenchError(f"{type(error).__name__}: {str(error).strip() or 'no message'}")
+    place = line_of(error)
+    text = f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+    return InvolbenchError(f"{place}: {text}" if place else text)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Self
 
 import ray
 
+from involbench.plugins import Plugins
 from involbench.results.artifacts import items_below
 from involbench.results.files import (
     make_folder,
@@ -127,12 +128,15 @@ class WorkerActor:
     """An actor on a node. It does one request at a time, whose news end with its outcome.
 
     Relative paths of data start at `folder`, where the runner was started, if it is on the node.
+    Only the worker process imports the plugins, whose files need not be on the node.
     """
 
-    def __init__(self, device: str, environment: Mapping[str, str], folder: str) -> None:
+    def __init__(
+        self, device: str, environment: Mapping[str, str], folder: str, plugins: Plugins
+    ) -> None:
         with suppress(OSError):
             os.chdir(folder)
-        self._worker = Worker(WorkerResources(device), environment)
+        self._worker = Worker(WorkerResources(device), environment, plugins)
         self._news: SimpleQueue[News] = SimpleQueue()
 
     def node(self) -> str:

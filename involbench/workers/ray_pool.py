@@ -20,6 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from involbench import __version__
 from involbench.errors import InvolbenchError, UsageError
+from involbench.plugins import Plugins, imported
 from involbench.results.files import make_folder
 from involbench.results.store import lock_run, reusable_record
 from involbench.spec.schema import ResourcesSpec
@@ -195,8 +196,9 @@ _PAUSE = 0.5
 class WorkerConfig:
     """Settings shared by all workers of a run.
 
-    `needs` are the resources of each, `folder` is where the runner was started. With `send_back`,
-    nodes do not see the results folder; they send files to the runner.
+    `needs` are the resources of each, `folder` is where the runner was started, `plugins` is what
+    the runner has imported. With `send_back`, nodes do not see the results folder; they send files
+    to the runner.
     """
 
     needs: ResourcesSpec
@@ -204,6 +206,7 @@ class WorkerConfig:
     environment: dict[str, str]
     folder: Path
     send_back: bool
+    plugins: Plugins
 
 
 class RemoteWorker(WorkerProtocol):
@@ -275,7 +278,12 @@ class RemoteWorker(WorkerProtocol):
         actor = (
             ray.remote(WorkerActor)
             .options(num_cpus=needs.cpus, num_gpus=needs.gpus, max_concurrency=4)
-            .remote(self._config.device, self._config.environment, str(self._config.folder))
+            .remote(
+                self._config.device,
+                self._config.environment,
+                str(self._config.folder),
+                self._config.plugins,
+            )
         )
         here = actor.node.remote()
         try:
@@ -360,7 +368,7 @@ def on_cluster(
         "KERAS_BACKEND": chosen_backend().name,
         **({"JAX_PLATFORMS": platforms} if platforms else {}),
     }
-    config = WorkerConfig(needs, device, environment, working_folder(), send_back)
+    config = WorkerConfig(needs, device, environment, working_folder(), send_back, imported())
     with connected(address):
         count = min(jobs, capacity(needs))
         require_shared(results, needs, send_back)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 
 import pytest
 
@@ -29,13 +28,10 @@ AVERAGE = "keras.layers.AveragePooling2D(1, strides, padding='same')"
 
 
 @pytest.fixture
-def check(tmp_path, monkeypatch, here, eager):
+def check(tmp_path, plugins, here, eager):
     """Checks an operator of a file, and gives what it prints as JSON."""
-    monkeypatch.setattr(registry, "_operators", dict(registry.operators()))
 
     def run(text, *options):
-        sys.modules.pop("involbench_plugin_my_ops", None)
-        registry._operators.pop("mine", None)
         (tmp_path / "my_ops.py").write_text(HEAD + text, encoding="utf-8")
         done = called("check-operator", "my_ops.py:mine", *options, "--json", cwd=tmp_path)
         return done, json.loads(done.stdout) if done.stdout else None

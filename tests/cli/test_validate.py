@@ -1,12 +1,15 @@
 """`involbench validate`, `schema` and `init`, as a user runs them."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from involbench.spec.load import load_spec
-from tests.cli import EXPERIMENTS, called
+from tests.cli import EXPERIMENTS, called, involbench
 from tests.spec.helpers import GOOD
 
 
@@ -14,7 +17,8 @@ def test_validate_counts_the_trials(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD + "seeds: 3\nsweep: {models.inn.kernel_size: [3, 5]}\n")
     done = called("validate", "a.yaml", "b.yaml", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    few = "of each model: too few for any verdict; with 4 there can be one\n"
+    assert (done.returncode, done.stderr) == (0, f"1 seed {few}3 seeds {few}")
     assert done.stdout.splitlines() == [
         "a.yaml: ok, 2 trials (2 models, 1 seed)",
         "b.yaml: ok, 9 trials (2 models, 3 seeds, 2 points of the sweep)",
@@ -26,9 +30,46 @@ def test_validate_names_a_claim_that_could_never_be_judged(tmp_path: Path) -> No
     (tmp_path / "a.yaml").write_text(f"{GOOD}claims: [{claim}]\n")
     done = called("validate", "a.yaml", cwd=tmp_path)
     assert done.returncode == 0
-    assert done.stderr == (
-        "warning: claims[0].metric: no run measures test_acuracy; did you mean 'test_accuracy'?\n"
-    )
+    assert done.stderr.splitlines()[1:] == [
+        "warning: claims[0].metric: no run measures test_acuracy; did you mean 'test_accuracy'?"
+    ]
+
+
+def test_validate_says_which_differences_the_seeds_can_find(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "sweep: {models.inn.kernel_size: [3, 5, 7]}\n")
+    for seeds, said in (
+        (
+            6,
+            "find a difference of 1.8 standard deviations four times in five; as one of 3 "
+            "comparisons, 2.2 standard deviations",
+        ),
+        (
+            4,
+            "find a difference of 2.4 standard deviations four times in five; as one of 3 "
+            "comparisons, they cannot give a verdict",
+        ),
+        (3, "too few for any verdict; with 4 there can be one"),
+    ):
+        done = called("validate", "a.yaml", "-S", f"seeds={seeds}", cwd=tmp_path)
+        assert f"{seeds} seeds of each model" in done.stderr
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("margin: 0", "margin: expected a number above 0.0, got 0"),
+        ("margin: 2", "margin: expected a number below 1.0, got 2"),
+        ("margin: 2 points", "margin: expected a number"),
+        ("primary: innn", "primary: 'innn' is not one of the models; did you mean 'inn'?"),
+        ("primary: cnn", "primary: 'cnn' is the baseline, which is not compared with itself"),
+    ],
+)
+def test_a_wrong_margin_or_primary_is_one_line(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"{GOOD}{line}\n")
+    done = called("validate", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 def test_validate_accepts_the_experiments() -> None:
@@ -127,3 +168,29 @@ def test_init_refuses_what_it_cannot_write(
     assert done.returncode == 2
     assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_init_writes_a_plugin_that_works(tmp_path: Path) -> None:
+    done = called("init", "--plugin", "my-ops", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert sorted(written) == ["my-ops.yaml", "my_ops.py", "test_my_ops.py"]
+    left = re.compile("FILE|HERE|NAME|SPEC|THIS")
+    assert not any(map(left.search, written.values()))
+    plugin = ("--plugin", "my_ops.py")
+    checked = involbench("validate", "my-ops.yaml", *plugin, cwd=tmp_path)
+    assert checked.stdout == "my-ops.yaml: ok, 24 trials (4 models, 6 seeds)\n"
+    refused = involbench("validate", "my-ops.yaml", cwd=tmp_path)
+    assert (refused.returncode, "add --plugin my_ops.py" in refused.stderr) == (2, True)
+    for name in written:
+        again = called("init", "--plugin", "my-ops", cwd=tmp_path)
+        assert (again.returncode, "is there already" in again.stderr) == (2, True)
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.thorough
+def test_the_test_of_the_plugin_passes(tmp_path: Path) -> None:
+    assert called("init", "--plugin", cwd=tmp_path).returncode == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "test_my_operator.py"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stdout.decode()

@@ -75,21 +75,27 @@ def test_what_the_results_cannot_tell_is_undecided_and_says_why(results: Path) -
     for run in results.glob("digits/runs/inn-seed[3-5]*"):
         (run / "run.json").unlink()
     (few,) = claimed(results, CLAIM)
-    assert (few.verdict, few.numbers[0].beyond.n) == ("undecided", 3)
-    assert few.reason == "a verdict needs six pairs of seeds"
+    assert (few.verdict, few.numbers[0].beyond.runs) == ("supported", (6, 3))
+    for run in results.glob("digits/runs/*-seed[12345]*"):
+        (run / "run.json").unlink(missing_ok=True)
+    (fewer,) = claimed(results, CLAIM)
+    assert (fewer.verdict, fewer.numbers[0].beyond.runs) == ("undecided", (1, 1))
+    assert fewer.reason == "so few runs can't give a verdict"
 
 
-def test_of_an_undecided_claim_it_is_said_which_half_of_the_rule_fails(tmp_path: Path) -> None:
-    gains = {  # With one of six against it, p is 4/64 at the least.
-        "the interval contains the claimed value": (0.1, -0.1, 0.1, -0.1, 0.1, -0.08),
-        "p is above 0.05": (0.1, 0.12, 0.11, 0.09, 0.1, -0.001),
-    }
-    for reason, each in gains.items():
-        for seed, gain in enumerate(each):
-            make_run(tmp_path / reason, "cnn", seed, accuracy=0.5 + gain)
-            make_run(tmp_path / reason, "inn", seed, accuracy=0.5)
-        (claim,) = claimed(tmp_path / reason, CLAIM)
-        assert (claim.verdict, claim.reason) == ("undecided", reason)
+def test_claims_and_their_points_are_one_family(tmp_path: Path) -> None:
+    """A difference that is enough for one claim is not enough for one of three."""
+    for seed, gain in enumerate((0.1, -0.01, 0.05, 0.02, 0.08, -0.02)):
+        make_run(tmp_path, "cnn", seed, accuracy=0.5 + gain, measured={"macro_f1": 0.5 + gain})
+        made = {"macro_f1": 0.48 + seed / 100, "generalization_gap": seed / 10}
+        make_run(tmp_path, "inn", seed, accuracy=0.48 + seed / 500, measured=made)
+    (alone,) = claimed(tmp_path, CLAIM)
+    assert alone.verdict == "supported"
+    several = claimed(tmp_path, CLAIM, {**CLAIM, "metric": "macro_f1"})
+    assert [each.verdict for each in several] == ["undecided", "undecided"]
+    assert several[0].reason == "the interval contains the claimed value"
+    beyond, before = several[0].numbers[0].beyond, alone.numbers[0].beyond
+    assert (beyond.p, beyond.p_holm) == (before.p, pytest.approx(2 * (before.p or 0)))
 
 
 def test_a_claim_of_a_sweep_holds_where_it_says_or_everywhere(tmp_path: Path) -> None:
@@ -178,7 +184,7 @@ def test_a_claim_can_be_about_one_model_at_two_points(tmp_path: Path) -> None:
     assert (apart.verdict, not_so.verdict, same.verdict) == ("supported", "refuted", "undecided")
     assert (apart.numbers[0].greater, apart.numbers[0].lesser) == pytest.approx((0.5025, 0.4025))
     assert (
-        "models.*.kernel_size = 7: inn 50.25%, inn 40.25%, 6 seeds, p 0.031; the second at "
+        "models.*.kernel_size = 7: inn 50.25%, inn 40.25%, 6 seeds, p 0.0043; the second at "
         "models.*.kernel_size = 3."
     ) in " ".join(claim_sentence(apart).split())
 
@@ -204,30 +210,34 @@ def test_only_what_another_point_makes_other_images_of_is_held_against_them(tmp_
         assert claim.reason.startswith(wanted[1])
 
 
-def test_models_without_a_common_seed_have_no_numbers(tmp_path: Path) -> None:
+def test_models_without_a_common_seed_are_two_samples_all_the_same(tmp_path: Path) -> None:
     for seed in range(12):
         for model in ("cnn", "inn"):
-            measured = {"macro_f1": 0.5} if (seed % 2 == 0) == (model == "inn") else {}
+            known = (seed % 2 == 0) == (model == "inn")
+            measured = {"macro_f1": 0.5 + (model == "cnn") / 10} if known else {}
             make_run(tmp_path, model, seed, measured=measured)
     (claim,) = claimed(tmp_path, {**CLAIM, "metric": "macro_f1"})
-    assert (claim.verdict, claim.numbers) == ("undecided", ())
-    assert claim.reason == "cnn and inn have no seed in common"
+    assert (claim.verdict, claim.numbers[0].beyond.runs) == ("supported", (6, 6))
+    done = called("compare", "--results", str(tmp_path), "--paired", cwd=tmp_path)
+    assert "cnn and inn have no seed in common" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("metric", ["accuracy_drop@noise=0.1", "generalization_gap"])
 def test_a_network_that_never_left_chance_supports_nothing_by_losing_nothing(
     tmp_path: Path, metric: str
 ) -> None:
-    for collapsed, verdict in ((False, "supported"), (True, "undecided")):
+    """Only runs that learned are compared, and the sentence says so."""
+    for collapsed in (False, True):
         results = tmp_path / str(collapsed)
-        for seed in range(6):
+        for seed in range(8):
             for model, kept in (("cnn", 0.3), ("inn", 0.46)):
                 measured = {"test_accuracy@noise=0.1": kept + 0.001 * seed}
                 lost = collapsed and model == "inn" and seed == 0
                 make_run(results, model, seed, measured=measured, collapsed=lost)
         (claim,) = claimed(results, {**CLAIM, "metric": metric})
-        assert claim.verdict == verdict
-        assert ("1 of 6 seeds of inn collapsed" in claim.reason) == collapsed
+        assert claim.verdict == "supported"
+        assert claim.numbers[0].beyond.runs[1] == 8 - collapsed
+        assert ("of the runs that learned" in claim_sentence(claim)) == collapsed
 
 
 def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_path: Path) -> None:
@@ -269,7 +279,7 @@ def test_what_is_claimed_is_in_the_unit_of_the_numbers(
 
 
 @pytest.mark.parametrize("lost", [None, 3, 7])
-def test_runs_of_either_point_of_one_model_can_be_too_bad_to_judge(
+def test_collapsed_runs_of_either_point_of_one_model_are_left_out(
     tmp_path: Path, lost: int | None
 ) -> None:
     key = "models.inn.kernel_size"
@@ -284,9 +294,10 @@ def test_runs_of_either_point_of_one_model_can_be_too_bad_to_judge(
             )
     about = {"metric": "generalization_gap", "greater": "inn", "lesser": "inn"}
     (claim,) = claimed(tmp_path, CLAIM | about | {"at": {key: 7}, "lesser_at": {key: 3}})
-    assert claim.verdict == ("undecided" if lost else "supported")
-    said = f"2 of 6 seeds of inn at {key} = {lost} collapsed, and this metric favors collapsed runs"
-    assert claim.reason == (said if lost else "")
+    assert (claim.verdict, claim.reason) == ("supported", "")
+    learned = {None: (6, 6), 3: (6, 4), 7: (4, 6)}
+    assert claim.numbers[0].beyond.runs == learned[lost]
+    assert claim.numbers[0].only_learned == bool(lost)
 
 
 def test_of_what_is_better_lower_the_share_is_of_the_claims_side(results: Path) -> None:
@@ -300,7 +311,7 @@ def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path)
     shown = called("compare", cwd=results.parent)
     assert (
         "Supported: bigger (someone (2021)): test accuracy: cnn 73.50%, inn 47.50% (1.55 times), "
-        "6 seeds, p 0.031; claimed: at least 1.5 times as much."
+        "6 seeds, p 0.0022; claimed: at least 1.5 times as much."
     ) in " ".join(shown.stdout.split())
     write_comparison(ResultsTree(results), "digits")
     stored = json.loads((results / "digits" / "comparison.json").read_text())

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from involbench.comparison.compare import compare_experiment
+from involbench.comparison.differences import difference_of
 from involbench.comparison.metrics import MetricSelection
-from involbench.comparison.pairing import paired_difference
 from involbench.comparison.schema import Comparison, Summary
 from involbench.errors import UsageError
 from involbench.results.tree import ResultsTree
@@ -39,12 +39,13 @@ def test_summary_counts_only_what_was_measured() -> None:
     assert sample_sd([1.0]) is None
 
 
-def test_differences_are_paired_by_the_seeds_that_both_have() -> None:
+def test_differences_of_seeds_are_of_the_seeds_that_both_have() -> None:
     one = Summary.of({0: 0.5, 1: 0.7, 2: None, 4: 0.9})
     other = Summary.of({1: 0.6, 2: 0.5, 4: 0.5, 5: 0.1})
-    difference = paired_difference(one, other)
+    difference = difference_of(one, other)
     assert difference.by_seed == pytest.approx({1: 0.1, 4: 0.4})
-    assert difference.mean == pytest.approx(0.25)
+    assert difference.mean == pytest.approx(0.7 - 0.425)
+    assert difference_of(one, other, by_pairs=True).mean == pytest.approx(0.25)
 
 
 def test_mean_curve_is_over_the_seeds_present() -> None:
@@ -80,12 +81,25 @@ def test_an_unknown_baseline_is_refused(tmp_path: Path) -> None:
         compared(tmp_path, "contrl")
 
 
-def test_collapsed_runs_are_counted_and_part_of_the_mean(tmp_path: Path) -> None:
-    for seed in range(2):
-        make_run(tmp_path, "inn", seed, accuracy=0.5, collapsed=seed == 1)
-    (inn,) = compared(tmp_path).models
-    assert (inn.n_finished, inn.n_collapsed, inn.collapsed_seeds) == (2, 1, (1,))
-    assert inn.metrics["test_accuracy"].mean == pytest.approx(0.3)
+def test_collapsed_runs_are_a_share_and_the_others_are_compared(tmp_path: Path) -> None:
+    for seed in range(6):
+        make_run(tmp_path, "cnn", seed, accuracy=0.7 + seed / 1000)
+        make_run(tmp_path, "inn", seed, accuracy=0.5 + seed / 1000, collapsed=seed < 2)
+    cnn, inn = compared(tmp_path).models
+    assert (inn.n_finished, inn.n_collapsed, inn.collapsed_seeds) == (6, 2, (0, 1))
+    assert inn.collapse_interval == pytest.approx((0.0433, 0.7772), abs=1e-4)
+    assert (cnn.learned, cnn.collapse_interval) == ({}, pytest.approx((0, 0.4593), abs=1e-4))
+    # All runs under the old key, those that learned beside it; time is of all.
+    assert inn.metrics["test_accuracy"].mean == pytest.approx((0.2 + 4 * 0.5 + 0.014) / 6)
+    assert inn.learned["test_accuracy"].mean == inn.mean("test_accuracy") == pytest.approx(0.5035)
+    assert "seconds_per_epoch" not in inn.learned
+    accuracy, shares = (inn.differences[name] for name in ("test_accuracy", "collapsed"))
+    assert (accuracy.runs, accuracy.verdict) == ((4, 6), "lower")
+    assert accuracy.mean == pytest.approx(0.5035 - 0.7025)
+    assert (shares.verdict, shares.p) == ("undecided", pytest.approx(5 / 11))
+    # Both are in one family; the loss is in another.
+    assert accuracy.p_holm == pytest.approx(2 * (accuracy.p or 0))
+    assert inn.differences["test_loss"].p_holm == inn.differences["test_loss"].p
 
 
 def test_failed_runs_are_counted_and_measure_nothing(tmp_path: Path) -> None:

@@ -76,6 +76,51 @@ def test_params_shows_the_matched_width(what, tmp_path):
     assert "inn: width " in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("match", "roles"),
+    [
+        ("parameters: cnn, of: body", ("operator", "other")),
+        ("macs: cnn, of: operator", ["operator"]),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_what_is_matched_can_leave_the_head_out(match, roles, tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC.replace("MATCH: cnn", f"{match}, tolerance: 0.1"))
+    done = called("params", "spec.yaml", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    key = "macs_by_role" if "macs" in match else "by_role"
+    sums = {
+        model: sum(counted[key][role] for role in roles)
+        for model, counted in json.loads(done.stdout).items()
+    }
+    assert sums["cnn"] > 0
+    assert abs(sums["inn"] / sums["cnn"] - 1) < 0.1
+    assert f"{sums['inn']:,} " in done.stderr and f"from the {sums['cnn']:,} of cnn" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ("parameters: cnn, tolerance: 0.0001", "no width is within 0.01% of cnn; the nearest: inn"),
+        ("macs: none, of: operator", "models.inn.match: none has no MACs in its operators"),
+        ("macs: cnn, of: head", "models.inn.match.of: unknown 'head'; expected one of all, body,"),
+        (
+            "macs: cnn, tolerance: 2",
+            "models.inn.match.tolerance: expected a number below 1.0, got 2",
+        ),
+        ("of: body", "models.inn.match: expected one key, parameters or macs"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_what_can_not_be_matched_says_why(match, message, tmp_path):
+    none = "models:\n  none: {architecture: plain, operator: none, widths: [4]}\n"
+    text = SPEC.replace("MATCH: cnn", match).replace("models:\n", none)
+    (tmp_path / "spec.yaml").write_text(text)
+    done = called("params", "spec.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
 @pytest.mark.usefixtures("here", "eager")
 @pytest.mark.thorough
 def test_bench_model_times_the_matched_width(tmp_path):

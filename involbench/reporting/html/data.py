@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from involbench.comparison.compare import compare
+from involbench.comparison.differences import Rule
 from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import ResultsError
@@ -29,6 +30,8 @@ from involbench.results.tree import ResultsTree, read_question, read_spec_summar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_DEFAULT_RULE = Rule()
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ class ReportData:
 
 
 @gc_paused()
-def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) -> ReportData:
+def gather(
+    tree: ResultsTree, experiment: str, overrides: Sequence[str] = (), rule: Rule = _DEFAULT_RULE
+) -> ReportData:
     """Read the runs of an experiment that have the settings `overrides`, `KEY=VALUE` each.
 
     Damaged or missing files become warnings.
@@ -112,7 +117,9 @@ def gather(tree: ResultsTree, experiment: str, overrides: Sequence[str] = ()) ->
     known = {run.path: run.record for run in runs}
     summary = read_spec_summary(folder)
     with tree.kept_open(experiment):
-        groups = compare(experiment, runs, warnings=damaged, spec=summary, overrides=overrides)
+        groups = compare(
+            experiment, runs, warnings=damaged, spec=summary, overrides=overrides, rule=rule
+        )
     comparison, runs = groups[0].comparison, list(groups[0].runs)
     comparisons = [group.comparison for group in groups]
     drawn, left_out = drawn_part(comparison)

@@ -6,6 +6,7 @@ from involbench.comparison.curves import data_of, interval_of_mean
 from involbench.comparison.metrics import ACCURACY, SIZE
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Curve, Front, ModelResult, ParameterCounts
+from involbench.reporting.experiment import curves_of
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.plots import (
     MOST_DOTS,
@@ -37,24 +38,29 @@ def training(report: ReportData) -> ReportSection | None:
             for name, each in results.items()
         }
         if any(histories.values()):
-            styles = report.styles([(name, each.model) for name, each in results.items()])
-            curves = {name: list(seeds.values()) for name, seeds in histories.items() if seeds}
-            figures = plot_experiment(curves, "", report.chance, styles, stacked=True)
+            curves, lines = curves_of(results, histories)
+            styles = report.styles(lines)
+            drawn = {name: list(by_seed.values()) for name, by_seed in curves.items()}
+            figures = plot_experiment(drawn, "", report.chance, styles, stacked=True)
             for metric, figure in figures.items():
                 title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
                 name = f"{metric}-{place}"
-                table = _table(metric, title, histories)
+                table = _table(metric, title, histories, curves)
                 charts.append(Chart(name, title, _SAYS, figure, (table,)))
     return ReportSection("training", "Training", (), tuple(charts)) if charts else None
 
 
-def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History]]) -> Table:
-    """The values of each seed, or only their means if the table would be too large."""
+Named = Mapping[str, Mapping[int, History]]
+"""Name -> seed -> history."""
+
+
+def _table(metric: str, title: str, histories: Named, lines: Named) -> Table:
+    """The values of each seed, or only the mean of each line if the table would be too large."""
     columns = dict(_columns(metric, histories, means=False))
     epochs = max((len(values) for values in columns.values()), default=0)
     caption = f"{title}: {_UNITS[metric]}"
     if epochs * len(columns) > _MOST_CELLS:
-        columns = dict(_columns(metric, histories, means=True))
+        columns = dict(_columns(metric, lines, means=True))
         caption += "; means over seeds (history.csv in each run folder has every value)"
     rows: Rows = [
         (epoch + 1, *(v[epoch] if epoch < len(v) else "" for v in columns.values()))
@@ -65,7 +71,7 @@ def _table(metric: str, title: str, histories: Mapping[str, Mapping[int, History
 
 
 def _columns(
-    metric: str, histories: Mapping[str, Mapping[int, History]], means: bool
+    metric: str, histories: Named, means: bool
 ) -> Iterator[tuple[str, Sequence[float | None]]]:
     """The title and the values of each seed, or of the mean over seeds."""
     for name, seeds in histories.items():
@@ -144,21 +150,19 @@ def _seeds(report: ReportData) -> Iterator[Chart]:
     }
     if not measured:
         return
-    values = {
-        name: [value for value in each.metrics[ACCURACY].by_seed.values() if value is not None]
-        for name, each in measured.items()
-    }
-    intervals = {name: interval_of_mean(each.metrics[ACCURACY]) for name, each in measured.items()}
+    values = {name: each.metrics[ACCURACY].values for name, each in measured.items()}
+    means = {name: each.mean(ACCURACY) for name, each in measured.items()}
+    intervals = {name: interval_of_mean(each.compared(ACCURACY)) for name, each in measured.items()}
     styles = report.styles([(name, each.model) for name, each in measured.items()])
     many = max(map(len, values.values())) > MOST_DOTS
     yield Chart(
         "seeds",
         "Test accuracy of each seed",
-        "Each dot is one seed. The vertical bar is the mean. The horizontal bar below it is the "
-        "95% BCa interval of the mean, given at least three seeds."
+        "Each dot is one seed. The vertical bar is the mean of the seeds that learned. The "
+        "horizontal bar below it is the 95% BCa interval of that mean, given at least three seeds."
         + f" Only the first {MOST_DOTS} seeds are drawn as dots."
         * many,
-        plot_seeds(values, intervals, report.chance, styles),
+        plot_seeds(values, intervals, report.chance, styles, means=means),
         (_means_table(measured, intervals), _seeds_table(measured)),
     )
 
@@ -168,10 +172,15 @@ def _means_table(
 ) -> Table:
     rows = []
     for name, each in measured.items():
-        summary, ends = each.metrics[ACCURACY], intervals[name] or (None, None)
-        rows.append((name, summary.n, summary.mean, summary.sd, *ends))
+        summary, ends = each.compared(ACCURACY), intervals[name] or (None, None)
+        collapsed = f"{each.n_collapsed} of {each.n_finished}"
+        rows.append((name, collapsed, summary.n, summary.mean, summary.sd, *ends))
     shares = percents("mean", "standard deviation", "interval from", "to")
-    return Table(["model", "seeds", *shares], rows, "Test accuracy, %, over seeds")
+    return Table(
+        ["model", "at chance", "other seeds", *shares],
+        rows,
+        "Test accuracy, %, over the seeds that learned",
+    )
 
 
 def _seeds_table(measured: dict[str, ModelResult]) -> Table:
@@ -200,7 +209,7 @@ def _sweeps(report: ReportData) -> Iterator[Chart]:
         levels = _levels(report, key)
         named = [(name, each.model) for name, each in curves.items()]
         styles = report.styles([*named, *((name, name) for name in levels)])
-        says = "Means over seeds, with 95% BCa intervals given at least three seeds."
+        says = "Means over the seeds that learned, with 95% BCa intervals given at least three."
         if levels:
             says += " The horizontal line is the baseline, for which this setting is not swept."
         if crossings:
@@ -222,14 +231,15 @@ def _levels(report: ReportData, key: str) -> dict[str, float]:
 
 def _sweep_table(key: str, curves: dict[str, Curve], levels: dict[str, float]) -> Table:
     rows: Rows = [
-        (name, p.x, p.n, p.mean, *(p.interval or (None, None)))
+        (name, p.x, p.collapsed, p.n, p.mean, *(p.interval or (None, None)))
         for name, each in curves.items()
         for p in each.points
     ]
-    rows += [(name, "any", "", mean, "", "") for name, mean in levels.items()]
+    rows += [(name, "any", "", "", mean, "", "") for name, mean in levels.items()]
     means = percents("mean", "interval from", "to")
     title = f"Test accuracy, %, over {key}"
-    return Table(["model", Column(key, "amount"), "seeds", *means], rows, title)
+    titles = ("model", Column(key, "amount"), "at chance", "other seeds")
+    return Table([*titles, *means], rows, title)
 
 
 def _fronts(report: ReportData) -> Iterator[Chart]:
@@ -244,7 +254,7 @@ def _fronts(report: ReportData) -> Iterator[Chart]:
             )
             of_the_data = (data_of(each), each.fingerprint) == (front.at, front.fingerprint)
             if of_the_data and cost is not None and gain is not None:
-                interval = interval_of_mean(each.metrics[front.gain])
+                interval = interval_of_mean(each.compared(front.gain))
                 name = label(each.model, each.point)
                 points[name] = Point(scale * cost, gain, interval)
                 models.append((name, each.model))

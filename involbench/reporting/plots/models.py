@@ -37,6 +37,7 @@ def plot_seeds(
     chance: float | None = None,
     styles: Styles | None = None,
     quantity: str = "test accuracy",
+    means: Mapping[str, float | None] | None = None,
 ) -> Figure:
     """A row for each model: a dot for each seed, a bar at the mean, and its interval below.
 
@@ -46,8 +47,9 @@ def plot_seeds(
         chance: The value of guessing; drawn if it is near the values.
         styles: Model -> its style; default: by the order of the models.
         quantity: Name of the values.
+        means: Model -> the place of the bar; default: the mean of all values.
     """
-    styles, intervals = own_styles(values, styles), intervals or {}
+    styles, intervals, means = own_styles(values, styles), intervals or {}, means or {}
     with rc_context(RC):
         figure, axes = row_figure(list(values), 0.62)
         for row, (name, found) in enumerate(values.items()):
@@ -56,8 +58,9 @@ def plot_seeds(
             heights = [row + 0.1 + _LANES[k % len(_LANES)] for k in range(len(dots))]
             axes.plot(dots, heights, marker, color=colour, alpha=0.75, markeredgewidth=0)
             if len(found) > 1:
-                mean = sum(found) / len(found)
-                axes.vlines(mean, row - 0.12, row + 0.42, colors=colour, linewidth=2.2)
+                mean = means[name] if name in means else sum(found) / len(found)
+                if mean is not None:
+                    axes.vlines(mean, row - 0.12, row + 0.42, colors=colour, linewidth=2.2)
             if (interval := intervals.get(name)) is not None:
                 axes.hlines(row + 0.36, *interval, colors=colour, linewidth=2.2)
         drawn = [value for found in values.values() for value in found]

@@ -66,7 +66,7 @@ def side_by_side(comparison: Comparison) -> list[tuple[str, list[ModelResult]]]:
     return list(groups.items())
 
 
-BETTER, WORSE, UNDECIDED = "▲", "▼", "~"
+BETTER, WORSE, UNDECIDED, EQUIVALENT = "▲", "▼", "~", "≈"
 
 
 def mean_and_spread(summary: Summary, metric: Metric) -> str:
@@ -81,10 +81,10 @@ def mean_and_spread(summary: Summary, metric: Metric) -> str:
     return f"{mean.removesuffix(unit)} ± {spread}{unit}"
 
 
-def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -> str:
+def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -> str:
     """Sign, mean difference and interval, such as `▼ -26.77 [-28.02, -25.13]`.
 
-    The number of pairs follows if it is smaller than `pairs`.
+    The number of values, or of pairs, follows if it is below `seeds`.
     """
     if difference is None or difference.mean is None:
         return MISSING
@@ -93,15 +93,18 @@ def difference_cell(difference: Difference | None, metric: Metric, pairs: int) -
     if difference.interval is not None:
         low, high = (number(end, metric, plus=True, like=mean) for end in difference.interval)
         text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
-    return f"{text} ({difference.n})" if difference.n < pairs else text
+    values, _ = difference.runs
+    return f"{text} ({values})" if values < seeds else text
 
 
 def sign(difference: Difference, metric: Metric) -> str:
     """Better, worse, no verdict, equal; a space where neither way is better."""
     if difference.all_equal:
         return "="
-    if difference.verdict in ("undecided", "too few pairs"):
+    if difference.verdict in ("undecided", "too few runs"):
         return UNDECIDED
+    if difference.verdict == "equivalent":
+        return EQUIVALENT
     if metric.better is None:
         return " "
     return BETTER if difference.verdict == metric.better else WORSE
@@ -167,6 +170,7 @@ def result_table(
     """
     titles = [title for name in metrics for title in (metric_called(name).header, _DIFFERENCE)]
     costs = [name for name in COSTS if name not in metrics]
+    collapsed = any(result.n_collapsed for result in comparison.models)
     rows = []
     for result in results:
         pairs = [cell for name in metrics for cell in _metric_cells(result, comparison, name)]
@@ -174,8 +178,17 @@ def result_table(
         for name in costs:
             mean = result.mean(name)
             paid.append(MISSING if mean is None else number(mean, metric_called(name)))
+        if collapsed:
+            paid = [f"{result.n_collapsed} of {result.n_finished}", *paid]
         rows.append((label(result.model, own_point(result)), str(result.n_finished), *pairs, *paid))
-    return ("model", "n", *titles, *(metric_called(name).header for name in costs)), rows
+    at_chance = ["at chance"] if collapsed else []
+    return (
+        "model",
+        "n",
+        *titles,
+        *at_chance,
+        *(metric_called(name).header for name in costs),
+    ), rows
 
 
 def full_table(
@@ -213,13 +226,13 @@ def baseline_of(comparison: Comparison, result: ModelResult) -> ModelResult | No
 
 
 def _metric_cells(result: ModelResult, comparison: Comparison, name: str) -> Row:
-    metric, summary = metric_called(name), result.metrics.get(name)
-    value = mean_and_spread(summary, metric) if summary else MISSING
-    if summary and 0 < summary.n < result.n_finished:
+    metric, summary = metric_called(name), result.compared(name)
+    value = mean_and_spread(summary, metric)
+    if 0 < summary.n < result.n_finished:
         value += f" ({summary.n})"
     if result.model == comparison.baseline:
         return value, "baseline"
-    return value, difference_cell(result.differences.get(name), metric, result.n_finished)
+    return value, difference_cell(result.differences.get(name), metric, summary.n)
 
 
 def _counts(parameters: ParameterCounts | None) -> Sequence[str]:

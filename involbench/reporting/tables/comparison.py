@@ -44,7 +44,7 @@ from involbench.reporting.tables.cells import (
     without_equal_columns,
 )
 from involbench.results.paths import ResultsPath
-from involbench.text import excerpt, located, seeds
+from involbench.text import excerpt, located, seeds_of_both
 
 COLUMNS = (
     "experiment",
@@ -67,6 +67,10 @@ COLUMNS = (
     "p_holm",
     "superiority",
     "verdict",
+    "learned",
+    "learned_mean",
+    "design",
+    "level",
 )
 _NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
@@ -107,8 +111,16 @@ def _metric_rows(result: ModelResult) -> Iterator[list[Cell]]:
             difference.n if result.differences else None,
             *(difference.mean, difference.sd, *(difference.interval or (None, None))),
             *(difference.p, difference.p_holm, difference.superiority),
-            difference.verdict if difference.n else None,
+            difference.verdict if any(difference.runs) else None,
+            *_learned_cells(result, metric),
+            *((difference.design, difference.level) if any(difference.runs) else (None, None)),
         ]
+
+
+def _learned_cells(result: ModelResult, metric: str) -> tuple[Cell, Cell]:
+    """What is compared where some runs collapsed: the number of the others, and their mean."""
+    learned = result.learned.get(metric)
+    return (learned.n, learned.mean) if learned else (None, None)
 
 
 def _parameter_rows(result: ModelResult) -> Iterator[list[Cell]]:
@@ -120,7 +132,7 @@ def _parameter_rows(result: ModelResult) -> Iterator[list[Cell]]:
     )
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
-        yield [f"parameters_{name}", None, count, *[None] * 10]
+        yield [f"parameters_{name}", None, count, *[None] * (len(COLUMNS) - 10)]
 
 
 def comparison_json(experiments: Iterable[Sequence[Comparison]]) -> str:
@@ -211,7 +223,7 @@ def _lines(compared: TreeComparison, metrics: Sequence[str]) -> list[str]:
         change_sentence(label(change.model, change.point), change.changes[name], name)
         for name in metrics
         for change in compared.models
-        if name in change.changes and change.changes[name].n
+        if name in change.changes and any(change.changes[name].runs)
     ]
     lines += [line for change in compared.models for line in lost_then_and_now(change)]
     legend = f"change = now minus then, paired by seed: {BETTER} better, {WORSE} worse, "
@@ -308,10 +320,13 @@ def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
     sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
     unit = _CLAIM_UNITS.get(metric.unit, "")
     values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
-    text = f"{located(metric.title, each.point)}: {values}"
+    title = metric.title + " of the runs that learned" * each.only_learned
+    text = f"{located(title, each.point)}: {values}"
     if each.lesser > 0 and claim.ratio is not None:
         text += f" ({each.greater / each.lesser:.3g} times)"
-    if each.beyond.p is None:
+    beyond = each.beyond
+    if metric.exact:
         return text
-    p = f", p {p_value(each.beyond.p)}" if each.beyond.n > 1 else ""
-    return f"{text}, {seeds(each.beyond.n)}{p}"
+    p = beyond.p_holm if beyond.p_holm is not None else beyond.p
+    shown = f", p {p_value(p)}" if p is not None and max(beyond.runs) > 1 else ""
+    return f"{text}, {seeds_of_both(*beyond.runs)}{shown}"

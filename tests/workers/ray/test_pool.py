@@ -97,6 +97,48 @@ def test_a_node_without_the_folder_is_named_or_sends_its_results_back(undisturbe
     assert finished(errors) == ["cnn seed 0"]
 
 
+PLUGIN = """\
+import keras
+import numpy as np
+from involbench import architecture, dataset
+
+
+@architecture()
+def own(input_shape, num_classes, *, width: int = 3):
+    images = keras.Input(input_shape)
+    x = keras.layers.Flatten()(keras.layers.Conv2D(width, 3)(images))
+    return keras.Model(images, keras.layers.Dense(num_classes)(x))
+
+
+@dataset()
+def stripes(*, copies: int = 8):
+    labels = np.arange(2 * copies) % 2
+    images = np.zeros((2 * copies, 6, 6), np.uint8)
+    images[labels == 1, ::2] = 200
+    return dict(x_train=images, y_train=labels, x_test=images, y_test=labels)
+"""
+OWN = """\
+name: tiny
+data: {dataset: stripes, copies: 6}
+models: {own: {architecture: own, width: 2}}
+training: {epochs: 3, batch_size: 4}
+"""
+
+
+@pytest.mark.thorough
+def test_a_node_needs_no_file_of_a_plugin(home):
+    plugin = home.parent / "my_ops.py"
+    plugin.write_text(PLUGIN)
+    for name, flags in (("local", ()), ("ray", ("--executor", "ray"))):
+        (home / name).mkdir()
+        (home / name / "tiny.yaml").write_text(OWN)
+        run = ("run", "tiny.yaml", "--plugin", "../../my_ops.py")
+        done = involbench(*run, *flags, cwd=home / name, **ENVIRONMENT)
+        assert done.returncode == 0, done.stderr
+    assert outcome(home / "ray") == outcome(home / "local")
+    assert len(outcome(home / "ray")) == 1
+
+
 def blind(home: Path, results: Path):
     """A cluster whose node has another file system in place of the results folder."""
     hide = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
