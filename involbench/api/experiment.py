@@ -41,7 +41,8 @@ def load(experiment: str | PathLike[str], results: str | PathLike[str] = "result
         >>> experiment = involbench.load("smoke")
         >>> experiment.runs[["model", "seed", "test_accuracy"]]
     """
-    tree, name = find_experiment(ResultsTree(user_path(fspath(results))), str(experiment))
+    tree = ResultsTree(user_path(fspath(results)))
+    tree, name = find_experiment(tree, str(user_path(fspath(experiment))))
     return Experiment(tree, name)
 
 

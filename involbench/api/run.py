@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from involbench.reporting.console import ConsoleReporter, reporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
 from involbench.reporting.prose import power_sentence
 from involbench.reporting.tables.cells import warnings_of
+from involbench.results.files import user_path
 from involbench.results.store import Store
 from involbench.results.tree import ResultsTree
 from involbench.runner.plan import PlannedTrial, Shard, plan
@@ -87,13 +88,17 @@ def run(
     if not is_device(device):
         raise UsageError(f"device={device!r}: expected auto, cpu, gpu or gpu:INDEX")
     texts = override_texts(overrides)
-    options = RunOptions(Path(results), device, jobs, tuple(gpus), force=force, fail_fast=fail_fast)
-    for file in plugins:
-        load_plugin(Path(file))
+    options = RunOptions(
+        user_path(fspath(results)), device, jobs, tuple(gpus), force=force, fail_fast=fail_fast
+    )
+    named = [user_path(fspath(file)) for file in plugins]
+    for file in named:
+        load_plugin(file)
     loaded, arguments = _loaded(spec, texts, options.results)
     screen = reporter(loaded.spec.baseline, quiet=not progress)
     screen.warn(*claim_warnings(loaded.spec.claims))
-    outcome = run_experiment(loaded, options, screen, ("run", *arguments))
+    needed = [word for file in named for word in ("--plugin", str(file))]
+    outcome = run_experiment(loaded, options, screen, ("run", *arguments, *needed))
     screen.warn(*outcome.warnings)
     return Experiment(ResultsTree(options.results), loaded.spec.name)
 
@@ -124,8 +129,9 @@ def _loaded(
         loaded = load_mapping(spec, overrides, origin)
         path, texts = str(results / loaded.spec.name / "spec.yaml"), list[str]()
     elif isinstance(spec, str | PathLike):
-        path, texts = str(spec), list(overrides)
-        loaded = load_spec(Path(path), overrides, origin)
+        file = user_path(fspath(spec))
+        path, texts = str(file), list(overrides)
+        loaded = load_spec(file, overrides, origin)
     else:
         raise UsageError(f"spec: expected a path or a mapping, got {describe(spec)}")
     settings = [word for text in texts for word in ("--set", text)]

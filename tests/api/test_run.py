@@ -180,6 +180,7 @@ def test_a_mapping_that_contains_itself_is_refused():
         (SPEC, {"device": "tpu"}, "device='tpu': expected auto, cpu, gpu or gpu:INDEX"),
         (7, {}, "spec: expected a path or a mapping, got 7"),
         ("nowhere/tiny.yaml", {}, "nowhere/tiny.yaml: no such file; check the path"),
+        ("smok", {}, "smok: no such file; did you mean smoke?"),
         ({}, {}, "spec: name: missing; this key is required"),
     ],
 )

@@ -1,7 +1,9 @@
 """The notebooks of examples/ run as they stand, and show what is committed."""
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,8 @@ def kinds_of_outputs(notebook) -> list[list[str]]:
 def test_a_notebook_runs_and_shows_what_is_committed(path: Path, tmp_path, monkeypatch):
     pytest.importorskip("pandas", reason="an extra of involbench that is not installed")
     monkeypatch.delenv("MPLBACKEND", raising=False)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", programs)  # Of `!involbench`.
     notebook = nbformat.read(path, 4)
     committed = kinds_of_outputs(notebook)
     assert any("image/png" in kind for kinds in committed for kind in kinds)
