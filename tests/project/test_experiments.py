@@ -43,7 +43,7 @@ def test_it_opens_with_its_question_its_cost_and_its_command(path):
     ).groups()
     assert "?" in question
     assert re.search(r"about|under|a few|as measured", cost)
-    assert command in (f"involbench run experiments/{path.name}", "involbench run")
+    assert command in (f"involbench run {path.stem}", "involbench run")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
