@@ -56,7 +56,11 @@ class Comparison(schema.Comparison):
 
 
 def compare(
-    *experiments: "Experiment", metric: str = ACCURACY, baseline: str | None = None
+    *experiments: "Experiment",
+    metric: str = ACCURACY,
+    baseline: str | None = None,
+    paired: bool = False,
+    margin: float | None = None,
 ) -> Comparison:
     """Compare the models of one experiment, or of several on the same data in one table.
 
@@ -67,14 +71,17 @@ def compare(
         experiments: From `involbench.load` or `involbench.run`.
         metric: What to compare, such as `test_loss` or `latency`.
         baseline: Compare with this model; default: the one of the first experiment's spec.
+        paired: Compare the runs of the same seed, by sign-flips, not two samples of runs.
+        margin: A difference in test accuracy that does not matter, a fraction such as 0.02;
+            default: the spec's.
 
     Returns:
         `models`, a result each, with `metrics` and `differences` by name of the metric; `warnings`,
         whatever makes the comparison unfair.
 
     Raises:
-        UsageError: The experiments have different data, or no run has the metric or is of the
-            baseline.
+        UsageError: The experiments have different data, no run has the metric or is of the
+            baseline, or the margin is no fraction.
 
     Example:
         >>> ours, theirs = involbench.load("ours"), involbench.load("theirs")
@@ -83,29 +90,32 @@ def compare(
     """
     if not experiments:
         raise UsageError("compare: name an experiment, such as involbench.load('smoke')")
-    if len(experiments) == 1:
-        return compare_one(experiments[0].tree, experiments[0].name, metric, baseline)
-    selection = MetricSelection(named=frozenset([metric]))
-    joined = _joined([(each.tree, each.name) for each in experiments], baseline, selection)
-    return _with_metric(joined, metric)
+    check_margin(margin, "margin=")
+    selection, rule = MetricSelection(named=frozenset([metric])), Rule(paired, margin)
+    found = [(each.tree, each.name) for each in experiments]
+    if len(found) > 1:
+        compared = joined(found, baseline, selection, rule)
+    else:
+        compared = compare_experiment(*found[0], baseline, selection, (), rule)
+    check_metrics([compared], {f"metric {metric!r}": metric})
+    return Comparison.model_construct(**dict(compared), metric=metric)
 
 
-def compare_one(
-    tree: ResultsTree, name: str, metric: str = ACCURACY, baseline: str | None = None
-) -> Comparison:
-    """As `compare`, for one experiment."""
-    selection = MetricSelection(named=frozenset([metric]))
-    found = compare_experiment(tree, name, baseline, selection)
-    return _with_metric(found, metric)
+def check_margin(margin: float | None, called: str) -> None:
+    """Raise UsageError for a margin that is no fraction."""
+    if margin is not None and not 0 < margin < 1:
+        hint = f"; write {margin / 100:g} for {margin:g} points" if 1 <= margin < 100 else ""
+        raise UsageError(f"{called}{margin:g}: expected a fraction above 0 and below 1{hint}")
 
 
-def _with_metric(comparison: schema.Comparison, metric: str) -> Comparison:
-    check_metrics([comparison], {f"metric {metric!r}": metric})
-    return Comparison.model_construct(**dict(comparison), metric=metric)
+def joined(
+    found: Found, baseline: str | None, selection: MetricSelection, rule: Rule = DEFAULT_RULE
+) -> schema.Comparison:
+    """The comparison of several experiments in one, each with the settings of its spec.
 
-
-def _joined(found: Found, baseline: str | None, selection: MetricSelection) -> schema.Comparison:
-    """The comparison of several experiments in one, each with the settings of its spec."""
+    Raises:
+        UsageError: They have different data, or no model is called as the baseline.
+    """
     groups = {name: stated_group(tree, name) for tree, name in found}
     title = " and ".join(groups)
     _check_same_data(groups)
@@ -120,7 +130,7 @@ def _joined(found: Found, baseline: str | None, selection: MetricSelection) -> s
     tree, first = found[0]
     stated = read_spec_summary(tree.folder(first)).baseline or ""
     spec = SpecSummary(tuple(order), f"{first}/{stated}" if taken[stated] > 1 else stated or None)
-    return compare_runs(title, runs, baseline, warnings, spec, selection)[0].comparison
+    return compare_runs(title, runs, baseline, warnings, spec, selection, (), rule)[0].comparison
 
 
 def stated_group(tree: ResultsTree, name: str) -> GroupComparison:

@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from involbench.api.compare import Comparison, compare_one, stated_group
+from involbench.api.compare import Comparison, compare, stated_group
 from involbench.api.find import find_experiment, find_run
 from involbench.api.run_result import Run
 from involbench.comparison.metrics import ACCURACY
@@ -140,9 +140,15 @@ class Experiment:
 
         return Run(self.name, min(measured, key=order))
 
-    def compare(self, metric: str = ACCURACY, baseline: str | None = None) -> Comparison:
+    def compare(
+        self,
+        metric: str = ACCURACY,
+        baseline: str | None = None,
+        paired: bool = False,
+        margin: float | None = None,
+    ) -> Comparison:
         """How its models differ, as `involbench compare` prints it; see `involbench.compare`."""
-        return compare_one(self.tree, self.name, metric, baseline)
+        return compare(self, metric=metric, baseline=baseline, paired=paired, margin=margin)
 
     def report(self, path: str | PathLike[str] | None = None) -> Path:
         """Write the report, one HTML file; returns its path.

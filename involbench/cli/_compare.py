@@ -14,6 +14,7 @@ from involbench.api.compare import (
     check_metrics,
     compare_with,
     grouped,
+    joined,
     selection_of,
 )
 from involbench.cli._output import echo, rendered, warn
@@ -55,6 +56,8 @@ class Options:
     """`KEY=VALUE` that the runs must have; empty for all runs."""
     rule: Rule = DEFAULT_RULE
     """How models are compared."""
+    join: bool = False
+    """Whether all experiments are one comparison."""
 
     @property
     def wanted(self) -> MetricSelection:
@@ -70,10 +73,14 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 
     Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
-    found, experiments, refused = grouped(
-        found, options.settings, options.baseline, options.wanted, options.rule
-    )
-    warn(*refused)
+    if options.join and len(found) > 1:
+        one = joined(found, options.baseline, options.wanted, options.rule)
+        found, experiments = [(found[0][0], one.experiment)], list[Groups]([[one]])
+    else:
+        found, experiments, refused = grouped(
+            found, options.settings, options.baseline, options.wanted, options.rule
+        )
+        warn(*refused)
     named = {f"--metric {name}": name for name in options.metrics}
     if options.sort_by:
         named[f"--sort-by {options.sort_by}"] = options.sort_by

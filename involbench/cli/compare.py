@@ -58,6 +58,10 @@ def compare(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="An undecided gate fails too.")] = False,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="Experiments on the same data as one, in one table."),
+    ] = False,
     paired: Paired = False,
     margin: Annotated[
         float | None,
@@ -79,6 +83,7 @@ def compare(
     groups, the largest first; --set chooses one. Gates are checked for the settings that spec.yaml
     states.
     """
+    from involbench.api.compare import check_margin
     from involbench.cli._compare import (
         Options,
         compared,
@@ -90,9 +95,9 @@ def compare(
     from involbench.comparison.differences import Rule
     from involbench.comparison.gates import parse_gate
 
-    if margin is not None and not 0 < margin < 1:
-        hint = f"; write {margin / 100:g} for {margin:g} points" if 1 <= margin < 100 else ""
-        raise UsageError(f"--margin {margin:g}: expected a fraction above 0 and below 1{hint}")
+    check_margin(margin, "--margin ")
+    if join and (against or settings):
+        raise UsageError(f"--join: leave out {'--against' if against else '--set'}")
     if strict and not fail_if:
         raise UsageError("--strict needs --fail-if")
     gates = [parse_gate(text) for text in fail_if or []]
@@ -109,6 +114,7 @@ def compare(
         gated=tuple(gate.quantity.metric for gate in gates),
         settings=tuple(settings or []),
         rule=Rule(paired, margin),
+        join=join,
     )
     found = find_experiments(folders, experiments or [])
     chosen, comparisons = compared(options, found)

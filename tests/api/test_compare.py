@@ -81,3 +81,27 @@ def test_a_wrong_name_gets_the_nearest_one(results, options, message):
 def test_nothing_to_compare_is_an_error():
     with pytest.raises(UsageError, match="name an experiment"):
         involbench.compare()
+
+
+def test_join_puts_experiments_into_one_table(results):
+    done = called("compare", "ours", "theirs", "--join", "--json", cwd=results.parent)
+    ours, theirs = involbench.load("ours", results), involbench.load("theirs", results)
+    comparison = involbench.compare(ours, theirs)
+    assert json.loads(done.stdout)["experiments"] == [comparison.model_dump(mode="json")]
+    table = called("compare", "ours", "theirs", "--join", cwd=results.parent)
+    assert table.stdout.startswith("ours and theirs\n")
+    assert all(name in table.stdout for name in ("ours/cnn", "theirs/cnn", "inn", "control"))
+    refused = called("compare", "ours", "other", "--join", cwd=results.parent)
+    assert (refused.returncode, "different data" in refused.stderr) == (2, True)
+    both = called("compare", "ours", "theirs", "--join", "--against", ".", cwd=results.parent)
+    assert (both.returncode, both.stderr) == (2, "error: --join: leave out --against\n")
+
+
+def test_pairs_and_a_margin_are_those_of_the_command_line(results):
+    comparison = involbench.load("ours", results).compare(paired=True, margin=0.3)
+    done = called("compare", "ours", "--paired", "--margin", "0.3", "--json", cwd=results.parent)
+    assert json.loads(done.stdout)["experiments"] == [comparison.model_dump(mode="json")]
+    difference = comparison.models[1].differences["test_accuracy"]
+    assert (difference.design, difference.equivalent) == ("paired", True)
+    with pytest.raises(UsageError, match=r"margin=3: expected a fraction .* write 0.03 for 3 poin"):
+        involbench.load("ours", results).compare(margin=3)
