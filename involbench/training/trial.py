@@ -86,7 +86,7 @@ def run_trial(
         metrics, more_notes = _test_model(trained, trial, history, run_dir)
         notes += more_notes
         _save_kernel_maps(run_dir, trained.model, facts, dataset)
-    at_chance = _at_chance(history, trained.data)
+    at_chance = _at_chance(history, trained.data) if fitted.status == "finished" else set[str]()
     slow = too_much(metrics, trial.training.epochs)  # The training waited for images.
     record = RunRecord(
         run_id=trial.run_id(dataset.fingerprint),
@@ -102,12 +102,8 @@ def run_trial(
         ended=_now(),
         seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
         metrics=metrics,
-        collapsed=fitted.status == "finished" and at_chance == {"validation", "training"},
-        validation_lags=(
-            fitted.status == "finished"
-            and at_chance == {"validation"}
-            and _has_moving_averages(trained.model)
-        ),
+        collapsed=at_chance == {"validation", "training"},
+        validation_lags=at_chance == {"validation"} and _has_moving_averages(trained.model),
         probe=trained.probed,
         files=_file_sizes(run_dir),
         environment=None if environment is None else dict(environment),
