@@ -185,19 +185,31 @@ def _check(
     if gate.other is None:
         return _check_threshold(gate, values, result, strict)
     reference, other = _reference(gate, gate.other.model, comparison, result, lookup)
-    _summary_of(reference, other, gate.other)  # Raises if it has no value.
-    here, there = (never_reached((each,), gate.other.metric) for each in (result, other))
+    others = _summary_of(reference, other, gate.other)
+    here, there = (_undecidable(each, gate.other.metric) for each in (result, other))
     if here or there:
         why = here or f"in {reference.experiment}, {there}"
         failed, reason = strict, f"undecided, because {why}"
     else:
         by_pairs = comparison.paired or bool(gate.reference)
-        metric = gate.quantity.metric
-        beyond = _beyond_gate(result.compared(metric), other.compared(metric), gate, by_pairs)
+        beyond = _beyond_gate(values, others, gate, by_pairs)
         failed, reason = _check_excess(beyond, gate, strict)
     if gate.reference and (difference := protocol_difference(result, other)):
         reason += f"; the settings differ from {gate.reference}: {difference}"
     return failed, reason
+
+
+def _undecidable(result: ModelResult, metric: str) -> str:
+    """Why a metric of a result can't be compared; empty where it can."""
+    return never_reached((result,), metric) or _favored(result, metric)
+
+
+def _favored(result: ModelResult, metric: str) -> str:
+    """Which collapsed runs a metric rates too well; empty where there are none."""
+    if not (result.n_collapsed and metric_called(metric).favors_constant_predictor):
+        return ""
+    runs = f"{seeds(result.n_collapsed, result.n_finished)} of {result.model}"
+    return f"{runs} collapsed, and this metric favors collapsed runs"
 
 
 def _reference(
@@ -237,14 +249,15 @@ def _check_threshold(
         return True, reason
     if values.n < trials and not metric_called(quantity.metric).exact:
         why = "the other seeds have no value"
-    if result.n_collapsed and metric_called(quantity.metric).favors_constant_predictor:
-        runs = f"{seeds(result.n_collapsed, result.n_finished)} of {result.model}"
-        why = f"{runs} collapsed, and this metric favors collapsed runs"
+    why = _favored(result, quantity.metric) or why
     return (strict, f"{reason}, undecided, because {why}") if why else (False, reason)
 
 
 def _beyond_gate(values: Summary, others: Summary, gate: Gate, by_pairs: bool) -> Difference:
-    """How far the values are beyond the gate; above zero the gate fails."""
+    """How far the values are beyond the gate; above zero the gate fails.
+
+    All runs count, so that a model that begins to collapse does not pass.
+    """
     sign = 1 if ">" in gate.comparison else -1
     these, limits = (
         Summary.of({s: None if v is None else sign * v + add for s, v in each.by_seed.items()})
@@ -252,8 +265,7 @@ def _beyond_gate(values: Summary, others: Summary, gate: Gate, by_pairs: bool) -
     )
     beyond = excess(these, limits, gate.quantity.metric, by_pairs)
     if beyond.mean is None:
-        none = "seed in common" if these.n and limits.n else "runs that learned"
-        raise UsageError(f"--fail-if {gate.text}: the two have no {none}")
+        raise UsageError(f"--fail-if {gate.text}: the two have no seed in common")
     return beyond
 
 

@@ -93,6 +93,21 @@ def test_a_threshold_passes_in_doubt_where_seeds_have_no_value_or_a_flattering_o
         assert (done.returncode, reason in done.stderr) == (wanted, True), done.stderr
 
 
+@pytest.mark.parametrize(("collapsed", "codes"), [(4, [0, 3]), (7, [3, 3])])
+def test_a_model_that_begins_to_collapse_does_not_pass_its_reference(
+    results: Path, collapsed: int, codes: list[int]
+) -> None:
+    for seed in range(collapsed):
+        (path,) = results.glob(f"results/digits/runs/inn-seed{seed}-*/run.json")
+        record = json.loads(path.read_text())
+        record["collapsed"], record["metrics"]["test_accuracy"] = True, 0.1
+        path.write_text(json.dumps(record))
+    gate = ["--fail-if", "inn.test_accuracy drops 0.04 from better"]
+    done = [called("compare", "digits", *gate, *flag, cwd=results) for flag in ([], ["--strict"])]
+    assert [each.returncode for each in done] == codes
+    assert all("beyond the gate by 0." in each.stderr for each in done)
+
+
 def test_one_of_several_gates_is_enough(results: Path) -> None:
     gates = ["--fail-if", "inn.test_accuracy<0.1", "--fail-if", "cnn.test_accuracy > .1"]
     done = called("compare", "digits", *gates, "--json", "-o", "x.json", cwd=results)
