@@ -101,8 +101,9 @@ def _learning_warnings(arms: Sequence[Arm]) -> Iterator[str]:
             if probed and probed.layers:
                 names = _join([each.name for each in probed.layers])
                 what = "zero" if all(each.zero for each in probed.layers) else "the same"
-                end = ", so the network can't learn" if probed.blind else ""
-                fault = f"{names} was {what} for nearly all images before training{end}"
+                share = "all" if probed.is_dead else "nearly all"
+                end = f", so {probed.outlook}" if probed.blind else ""
+                fault = f"{names} was {what} for {share} images before training{end}"
                 by_fault.setdefault(fault, []).append(record.trial.seed)
             if record.validation_lags:
                 by_fault.setdefault(LAGS, []).append(record.trial.seed)

@@ -168,6 +168,18 @@ class Probe(Record):
             for each in self.layers
         )
 
+    @property
+    def outlook(self) -> str:
+        """What follows for the network: it can't learn, or may never; empty for nothing."""
+        if not self.blind:
+            return ""
+        return "the network can't learn" if self.is_dead else "the network may never learn"
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the output of one of the layers was the same for all images."""
+        return any(each.images == self.images for each in self.layers)
+
 
 class RunRecord(Record):
     """`run.json`: one trial and its result."""

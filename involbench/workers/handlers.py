@@ -285,7 +285,7 @@ def _train(session: Session, request: TrialRequest) -> RunRecord:
 def _warn_of_constant_layers(session: Session, trial: Trial, probed: Probe) -> None:
     if probed.layers:
         network = f"{located(trial.model, trial.point)}, seed {trial.seed}"
-        end = ": this network can't learn" if probed.blind else ""
+        end = f": {probed.outlook}" if probed.blind else ""
         session.report(Notice(f"warning: {network}, before training: {probed.finding}{end}"))
 
 

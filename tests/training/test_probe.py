@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from involbench.data import load_dataset
+from involbench.layers import Involution2D
 from involbench.models import build_model
 from involbench.training.probe import probe
 from involbench.training.provenance import make_reproducible
@@ -60,6 +61,12 @@ def test_a_branch_that_is_dead_does_not_end_the_network():
     dead = layers.ReLU(name="dead")(layers.Rescaling(-1.0)(inputs))
     outputs = layers.Dense(2)(layers.Flatten()(layers.Add()([inputs, dead])))
     assert found(keras.Model(inputs, outputs)) == ([("dead", 40, True)], False)
+
+
+def test_an_activation_inside_a_layer_is_not_its_output():
+    inputs = keras.Input((8, 8, 3))
+    x = Involution2D(3, groups=1, reduction_ratio=1, kernel_initializer="zeros")(inputs)
+    assert found(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))) == ([], False)
 
 
 def test_what_follows_from_a_named_layer_is_not_named():
@@ -126,12 +133,15 @@ def test_screen_record_and_comparison_name_it(tmp_path):
     done = called("run", "tiny.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     dead, lags = "relu_1 is zero for all of 20 images", "but validation never left chance"
-    warning = f"warning: inn, seed 1, before training: {dead}: this network can't learn\n"
+    warning = f"warning: inn, seed 1, before training: {dead}: the network can't learn\n"
     assert warning in done.stderr
     (ended,) = [line for line in done.stderr.splitlines() if line.startswith("inn seed 2 ")]
     assert lags in ended
     compared = called("compare", cwd=tmp_path)
-    assert "inn, seed 1: relu_1 was zero for nearly all images before training" in compared.stderr
+    assert (
+        "inn, seed 1: relu_1 was zero for all images before training, so the network"
+        in compared.stderr
+    )
     assert f"inn, seed 2: learned the training images, {lags}" in compared.stderr
     records = sorted(tmp_path.glob("results/tiny/runs/*/run.json"))
     first, second = (json.loads(path.read_text()) for path in records)
