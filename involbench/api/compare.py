@@ -1,37 +1,29 @@
 """`compare`: how the models of one experiment, or of several on the same data, differ."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from involbench.comparison import schema
-from involbench.comparison.compare import (
-    GroupComparison,
-    compare_experiment,
-    compare_groups,
-)
-from involbench.comparison.compare import compare as compare_runs
+from involbench.comparison.compare import compare_experiment, compare_groups
 from involbench.comparison.diff import TreeComparison, compare_trees
 from involbench.comparison.differences import DEFAULT_RULE, Rule
 from involbench.comparison.gates import Gate, Outcome, check_gate
+from involbench.comparison.join import Found, joined
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, suggestion
 from involbench.comparison.selection import NoSuchRun
 from involbench.errors import UsageError
 from involbench.reporting.tables import terminal_text
 from involbench.reporting.tables.cells import COSTS
 from involbench.reporting.tables.comparison import comparison_page
-from involbench.results.tree import ResultsTree, SpecSummary, StoredRun, read_spec_summary
+from involbench.results.tree import ResultsTree
 from involbench.text import first_of
 
 if TYPE_CHECKING:
     from involbench.api.experiment import Experiment
 
-Found = Sequence[tuple[ResultsTree, str]]
-"""Experiments, each with the tree that it is in."""
 Groups = Sequence[schema.Comparison]
 """One experiment: a comparison for each group of settings, the group with most runs first."""
 
@@ -94,7 +86,7 @@ def compare(
     selection, rule = MetricSelection(named=frozenset([metric])), Rule(paired, margin)
     found = [(each.tree, each.name) for each in experiments]
     if len(found) > 1:
-        compared = joined(found, baseline, selection, rule)
+        compared = joined(found, baseline, selection, rule).comparison
     else:
         compared = compare_experiment(*found[0], baseline, selection, (), rule)
     check_metrics([compared], {f"metric {metric!r}": metric})
@@ -106,67 +98,6 @@ def check_margin(margin: float | None, called: str) -> None:
     if margin is not None and not 0 < margin < 1:
         hint = f"; write {margin / 100:g} for {margin:g} points" if 1 <= margin < 100 else ""
         raise UsageError(f"{called}{margin:g}: expected a fraction above 0 and below 1{hint}")
-
-
-def joined(
-    found: Found, baseline: str | None, selection: MetricSelection, rule: Rule = DEFAULT_RULE
-) -> schema.Comparison:
-    """The comparison of several experiments in one, each with the settings of its spec.
-
-    Raises:
-        UsageError: They have different data, or no model is called as the baseline.
-    """
-    groups = {name: stated_group(tree, name) for tree, name in found}
-    title = " and ".join(groups)
-    _check_same_data(groups)
-    models = {name: _models(group) for name, group in groups.items()}
-    taken = Counter(chain.from_iterable(models.values()))
-    runs, order, warnings = list[StoredRun](), list[str](), list[str]()
-    for name, group in groups.items():
-        names = {each: f"{name}/{each}" if taken[each] > 1 else each for each in models[name]}
-        runs += [_renamed(run, names[run.record.trial.model], title) for run in group.runs]
-        order += names.values()
-        warnings += [f"{name}: {text}" for text in group.left_out]
-    tree, first = found[0]
-    stated = read_spec_summary(tree.folder(first)).baseline or ""
-    spec = SpecSummary(tuple(order), f"{first}/{stated}" if taken[stated] > 1 else stated or None)
-    return compare_runs(title, runs, baseline, warnings, spec, selection, (), rule)[0].comparison
-
-
-def stated_group(tree: ResultsTree, name: str) -> GroupComparison:
-    """The runs with the settings that spec.yaml states."""
-    groups = compare_groups(tree, name, selection=NO_METRICS)
-    return next(group for group in groups if group.comparison.is_stated)
-
-
-def _models(group: GroupComparison) -> list[str]:
-    return list(dict.fromkeys(each.model for each in group.comparison.models))
-
-
-def _check_same_data(groups: dict[str, GroupComparison]) -> None:
-    """Raise UsageError unless the runs of all groups have the same datasets."""
-    data = {
-        name: sorted({run.record.data.fingerprint for run in group.runs if run.record.data})
-        for name, group in groups.items()
-    }
-    (first, known), *others = data.items()
-    for name, fingerprints in others:
-        if fingerprints != known:
-            these, those = (
-                first_of([each[:12] for each in found]) or "none" for found in (known, fingerprints)
-            )
-            raise UsageError(
-                f"{first} and {name} have different data, with the fingerprints {these} and "
-                f"{those}; compare each by itself"
-            )
-
-
-def _renamed(run: StoredRun, model: str, experiment: str) -> StoredRun:
-    trial = run.record.trial.model_copy(update={"model": model, "experiment": experiment})
-    return StoredRun(run.path, run.record.model_copy(update={"trial": trial}))
-
-
-NO_METRICS = MetricSelection(frozenset(), frozenset())
 
 
 def selection_of(metrics: Iterable[str], *named: str) -> MetricSelection:

@@ -6,9 +6,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from involbench.api.compare import Comparison, compare, stated_group
+from involbench.api.compare import Comparison, compare
 from involbench.api.find import find_experiment, find_run
 from involbench.api.run_result import Run
+from involbench.comparison.compare import compare_stated
 from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.metrics import metric as metric_called
 from involbench.errors import UsageError
@@ -122,7 +123,7 @@ class Experiment:
         Raises:
             UsageError: The model has no finished run, or no run has that metric.
         """
-        runs = stated_group(self.tree, self.name).runs
+        runs = compare_stated(self.tree, self.name).runs
         runs = tuple(run for run in runs if run.record.status == "finished")
         models = list(dict.fromkeys(run.record.trial.model for run in runs))
         if model not in models:

@@ -8,13 +8,11 @@ from pathlib import Path
 import typer
 
 from involbench.api.compare import (
-    Found,
     Groups,
     check_gates,
     check_metrics,
     compare_with,
     grouped,
-    joined,
     selection_of,
 )
 from involbench.cli._output import echo, rendered, warn
@@ -22,6 +20,7 @@ from involbench.cli._runs import find_experiments
 from involbench.comparison.compare import compare_experiment, only_changed, sort_models
 from involbench.comparison.differences import DEFAULT_RULE, Rule
 from involbench.comparison.gates import Gate
+from involbench.comparison.join import Found, joined
 from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection
 from involbench.comparison.schema import Comparison
 from involbench.errors import ResultsError, UsageError
@@ -74,7 +73,7 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
     Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
     if options.join and len(found) > 1:
-        one = joined(found, options.baseline, options.wanted, options.rule)
+        one = joined(found, options.baseline, options.wanted, options.rule).comparison
         found, experiments = [(found[0][0], one.experiment)], list[Groups]([[one]])
     else:
         found, experiments, refused = grouped(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def report(
     experiments: Annotated[
         list[str] | None,
-        experiment_argument("Its name or folder; can be left out where there is only one."),
+        experiment_argument("Names or folders; can be left out where there is only one."),
     ] = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
@@ -46,15 +46,16 @@ def report(
 ) -> None:
     """Write an experiment's report: one HTML file.
 
-    Verdicts, table, charts, every run. It needs nothing else: no network, no script, no other file.
-    Charts of histories and predictions show the runs that have them. Missing files are named.
+    Several experiments on the same data get one report. Verdicts, table, charts, every run. It
+    needs nothing else: no network, no script, no other file. Charts of histories and predictions
+    show the runs that have them. Missing files are named.
     """
     import webbrowser
 
     from involbench.cli._runs import find_experiments
     from involbench.comparison.differences import Rule
     from involbench.reporting.html import draw, report_page
-    from involbench.reporting.html.data import gather
+    from involbench.reporting.html.data import gather, gather_joined
     from involbench.reporting.plots import FORMATS
     from involbench.results.files import is_folder
 
@@ -63,20 +64,24 @@ def report(
         if kind not in FORMATS:
             raise UsageError(f"--format {kind}: expected one of {', '.join(FORMATS)}")
     found = find_experiments(results or [Path("results")], experiments or [])
-    if len(found) > 1:
-        reason = "a report is of one experiment" if experiments else "say which experiment"
-        raise UsageError(f"{reason}: {', '.join(name for _, name in found)}")
-    ((tree, name),) = found
+    if len(found) > 1 and not experiments:
+        raise UsageError(f"say which experiment: {', '.join(name for _, name in found)}")
+    if len(found) > 1 and settings:
+        raise UsageError("--set: leave it out for several experiments")
+    (tree, name), *others = found
+    if others and output is None:
+        raise UsageError("name a file for the report of several experiments with --output FILE")
     target: AnyPath = output or tree.folder(name) / "report.html"
     path = target if isinstance(target, Path) else target.path
-    report = gather(tree, name, settings or [], Rule(paired))
+    rule = Rule(paired)
+    report = gather_joined(found, rule) if others else gather(tree, name, settings or [], rule)
     drawing = draw(report)
     if output and is_folder(output):
         raise UsageError(f"{output} is a folder: name a file with --output FILE")
     # A folder's name may hold bytes that are no text.
     write_file(target, report_page(report, drawing, path).encode(errors="replace"))
     for warning in (*report.warnings, *drawing.warnings):
-        warn(f"{name}: {warning}")
+        warn(f"{report.comparison.experiment}: {warning}")
     echo(path)
     if kinds:
         echo(_write_charts(target, drawing.sections, kinds))

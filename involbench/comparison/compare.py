@@ -11,6 +11,7 @@ from involbench.comparison.differences import DEFAULT_RULE, Rule, with_margin, w
 from involbench.comparison.metrics import (
     ACCURACY,
     COLLAPSED,
+    NO_METRICS,
     MetricSelection,
     depends_on_learning,
     known_metrics,
@@ -80,6 +81,12 @@ def compare_experiment(
     stated = next(group for group in groups if group.comparison.is_stated)
     warnings = (*stated.comparison.warnings, *stated.left_out)
     return stated.comparison.model_copy(update={"warnings": warnings})
+
+
+def compare_stated(tree: ResultsTree, experiment: str) -> GroupComparison:
+    """The runs with the settings that spec.yaml states; no metric is read."""
+    groups = compare_groups(tree, experiment, selection=NO_METRICS)
+    return next(group for group in groups if group.comparison.is_stated)
 
 
 @gc_paused()

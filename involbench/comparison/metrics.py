@@ -206,6 +206,9 @@ class MetricSelection:
         return self.metrics is None or any(measured)
 
 
+NO_METRICS = MetricSelection(frozenset(), frozenset())
+
+
 def measure(
     run: StoredRun,
     parameters: ParameterCounts | None,

@@ -105,3 +105,17 @@ def test_pairs_and_a_margin_are_those_of_the_command_line(results):
     assert (difference.design, difference.equivalent) == ("paired", True)
     with pytest.raises(UsageError, match=r"margin=3: expected a fraction .* write 0.03 for 3 poin"):
         involbench.load("ours", results).compare(margin=3)
+
+
+def test_a_report_of_several_experiments_has_all_their_models(results):
+    done = called("report", "ours", "theirs", "-o", "both.html", cwd=results.parent)
+    assert (done.returncode, done.stdout) == (0, "both.html\n"), done.stderr
+    page = (results.parent / "both.html").read_text(encoding="utf-8")
+    assert "<title>ours and theirs: report</title>" in page
+    assert all(f"{name}" in page for name in ("ours/cnn", "theirs/cnn", "inn", "control"))
+    assert page.count("inn-seed3-") == page.count("control-seed3-") > 0
+    unnamed = called("report", "ours", "theirs", cwd=results.parent)
+    assert (unnamed.returncode, "--output FILE" in unnamed.stderr) == (2, True)
+    refused = called("report", "ours", "other", "-o", "x.html", cwd=results.parent)
+    assert (refused.returncode, "different data" in refused.stderr) == (2, True)
+    assert not (results.parent / "x.html").exists()

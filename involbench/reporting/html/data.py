@@ -1,13 +1,13 @@
 """The data of a report, read from the results tree, and the parts of the page."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from involbench.comparison.compare import compare
+from involbench.comparison.compare import GroupComparison, compare
 from involbench.comparison.differences import Rule
+from involbench.comparison.join import Found, joined
 from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.errors import ResultsError
@@ -26,7 +26,12 @@ from involbench.results.limits import SPEC
 from involbench.results.parallel import gc_paused
 from involbench.results.paths import ResultsPath
 from involbench.results.run_index import RunEntry, read_entries
-from involbench.results.tree import ResultsTree, read_question, read_spec_summary
+from involbench.results.tree import (
+    ResultsTree,
+    StoredRun,
+    read_question,
+    read_spec_summary,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,28 +115,47 @@ def gather(
 
     Damaged or missing files become warnings.
     """
-    folder, spec = tree.folder(experiment), ""
-    with suppress(ResultsError):
-        spec = read_bytes(folder / "spec.yaml", SPEC).decode(errors="replace")
     runs, damaged = tree.runs(experiment)
-    known = {run.path: run.record for run in runs}
-    summary = read_spec_summary(folder)
+    summary = read_spec_summary(tree.folder(experiment))
     with tree.kept_open(experiment):
         groups = compare(
             experiment, runs, warnings=damaged, spec=summary, overrides=overrides, rule=rule
         )
+        return _report_data([(tree, experiment)], groups, runs)
+
+
+@gc_paused()
+def gather_joined(found: Found, rule: Rule = _DEFAULT_RULE) -> ReportData:
+    """Read several experiments on the same data, as one.
+
+    Raises:
+        UsageError: They have different data.
+    """
+    group = joined(found, rule=rule)
+    return _report_data(found, [group], group.runs)
+
+
+def _report_data(
+    found: Found, groups: Sequence[GroupComparison], runs: Sequence[StoredRun]
+) -> ReportData:
+    folders = [tree.folder(name) for tree, name in found]
+    known = {run.path: run.record for run in runs}
     comparison, runs = groups[0].comparison, list(groups[0].runs)
     comparisons = [group.comparison for group in groups]
     drawn, left_out = drawn_part(comparison)
-    with tree.kept_open(experiment):
-        histories, unread = histories_of(drawn.models, runs, MOST_SEEDS)
-        predictions, unread_predictions = aggregate_predictions(drawn.models, runs, MOST_SEEDS)
-        samples, unread_samples = sample_predictions(drawn, runs, folder)
-    entries, skipped = read_entries(tree, experiment, known)
+    histories, unread = histories_of(drawn.models, runs, MOST_SEEDS)
+    predictions, unread_predictions = aggregate_predictions(drawn.models, runs, MOST_SEEDS)
+    samples, unread_samples = sample_predictions(drawn, runs, folders[0])
+    entries, skipped = list[RunEntry](), list[str]()
+    for tree, name in found:
+        own, warnings = read_entries(tree, name, known)
+        entries += own
+        skipped += warnings
+    warnings = [*warnings_of(comparisons), *unread, *unread_predictions, *unread_samples, *skipped]
     return ReportData(
-        folder,
-        read_question(folder),
-        spec,
+        folders[0],
+        " ".join(filter(None, map(read_question, folders))),
+        "\n".join(filter(None, map(_spec_text, folders))),
         comparison,
         drawn,
         tuple(left_out),
@@ -140,12 +164,15 @@ def gather(
         predictions,
         samples,
         entries,
-        tuple(
-            dict.fromkeys(
-                [*warnings_of(comparisons), *unread, *unread_predictions, *unread_samples, *skipped]
-            )
-        ),
+        tuple(dict.fromkeys(warnings)),
     )
+
+
+def _spec_text(folder: ResultsPath) -> str:
+    try:
+        return read_bytes(folder / "spec.yaml", SPEC).decode(errors="replace")
+    except ResultsError:
+        return ""
 
 
 MOST_MODELS = 30

@@ -383,7 +383,10 @@ def test_nothing_to_show_is_said(tmp_path):
     [
         (["digit"], "no experiment 'digit' under results; did you mean 'digits'?"),
         ([], "say which experiment: digits, more"),
-        (["digits", "more"], "a report is of one experiment: digits, more"),
+        (
+            ["digits", "more"],
+            "name a file for the report of several experiments with --output FILE",
+        ),
         (["digits", "--format", "gif"], "--format gif: expected one of png, svg, pdf"),
         (["digits", "-o", "results"], "results is a folder: name a file with --output FILE"),
         (["digits", "-o", "no/where.html"], "cannot write no/where.html: No such file"),
