@@ -1,6 +1,7 @@
 """`run`: train every trial of a spec that is not finished yet, and compare the models."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from involbench.runner.runner import Event, Runner, TrialEnded
 from involbench.spec.claims import Claim
 from involbench.spec.load import LoadedSpec, expand, load_mapping, load_spec
 from involbench.spec.overrides import flow_text, plain_value
+from involbench.spec.trial import shared_coordinates
 from involbench.text import describe
 from involbench.workers.environment import is_device, partition
 from involbench.workers.local import WorkerPool, start_worker
@@ -222,9 +224,14 @@ def plan_experiment(
 def power_line(loaded: LoadedSpec) -> str:
     """Which differences the seeds of a spec can find; empty without a comparison."""
     spec = loaded.spec
-    arms = {(trial.model, repr(trial.point)) for trial in expand(loaded)}
-    comparisons = sum(model != spec.baseline for model, _ in arms)
-    return power_sentence(len(spec.seeds), comparisons) if comparisons else ""
+    arms = {
+        (repr(shared_coordinates(trial.point)), trial.model, repr(trial.point))
+        for trial in expand(loaded)
+        if trial.model != spec.baseline
+    }
+    # Comparisons are corrected for each table, which has the models of one sweep point.
+    by_table = Counter(table for table, *_ in arms)
+    return power_sentence(len(spec.seeds), max(by_table.values())) if by_table else ""
 
 
 def _show_power(loaded: LoadedSpec, show: Callable[[Event], None]) -> None:

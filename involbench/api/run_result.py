@@ -1,5 +1,6 @@
 """`Run`: one trained network, or a trial that failed."""
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,6 +17,7 @@ from involbench.results.tree import StoredRun
 from involbench.workers.environment import WorkerResources
 from involbench.workers.handlers import load_network, make_kernels_of
 from involbench.workers.local import InProcessWorker, start_worker
+from involbench.workers.protocol import TrainedRun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +72,7 @@ class Run:
         Raises:
             UsageError: The run is not finished, or its weights are missing or damaged.
         """
-        trained = trained_in(self._experiment, self._stored.path)
+        trained = self._trained()
         return InProcessWorker().call(load_network, lambda report: None, trained)
 
     def kernels(
@@ -93,7 +95,7 @@ class Run:
             UsageError: The network has no involution layers, or see `load_model`.
             DataError: A file is not an image.
         """
-        trained = trained_in(self._experiment, self._stored.path)
+        trained = self._trained()
         shape = trained.facts.input_shape
         if at is not None and not (0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]):
             raise UsageError(
@@ -112,6 +114,12 @@ class Run:
             batch = [str(user_path(fspath(path))) for path in images]
         with start_worker(WorkerResources("cpu")) as worker:
             return worker.call(make_kernels_of, lambda report: None, trained, batch, at)
+
+    def _trained(self) -> TrainedRun:
+        trained = trained_in(self._experiment, self._stored.path)
+        for caveat in trained.caveats:
+            warnings.warn(caveat, stacklevel=3)  # In the code that wants the network.
+        return trained
 
     def __repr__(self) -> str:
         record = self.record

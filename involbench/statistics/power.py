@@ -29,7 +29,10 @@ def detectable_deviations(runs: int, alpha: float) -> float:
 
 
 def _student(share: float, freedom: int) -> float:
-    """The quantile of Student's t, by the expansion of Abramowitz and Stegun, 26.7.5."""
+    """The quantile of Student's t, by the expansion of Abramowitz and Stegun, 26.7.5.
+
+    Not scipy's, whose import takes half a second of `validate`. The tests compare both.
+    """
     z = NormalDist().inv_cdf(share)
     terms = (
         (z**3 + z) / 4,

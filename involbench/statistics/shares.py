@@ -1,4 +1,8 @@
-"""The exact interval of a share, and the exact test that two shares are equal."""
+"""The exact interval of a share, and the exact test that two shares are equal.
+
+Written here and not taken from scipy, whose import takes longer than the rest of `compare`. The
+tests compare both.
+"""
 
 from functools import lru_cache
 

@@ -6,6 +6,7 @@ import pytest
 
 import involbench
 from involbench.errors import SpecError, UsageError
+from involbench.plugins import load_plugin
 
 CODE = '''
 import involbench
@@ -47,6 +48,10 @@ def test_a_plugin_runs_only_where_it_is_named(tmp_path):
     assert record.trial.plugins == {"cross.py": hashlib.sha256(CODE.encode()).hexdigest()}
     assert record.argv[-2:] == ("--plugin", str(file))
     assert experiment.best("own").parameters.by_role["operator"] == 3 * 3 * 4 + 4 + 3 * 4 * 4 + 4
+    file.write_text(f"{CODE}# Another comment.\n")
+    load_plugin(file)
+    with pytest.warns(UserWarning, match="own-seed0-.* was trained with another version of cross"):
+        experiment.best("own").load_model()
 
 
 def test_a_plugin_that_is_not_there_is_named(tmp_path):

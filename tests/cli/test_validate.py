@@ -55,6 +55,12 @@ def test_validate_says_which_differences_the_seeds_can_find(tmp_path: Path) -> N
         assert said in done.stderr
 
 
+def test_what_the_seeds_can_find_is_about_one_table(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "sweep: {training.batch_size: [10, 20, 30]}\n")
+    done = called("validate", "a.yaml", "-S", "seeds=6", cwd=tmp_path)
+    assert "standard deviations four times in five\n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
