@@ -4,8 +4,9 @@ Simulates experiments in which five models are compared with one baseline. Count
 interval contains the true difference, how often any of 1, 2 or 5 equal models gets the verdict that
 it differs (Holm), and how often a true difference is found. Collapsed runs are compared as a share,
 the others by their accuracy. Beside the rule stands the one that it replaced: pairs of seeds, all
-runs, BCa interval and sign-flip test. Run: make calibrate, or
-python -m benchmarks.calibrate [EXPERIMENTS] [ACCURACIES...]
+runs, BCa interval and sign-flip test. Last, two models are equal on all images there could be, and
+each experiment draws its own: how often the interval over runs, and the one over runs and images,
+contains zero. Run: make calibrate, or python -m benchmarks.calibrate [EXPERIMENTS] [ACCURACIES...]
 """
 
 import sys
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.statistics import paired, two_sample
+from involbench.statistics.crossed_effects import images_error, widened
 from involbench.statistics.estimates import bca_interval
 from involbench.statistics.hypothesis_tests import holm
 from involbench.statistics.shares import fisher_p
@@ -32,6 +34,8 @@ COLLAPSED = 1 / 8
 """The probability that a run never leaves chance."""
 EFFECT = 2.0
 """A true difference, in standard deviations of the accuracies that are compared."""
+IMAGES = (100, 1000)
+"""Test images of an experiment."""
 _ALPHA = 0.05
 _AT_CHANCE = -10.0
 _SEED = 6
@@ -77,6 +81,25 @@ def calibrate(distribution: str, runs: int, experiments: int) -> Calibration:
     before = _decide_by_pairs(np.where(learned, values, _AT_CHANCE), effect, same_shares)
     coverage, alone, beside, *false = (sum(each) / experiments for each in zip(*after, strict=True))
     return Calibration(coverage, dict(zip(FAMILIES, false, strict=True)), alone, beside, *before)
+
+
+def calibrate_images(images: int, runs: int, experiments: int) -> tuple[float, float]:
+    """How often the interval over runs, and that over runs and images, contains the truth.
+
+    The probability that a run is right is 0.5, plus up to 0.48 for what its model makes of the
+    image (most often close to that, as the runs of one model mostly agree), plus up to 0.02 for
+    its seed.
+    """
+    rng, covered = np.random.default_rng((_SEED, images, runs)), np.zeros(2)
+    for _ in range(experiments):
+        image = 0.48 * np.cos(np.pi * rng.random((2, 1, images)))
+        seed = rng.uniform(-0.02, 0.02, (2, runs, 1))
+        first, second = (rng.random((2, runs, images)) < 0.5 + image + seed).astype(float)
+        found = two_sample(first.mean(axis=1), second.mean(axis=1))
+        interval = found.low, found.high
+        both = widened(found.estimate, interval, images_error(first, second), 0.95)
+        covered += [low <= 0 <= high for low, high in (interval, both)]
+    return float(covered[0] / experiments), float(covered[1] / experiments)
 
 
 def _decide(
@@ -140,6 +163,11 @@ def _lines(experiments: int, distributions: Sequence[str]) -> Iterator[str]:
     for distribution in distributions:
         for runs in RUNS:
             yield _line(distribution, runs, calibrate(distribution, runs, experiments))
+    yield f"{'test images':19}{'runs':>5}{'over runs':>12}{'over both':>12}"
+    for images in IMAGES:
+        for runs in RUNS:
+            alone, both = calibrate_images(images, runs, experiments)
+            yield f"{images:<19,}{runs:5}{alone:12.1%}{both:12.1%}"
 
 
 def _line(distribution: str, runs: int, found: Calibration) -> str:

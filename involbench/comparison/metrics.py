@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isclose, isfinite
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from involbench import registry
 from involbench.comparison.schema import ParameterCounts
@@ -22,9 +22,6 @@ from involbench.results.record import INPUT_WAIT, History
 from involbench.results.tree import StoredRun
 from involbench.spec.claims import takes_target, target_fault, target_of
 from involbench.text import suggest
-
-if TYPE_CHECKING:
-    from involbench.results.arrays import StoredPredictions
 
 ACCURACY, SIZE, COLLAPSED = "test_accuracy", "trainable_parameters", "collapsed"
 
@@ -280,23 +277,12 @@ def _time_to(target: float, history: History, metric: str) -> float | None:
     return None
 
 
-def predictions_of(run: StoredRun, warnings: list[str]) -> "StoredPredictions | None":
-    """The predictions of a run; None where there are none, or with a warning if unreadable."""
-    from involbench.results.arrays import read_predictions
-
-    if not (run.path / "predictions.npz").exists():
-        return None
-    try:
-        return read_predictions(run)
-    except ResultsError as error:
-        warnings.append(str(error))
-        return None
-
-
 def _from_predictions(
     run: StoredRun, metrics: Iterable[registry.PredictionMetric], warnings: list[str]
 ) -> Values:
-    found = predictions_of(run, warnings)
+    from involbench.results.arrays import if_stored, read_predictions
+
+    found = if_stored(read_predictions, run, warnings)
     values: Values = {}
     if found is None:
         return values

@@ -1,51 +1,14 @@
-"""Which two results are compared, in which metrics; and two trained networks of one seed."""
+"""Which two results are compared, and in which metrics."""
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from involbench.comparison.differences import difference_of, without_verdict
-from involbench.comparison.metrics import predictions_of
-from involbench.comparison.schema import Difference, ModelResult, TrainedPair
-from involbench.comparison.selection import Arm
+from involbench.comparison.schema import Difference, ModelResult
 from involbench.comparison.settings import describe_differences
 from involbench.comparison.validity import never_reached
 from involbench.errors import UsageError
-from involbench.results.arrays import StoredPredictions
 from involbench.results.tree import SpecSummary
-from involbench.statistics.hypothesis_tests import mcnemar_p
 from involbench.text import suggest
-
-
-def mcnemar(this: StoredPredictions, baseline: StoredPredictions) -> TrainedPair | None:
-    """Compare the predictions of two trained networks; None if their labels differ."""
-    if not np.array_equal(this.labels, baseline.labels):
-        return None
-    correct, correct_baseline = (each.predicted == each.labels for each in (this, baseline))
-    only_this = int(np.sum(correct & ~correct_baseline))
-    only_baseline = int(np.sum(correct_baseline & ~correct))
-    return TrainedPair(
-        images=len(correct),
-        only_this_right=only_this,
-        only_baseline_right=only_baseline,
-        p=mcnemar_p(only_this, only_baseline),
-    )
-
-
-def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> TrainedPair | None:
-    """Compare the predictions of the runs of one seed; None where predictions are missing."""
-    first, second = (
-        predictions_of(run, warnings)
-        for arm in (this, other)
-        for run in arm.finished
-        if run.record.trial.seed == seed
-    )
-    if first is None or second is None:
-        return None
-    pair = mcnemar(first, second)
-    if pair is None:
-        warnings.append(f"{this.model} and {other.model} have different test labels")
-    return pair
 
 
 def choose_baseline(

@@ -48,6 +48,16 @@ class TrainedPair(Record):
     """McNemar's exact test, two-sided."""
 
 
+class OverImages(Record):
+    """A difference in test accuracy, with the error of the test images beside that of the runs."""
+
+    images: int
+    standard_error: float
+    """What the draw of so many test images adds."""
+    interval: tuple[float, float]
+    """At the level of the difference: what other runs on other images could give."""
+
+
 class Difference(Summary):
     """One model minus another.
 
@@ -91,6 +101,8 @@ class Difference(Summary):
     notes: tuple[str, ...] = ()
     trained_pair: TrainedPair | None = None
     """For the test accuracy, where each model has one run, of the same seed."""
+    over_images: OverImages | None = None
+    """For the test accuracy, where the predictions of every run are kept."""
     correlation: float | None = None
     """Pearson's, of the values of the same seeds; for `--paired`, at least three pairs."""
     samples: tuple[tuple[float, ...], tuple[float, ...]] = Field(((), ()), exclude=True)

@@ -190,7 +190,15 @@ def _apart(this: str, that: str, mean: float, name: str) -> str:
 
 def _interval(difference: Difference, metric: Metric, direction: int) -> str:
     assert difference.interval is not None
-    low, high = sorted(direction * end for end in difference.interval)
+    of_runs = _ends(difference.interval, metric, direction)
+    if difference.over_images is None:
+        return of_runs
+    of_images = _ends(difference.over_images.interval, metric, direction)
+    return of_runs if of_images == of_runs else f"{of_runs} ({of_images} for other test images)"
+
+
+def _ends(interval: tuple[float, float], metric: Metric, direction: int) -> str:
+    low, high = sorted(direction * end for end in interval)
     return f"{_short(low, metric)} to {_short(high, metric)}"
 
 

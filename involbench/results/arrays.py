@@ -4,9 +4,10 @@ Their headers are checked by `involbench.npz` before any of them is unpacked.
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from involbench.results.files import opened_to_read, write_atomic
 from involbench.results.limits import IMAGES, KERNELS, PREDICTIONS
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import StoredRun
+
+Stored = TypeVar("Stored", bound="PredictedClasses")
 
 
 def write_arrays(path: ResultsPath, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -99,15 +102,32 @@ class KernelMaps:
 
 
 @dataclass(frozen=True)
-class StoredPredictions:
-    """`predictions.npz`: N test images and C classes."""
+class PredictedClasses:
+    """The classes in `predictions.npz`, for N test images."""
 
     labels: NDArray[np.int64]
     """The true classes, (N,)."""
     predicted: NDArray[np.int64]
     """The most probable classes, (N,)."""
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Which images have their true class, (N,)."""
+        return np.equal(self.labels, self.predicted)
+
+
+@dataclass(frozen=True)
+class StoredPredictions(PredictedClasses):
+    """`predictions.npz`: N test images and C classes."""
+
     probabilities: NDArray[np.float64]
     """(N, C)."""
+
+
+def read_classes(run: StoredRun) -> PredictedClasses:
+    """The classes in `predictions.npz`; see `read_predictions`."""
+    with _stored_predictions(run) as (arrays, images, classes):
+        return _classes(arrays, images, classes)
 
 
 def read_predictions(run: StoredRun) -> StoredPredictions:
@@ -116,19 +136,46 @@ def read_predictions(run: StoredRun) -> StoredPredictions:
     Raises:
         ResultsError: It is missing, damaged, or does not hold what it should.
     """
+    with _stored_predictions(run) as (arrays, images, classes):
+        found = _classes(arrays, images, classes)
+        probabilities = arrays.read("probabilities", np.float64, images, classes)
+    return StoredPredictions(found.labels, found.predicted, probabilities)
+
+
+def if_stored(
+    read: Callable[[StoredRun], Stored], run: StoredRun, warnings: list[str]
+) -> Stored | None:
+    """What `read_predictions` or `read_classes` reads; None, with a warning, where it can't.
+
+    A run without predictions gives no warning.
+    """
+    if not (run.path / "predictions.npz").exists():
+        return None
+    try:
+        return read(run)
+    except ResultsError as error:
+        if str(error) not in warnings:
+            warnings.append(str(error))
+        return None
+
+
+@contextmanager
+def _stored_predictions(run: StoredRun) -> Iterator[tuple[NpzFile, int, int]]:
+    """The file, and the number of images and classes that it must have."""
     path, facts = run.path / "predictions.npz", run.record.data
     if facts is None:
         raise ResultsError(f"{path}: cannot be read: run.json does not say of how many images")
-    images, classes = facts.test_size, len(facts.class_names)
     with arrays_in(path, PREDICTIONS) as arrays:
-        found = StoredPredictions(
-            arrays.read("labels", np.int64, images),
-            arrays.read("predicted", np.int64, images),
-            arrays.read("probabilities", np.float64, images, classes),
-        )
-        both = np.concatenate([found.labels, found.predicted])
-        if not images or both.min() < 0 or both.max() >= classes:
-            raise ValueError(f"its classes do not run from 0 to {classes - 1}")
+        yield arrays, facts.test_size, len(facts.class_names)
+
+
+def _classes(arrays: NpzFile, images: int, classes: int) -> PredictedClasses:
+    found = PredictedClasses(
+        arrays.read("labels", np.int64, images), arrays.read("predicted", np.int64, images)
+    )
+    both = np.concatenate([found.labels, found.predicted])
+    if not images or both.min() < 0 or both.max() >= classes:
+        raise ValueError(f"its classes do not run from 0 to {classes - 1}")
     return found
 
 

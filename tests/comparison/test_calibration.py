@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.calibrate import calibrate
+from benchmarks.calibrate import calibrate, calibrate_images
 
 EXPERIMENTS = 400
 SLACK = 0.033
@@ -22,3 +22,9 @@ def test_a_model_that_alone_collapses_is_compared_by_what_learned() -> None:
     found = calibrate("one collapses", 8, EXPERIMENTS)
     assert max(found.false_verdicts.values()) <= 0.05 + SLACK
     assert found.power > 0.8 > found.old_power
+
+
+def test_the_interval_over_runs_and_images_holds_what_other_images_give() -> None:
+    over_runs, over_both = calibrate_images(100, 6, EXPERIMENTS)
+    assert over_runs < 0.8
+    assert over_both >= 0.95 - SLACK

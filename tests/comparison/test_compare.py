@@ -13,6 +13,7 @@ from involbench.comparison.differences import difference_of
 from involbench.comparison.metrics import MetricSelection
 from involbench.comparison.schema import Comparison, Summary
 from involbench.errors import UsageError
+from involbench.reporting.prose import notes, verdicts
 from involbench.results.tree import ResultsTree
 from involbench.statistics.classification import never_left_chance
 from involbench.statistics.estimates import mean_curve, sample_sd
@@ -267,6 +268,31 @@ def test_one_seed_is_compared_by_its_predictions(tmp_path: Path) -> None:
     damaged = compared(tmp_path)
     assert damaged.models[1].differences["test_accuracy"].trained_pair is None
     assert "predictions.npz: damaged" in damaged.warnings[0]
+
+
+@pytest.mark.parametrize(("images", "only_these"), [(50, True), (5000, False)])
+def test_a_verdict_that_other_images_could_turn_says_so(
+    tmp_path: Path, images: int, only_these: bool
+) -> None:
+    """The runs of each model hardly differ: cnn is right on 60% of the images, inn on 50%."""
+    for model, share in (("cnn", 0.6), ("inn", 0.5)):
+        for seed in range(6):
+            run = make_run(tmp_path, model, seed, accuracy=share + 0.001 * seed)
+            places = np.roll(np.arange(images), images // 3 * (model == "inn"))
+            predicted = np.where(places < share * images, 0, 1)
+            nothing = np.full((images, 2), 0.5, np.float16)
+            predict(run, labels=np.zeros(images, int), predicted=predicted, probabilities=nothing)
+    comparison = compared(tmp_path)
+    difference = comparison.models[1].differences["test_accuracy"]
+    found, interval = difference.over_images, difference.interval
+    assert found and interval
+    assert (found.images, difference.verdict) == (images, "lower")
+    assert found.interval[0] < interval[0] < interval[1] < found.interval[1]
+    assert (found.interval[1] > 0) is only_these
+    (sentence,) = verdicts(comparison)
+    assert "for other test images), 6 seeds" in sentence
+    note = "the verdict is for these 50 test images only"
+    assert any(note in line for line in notes(comparison)) is only_these
 
 
 def test_an_environment_that_changed_between_seeds_names_them(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from involbench.comparison.pairing import mcnemar
+from involbench.comparison.images import mcnemar
 from involbench.errors import ResultsError
 from involbench.results.arrays import StoredPredictions, read_predictions
 from involbench.results.paths import ResultsPath

@@ -71,6 +71,8 @@ COLUMNS = (
     "learned_mean",
     "design",
     "level",
+    "images_low",
+    "images_high",
 )
 _NOTHING = Difference(n=0, mean=None, sd=None, by_seed={})
 
@@ -106,6 +108,7 @@ def _metric_rows(result: ModelResult) -> Iterator[list[Cell]]:
         if metric.endswith("_parameters"):
             continue  # The rows of the parameters have them, by role.
         difference = result.differences.get(metric, _NOTHING)
+        images = difference.over_images
         yield [
             *(metric, summary.n, summary.mean, summary.sd),
             difference.n if result.differences else None,
@@ -114,6 +117,7 @@ def _metric_rows(result: ModelResult) -> Iterator[list[Cell]]:
             difference.verdict if any(difference.runs) else None,
             *_learned_cells(result, metric),
             *((difference.design, difference.level) if any(difference.runs) else (None, None)),
+            *(images.interval if images else (None, None)),
         ]
 
 

@@ -1,0 +1,95 @@
+"""Two models on the same test images: image by image, and the error that the images add."""
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from involbench.comparison.schema import Difference, OverImages, Summary, TrainedPair
+from involbench.comparison.selection import Arm
+from involbench.results.arrays import PredictedClasses, if_stored, read_classes
+from involbench.statistics.crossed_effects import images_error, widened
+from involbench.statistics.hypothesis_tests import mcnemar_p
+
+
+def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> TrainedPair | None:
+    """Compare the runs of one seed image by image; None where predictions are missing."""
+    first, second = (_classes_of(arm, {seed}, warnings) for arm in (this, other))
+    if first is None or second is None:
+        return None
+    pair = mcnemar(first[0], second[0])
+    if pair is None:
+        warnings.append(f"{this.model} and {other.model} have different test labels")
+    return pair
+
+
+def mcnemar(this: PredictedClasses, baseline: PredictedClasses) -> TrainedPair | None:
+    """Compare the predictions of two trained networks; None if their labels differ."""
+    if not np.array_equal(this.labels, baseline.labels):
+        return None
+    only_this = int(np.sum(this.correct & ~baseline.correct))
+    only_baseline = int(np.sum(baseline.correct & ~this.correct))
+    return TrainedPair(
+        images=len(this.labels),
+        only_this_right=only_this,
+        only_baseline_right=only_baseline,
+        p=mcnemar_p(only_this, only_baseline),
+    )
+
+
+def over_images(
+    difference: Difference,
+    these: tuple[Arm, Summary],
+    others: tuple[Arm, Summary],
+    warnings: list[str],
+) -> Difference:
+    """A difference in test accuracy, with its interval over runs and test images.
+
+    The interval is of what other runs on other images of the same kind would give. None is added
+    where a run has no predictions, or they are for other images.
+
+    Args:
+        difference: The difference, with its interval over runs.
+        these: The runs of the model, and its accuracies that are compared.
+        others: The same of the baseline.
+        warnings: Files that can't be read are added.
+    """
+    if difference.interval is None or difference.mean is None:
+        return difference
+    pairs = difference.by_seed if difference.design == "paired" else None
+    first, second = (
+        _classes_of(arm, summary.by_seed if pairs is None else pairs, warnings)
+        for arm, summary in (these, others)
+    )
+    if not (first and second):
+        return difference
+    labels = first[0].labels
+    if len(labels) < 2 or not all(np.array_equal(e.labels, labels) for e in (*first, *second)):
+        return difference
+    error = images_error(_scores(first), _scores(second))
+    low, high = widened(difference.mean, difference.interval, error, difference.level)
+    update: dict[str, object] = {
+        "over_images": OverImages(images=len(labels), standard_error=error, interval=(low, high))
+    }
+    if difference.verdict in ("higher", "lower") and low <= 0 <= high:
+        note = f"the verdict is for these {len(labels):,} test images only"
+        update["notes"] = (*difference.notes, note)
+    return difference.model_copy(update=update)
+
+
+def _scores(runs: list[PredictedClasses]) -> NDArray[np.float64]:
+    return np.array([run.correct for run in runs], np.float64)
+
+
+def _classes_of(
+    arm: Arm, seeds: Collection[int], warnings: list[str]
+) -> list[PredictedClasses] | None:
+    """The predicted classes of the runs of some seeds; None where one has none."""
+    found = []
+    for run in arm.finished:
+        if run.record.trial.seed in seeds:
+            classes = if_stored(read_classes, run, warnings)
+            if classes is None:
+                return None
+            found.append(classes)
+    return found or None
