@@ -32,13 +32,20 @@ GROUP = "involbench.plugins"
 
 @dataclass(frozen=True)
 class PluginFile:
-    """A Python file, as it was when it was imported.
+    """A Python file, or the cell of a notebook, as it was when it was imported.
 
     Workers run these bytes: what becomes of the file later changes no trial of the command.
     """
 
     path: Path
     content: bytes
+    is_main: bool = False
+    """Whether it is the script, or a cell of the notebook, that calls involbench."""
+
+    @property
+    def name(self) -> str:
+        """By which records know it."""
+        return "__main__" if self.is_main else self.path.name
 
     @cached_property
     def sha256(self) -> str:
@@ -64,11 +71,26 @@ class PluginWarning(UserWarning):
 _files: dict[Path, PluginFile] = {}
 _installed = False
 _recorded = ContextVar("recorded", default=False)
+_importing = ContextVar("importing", default=False)
 
 
 def imported() -> Plugins:
-    """What this process has imported."""
-    return Plugins(tuple(_files.values()), _installed)
+    """What this process has imported, and the cells in which it registered something."""
+    own = (_main_file(Path(file)) for file in sorted(registry.files_of_users()))
+    return Plugins((*_files.values(), *filter(None, own)), _installed)
+
+
+def is_importing() -> bool:
+    """Whether a plugin is being imported, in which nothing may be trained."""
+    return _importing.get()
+
+
+def _main_file(file: Path) -> PluginFile | None:
+    """The script or the cell with this file name; None if it is another file, or unknown."""
+    if file in _files or registry.files_of_users().get(str(file)) != "__main__":
+        return None
+    text = "".join(linecache.getlines(str(file)))
+    return PluginFile(file, text.encode(), is_main=True) if text else None
 
 
 def load_plugin(path: Path) -> None:
@@ -94,7 +116,13 @@ def load_plugins(plugins: Plugins) -> None:
         UsageError: See `load_plugin`.
     """
     for file in plugins.files:
-        _import(file, str(file.path))
+        try:
+            _import(file, str(file.path))
+        except UsageError as error:
+            if not file.is_main:
+                raise
+            hint = "a worker runs this cell or script alone, so it needs its imports in it"
+            raise UsageError(f"{error} ({hint})") from error
     if plugins.installed:
         load_installed()
 
@@ -135,6 +163,7 @@ def _import(plugin: PluginFile, shown: str) -> None:
     # Where AutoGraph and tracebacks look for the source.
     lines = plugin.content.decode(errors="replace").splitlines(keepends=True)
     linecache.cache[str(file)] = len(plugin.content), None, lines, str(file)
+    token = _importing.set(True)
     try:
         exec(compile(plugin.content, str(file), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
@@ -142,6 +171,8 @@ def _import(plugin: PluginFile, shown: str) -> None:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{_where(shown, file, error)}: {reason_of(error)}") from error
+    finally:
+        _importing.reset(token)
     _files[file] = plugin
 
 
@@ -188,15 +219,13 @@ def source_of(entry: registry.Registered) -> tuple[str, str] | None:
     if registry.is_built_in(function):
         return None
     file = Path(function.__code__.co_filename)
-    if file in _files:
-        return file.name, _files[file].sha256
+    plugin = _files.get(file) or _main_file(file)
+    if plugin:
+        return plugin.name, plugin.sha256
     try:
         content = file.read_bytes()
-    except OSError:  # The cell of a notebook.
-        try:
-            content = inspect.getsource(function).encode()
-        except OSError:
-            content = marshal.dumps(function.__code__)
+    except OSError:
+        content = marshal.dumps(function.__code__)
     return function.__module__, hashlib.sha256(content).hexdigest()
 
 

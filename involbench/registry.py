@@ -346,10 +346,10 @@ def forget(file: str) -> None:
             del known[name]
 
 
-def files_of_users() -> set[str]:
-    """The files that registered something and are not of involbench."""
-    entries = (entry for known in _everything() for entry in known.values())
-    return {e.where.rpartition(":")[0] for e in entries if not is_built_in(_function(e))}
+def files_of_users() -> dict[str, str]:
+    """The files that registered something and are not of involbench; each with its module."""
+    found = [(each.where, _function(each)) for known in _everything() for each in known.values()]
+    return {where.rpartition(":")[0]: f.__module__ for where, f in found if not is_built_in(f)}
 
 
 def _everything() -> tuple[dict[str, Any], ...]:

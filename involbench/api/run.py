@@ -14,7 +14,7 @@ from involbench.comparison.metrics import known_metrics, suggestion
 from involbench.comparison.schema import Comparison
 from involbench.errors import UsageError
 from involbench.optional_dependencies import require
-from involbench.plugins import load_plugin
+from involbench.plugins import is_importing, load_plugin
 from involbench.reporting.console import ConsoleReporter, reporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
 from involbench.reporting.prose import power_sentence
@@ -85,6 +85,11 @@ def run(
         >>> experiment = involbench.run("smoke", overrides=["seeds=3"])
         >>> experiment.compare().models[1].differences["test_accuracy"].verdict
     """
+    if is_importing():
+        raise UsageError(
+            "a plugin may not train networks while it is imported: in a notebook, give "
+            'run() a cell of its own; in a script, put it below `if __name__ == "__main__":`'
+        )
     if jobs < 1:
         raise UsageError(f"jobs={jobs}: expected at least 1")
     if not is_device(device):
