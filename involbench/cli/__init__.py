@@ -57,6 +57,7 @@ def _register_commands() -> None:
     from involbench.cli.init import init
     from involbench.cli.kernels import kernels
     from involbench.cli.list import list_runs
+    from involbench.cli.merge import merge
     from involbench.cli.params import params
     from involbench.cli.predict import predict
     from involbench.cli.report import report
@@ -70,7 +71,7 @@ def _register_commands() -> None:
         app.command()(command)
     app.command("list")(list_runs)
     app.command("check-operator")(check_operator)
-    for other in (claims, show, clean, params, validate, schema, init, doctor):
+    for other in (claims, show, merge, clean, params, validate, schema, init, doctor):
         app.command()(other)
     app.add_typer(bench)
 

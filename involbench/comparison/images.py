@@ -1,21 +1,22 @@
 """Two models on the same test images: image by image, and the error that the images add."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.schema import Difference, OverImages, Summary, TrainedPair
 from involbench.comparison.selection import Arm
-from involbench.results.arrays import PredictedClasses, if_stored, read_classes
+from involbench.results.arrays import PredictedClasses, if_stored, read_classes, read_predictions
+from involbench.results.tree import StoredRun
 from involbench.statistics.crossed_effects import images_error, widened
 from involbench.statistics.hypothesis_tests import mcnemar_p
 
 
 def trained_pair(this: Arm, other: Arm, seed: int, warnings: list[str]) -> TrainedPair | None:
     """Compare the runs of one seed image by image; None where predictions are missing."""
-    first, second = (_classes_of(arm, {seed}, warnings) for arm in (this, other))
-    if first is None or second is None:
+    first, second = (_read(read_predictions, arm, {seed}, warnings) for arm in (this, other))
+    if not (first and second):
         return None
     pair = mcnemar(first[0], second[0])
     if pair is None:
@@ -58,7 +59,7 @@ def over_images(
         return difference
     pairs = difference.by_seed if difference.design == "paired" else None
     first, second = (
-        _classes_of(arm, summary.by_seed if pairs is None else pairs, warnings)
+        _read(read_classes, arm, summary.by_seed if pairs is None else pairs, warnings)
         for arm, summary in (these, others)
     )
     if not (first and second):
@@ -77,19 +78,22 @@ def over_images(
     return difference.model_copy(update=update)
 
 
-def _scores(runs: list[PredictedClasses]) -> NDArray[np.float64]:
+def _scores(runs: Sequence[PredictedClasses]) -> NDArray[np.float64]:
     return np.array([run.correct for run in runs], np.float64)
 
 
-def _classes_of(
-    arm: Arm, seeds: Collection[int], warnings: list[str]
-) -> list[PredictedClasses] | None:
-    """The predicted classes of the runs of some seeds; None where one has none."""
+def _read(
+    read: Callable[[StoredRun], PredictedClasses],
+    arm: Arm,
+    seeds: Collection[int],
+    warnings: list[str],
+) -> list[PredictedClasses]:
+    """What the runs of some seeds predicted; nothing where one has no predictions."""
     found = []
     for run in arm.finished:
         if run.record.trial.seed in seeds:
-            classes = if_stored(read_classes, run, warnings)
+            classes = if_stored(read, run, warnings)
             if classes is None:
-                return None
+                return []
             found.append(classes)
-    return found or None
+    return found

@@ -32,6 +32,7 @@ COMMANDS = (
     ["compare", "--json"],
     ["clean", "--yes"],
     ["export-results", "--to", "csv", "-o", "table"],
+    ["merge", "results", "-o", "merged"],
     ["report", "tiny"],
 )
 

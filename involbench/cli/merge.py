@@ -1,0 +1,42 @@
+"""`involbench merge`: several results folders as one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from involbench.cli._options import parse_path
+from involbench.cli._output import echo, warn
+
+
+def merge(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", parser=parse_path, help="Results folders."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="DIR", parser=parse_path, help="The new folder."),
+    ],
+) -> None:
+    """Copy the runs of several results folders into a new one, each run once.
+
+    Only runs that have ended are copied. The folders stay as they are. Where they have different
+    runs or specs of one name, those of the first are copied, and the others are named.
+    """
+    from involbench.cli._worker import progress_line, stoppable
+    from involbench.reporting.units import counted
+    from involbench.results.merge import merge as merge_folders
+    from involbench.workers.protocol import Notice, Progress
+
+    with stoppable("interrupted; nothing is written"), progress_line() as show:
+        show(Notice(f"copying to {output}"))
+        merged = merge_folders(
+            sources, output, lambda done, total: show(Progress("run", done, total))
+        )
+    warn(*merged.left_out, *merged.conflicts)
+    once = f"; {counted(merged.repeated, 'run')} in several folders, copied once"
+    echo(
+        f"{counted(merged.runs, 'run')} of {counted(merged.experiments, 'experiment')} written to "
+        f"{output}{once if merged.repeated else ''}"
+    )
