@@ -60,6 +60,7 @@ def _register_commands() -> None:
     from involbench.cli.merge import merge
     from involbench.cli.params import params
     from involbench.cli.predict import predict
+    from involbench.cli.publish import publish
     from involbench.cli.report import report
     from involbench.cli.run import run
     from involbench.cli.schema import schema
@@ -67,7 +68,7 @@ def _register_commands() -> None:
     from involbench.cli.validate import validate
 
     command: Callable[..., None]
-    for command in (run, compare, report, predict, kernels, export, export_results):
+    for command in (run, compare, report, publish, predict, kernels, export, export_results):
         app.command()(command)
     app.command("list")(list_runs)
     app.command("check-operator")(check_operator)

@@ -47,6 +47,7 @@ def merge(
     sources: Sequence[Path],
     target: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    wanted: Callable[[str], bool] = lambda name: True,
 ) -> Merged:
     """Copy every run that has ended. The sources stay as they are.
 
@@ -57,6 +58,7 @@ def merge(
         sources: Results folders.
         target: A folder that does not exist, or is empty.
         progress: Called with the number of run folders that are done, and of all.
+        wanted: Whether to copy a file of a run, by its name relative to the run folder.
 
     Raises:
         UsageError: A source has no experiment, or the target is not empty.
@@ -79,7 +81,7 @@ def merge(
             runs += [(each, new / name / "runs" / each.name) for each in folders]
         for done, (source, place) in enumerate(runs):
             progress(done, len(runs))
-            _merge_run(source, place, copied, merged)
+            _merge_run(source, place, copied, wanted, merged)
         for tree, name in found:
             _merge_files(tree.folder(name), new / name, merged)
         remove_tree(final)
@@ -101,6 +103,7 @@ def _merge_run(
     source: ResultsPath,
     place: ResultsPath,
     copied: dict[ResultsPath, tuple[ResultsPath, RunRecord]],
+    wanted: Callable[[str], bool],
     merged: Merged,
 ) -> None:
     """Copy the files of a run that has ended, unless one of its name was copied before."""
@@ -126,7 +129,8 @@ def _merge_run(
     if len(known) < len(items):
         merged.left_out.append(f"{source}: {len(items) - len(known)} entries not of involbench")
     files = [item.name for item in items if item.kind == "file" and item.name in known]
-    _copy(source, place, (name for name in files if not _UNFINISHED.fullmatch(name)), merged)
+    ended = [name for name in files if not _UNFINISHED.fullmatch(name)]
+    _copy(source, place, filter(wanted, ended), merged)
 
 
 def _merge_files(source: ResultsPath, place: ResultsPath, merged: Merged) -> None:

@@ -157,7 +157,7 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     """
     comparison, link = report.comparison, _links_from(output)
     files = [report.folder / name for name in _FILES]
-    return _template("report.html").render(
+    return template("report.html").render(
         experiment=comparison.experiment,
         question=report.question,
         spec=report.spec,
@@ -195,7 +195,7 @@ def _left_out(report: ReportData) -> Iterator[str]:
 def comparison_html(comparison: Comparison, metric: str = ACCURACY) -> str:
     """The verdicts and the tables of a comparison, to stand in another page."""
     group = _group(comparison, metric)
-    return _template("comparison.html").render(title=heading(comparison), group=group)
+    return template("comparison.html").render(title=heading(comparison), group=group)
 
 
 def _group(comparison: Comparison, metric: str = ACCURACY) -> dict[str, Any]:
@@ -205,9 +205,7 @@ def _group(comparison: Comparison, metric: str = ACCURACY) -> dict[str, Any]:
     columns = [Column(title, "6") for title in COLUMNS[1:]]
     listed = part if len(comparison.models) > _MOST_COMPARED else comparison
     return {
-        "heading": heading(comparison) if comparison.settings else "",
-        "summary": _summary(comparison, metric),
-        "claims": list(map(_linked, comparison.claims)),
+        **results_of(comparison, metric),
         "tables": [
             Table(*result_table(comparison, results, [metric]), point)
             for point, results in side_by_side(listed)
@@ -217,7 +215,17 @@ def _group(comparison: Comparison, metric: str = ACCURACY) -> dict[str, Any]:
     }
 
 
-def _template(name: str) -> Template:
+def results_of(comparison: Comparison, metric: str = ACCURACY) -> dict[str, Any]:
+    """The heading of a group of settings, the verdicts, and the claims split around the source."""
+    return {
+        "heading": heading(comparison) if comparison.settings else "",
+        "summary": _summary(comparison, metric),
+        "claims": list(map(_linked, comparison.claims)),
+    }
+
+
+def template(name: str) -> Template:
+    """A template of this package; values are escaped, and control characters are visible."""
     environment = Environment(
         loader=PackageLoader("involbench.reporting.html"),
         autoescape=True,
