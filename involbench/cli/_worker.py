@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from involbench.cli._output import echo
@@ -21,10 +21,10 @@ def progress_line() -> "Iterator[Callable[[Report], None]]":
     from involbench.workers.protocol import Notice, Progress
 
     console = SafeConsole(stderr=True, highlight=False)
-    live = console.is_terminal and not console.is_dumb_terminal
-    notice = ""
+    live = console.can_redraw
+    status, notice = console.status(""), ""
 
-    with console.status("") as status:
+    with status if live else nullcontext():
 
         def show(report: "Report") -> None:
             nonlocal notice

@@ -346,5 +346,4 @@ class LiveReporter(ConsoleReporter):
 def reporter(baseline: str, quiet: bool = False, verbose: bool = False) -> ConsoleReporter:
     """The reporter for stderr: live on a terminal, else lines, in a notebook too."""
     console = SafeConsole(stderr=True, quiet=quiet, force_jupyter=False)
-    live = console.is_terminal and not console.is_dumb_terminal
-    return (LiveReporter if live else ConsoleReporter)(console, baseline, verbose)
+    return (LiveReporter if console.can_redraw else ConsoleReporter)(console, baseline, verbose)

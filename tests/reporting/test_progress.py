@@ -1,5 +1,6 @@
 """What is said of a run while it goes on."""
 
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from involbench.reporting.console import (
+    LiveReporter,
     ProgressState,
     epoch_line,
     plan_line,
+    reporter,
     running_trials,
     seed_line,
     sparkline,
@@ -245,3 +248,23 @@ def test_at_a_sweep_point_the_baseline_is_the_one_of_that_point():
     said = seed_line(SeedEnded(0, tuple(records)), "cnn")
     assert "inn train_size=100 kernel_size=5 40.00% (-10.00)" in said
     assert "inn train_size=1000 kernel_size=5 60.00% (-20.00)" in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "on_a_terminal", "live"),
+    [
+        ({"FORCE_COLOR": "1", "TERM": "xterm-color"}, False, False),  # As notebooks set it.
+        ({"TERM": "xterm"}, True, True),
+        ({"TERM": "dumb"}, True, False),
+        ({"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm"}, False, True),
+    ],
+)
+def test_lines_are_redrawn_only_where_they_can_be(monkeypatch, variables, on_a_terminal, live):
+    for name in ("FORCE_COLOR", "TTY_INTERACTIVE", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    stream = StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: on_a_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert isinstance(reporter("cnn"), LiveReporter) is live

@@ -3,6 +3,7 @@
 A word that is wider than the terminal is never broken, so that names and paths can be copied.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -21,6 +22,15 @@ from involbench.text import visible
 
 class SafeConsole(Console):
     """A console that shows control characters in texts and sends only its own styles."""
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether lines can be changed later.
+
+        Notebooks set FORCE_COLOR, which is about styles; TTY_INTERACTIVE=1 is about this.
+        """
+        forced = os.environ.get("TTY_INTERACTIVE") == "1"
+        return self.is_interactive and (forced or self.file.isatty())
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
