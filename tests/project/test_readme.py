@@ -1,4 +1,4 @@
-"""The README is true to the letter: its commands run, in order, as they stand."""
+"""README.md and docs/commands.md are true to the letter: their commands run, in order."""
 
 import os
 import re
@@ -18,13 +18,18 @@ from tests.effort import THOROUGH
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-COMMANDS = [
-    line
-    for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    for line in block.splitlines()
-]
+PAGE = (ROOT / "docs/commands.md").read_text()
+MOST_WORDS = 800
 
-PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+def blocks(language: str, text: str) -> list[str]:
+    """The code in one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+FIRST = [line for block in blocks("sh", README) for line in block.splitlines()]
+COMMANDS = [line for block in blocks("sh", PAGE) for line in block.splitlines()]
+PYTHON = blocks("python", PAGE)
 
 
 def shorter(command: str) -> str:
@@ -61,6 +66,31 @@ def folder(tmp_path_factory):
 
 def test_commands_are_found():
     assert len([command for command in COMMANDS if command.startswith("involbench ")]) >= 9
+    assert len(README.split()) <= MOST_WORDS
+
+
+@pytest.mark.usefixtures("here", "eager", "undrawn")
+def test_the_question_of_the_readme_is_answered(folder, tmp_path):
+    shutil.copytree(folder / "images", tmp_path / "images")
+    (spec,) = blocks("yaml", README)
+    (tmp_path / "pets.yaml").write_text(spec)
+    commands = [command for command in FIRST if command.startswith("involbench ")]
+    assert len(commands) == 2
+    for command in commands:
+        whole = command + " -S training.epochs=1 --seeds 1" * (" run " in command)
+        done = called(*shlex.split(whole)[1:], cwd=tmp_path)
+        assert done.returncode == 0, (command, done.stderr)
+    assert (tmp_path / "results/pets/report.html").exists()
+
+
+@pytest.mark.usefixtures("here", "eager", "undrawn")
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("python", README)
+    names = {}
+    exec(block.replace('"seeds=4"', '"seeds=1", "training.epochs=1"'), names)
+    assert names["model"].output_shape == (None, 10)
+    assert names["layer"].kernel_size == (7, 7)
 
 
 def alone(command: str) -> bool:
@@ -137,24 +167,33 @@ np.save("probabilities.npy", keras.ops.convert_to_numpy(keras.ops.softmax(logits
 
 
 def test_make_targets_exist():
-    targets = {command.split()[1] for command in COMMANDS if command.startswith("make ")}
+    targets = {command.split()[1] for command in FIRST if command.startswith("make ")}
     assert targets == {"run", "test"}
     for target in targets | {"lint", "help", "clean"}:
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True)
         assert done.returncode == 0, target
 
 
-def test_files_that_it_shows_and_names_exist():
-    links = re.findall(r"\]\(((?!http)[^)]+)\)|<img src=\"([^\"]+)", README)
-    links = [link or picture for link, picture in links]
-    modules = re.findall(r"python -m\sbenchmarks\.(\w+)", README)
-    scripts = [f"benchmarks/{name}.py" for name in modules]
-    assert len(links) >= 4
-    assert len(scripts) == 2
-    files = [link.partition("#")[0] for link in links] + scripts
-    assert [name for name in files if not (ROOT / name).is_file()] == []
-    for name, _, heading in (link.partition("#") for link in links if "#" in link):
-        assert f"## {heading}\n" in (ROOT / name).read_text()
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_files_that_it_shows_and_names_exist(page):
+    path = ROOT / page if page == "README.md" else ROOT / "docs" / page
+    text = path.read_text()
+    links = re.findall(r"\]\(((?!http)[^)\s]+)\)|<img src=\"([^\"]+)", text)
+    for link in (link or picture for link, picture in links):
+        name, _, heading = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.is_file(), link
+        assert not heading or heading in _anchors(target), link
+    for module in re.findall(r"python -m\sbenchmarks\.(\w+)", text):
+        assert (ROOT / f"benchmarks/{module}.py").is_file()
+
+
+def _anchors(page: Path) -> set[str]:
+    """What GitHub makes of its headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def _name(command):
@@ -169,7 +208,7 @@ def test_every_command_is_named():
     for group in (registered.typer_instance for registered in app.registered_groups):
         commands = group.registered_commands
         names |= {f"{group.info.name} {_name(command)}" for command in commands}
-    assert {name for name in names if f"involbench {name}" not in README} == set()
+    assert {name for name in names if f"involbench {name}" not in PAGE} == set()
 
 
 def test_every_architecture_and_dataset_is_named():
@@ -177,4 +216,4 @@ def test_every_architecture_and_dataset_is_named():
 
     assert len(architectures()) >= 9
     for name in (*architectures(), *datasets()):
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in PAGE, name
