@@ -69,7 +69,8 @@ class Architecture:
     """The architecture's own arguments, as fields of a pydantic model."""
     summary: str
     """The first paragraph of the docstring."""
-    any_image_size: bool
+    any_image_size: Callable[[Mapping[str, Any]], bool]
+    """Arguments -> whether its weights fit images of every size."""
     channels: Callable[[Mapping[str, Any]], Sequence[int]]
     scale: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None
     where: str
@@ -203,7 +204,7 @@ def architectures() -> dict[str, Architecture]:
 
 def architecture(
     *,
-    any_image_size: bool = False,
+    any_image_size: bool | Callable[[Mapping[str, Any]], bool] = False,
     channels: Callable[[Mapping[str, Any]], Sequence[int]] = lambda arguments: (),
     scale: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -211,7 +212,7 @@ def architecture(
 
     Args:
         any_image_size: The weights fit images of every size, because no layer depends on the
-            number of pixels.
+            number of pixels; or a function of the arguments that says so.
         channels: Arguments -> the channels of each layer of the argument `operator`.
         scale: (arguments, width) -> the arguments to change so that the model has this width. An
             architecture with an argument `width` needs none. Only architectures with a width can
@@ -226,9 +227,10 @@ def architecture(
         name, where = _new("architecture", function, _architectures, architectures)
         fields = argument_fields(function, ("input_shape", "num_classes"), where)
         paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+        fits = any_image_size if callable(any_image_size) else lambda given: bool(any_image_size)
         by_width = (lambda given, width: {"width": width}) if "width" in fields else None
         _architectures[name] = Architecture(
-            name, function, fields, " ".join(paragraph.split()), any_image_size, channels,
+            name, function, fields, " ".join(paragraph.split()), fits, channels,
             scale or by_width, where,
         )  # fmt: skip
         return function

@@ -4,7 +4,7 @@ Reference: https://keras.io/examples/vision/involution/ (A. R. Gosthipaty and R.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -99,7 +99,11 @@ def _scale(arguments: Mapping[str, Any], width: int) -> dict[str, Any]:
     return {"widths": tuple(max(1, round(width * other / widths[0])) for other in widths)}
 
 
-@architecture(channels=lambda arguments: arguments["widths"], scale=_scale)
+@architecture(
+    any_image_size=lambda arguments: arguments.get("head") == "pooling",
+    channels=lambda arguments: arguments["widths"],
+    scale=_scale,
+)
 def plain(
     input_shape: tuple[int, int, int],
     num_classes: int,
@@ -107,6 +111,9 @@ def plain(
     operator: StageOperators = "convolution",
     widths: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] = (32, 64, 64),
     kernel_size: StageKernelSizes = 3,
+    pointwise: bool = False,
+    normalization: Literal["none", "batch"] = "none",
+    head: Literal["dense", "pooling"] = "dense",
 ) -> Any:
     """The shape of the keras.io networks, for any operator and any widths.
 
@@ -115,10 +122,17 @@ def plain(
     classes. An operator that keeps the channels gets a 1x1 convolution in front where the
     width changes, so that networks of equal width exist of every operator.
 
+    With `pointwise`, every operator has this convolution, so that networks differ by nothing but
+    the operator.
+
     Args:
         widths: Channels of each stage; there is a pooling between each two.
         kernel_size: Height and width of the operator's neighbourhood, odd; or a list of them, one
             for each stage.
+        pointwise: Whether a 1x1 convolution to the width of the stage stands before each operator.
+        normalization: `batch`, between each operator and its ReLU, or `none`.
+        head: `dense`, the tutorial's hidden layer of 64 units on all pixels, or `pooling`, the mean
+            of each channel.
 
     Returns:
         A model from images to logits (B, num_classes).
@@ -141,10 +155,17 @@ def plain(
     sizes = for_stages("kernel_size", kernel_size, len(widths))
     inputs = x = keras.Input(input_shape)
     for stage, (width, kind, size) in enumerate(zip(widths, operators, sizes, strict=True), 1):
+        if pointwise:
+            x = layers.Conv2D(width, 1, name=f"pointwise_{stage}")(x)
         x = apply_operator(x, kind, width, size, 1, f"operator_{stage}", presets={})
+        if normalization == "batch":
+            x = layers.BatchNormalization(name=f"normalization_{stage}")(x)
         x = layers.ReLU(name=f"relu_{stage}")(x)
         if stage < len(widths):
             x = layers.MaxPooling2D(name=f"pool_{stage}")(x)
+    if head == "pooling":
+        x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+        return keras.Model(inputs, _logits(x, num_classes), name="plain")
     return keras.Model(inputs, _head(x, num_classes), name="plain")
 
 
@@ -152,6 +173,11 @@ def _head(features: Any, num_classes: int) -> Any:
     from keras import layers
 
     x = layers.Flatten(name="flatten")(features)
-    x = layers.Dense(64, activation="relu", name="head_hidden")(x)
+    return _logits(layers.Dense(64, activation="relu", name="head_hidden")(x), num_classes)
+
+
+def _logits(features: Any, num_classes: int) -> Any:
+    from keras import layers
+
     # Probabilities and losses are computed in float32 under every precision.
-    return layers.Dense(num_classes, dtype="float32", name="head_logits")(x)
+    return layers.Dense(num_classes, dtype="float32", name="head_logits")(features)

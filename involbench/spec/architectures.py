@@ -194,6 +194,11 @@ class Architecture(StrictModel):
         return self.model_dump(exclude={"architecture", "match"})
 
     @property
+    def fits_any_image_size(self) -> bool:
+        """Whether its weights fit images of every size."""
+        return self.registered.any_image_size(self.arguments)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What of it decides the result, for JSON: of a built-in one without the defaults.
 
@@ -256,7 +261,8 @@ class RecordedArchitecture(Architecture):
     def registered(self) -> registry.Architecture:
         """One about which nothing is known."""
         return registry.Architecture(
-            self.architecture, refuse_to_build, {}, "", True, lambda given: (), None, ""
+            *(self.architecture, refuse_to_build, {}, "", lambda given: True, lambda given: ()),
+            *(None, ""),
         )
 
 

@@ -319,9 +319,9 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @field_validator("evaluate")
     @classmethod
     def _some_model_takes_the_sizes(cls, value: EvaluateSpec, info: ValidationInfo) -> EvaluateSpec:
-        kinds = [model.registered for model in info.data.get("models", {}).values()]
-        if value.image_size and kinds and not any(each.any_image_size for each in kinds):
-            known = ", ".join(name for name, each in architectures().items() if each.any_image_size)
+        models = info.data.get("models", {}).values()
+        if value.image_size and models and not any(each.fits_any_image_size for each in models):
+            known = ", ".join(n for n, each in architectures().items() if each.any_image_size({}))
             text = f"no model takes images of another size than it was trained on; {known} do"
             raise problems_below([(("image_size",), text)])
         return value

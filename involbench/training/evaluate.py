@@ -135,7 +135,7 @@ def _for_size(
     _, height, width, channels = model.input_shape
     if (side, side) == (height, width):
         return scaling
-    if not trial.architecture.registered.any_image_size:
+    if not trial.architecture.fits_any_image_size:
         return None
     try:
         other = build(trial, (side, side, channels), model.output_shape[-1])

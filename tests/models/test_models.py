@@ -108,15 +108,37 @@ def output(model, x):
     return keras.ops.convert_to_numpy(model(x, training=False))
 
 
-@pytest.mark.parametrize("name", registry.architectures())
+@pytest.mark.parametrize("name", [*registry.architectures(), "plain with pooling"])
 def test_the_spec_knows_whose_weights_fit_images_of_any_size(name):
     small = {"resnet": {"width": 8, "depth": 18}, "rednet": {"width": 32, "depth": 26}}
     arguments = small.get(name, {"width": 16, "num_layers": 1} if "residual" in name else {})
+    name, *pooling = name.split(" with ")
+    arguments |= {"head": "pooling"} if pooling else {}
     shapes = [
         [weight.shape for weight in build_model(name, (side, side, 3), 10, **arguments).weights]
         for side in (32, 24)
     ]
-    assert (shapes[0] == shapes[1]) == registry.architectures()[name].any_image_size
+    fits = registry.architectures()[name].any_image_size(arguments)
+    assert (shapes[0] == shapes[1]) == fits
+
+
+def test_networks_with_pointwise_convolutions_differ_by_their_operator_alone():
+    same = {"pointwise": True, "normalization": "batch", "head": "pooling", "widths": (16, 32)}
+    layers = {
+        operator: [
+            (type(layer).__name__, [weight.shape for weight in layer.weights])
+            for layer in build_model("plain", (8, 8, 3), 10, operator=operator, **same).layers
+            if layer.name not in ("operator_1", "operator_2")
+        ]
+        for operator in registry.operators()
+    }
+    wanted = layers["convolution"]
+    assert [kind for kind, _ in wanted] == [
+        *("InputLayer", "Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"),
+        *("Conv2D", "BatchNormalization", "ReLU", "GlobalAveragePooling2D", "Dense"),
+    ]
+    assert wanted[-1][1] == [(32, 10), (10,)]
+    assert all(found == wanted for found in layers.values())
 
 
 def test_unknown_architecture_is_named():

@@ -112,7 +112,7 @@ def test_every_model_of_every_file_trains_a_step(images, tmp_path, monkeypatch):
         tested = {name.partition("@")[2] for name in record.metrics if "@" in name}
         fixed = {c.name for c in trial.evaluate.all_conditions if c.kind == "image_size"}
         every = {c.name for c in trial.evaluate.all_conditions}
-        assert tested == (every if trial.architecture.registered.any_image_size else every - fixed)
+        assert tested == (every if trial.architecture.fits_any_image_size else every - fixed)
 
 
 def assert_the_saved_model_predicts_what_the_trained_one_did(folder, images, facts) -> None:
