@@ -31,7 +31,7 @@ def claims(
     from involbench.cli._runs import find_experiments
     from involbench.comparison.metrics import NO_METRICS
     from involbench.reporting.tables.cells import warnings_of
-    from involbench.reporting.tables.comparison import claims_document, claims_view
+    from involbench.reporting.tables.claims import claims_document, claims_view
     from involbench.results.tree import read_spec_summary
 
     listed = find_experiments(results, experiments or [], published=True)

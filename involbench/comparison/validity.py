@@ -127,6 +127,13 @@ def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
     return {key: tuple(values) for key, values in found.items()}
 
 
+def machines(arm: Arm) -> tuple[str, ...]:
+    """The hardware of its finished runs."""
+    found = environments([arm])
+    devices = ("" if each == "CPU" else f", {each}" for each in found.get("device", ()))
+    return tuple(f"{cpu}{device}" for device in devices for cpu in found["cpu"])
+
+
 def _environment_warnings(arms: Sequence[Arm]) -> list[str]:
     """One warning for each version, backend or device that not all finished runs share."""
     found, differences = environments(arms), []

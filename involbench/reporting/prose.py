@@ -12,6 +12,7 @@ from involbench.comparison.schema import (
     Difference,
     ModelResult,
     ParameterCounts,
+    Ratio,
     Summary,
 )
 from involbench.comparison.settings import NONE
@@ -128,6 +129,13 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def ratio_text(ratio: Ratio) -> str:
+    """How many times as much, and between which values from run to run."""
+    low, high = f"{ratio.low:.3g}", f"{ratio.high:.3g}"
+    spread = f" ({low} to {high} from run to run)" if low != high else ""
+    return f"{ratio.times:.3g} times as much{spread}"
+
+
 def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
     n = seeds_of_both(*difference.runs)
@@ -144,7 +152,7 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
             f"{_amount(mean, metric, plus=True)}, 95% interval {_interval(difference, metric, 1)}"
         )
         return f"{this} and {that} are {equivalent} in {metric.title}: {interval}, {n}"
-    if difference.verdict == "undecided":
+    if difference.verdict == "undecided" and (metric.kind == "learned" or difference.notes):
         return _undecided(f"{this} and {that}", difference, metric, n)
     if difference.trained_pair is not None:
         pair = difference.trained_pair
@@ -155,11 +163,23 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
         )
     if metric.exact:
         return apart
+    if metric.kind == "measured":
+        return _measured(apart, difference, n)
     if difference.verdict == "too few runs":
         return f"{apart} in {n}: too few for a verdict"
     direction = -1 if mean < 0 else 1
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
     return f"{text}, but {equivalent}" if equivalent else text
+
+
+def _measured(apart: str, difference: Difference, n: str) -> str:
+    """A time or a size, which is not tested over seeds."""
+    ratio = f", {ratio_text(difference.ratio)}" if difference.ratio else ""
+    doubt = {
+        "undecided": "; the runs overlap, so there is no verdict",
+        "too few runs": ": too few for a verdict",
+    }
+    return f"{apart}{ratio}, {n}{doubt.get(difference.verdict, '')}"
 
 
 def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str:
@@ -424,10 +444,15 @@ def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
         text += "; in brackets, the seeds behind a value, if fewer"
     if not any(result.differences for result in comparison.models):
         return f"{text}."
-    points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
-    paired = ", paired by seed" * comparison.paired
+    known, columns = list(map(metric_called, metrics)), list[str]()
+    if tested := [each for each in known if each.kind != "measured"]:
+        points = " in points" if tested[0].unit == "percent" else ""
+        paired = ", paired by seed" * comparison.paired
+        columns.append(f"difference from {comparison.baseline}{points}{paired}")
+    if len(tested) < len(known):
+        columns.append(f"ratio to {comparison.baseline}, with its range from run to run")
     equivalent = f", {EQUIVALENT} equivalent" * (comparison.margin is not None)
     return (
-        f"{text}; difference from {comparison.baseline}{points}{paired}: "
+        f"{'; '.join([text, *columns])}: "
         f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict{equivalent}."
     )

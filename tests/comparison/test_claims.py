@@ -9,7 +9,7 @@ import pytest
 from involbench.comparison.compare import compare_experiment
 from involbench.comparison.schema import ClaimResult
 from involbench.reporting.experiment import write_comparison
-from involbench.reporting.tables.comparison import claim_sentence
+from involbench.reporting.tables.claims import claim_sentence
 from involbench.results.tree import ResultsTree
 from involbench.spec.load import expand, load_spec
 from tests.cli import called
