@@ -16,7 +16,7 @@ FINGERPRINT = "ab12" * 16
 SPEC = """\
 spec_version: 1
 name: {name}
-data: {{dataset: digits}}
+data: {{dataset: digits, validation: test}}
 models:
   cnn: {{architecture: keras_io_cnn}}
   inn: {{architecture: keras_io_inn}}
@@ -43,6 +43,7 @@ def make_trial(model: str, seed: int, **changes: Any) -> Trial:
         "seed": seed,
         **changes,
     }
+    content["data"] = {"validation": "test", **content["data"]}
     return Trial.model_validate_json(json.dumps(content))
 
 

@@ -118,7 +118,7 @@ def _parameter_rows(result: ModelResult) -> Iterator[list[Cell]]:
     if result.parameters is None:
         return
     counts: dict[str, int] = result.parameters.model_dump(
-        exclude={"by_role", "operator_layers", "macs"}
+        exclude={"by_role", "operator_layers", "macs", "macs_by_role"}
     )
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
