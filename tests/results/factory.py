@@ -16,7 +16,7 @@ FINGERPRINT = "ab12" * 16
 SPEC = """\
 spec_version: 1
 name: {name}
-data: {{dataset: digits, validation: test}}
+data: {{dataset: digits}}
 models:
   cnn: {{architecture: keras_io_cnn}}
   inn: {{architecture: keras_io_inn}}
