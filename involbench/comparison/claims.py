@@ -28,7 +28,7 @@ from involbench.comparison.schema import (
     Tested,
     WithoutHead,
 )
-from involbench.comparison.validity import never_reached
+from involbench.comparison.validity import no_verdict
 from involbench.registry import MetricKind
 from involbench.spec.claims import Claim
 from involbench.spec.data import DataSpec
@@ -172,7 +172,7 @@ def _interaction(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> 
 def _interaction_at(claim: Claim, first: Pair, second: Pair) -> tuple[ClaimNumbers | None, str]:
     """The evidence of two pairs of results, and why they don't allow a verdict."""
     every = (*first, *second)
-    why = not_comparable(*first) or not_comparable(*second) or never_reached(every, claim.metric)
+    why = not_comparable(*first) or not_comparable(*second) or no_verdict(every, claim.metric)
     samples = [each.compared(claim.metric).values for each in every]
     if not all(samples):
         lacking = next(each for each, values in zip(every, samples, strict=True) if not values)
@@ -274,7 +274,7 @@ def _numbers_at(
     other_images = any(key.startswith("data.") for key in claim.lesser_at)
     if why := not_comparable(greater, lesser, other_images):
         return None, why
-    why = never_reached((greater, lesser), claim.metric)
+    why = no_verdict((greater, lesser), claim.metric)
     for result in (greater, lesser):
         if not _has_values(result, claim.metric):
             where = located(result.model, result.point)

@@ -37,6 +37,15 @@ def target_fault(metric: str) -> str:
     return f"say which accuracy is to be reached, a fraction, such as {plain}@{_TARGET}=0.7"
 
 
+ON_TEST = "data.validation is 'test', so it was chosen on the test images"
+"""Why a metric of the validation is no finding."""
+
+
+def is_of_validation(metric: str) -> bool:
+    """Whether a metric is taken from the validation after each epoch."""
+    return metric in ("best_val_accuracy", "best_epoch") or takes_target(metric)
+
+
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 _METRIC = r"^[a-z0-9][a-z0-9_-]*(@[a-z_]+=[0-9.e+-]+)?$"
 _Metric = Annotated[str, StringConstraints(pattern=_METRIC, max_length=64)]
@@ -126,10 +135,12 @@ def claim_faults(
     models: Iterable[str],
     sweep: Mapping[str, Sequence[Any]],
     conditions: Sequence[str] = (),
+    on_test: bool = False,
 ) -> list[tuple[KeyPath, str]]:
     """What is wrong with claims that are valid in themselves, for the models of a spec.
 
-    A claim may be about models, points of the sweep and conditions that there are not.
+    A claim may be about models, points of the sweep and conditions that there are not; or about the
+    validation, although the models are validated on the test images (`on_test`).
     """
     names, found = list(models), list[tuple[KeyPath, str]]()
     for index, claim in enumerate(claims):
@@ -144,6 +155,8 @@ def claim_faults(
         if at and not takes_target(claim.metric) and condition not in conditions:
             hint = suggest(condition, conditions) if conditions else "this spec has no evaluate"
             fault = f"{condition} is not evaluated; {hint}"
+        if on_test and is_of_validation(claim.metric):
+            fault = fault or f"no claim can be about it: {ON_TEST}"
         if fault:
             found.append(((index, "metric"), fault))
         found += _point_faults((index, "at"), claim.at, sweep)

@@ -133,6 +133,11 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
         return value
 
     @property
+    def validated_on(self) -> Literal["validation", "test"]:
+        """Which images the model is evaluated on after each epoch."""
+        return "test" if self.validation == "test" else "validation"
+
+    @property
     def source(self) -> dict[str, Any]:
         """The keys that decide which images are loaded."""
         return self.model_dump(exclude=set(PREPARATION))
