@@ -201,7 +201,7 @@ def run_experiment(
     with screen, _worker_pool(loaded, options, show) as pool:
         _show_power(loaded, show)
         planned = _plan(loaded, options, pool, show)
-        store.prepare(loaded.source)
+        store.prepare(loaded.source_for_results)
         runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
         try:
             failed = runner.run(planned)
@@ -286,4 +286,4 @@ def _draw(event: TrialEnded, undrawn: list[str]) -> None:
     """Draw the plots of a finished trial; collect those that can't be drawn."""
     if event.record.status == "finished":
         with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
-            write_run_plots(event.run_dir)
+            write_run_plots(event.run_dir, event.record.trial.data.validated_on)

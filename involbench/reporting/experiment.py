@@ -15,7 +15,7 @@ from involbench.results.files import make_folder, write_atomic, write_json
 from involbench.results.paths import ResultsPath
 from involbench.results.record import History
 from involbench.results.store import locked
-from involbench.results.tree import ResultsTree, StoredRun, read_run, read_spec_summary
+from involbench.results.tree import ResultsTree, StoredRun, read_history, read_spec_summary
 from involbench.text import excerpt
 
 Histories = dict[str, dict[int, History]]
@@ -122,12 +122,11 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
     return [comparison.model_copy(update=warned), *comparisons[1:]]
 
 
-def write_run_plots(run_dir: ResultsPath) -> None:
-    """Draw the history of one run into its folder."""
+def write_run_plots(run_dir: ResultsPath, validated_on: str = "validation") -> None:
+    """Draw the history of one run into its folder; for `validated_on` see `plot_run`."""
     from involbench.reporting.plots import plot_run, save_figure
 
-    run = read_run(run_dir)
-    figures = plot_run(run.history(), run_dir.name, run.record.trial.data.validated_on)
+    figures = plot_run(read_history(run_dir), run_dir.name, validated_on)
     for name, figure in figures.items():
         save_figure(figure, _plots_folder(run_dir) / name)
 

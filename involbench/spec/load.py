@@ -16,7 +16,6 @@ from involbench.errors import SpecError, UsageError
 from involbench.plugins import imported, load_installed
 from involbench.registry import architectures
 from involbench.regular_file import open_regular
-from involbench.spec.data import DataSpec
 from involbench.spec.messages import problems_of
 from involbench.spec.overrides import apply_overrides, as_yaml, plain_value, with_assignments
 from involbench.spec.schema import ExperimentSpec, baseline_fault
@@ -27,9 +26,6 @@ from involbench.text import KeyPath, describe, nearest
 
 BUILT_IN = "built-in digits"
 MAX_BYTES = 2**18
-_VALIDATION = (("data", "validation"), DataSpec.model_fields["validation"].default)
-"""Written into a spec without it: in results, it is the mark of an earlier version, see
-`EARLIER_VALIDATION`."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +34,18 @@ class LoadedSpec:
 
     spec: ExperimentSpec
     source: str
-    """The text of the file, with the overrides and `data.validation` in it, comments kept."""
+    """The text of the file, with the overrides in it and its comments kept."""
     path: str
     """The file as messages name it."""
     document: Document
     """Where each key stands."""
+
+    @property
+    def source_for_results(self) -> str:
+        """The source with `data.validation`; without, results are of an earlier version."""
+        if "validation" in self.spec.data.model_fields_set:
+            return self.source
+        return with_assignments(self.source, [(("data", "validation"), self.spec.data.validation)])
 
 
 def shipped_experiments() -> dict[str, Traversable]:
@@ -122,8 +125,7 @@ def _loaded(
     trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
     if trials > MAX_TRIALS:
         raise SpecError(f"{name}: {trials} trials; an experiment has at most {MAX_TRIALS}")
-    added = [] if "validation" in spec.data.model_fields_set else [_VALIDATION]
-    source = with_assignments(document.text, [*document.assigned, *added])
+    source = with_assignments(document.text, document.assigned)
     return LoadedSpec(spec, source, name, document)
 
 

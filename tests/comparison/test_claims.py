@@ -244,10 +244,12 @@ def test_a_network_that_never_left_chance_supports_nothing_by_losing_nothing(
 def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_path: Path) -> None:
     sooner = {"metric": "epochs_to@val_accuracy=0.3", "greater": "inn", "lesser": "cnn"}
     later = {**sooner, "greater": "cnn", "lesser": "inn"}
+    data = {"dataset": "digits", "validation": 0.1}
     for name, lost in (("all", 0), ("some", 2), ("none", 10)):
         for seed in range(10):
-            make_run(tmp_path / name, "cnn", seed)
-            make_run(tmp_path / name, "inn", seed, accuracy=0.2 if seed < lost else 0.45)
+            reached = 0.2 if seed < lost else 0.45
+            make_run(tmp_path / name, "cnn", seed, data=data)
+            make_run(tmp_path / name, "inn", seed, data=data, accuracy=reached)
     verdicts = {
         name: [
             (claim.verdict, claim.reason)
@@ -261,6 +263,22 @@ def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_
     )
     never = f"no run of inn has measured {sooner['metric']}; no run reached the accuracy"
     assert verdicts["none"] == [("undecided", never)] * 2
+
+
+def test_no_claim_is_about_a_validation_on_the_test_images(results: Path) -> None:
+    for metric in ("best_val_accuracy", "best_epoch", "seconds_to@val_accuracy=0.2"):
+        (claim,) = claimed(results, {**CLAIM, "metric": metric})
+        assert (claim.verdict, claim.reason) == (
+            "undecided",
+            "data.validation is 'test', so it was chosen on the test images",
+        )
+        assert claim.numbers[0].beyond.p is None
+    found = compare_experiment(ResultsTree(results), "digits").models[1].differences
+    assert (found["best_val_accuracy"].verdict, found["best_val_accuracy"].interval) == (
+        "undecided",
+        None,
+    )
+    assert found["test_accuracy"].verdict == "lower"
 
 
 @pytest.mark.parametrize(
@@ -615,3 +633,18 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
 )
 def test_a_wrong_claim_is_explained_at_its_line(tmp_path: Path, text: str, message: str) -> None:
     assert heads(complaint(tmp_path, GOOD + text))[0] == message
+
+
+@pytest.mark.parametrize(
+    "metric", ["best_val_accuracy", "best_epoch", "epochs_to@val_accuracy=0.7"]
+)
+def test_a_spec_that_validates_on_the_test_images_claims_nothing_of_it(
+    tmp_path: Path, metric: str
+) -> None:
+    text = GOOD + TEXT.replace("test_loss", metric) + "    lesser: inn\n"
+    on_test = text.replace("dataset: digits\n", "dataset: digits\n  validation: test\n")
+    assert heads(complaint(tmp_path, on_test)) == [
+        "x.yaml:13:13: claims[0].metric: no claim can be about it: data.validation is 'test', so "
+        "it was chosen on the test images"
+    ]
+    assert load_spec(written(tmp_path, text)).spec.claims[0].metric == metric

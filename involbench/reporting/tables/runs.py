@@ -175,6 +175,8 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
             text = percent(value)
         else:
             text = f"{value:.4g}"
+        if record.trial.data.validated_on == "test":
+            name = name.replace("val_", "test_")
         yield excerpt(name, 40).replace("_", " "), text
 
 
