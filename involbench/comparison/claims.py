@@ -38,6 +38,7 @@ from involbench.text import located
 
 NO_INTERACTION = "an interaction is tested for what is learned, not for times, sizes and collapses"
 """Why a claim has no verdict."""
+
 Sweep = Mapping[str, Sequence[Any]]
 Results = list[ModelResult]
 """One operand of a claim: the results of its model, at all points that the claim is about."""
@@ -150,9 +151,14 @@ def _gathered(
     return _Evidence(numbers, missing, tuple(result for pair in pairs for result in pair))
 
 
+def can_interact(metric: str) -> bool:
+    """Whether a difference of differences in a metric can be decided."""
+    return metric != COLLAPSED and metric_called(metric).kind != "measured"
+
+
 def _interaction(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> _Evidence:
     """The evidence on a difference of two differences, at each point of the other swept keys."""
-    if claim.metric == COLLAPSED or metric_called(claim.metric).kind == "measured":
+    if not can_interact(claim.metric):
         return _Evidence(missing=NO_INTERACTION)
     sides = []
     for point in claim.interaction:

@@ -464,7 +464,7 @@ def test_a_mean_difference_of_nothing_is_in_words_and_few_digits(tmp_path: Path)
         make_run(tmp_path / "results", "inn", seed, data=HELD_OUT, accuracy=0.5 + gain)
     said = " ".join(run_compare(tmp_path).stdout.split())
     assert "inn and cnn have the same mean test accuracy" in said
-    metric = "seconds_to@val_accuracy=0.2"
+    metric = "epochs_to@val_accuracy=0.2"
     same = run_compare(tmp_path, "--against", "results", "-m", metric)
     assert re.search(r" = \+0\.0\b", same.stdout)
 

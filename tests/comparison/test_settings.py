@@ -115,7 +115,7 @@ def test_claims_on_other_settings_than_the_spec_states_are_said(tried: Path) -> 
     ("chosen", "expected"),
     [
         ("data.train_size=50", ["digits: data.train_size = 50 (2 runs)"]),
-        ("data={dataset: digits}", [MAIN]),
+        ("data={dataset: digits, validation: test}", [MAIN]),
         ("training.optimizer=adam", [MAIN, TRY]),
         ("backend=tensorflow", [MAIN, TRY]),
     ],

@@ -218,5 +218,9 @@ def _lines(compared: TreeComparison, metrics: Sequence[str]) -> list[str]:
         if name in change.changes and any(change.changes[name].runs)
     ]
     lines += [line for change in compared.models for line in lost_then_and_now(change)]
-    legend = f"change = now minus then, paired by seed: {BETTER} better, {WORSE} worse, "
-    return [*lines, f"{legend}{UNDECIDED} no verdict."]
+    kinds = {metric_called(name).kind for name in metrics}
+    legends = ["change = now minus then, paired by seed"] if kinds != {"measured"} else []
+    if "measured" in kinds:
+        legends.append("ratio = now to then, with its range from run to run")
+    legend = f"{'; '.join(legends)}: {BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
+    return [*lines, legend]
