@@ -12,7 +12,6 @@ from involbench.comparison.schema import (
     Difference,
     ModelResult,
     ParameterCounts,
-    Ratio,
     Summary,
 )
 from involbench.comparison.settings import NONE
@@ -25,6 +24,7 @@ from involbench.reporting.tables.cells import (
     baseline_of,
     label,
     number,
+    ratio_text,
     side_by_side,
     sign,
 )
@@ -129,13 +129,6 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def ratio_text(ratio: Ratio) -> str:
-    """How many times as much, and between which values from run to run."""
-    low, high = f"{ratio.low:.3g}", f"{ratio.high:.3g}"
-    spread = f" ({low} to {high} from run to run)" if low != high else ""
-    return f"{ratio.times:.3g} times as much{spread}"
-
-
 def _difference(this: str, that: str, difference: Difference, name: str) -> str:
     metric, mean = metric_called(name), difference.mean or 0.0
     n = seeds_of_both(*difference.runs)
@@ -175,10 +168,7 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
 def _measured(apart: str, difference: Difference, n: str) -> str:
     """A time or a size, which is not tested over seeds."""
     ratio = f", {ratio_text(difference.ratio)}" if difference.ratio else ""
-    doubt = {
-        "undecided": "; the runs overlap, so there is no verdict",
-        "too few runs": ": too few for a verdict",
-    }
+    doubt = {"undecided": "; the runs overlap", "too few runs": ": too few for a verdict"}
     return f"{apart}{ratio}, {n}{doubt.get(difference.verdict, '')}"
 
 

@@ -12,6 +12,7 @@ from involbench.comparison.schema import (
     Difference,
     ModelResult,
     ParameterCounts,
+    Ratio,
     Summary,
 )
 from involbench.comparison.settings import format_setting
@@ -99,6 +100,13 @@ def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -
         text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
     values, _ = difference.runs
     return f"{text} ({values})" if values < seeds else text
+
+
+def ratio_text(ratio: Ratio) -> str:
+    """How many times as much, and between which values from run to run."""
+    low, high = f"{ratio.low:.3g}", f"{ratio.high:.3g}"
+    spread = f" ({low} to {high} from run to run)" if low != high else ""
+    return f"{ratio.times:.3g} times as much{spread}"
 
 
 def sign(difference: Difference, metric: Metric) -> str:

@@ -16,8 +16,8 @@ from involbench.comparison.schema import (
     Tested,
 )
 from involbench.registry import Metric
-from involbench.reporting.prose import p_value, ratio_text
-from involbench.reporting.tables.cells import heading, number
+from involbench.reporting.prose import p_value
+from involbench.reporting.tables.cells import heading, number, ratio_text
 from involbench.reporting.units import percent
 from involbench.spec.claims import OURS
 from involbench.text import coordinates, excerpt, located, seeds_of_both
