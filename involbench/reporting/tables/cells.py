@@ -93,8 +93,8 @@ def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -
     mean, unit = difference.mean, _unit(difference.mean, metric)
     text = f"{sign(difference, metric)} {number(mean, metric, plus=True)}"
     if difference.ratio is not None:
-        times, *ends = difference.ratio.model_dump().values()
-        text = f"{sign(difference, metric)} {times:.3g}x [{ends[0]:.3g}, {ends[1]:.3g}]"
+        times, low, high = _three_digits(difference.ratio)
+        text = f"{sign(difference, metric)} {times}x [{low}, {high}]"
     elif difference.interval is not None:
         low, high = (number(end, metric, plus=True, like=mean) for end in difference.interval)
         text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
@@ -104,14 +104,18 @@ def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -
 
 def ratio_text(ratio: Ratio) -> str:
     """How many times as much, and between which values from run to run."""
-    low, high = f"{ratio.low:.3g}", f"{ratio.high:.3g}"
+    times, low, high = _three_digits(ratio)
     spread = f" ({low} to {high} from run to run)" if low != high else ""
-    return f"{ratio.times:.3g} times as much{spread}"
+    return f"{times} times as much{spread}"
+
+
+def _three_digits(ratio: Ratio) -> list[str]:
+    return [f"{value:#.3g}".rstrip(".") for value in (ratio.times, ratio.low, ratio.high)]
 
 
 def sign(difference: Difference, metric: Metric) -> str:
     """Better, worse, no verdict, equal; a space where neither way is better."""
-    if difference.all_equal:
+    if difference.all_equal or difference.verdict == "equal":
         return "="
     if difference.verdict in ("undecided", "too few runs"):
         return UNDECIDED
