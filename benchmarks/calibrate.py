@@ -4,9 +4,11 @@ Simulates experiments in which five models are compared with one baseline. Count
 interval contains the true difference, how often any of 1, 2 or 5 equal models gets the verdict that
 it differs (Holm), and how often a true difference is found. Collapsed runs are compared as a share,
 the others by their accuracy. Beside the rule stands the one that it replaced: pairs of seeds, all
-runs, BCa interval and sign-flip test. Last, two models are equal on all images there could be, and
-each experiment draws its own: how often the interval over runs, and the one over runs and images,
-contains zero. Run: make calibrate, or python -m benchmarks.calibrate [EXPERIMENTS] [ACCURACIES...]
+runs, BCa interval and sign-flip test. Last, for claims about trends, how often the interval of a
+difference of two differences contains the true one. And of two models that are equal on all images
+there could be, where each experiment draws its own: how often the interval over runs, and the one
+over runs and images, contains zero.
+Run: make calibrate, or python -m benchmarks.calibrate [EXPERIMENTS] [ACCURACIES...]
 """
 
 import sys
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.statistics import paired, two_sample
+from involbench.statistics.contrast import difference_of_differences
 from involbench.statistics.crossed_effects import images_error, widened
 from involbench.statistics.estimates import bca_interval
 from involbench.statistics.hypothesis_tests import holm
@@ -152,6 +155,32 @@ def _decide_by_pairs(values: Floats, effect: float, same_shares: bool) -> tuple[
     return coverage, alone / len(first), beside / len(first)
 
 
+def calibrate_interaction(distribution: str, runs: int, experiments: int) -> tuple[float, float]:
+    """The coverage of the interval of a difference of differences, and the power to find one.
+
+    The power is for `EFFECT` standard deviations, of four samples of so many runs each.
+    """
+    rng = np.random.default_rng((_SEED, runs))
+    values, effect = rng.normal(size=(experiments, 4, runs)), EFFECT
+    if distribution == "heavy tails":
+        values = rng.standard_t(3, values.shape) / sqrt(3)
+    if distribution == "spread 1 to 3":
+        values[:, 0] *= 3
+        effect *= sqrt(3)  # The mean variance is (9 + 1 + 1 + 1) / 4.
+    found = [difference_of_differences(samples.tolist()) for samples in values]
+    covered = sum(low <= 0 <= high for _, low, high, _ in found)
+    return covered / experiments, sum(low + effect > 0 for _, low, _, _ in found) / experiments
+
+
+def _interaction_lines(experiments: int, distributions: Sequence[str]) -> Iterator[str]:
+    yield "difference of two differences, four samples of so many runs each"
+    yield f"{'accuracies':19}{'runs':>5}{'coverage':>10}{'power':>9}"
+    for distribution in distributions:
+        for runs in (3, *RUNS) if "collapse" not in distribution else ():
+            coverage, power = calibrate_interaction(distribution, runs, experiments)
+            yield f"{distribution:19}{runs:5}{coverage:10.1%}{power:9.1%}"
+
+
 def _lines(experiments: int, distributions: Sequence[str]) -> Iterator[str]:
     yield f"{experiments:,} simulated experiments each; power is for {EFFECT:g} standard deviations"
     yield (f"{'':19}{'':>5}{'false verdicts of':^28}{'power of':^17}   {'pairs (replaced)'}")
@@ -182,8 +211,10 @@ def _line(distribution: str, runs: int, found: Calibration) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Print a line for each distribution and number of runs."""
     began = time.perf_counter()
-    for line in _lines(int(arguments[0]) if arguments else 2000, arguments[1:] or DISTRIBUTIONS):
-        print(line, flush=True)
+    experiments = int(arguments[0]) if arguments else 2000
+    for lines in (_lines, _interaction_lines):
+        for line in lines(experiments, arguments[1:] or DISTRIBUTIONS):
+            print(line, flush=True)
     print(f"{time.perf_counter() - began:.0f} s")
 
 

@@ -11,8 +11,10 @@ from involbench.comparison.metrics import ACCURACY, SIZE, MetricSelection, metri
 from involbench.comparison.schema import ClaimResult, ClaimVerdict, Comparison
 from involbench.reporting.tables import Table, markdown, markdown_table
 from involbench.reporting.tables.cells import COSTS
+from involbench.reporting.tables.claims import VERDICTS, source_of
 from involbench.reporting.tables.comparison import comparison_page
 from involbench.results.tree import ResultsTree, read_question
+from involbench.spec.claims import OURS
 from involbench.text import coordinates, located
 
 ROOT = Path(__file__).parents[1]
@@ -29,9 +31,14 @@ The images of those named `-jpeg` are CIFAR-10 re-encoded as JPEG (see
 [results/reference](../results/reference/README.md)), so that no accuracy here is one on CIFAR-10
 itself. Times were measured while other work ran on the machine.
 
-A verdict is on what was measured; the words of a claim are its source's, and may say more. A run
-has collapsed where its validation accuracy was at chance after every epoch, and its training
-accuracy after the last.
+A verdict holds for the setting in which the claim was tested here, which stands with its numbers
+below. The words of a claim are those of its source, which may have tested something else: its
+setting stands beside it. Claims on counts are arithmetic. Claims on times and sizes are measured on
+one machine, and get a verdict where all runs agree. All others are learned, and tested over seeds.
+
+A run has collapsed where its validation accuracy was at chance after every epoch, and its training
+accuracy after the last. Except in `kernel_size`, `pythonguides` and `residual_involution`, the
+validation was on the test images.
 """
 
 
@@ -63,7 +70,7 @@ def _metrics(comparison: Comparison) -> tuple[str, ...]:
 def _claims(comparisons: dict[str, Comparison]) -> str:
     """Each claim and its verdict; the numbers are with its experiment."""
     rows = [
-        (claim.verdict, claim.says, _measured(claim), claim.source, _link(name))
+        (VERDICTS[verdict], claim.says, claim.kind, _measured(claim), *_said(claim), _link(name))
         for verdict in get_args(ClaimVerdict)
         for name, comparison in comparisons.items()
         for claim in comparison.claims
@@ -71,7 +78,7 @@ def _claims(comparisons: dict[str, Comparison]) -> str:
     ]
     if not rows:
         return "None of the experiments published so far states one."
-    titles = ("verdict", "claim", "measured as", "source", "experiment")
+    titles = ("verdict", "claim", "kind", "tested as", "source", "setting there", "experiment")
     return markdown_table(Table(titles, rows, labels=len(titles)))
 
 
@@ -80,8 +87,16 @@ def _measured(claim: ClaimResult) -> str:
     ratio = f"{claim.ratio:g} x " if claim.ratio is not None else ""
     difference = f" + {claim.difference:g}" if claim.difference is not None else ""
     title = located(metric(claim.metric).title, claim.at)
+    if claim.interaction:
+        at, other = map(coordinates, claim.interaction)
+        return f"{title}: {claim.greater} - {claim.lesser} at {at} > at {other}{difference}"
     apart = f" ({coordinates(claim.lesser_at)})" if claim.lesser_at else ""
     return f"{title}: {claim.greater} > {ratio}{claim.lesser}{apart}{difference}"
+
+
+def _said(claim: ClaimResult) -> tuple[str, str]:
+    """Who says it, and what was tested there."""
+    return source_of(claim), "" if claim.source == OURS else claim.setting or "not stated"
 
 
 def _link(name: str) -> str:

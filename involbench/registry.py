@@ -99,6 +99,7 @@ class DatasetLoader:
 Unit = Literal["percent", "plain", "seconds", "milliseconds", "epochs", "bytes", "count"]
 """The printed unit. Milliseconds are stored as seconds, percent as fractions."""
 Better = Literal["higher", "lower"]
+MetricKind = Literal["arithmetic", "measured", "learned"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,17 @@ class Metric:
     """Whether it is a count, the same in every run of an arm; a difference needs no test."""
     favors_constant_predictor: bool = False
     """Whether a network that gives every image the same answer is at its best in it."""
+
+    @property
+    def kind(self) -> MetricKind:
+        """How a difference in it is decided.
+
+        Counts are compared. Times and sizes are of one machine, of which seeds are no sample: their
+        ratio is given with its spread, without a test. All else is tested over seeds.
+        """
+        if self.exact:
+            return "arithmetic"
+        return "measured" if self.unit in ("seconds", "milliseconds", "bytes") else "learned"
 
 
 @dataclass(frozen=True)

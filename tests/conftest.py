@@ -145,7 +145,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     `smoke` and tests/e2e/test_environment.py draw them.
     """
-    monkeypatch.setattr("involbench.api.run.write_run_plots", lambda run_dir: None)
+    monkeypatch.setattr("involbench.api.run.write_run_plots", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def scaled(channels, kernel_size, strides, *, rate: int = 1):
 SPEC = """\
 name: own
 plugins: [my_ops.py]
-data: {dataset: digits, train_size: 40}
+data: {dataset: digits, train_size: 40, validation: test}
 training: {epochs: 1, batch_size: 20}
 models:
   none: {architecture: plain, widths: [2], operator: none}

@@ -164,7 +164,7 @@ def test_the_role_and_the_macs_that_an_operator_declares_are_used(plugin):
 
 SPEC = """
 name: mine
-data: {dataset: digits, train_size: 40}
+data: {dataset: digits, train_size: 40, validation: test}
 training: {epochs: 1, batch_size: 20}
 models:
   cnn: {architecture: pooled}
@@ -196,7 +196,7 @@ def test_an_architecture_of_one_file_is_in_schema_params_run_and_compare(
 
 OWN_DATA = """
 name: mine
-data: {dataset: bars, copies: 6}
+data: {dataset: bars, copies: 6, validation: test}
 training: {epochs: 1, batch_size: 4}
 models: {cnn: {architecture: plain, widths: [2]}, none: {architecture: plain, operator: none}}
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from involbench.api.experiment import Experiment
+from involbench.comparison.claims import NO_INTERACTION, can_interact
 from involbench.comparison.metrics import known_metrics, suggestion
 from involbench.comparison.schema import Comparison
 from involbench.errors import UsageError
@@ -206,7 +207,7 @@ def run_experiment(
     with screen, _worker_pool(loaded, options, show) as pool:
         _show_power(loaded, show)
         planned = _plan(loaded, options, pool, show)
-        store.prepare(loaded.source)
+        store.prepare(loaded.source_for_results)
         runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
         try:
             failed = runner.run(planned)
@@ -245,12 +246,16 @@ def _show_power(loaded: LoadedSpec, show: Callable[[Event], None]) -> None:
 
 
 def claim_warnings(claims: Sequence[Claim]) -> list[str]:
-    """A warning for each claim on a metric that no run measures: it can never be decided."""
-    return [
-        f"claims[{index}].metric: no run measures {claim.metric}; {suggestion(claim.metric)}"
-        for index, claim in enumerate(claims)
-        if claim.metric.partition("@")[0] not in known_metrics()
-    ]
+    """A warning for each claim that can never be decided, because of its metric."""
+    found = list[str]()
+    for index, claim in enumerate(claims):
+        where = f"claims[{index}].metric"
+        if claim.metric.partition("@")[0] not in known_metrics():
+            text = f"no run measures {claim.metric}; {suggestion(claim.metric)}"
+            found.append(f"{where}: {text}")
+        elif claim.interaction and not can_interact(claim.metric):
+            found.append(f"{where}: {NO_INTERACTION}")
+    return found
 
 
 def _plan(
@@ -291,4 +296,4 @@ def _draw(event: TrialEnded, undrawn: list[str]) -> None:
     """Draw the plots of a finished trial; collect those that can't be drawn."""
     if event.record.status == "finished":
         with or_warn(f"the plots of {event.record.run_id}", undrawn.append):
-            write_run_plots(event.run_dir)
+            write_run_plots(event.run_dir, event.record.trial.data.validated_on)

@@ -24,14 +24,15 @@ def claims(
 ) -> None:
     """Test the claims of specs against the results.
 
-    A claim is `supported`, `refuted`, or `undecided` if the results don't suffice. The verdict
-    uses the runs with the settings in spec.yaml. Other groups of runs are listed but not counted.
+    A claim holds here, does not hold here, or is undecided if the results don't suffice. The
+    verdict is for the setting that is named beside it, and uses the runs with the settings in
+    spec.yaml. Other groups of runs are listed but not counted.
     """
     from involbench.api.compare import grouped
     from involbench.cli._runs import find_experiments
     from involbench.comparison.metrics import NO_METRICS
     from involbench.reporting.tables.cells import warnings_of
-    from involbench.reporting.tables.comparison import claims_document, claims_view
+    from involbench.reporting.tables.claims import claims_document, claims_view
     from involbench.results.tree import read_spec_summary
 
     listed = find_experiments(results, experiments or [], published=True)

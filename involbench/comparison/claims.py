@@ -1,11 +1,21 @@
 """Test the claims of a spec on the results."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from statistics import fmean
 from typing import Any
 
-from involbench.comparison.differences import excess, in_family, without_verdict
+from involbench.comparison.differences import (
+    difference_of,
+    excess,
+    in_family,
+    interaction_of,
+    ratio_of,
+    without_verdict,
+)
+from involbench.comparison.metrics import COLLAPSED, suggestion
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.metrics import suggestion
 from involbench.comparison.pairing import not_comparable
 from involbench.comparison.schema import (
     ClaimNumbers,
@@ -13,17 +23,37 @@ from involbench.comparison.schema import (
     ClaimVerdict,
     Difference,
     ModelResult,
+    ParameterCounts,
     Summary,
+    Tested,
+    WithoutHead,
 )
-from involbench.comparison.validity import never_reached
+from involbench.comparison.validity import no_verdict
+from involbench.registry import MetricKind
 from involbench.spec.claims import Claim
+from involbench.spec.data import DataSpec
 from involbench.spec.sweep import sweep_points
 from involbench.spec.trial import relevant_coordinates
 from involbench.text import located
 
+NO_INTERACTION = "an interaction is tested for what is learned, not for times, sizes and collapses"
+"""Why a claim has no verdict."""
+
 Sweep = Mapping[str, Sequence[Any]]
 Results = list[ModelResult]
 """One operand of a claim: the results of its model, at all points that the claim is about."""
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What the results say of a claim."""
+
+    numbers: tuple[ClaimNumbers, ...] = ()
+    """At each point."""
+    missing: str = ""
+    """The first reason why it is incomplete."""
+    results: tuple[ModelResult, ...] = ()
+    """Those that the claim is about."""
 
 
 def judge(
@@ -31,39 +61,67 @@ def judge(
 ) -> tuple[ClaimResult, ...]:
     """The verdict on each claim, with its evidence.
 
-    At each sweep point that a claim is about, the models are tested like any comparison; the
-    verdicts hold for all claims and points together (Holm). Counts are compared directly. A claim
-    is supported if it is supported at every point, and refuted if it is refuted at one. All points
-    of the sweep should have runs.
+    At each sweep point that a claim is about, the models are compared. Counts are compared
+    directly, and times and sizes run by run. All else is tested like any comparison; the verdicts
+    hold for all claims and points together (Holm). A claim is supported if it is supported at every
+    point, and refuted if it is refuted at one. All points of the sweep should have runs.
     """
-    evidence = [_numbers(claim, results, sweep, by_pairs) for claim in claims]
-    tested = iter(in_family([each.beyond for numbers, _ in evidence for each in numbers]))
+    evidence = [_evidence(claim, results, sweep, by_pairs) for claim in claims]
+    tested = iter(in_family([each.beyond for found in evidence for each in found.numbers]))
     found = []
-    for claim, (numbers, missing) in zip(claims, evidence, strict=True):
+    for claim, its in zip(claims, evidence, strict=True):
         decided = []
-        for each in numbers:
+        for each in its.numbers:
             beyond = next(tested)
             update = {"beyond": beyond, "verdict": _verdict(beyond, claim)}
             decided.append(each.model_copy(update=update))
-        found.append(_result(claim, decided, missing))
+        found.append(_result(claim, decided, its))
     return tuple(found)
 
 
-def _result(claim: Claim, numbers: Sequence[ClaimNumbers], missing: str) -> ClaimResult:
-    verdicts = [each.verdict for each in numbers]
+def _result(claim: Claim, numbers: Sequence[ClaimNumbers], evidence: _Evidence) -> ClaimResult:
+    verdicts, missing = [each.verdict for each in numbers], evidence.missing
     verdict: ClaimVerdict = "undecided"
     if "refuted" in verdicts:
         verdict = "refuted"
     elif verdicts and not missing and set(verdicts) == {"supported"}:
         verdict = "supported"
+    kind = metric_called(claim.metric).kind
     return ClaimResult(
         **claim.model_dump(exclude={"by"}),
+        kind=kind,
         ratio=_given(claim, "ratio"),
         difference=_given(claim, "difference"),
+        tested=_setting(evidence.results),
         verdict=verdict,
-        reason=missing or (_reason(numbers) if verdict == "undecided" else ""),
+        reason=missing or (_reason(numbers, kind) if verdict == "undecided" else ""),
         numbers=tuple(numbers),
     )
+
+
+def _setting(results: Sequence[ModelResult]) -> Tested | None:
+    """In which setting these results were made; None if no run has a record of it."""
+    examples = [each.example for each in results if each.example]
+    if not examples:
+        return None
+    trials, runs = [each.trial for each in examples], [each.n_finished for each in results]
+    return Tested(
+        data=tuple(dict.fromkeys(_data_name(each.data) for each in trials)),
+        train_sizes=tuple(sorted({each.data.train_size for each in examples if each.data})),
+        networks=tuple(dict.fromkeys(each.architecture.architecture for each in trials)),
+        epochs=tuple(sorted({each.training.epochs for each in trials})),
+        runs=(min(runs), max(runs)),
+        machines=_machines(results),
+    )
+
+
+def _data_name(data: DataSpec) -> str:
+    """The dataset, or the name of the folder or file that it is read from."""
+    return (PurePath(data.path).name if data.path else "") or data.dataset
+
+
+def _machines(results: Iterable[ModelResult]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(machine for each in results for machine in each.machines))
 
 
 def _given(claim: Claim, key: str) -> float | None:
@@ -71,10 +129,86 @@ def _given(claim: Claim, key: str) -> float | None:
     return getattr(claim.by, key) if given else None
 
 
-def _numbers(
+Pair = tuple[ModelResult, ModelResult]
+"""The models that are claimed to have more and less, at one point."""
+
+
+def _evidence(
     claim: Claim, results: Sequence[ModelResult], sweep: Sweep, by_pairs: bool
-) -> tuple[list[ClaimNumbers], str]:
-    """The evidence at each point, and the first reason why it is incomplete."""
+) -> _Evidence:
+    if claim.interaction:
+        return _interaction(claim, results, sweep)
+    pairs, absent = _pairs(claim, results, sweep)
+    found = [_numbers_at(claim, *pair, by_pairs) for pair in pairs]
+    return _gathered(pairs, found, absent)
+
+
+def _gathered(
+    pairs: Sequence[Pair], found: Sequence[tuple[ClaimNumbers | None, str]], absent: str
+) -> _Evidence:
+    numbers = tuple(each for each, _ in found if each)
+    missing = next((why for _, why in found if why), absent)
+    return _Evidence(numbers, missing, tuple(result for pair in pairs for result in pair))
+
+
+def can_interact(metric: str) -> bool:
+    """Whether a difference of differences in a metric can be decided."""
+    return metric != COLLAPSED and metric_called(metric).kind != "measured"
+
+
+def _interaction(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> _Evidence:
+    """The evidence on a difference of two differences, at each point of the other swept keys."""
+    if not can_interact(claim.metric):
+        return _Evidence(missing=NO_INTERACTION)
+    sides = []
+    for point in claim.interaction:
+        here = {"at": {**claim.at, **point}, "interaction": ()}
+        sides.append(_pairs(claim.model_copy(update=here), results, sweep))
+    (first, absent), (second, also_absent) = sides
+
+    def rest(pair: Pair) -> str:
+        return _key({k: v for k, v in _point_of(pair).items() if k not in claim.interaction[0]})
+
+    others = {rest(pair): pair for pair in second}
+    both = [(pair, others[rest(pair)]) for pair in first if rest(pair) in others]
+    found = [_interaction_at(claim, *pairs) for pairs in both]
+    return _gathered([*first, *second], found, absent or also_absent)
+
+
+def _interaction_at(claim: Claim, first: Pair, second: Pair) -> tuple[ClaimNumbers | None, str]:
+    """The evidence of two pairs of results, and why they don't allow a verdict."""
+    every = (*first, *second)
+    why = not_comparable(*first) or not_comparable(*second) or no_verdict(every, claim.metric)
+    samples = [each.compared(claim.metric).values for each in every]
+    if not all(samples):
+        lacking = next(each for each, values in zip(every, samples, strict=True) if not values)
+        return None, why or f"{located(lacking.model, lacking.point)} has no run that learned"
+    a, b, c, d = map(fmean, samples)
+    shift = _given(claim, "difference") or 0.0
+    if metric_called(claim.metric).exact:
+        this, other = Summary.of({0: a - b}), Summary.of({0: c - d + shift})
+        beyond = difference_of(this, other, claim.metric)
+    else:
+        beyond = interaction_of(samples, shift)
+    point = _point_of(first)
+    numbers = ClaimNumbers(
+        point={key: value for key, value in point.items() if key not in claim.interaction[0]},
+        greater=a - b,
+        lesser=c - d,
+        beyond=without_verdict(beyond, why) if why else beyond,
+        only_learned=any(claim.metric in each.learned for each in every),
+        verdict="undecided",
+    )
+    return numbers, why
+
+
+def _point_of(pair: Pair) -> dict[str, Any]:
+    greater, lesser = pair
+    return {**lesser.point, **greater.point}
+
+
+def _pairs(claim: Claim, results: Sequence[ModelResult], sweep: Sweep) -> tuple[list[Pair], str]:
+    """The two results at each point that a claim is about, and what is missing among them."""
     greaters, lessers = (
         [result for result in results if result.model == model and _is_at(result.point, at, model)]
         for model, at in _models_with_coordinates(claim)
@@ -83,19 +217,12 @@ def _numbers(
         if not any(_has_values(result, claim.metric) for result in operand):
             hint = suggestion(claim.metric)
             return [], f"no run of {name} has measured {claim.metric}{'; ' if hint else ''}{hint}"
-    found, missing = list[ClaimNumbers](), list[str]()
-    for greater, lesser in _operand_pairs(claim, greaters, lessers):
-        numbers, fault = _numbers_at(claim, greater, lesser, by_pairs)
-        missing += [fault] if fault else []
-        found += [numbers] if numbers else []
-    for model, point in _missing_points(claim, greaters, lessers, sweep):
-        missing.append(f"no run of {located(model, point)}")
-    return found, next(iter(missing), "")
+    absent = _missing_points(claim, greaters, lessers, sweep)
+    missing = next((f"no run of {located(model, point)}" for model, point in absent), "")
+    return _operand_pairs(claim, greaters, lessers), missing
 
 
-def _operand_pairs(
-    claim: Claim, greaters: Results, lessers: Results
-) -> list[tuple[ModelResult, ModelResult]]:
+def _operand_pairs(claim: Claim, greaters: Results, lessers: Results) -> list[Pair]:
     """The results at the same points, except for the coordinates in `lesser_at`."""
     by_point: dict[str, Results] = {}
     for lesser in lessers:
@@ -153,12 +280,15 @@ def _numbers_at(
     other_images = any(key.startswith("data.") for key in claim.lesser_at)
     if why := not_comparable(greater, lesser, other_images):
         return None, why
-    why = never_reached((greater, lesser), claim.metric)
+    why = no_verdict((greater, lesser), claim.metric)
     for result in (greater, lesser):
         if not _has_values(result, claim.metric):
             where = located(result.model, result.point)
             return None, why or f"no run of {where} has measured {claim.metric}"
     values, others = greater.compared(claim.metric), lesser.compared(claim.metric)
+    kind = metric_called(claim.metric).kind
+    if kind == "measured" and len(machines := _machines((greater, lesser))) > 1:
+        why = why or f"the runs are from different machines: {'; '.join(machines)}"
     ratio, difference = _given(claim, "ratio") or 1.0, _given(claim, "difference") or 0.0
     claimed = Summary.of(
         {s: None if v is None else ratio * v + difference for s, v in others.by_seed.items()}
@@ -168,14 +298,41 @@ def _numbers_at(
         learned = "seed in common" if values.n and others.n else "run that learned"
         return None, why or f"{claim.greater} and {claim.lesser} have no {learned}"
     numbers = ClaimNumbers(
-        point={**lesser.point, **greater.point},
+        point=_point_of((greater, lesser)),
         greater=values.mean or 0.0,
         lesser=others.mean or 0.0,
         beyond=without_verdict(beyond, why) if why else beyond,
+        ratio=ratio_of(values.values, others.values) if kind == "measured" else None,
+        without_head=_without_head(claim, greater, lesser),
         only_learned=any(claim.metric in each.learned for each in (greater, lesser)),
         verdict="undecided",
     )
     return numbers, why
+
+
+def _without_head(claim: Claim, greater: ModelResult, lesser: ModelResult) -> WithoutHead | None:
+    """Counts without the heads, with the verdict on them; None where they have no role."""
+    counts = [_count_without_head(each.parameters, claim.metric) for each in (greater, lesser)]
+    if None in counts:
+        return None
+    more, less = (count or 0 for count in counts)
+    claimed = (_given(claim, "ratio") or 1.0) * less + (_given(claim, "difference") or 0.0)
+    holds = more > claimed or (more == claimed and claim.by is not None)
+    return WithoutHead(greater=more, lesser=less, verdict="supported" if holds else "refuted")
+
+
+def _count_without_head(counts: ParameterCounts | None, metric: str) -> int | None:
+    if counts is None:
+        return None
+    head = counts.by_role.get("head", 0)
+    match metric:
+        case "trainable_parameters":
+            return counts.trainable - head
+        case "total_parameters":
+            return counts.total - head
+        case "macs" if counts.macs is not None and counts.macs_by_role is not None:
+            return counts.macs - counts.macs_by_role.get("head", 0)
+    return None
 
 
 def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
@@ -186,12 +343,16 @@ def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
     return "refuted" if beyond.verdict == "lower" else "undecided"
 
 
-def _reason(numbers: Sequence[ClaimNumbers]) -> str:
+def _reason(numbers: Sequence[ClaimNumbers], kind: MetricKind) -> str:
+    few, mixed = "so few runs can't give a verdict", "the interval contains the claimed value"
+    if kind == "measured":
+        few = "so few runs don't show the spread"
+        mixed = "some runs are above the claimed value and some below"
     for beyond in (each.beyond for each in numbers):
         if beyond.verdict == "too few runs":
-            return "so few runs can't give a verdict"
+            return few
         if beyond.verdict == "undecided":
-            return "the interval contains the claimed value"
+            return mixed
     return ""
 
 

@@ -41,9 +41,10 @@ from involbench.comparison.selection import (
     superseded,
 )
 from involbench.comparison.settings import protocol
-from involbench.comparison.validity import environments, validity_warnings
+from involbench.comparison.validity import environments, machines, validity_warnings
 from involbench.errors import ResultsError
 from involbench.results.parallel import gc_paused
+from involbench.results.record import Parameters
 from involbench.results.tree import ResultsTree, SpecSummary, StoredRun, read_spec_summary
 from involbench.spec.trial import shared_coordinates
 from involbench.statistics.shares import share_interval
@@ -232,6 +233,8 @@ def result_of(
         fingerprint=data.fingerprint if data else None,
         experiments=frozenset(run.record.trial.experiment for run in arm.runs),
         protocol=protocol,
+        example=arm.example.record,
+        machines=machines(arm),
         metrics={
             name: Summary.of({seed: row.get(name) for seed, row in values.items()})
             for name in names
@@ -258,9 +261,15 @@ def parameter_counts(runs: Sequence[StoredRun], warnings: list[str]) -> Paramete
             return ParameterCounts(
                 **counts.model_dump(include={"total", "trainable", "non_trainable", "by_role"}),
                 operator_layers=tuple(sorted(operators)),
-                macs=counts.macs if counts.layers and not counts.not_counted else None,
+                **_macs(counts),
             )
     return None
+
+
+def _macs(counts: Parameters) -> dict[str, Any]:
+    if not counts.layers or counts.not_counted:
+        return {}
+    return {"macs": counts.macs, "macs_by_role": counts.macs_by_role}
 
 
 def _with_differences(

@@ -12,9 +12,10 @@ import numpy as np
 
 from involbench.comparison.metrics import COLLAPSED
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.schema import Difference, Summary, Verdict
+from involbench.comparison.schema import Difference, Ratio, Summary, Verdict
 from involbench.statistics import Estimate, paired, two_sample
-from involbench.statistics.estimates import sample_sd
+from involbench.statistics.contrast import difference_of_differences
+from involbench.statistics.estimates import SMALLEST_SAMPLE, sample_sd
 from involbench.statistics.hypothesis_tests import holm
 from involbench.statistics.permutation import (
     drawn_patterns,
@@ -52,14 +53,14 @@ def difference_of(
 
     Two models are two independent samples. With `by_pairs`, as for one model at two times, the
     differences of each seed are one sample. Shares of collapsed runs get Fisher's exact test, and
-    counts no test.
+    counts no test. Nor do times and sizes: they are of one machine, of which seeds are no sample.
     """
     pairs = paired_values(these, baseline)
     summary = Summary.of({seed: minus(value, other) for seed, (value, other) in pairs.items()})
     seeds = {*these.by_seed, *baseline.by_seed} if these.n or baseline.n else set[int]()
     fields = {**summary.model_dump(), "missing_seeds": tuple(sorted(seeds - set(pairs)))}
     known, first, second = metric_called(metric), these.values, baseline.values
-    if by_pairs and metric != COLLAPSED:
+    if by_pairs and metric != COLLAPSED and known.kind != "measured":
         fields |= {"design": "paired", "runs": (summary.n, summary.n)}
         fields["correlation"] = _correlation([*pairs.values()])
         first, second = summary.values, ()
@@ -83,6 +84,51 @@ def difference_of(
         samples=(first, second),
         superiority=_superiority(first, second, lower=known.better == "lower"),
     )
+    return _measured(found) if known.kind == "measured" else _tested(found, ALPHA)
+
+
+def _measured(difference: Difference) -> Difference:
+    """The difference with the ratio of both, its spread, and the verdict of all runs."""
+    first, second = difference.samples
+    verdict: Verdict = "undecided"
+    if min(len(first), len(second)) < SMALLEST_SAMPLE:
+        verdict = "too few runs"
+    elif len({*first, *second}) == 1:
+        verdict = "equal"
+    elif min(first) > max(second):
+        verdict = "higher"
+    elif max(first) < min(second):
+        verdict = "lower"
+    return difference.model_copy(update={"verdict": verdict, "ratio": ratio_of(first, second)})
+
+
+def ratio_of(these: Sequence[float], others: Sequence[float]) -> Ratio | None:
+    """How many times the others these values are; None if one is not above zero."""
+    if not (these and others and min(*these, *others) > 0):
+        return None
+    return Ratio(
+        times=fmean(these) / fmean(others),
+        low=min(these) / max(others),
+        high=max(these) / min(others),
+    )
+
+
+def interaction_of(samples: Sequence[Sequence[float]], shift: float) -> Difference:
+    """A difference of two differences minus a claimed one, tested as the only comparison.
+
+    Args:
+        samples: The values of both models at one point, then at another; at least one each.
+        shift: The claimed difference.
+    """
+    first, *others = samples
+    moved = ([value - shift for value in first], *others)
+    runs = (len(samples[0]) + len(samples[2]), len(samples[1]) + len(samples[3]))
+    found = Difference(
+        **Summary.of({}).model_dump(),
+        design="interaction",
+        runs=runs,
+        samples=tuple(map(tuple, moved)),
+    )
     return _tested(found, ALPHA)
 
 
@@ -91,7 +137,9 @@ def excess(these: Summary, others: Summary, metric: str = "", by_pairs: bool = F
     found = difference_of(these, others, metric, by_pairs)
     if found.superiority is None:
         return found
-    return found.model_copy(update={"superiority": _superiority(*found.samples, lower=False)})
+    first, second = found.samples
+    share = _superiority(first, second, lower=False)
+    return found.model_copy(update={"superiority": share, "ratio": None})
 
 
 def paired_values(these: Summary, others: Summary) -> dict[int, tuple[float, float]]:
@@ -164,7 +212,7 @@ def in_family(differences: Sequence[Difference]) -> list[Difference]:
 def without_verdict(difference: Difference, why: str) -> Difference:
     """An estimate alone: `why` names the reason for which a test would mislead."""
     update = {
-        **{"interval": None, "p": None, "p_holm": None, "detectable": None},
+        **dict.fromkeys(("interval", "p", "p_holm", "detectable", "ratio")),
         "verdict": "undecided",
         "notes": (f"no verdict, because {why}",),
     }
@@ -180,11 +228,9 @@ def _tested(difference: Difference, alpha: float) -> Difference:
 
 
 def _inference(difference: Difference, alpha: float) -> dict[str, Any]:
-    (first, second), (n, m) = difference.samples, difference.runs
-    smallest = (
-        smallest_paired_p(n) if difference.design == "paired" else smallest_two_sample_p(n, m)
-    )
+    smallest = _smallest_p(difference)
     if difference.design == "shares":
+        (first, second), (n, m) = difference.samples, difference.runs
         p = fisher_p(round(sum(first)), n, round(sum(second)), m)
         verdict = _verdict(difference.mean or 0.0, p <= alpha * _ROUNDING)
         return {"p": p, "smallest_p": smallest, "verdict": verdict}
@@ -194,13 +240,24 @@ def _inference(difference: Difference, alpha: float) -> dict[str, Any]:
         "interval": (low, high),
         "p": p,
         "smallest_p": smallest,
-        "detectable": _detectable(first, second, alpha, smallest),
+        "detectable": _detectable(difference.samples, alpha, smallest),
         "verdict": _verdict(estimate, low > 0 or high < 0),
         "notes": _notes(difference, low, high),
     }
 
 
+def _smallest_p(difference: Difference) -> float:
+    """The smallest p that the runs can give; 0 where it can be as small as any number."""
+    if difference.design == "interaction":
+        spreads = list(map(sample_sd, difference.samples))
+        return 0.0 if None not in spreads and any(spreads) else 1.0
+    n, m = difference.runs
+    return smallest_paired_p(n) if difference.design == "paired" else smallest_two_sample_p(n, m)
+
+
 def _estimate(difference: Difference, alpha: float) -> Estimate:
+    if difference.design == "interaction":
+        return difference_of_differences(difference.samples, 1 - alpha)
     first, second = difference.samples
     if difference.design == "paired":
         return paired(first, 1 - alpha)
@@ -212,22 +269,24 @@ def _verdict(estimate: float, decided: bool) -> Verdict:
 
 
 def _detectable(
-    first: Sequence[float], second: Sequence[float], alpha: float, smallest_p: float
+    samples: Sequence[Sequence[float]], alpha: float, smallest_p: float
 ) -> float | None:
     """The difference that such samples find four times in five, from the spread that they have."""
-    spreads = [spread for each in (first, second) if (spread := sample_sd(each)) is not None]
+    spreads = [spread for each in samples if (spread := sample_sd(each)) is not None]
     if not any(spreads) or smallest_p > alpha * _ROUNDING:
         return None
-    sizes = [len(each) for each in (first, second) if each]
+    sizes = [len(each) for each in samples if each]
     spreads *= len(sizes) // len(spreads)  # A single value has the spread of the other sample.
     variance = sum(spread**2 / size for spread, size in zip(spreads, sizes, strict=True))
     freedom = sum(sizes) - len(sizes)
-    return detectable_errors(freedom, alpha, smallest_p) * math.sqrt(variance)
+    return detectable_errors(freedom, alpha, smallest_p or alpha) * math.sqrt(variance)
 
 
 def _notes(difference: Difference, low: float, high: float) -> tuple[str, ...]:
     notes, (n, m) = [], difference.runs
     together = difference.design == "paired"
+    if difference.design == "interaction":
+        return ()
     if difference.all_equal:
         notes.append("both models are equal in every pair")
     elif math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from involbench.comparison.differences import difference_of, without_verdict
 from involbench.comparison.schema import Difference, ModelResult
 from involbench.comparison.settings import describe_differences
-from involbench.comparison.validity import never_reached
+from involbench.comparison.validity import no_verdict
 from involbench.errors import UsageError
 from involbench.results.tree import SpecSummary
 from involbench.text import suggest
@@ -37,7 +37,8 @@ def metric_differences(
     """One result minus another, in each of the metrics that both have.
 
     Metrics that depend on learning are compared over the runs that learned. There is no verdict on
-    the time to an accuracy that some runs never reached.
+    the time to an accuracy that some runs never reached, nor on a validation that was on the test
+    images.
     """
     found = {}
     for metric in result.metrics:
@@ -45,7 +46,7 @@ def metric_differences(
             difference = difference_of(
                 result.compared(metric), other.compared(metric), metric, by_pairs
             )
-            why = never_reached((result, other), metric)
+            why = no_verdict((result, other), metric)
             found[metric] = without_verdict(difference, why) if why else difference
     return found
 

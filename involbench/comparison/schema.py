@@ -5,13 +5,14 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from involbench.results.record import Record, Role
+from involbench.registry import MetricKind
+from involbench.results.record import Record, Role, RunRecord
 from involbench.statistics.estimates import finite, mean, sample_sd
 
 COMPARISON_VERSION: Final = 3
 
 Verdict = Literal["higher", "lower", "equal", "equivalent", "undecided", "too few runs"]
-Design = Literal["two arms", "paired", "shares"]
+Design = Literal["two arms", "paired", "shares", "interaction"]
 ClaimVerdict = Literal["supported", "refuted", "undecided"]
 
 
@@ -58,6 +59,16 @@ class OverImages(Record):
     """At the level of the difference: what other runs on other images could give."""
 
 
+class Ratio(Record):
+    """How many times the value of another model, of a time or a size on one machine."""
+
+    times: float
+    """The ratio of the means of all runs."""
+    low: float
+    """The smallest ratio of a run of the one to a run of the other."""
+    high: float
+
+
 class Difference(Summary):
     """One model minus another.
 
@@ -68,7 +79,8 @@ class Difference(Summary):
     missing_seeds: tuple[int, ...] = ()
     """Seeds without a pair, because one model or both have no value."""
     design: Design = "two arms"
-    """Two independent samples; the differences of each seed; or two shares of runs."""
+    """Two independent samples; the differences of each seed; two shares of runs; or a difference
+    of two differences."""
     runs: tuple[int, int] = (0, 0)
     """The number of values of this model and of the baseline that are compared."""
     level: float = 0.95
@@ -92,6 +104,9 @@ class Difference(Summary):
     equivalent: bool | None = None
     """Whether the difference is smaller than the margin, by two one-sided tests: the interval at
     the level 1 - 2 (1 - `level`), 90% of one comparison, is within it. None without a margin."""
+    ratio: Ratio | None = None
+    """Of times and sizes, which are not tested over seeds: the verdict is that of all runs, where
+    each is on the same side of each run of the baseline."""
     superiority: float | None = None
     """The share of pairs in which this model has the better value; the higher value where the
     metric has no better direction. Of all pairs of runs, unless they are paired by seed. A tie
@@ -105,8 +120,9 @@ class Difference(Summary):
     """For the test accuracy, where the predictions of every run are kept."""
     correlation: float | None = None
     """Pearson's, of the values of the same seeds; for `--paired`, at least three pairs."""
-    samples: tuple[tuple[float, ...], tuple[float, ...]] = Field(((), ()), exclude=True)
-    """The values that are compared; the differences of each seed and nothing if paired."""
+    samples: tuple[tuple[float, ...], ...] = Field(((), ()), exclude=True)
+    """The values that are compared; the differences of each seed and nothing if paired; four
+    samples in an interaction, see `statistics.contrast`."""
 
     @property
     def all_equal(self) -> bool:
@@ -126,6 +142,7 @@ class ParameterCounts(Record):
     """The Keras classes of the layers whose role is the operator."""
     macs: int | None = None
     """Multiply-accumulates for one image; None where a layer can't be counted."""
+    macs_by_role: dict[Role, int] | None = None
 
 
 class ModelResult(Record):
@@ -153,6 +170,10 @@ class ModelResult(Record):
     """The experiments of its runs; several where runs were copied into one folder."""
     protocol: dict[str, Any] = Field({}, exclude=True)
     """Its settings of data and training, by key path."""
+    example: RunRecord | None = Field(None, exclude=True)
+    """The last run with a complete record of its settings, if there is one."""
+    machines: tuple[str, ...] = Field((), exclude=True)
+    """The hardware of its finished runs."""
     metrics: dict[str, Summary]
     """Over all finished runs, collapsed or not."""
     learned: dict[str, Summary] = Field({})
@@ -171,19 +192,47 @@ class ModelResult(Record):
         return self.compared(metric).mean
 
 
+class WithoutHead(Record):
+    """Counts of two models without their heads."""
+
+    greater: int
+    lesser: int
+    verdict: ClaimVerdict
+
+
 class ClaimNumbers(Record):
     """The evidence for a claim at one sweep point."""
 
     point: dict[str, Any]
     greater: float
-    """The mean of the model that is claimed to have more."""
+    """The mean of the model that is claimed to have more. In an interaction, the difference of the
+    two models at the first point."""
     lesser: float
     beyond: Difference
     """How far it is above the claimed value: greater - lesser - difference, or
     greater - ratio * lesser. Values above zero support the claim."""
+    ratio: Ratio | None = None
+    """greater / lesser, of a claim that is measured."""
+    without_head: WithoutHead | None = None
+    """Of counts that are divided by role."""
     only_learned: bool = False
     """Whether some runs never left chance, which both means leave out."""
     verdict: ClaimVerdict
+
+
+class Tested(Record):
+    """In which setting a claim was tested."""
+
+    data: tuple[str, ...]
+    """The datasets, or the folders of the images."""
+    train_sizes: tuple[int, ...]
+    """Numbers of training images."""
+    networks: tuple[str, ...]
+    """The architectures."""
+    epochs: tuple[int, ...]
+    runs: tuple[int, int]
+    """The smallest and the largest number of runs of a model at a point."""
+    machines: tuple[str, ...]
 
 
 class ClaimResult(Record):
@@ -191,6 +240,11 @@ class ClaimResult(Record):
 
     says: str
     source: str
+    setting: str | None
+    """What the source tested; None where the spec doesn't state it."""
+    kind: MetricKind
+    """Arithmetic: counts are compared. Measured: on one machine, without a test. Learned: tested
+    over seeds."""
     metric: str
     greater: str
     lesser: str
@@ -199,6 +253,10 @@ class ClaimResult(Record):
     at: dict[str, Any]
     lesser_at: dict[str, Any]
     """The keys of `at` that are different for the lesser model."""
+    interaction: tuple[dict[str, Any], ...]
+    """The two points of a difference of differences; empty for other claims."""
+    tested: Tested | None
+    """None where no run has measured the metric."""
     verdict: ClaimVerdict
     reason: str
     """Why there is no verdict; empty where there is one."""

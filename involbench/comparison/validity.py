@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from involbench.comparison.schema import ModelResult
 from involbench.comparison.selection import Arm
@@ -12,7 +12,7 @@ from involbench.comparison.settings import describe_differences, environment
 from involbench.errors import ResultsError
 from involbench.results.benchmarks import read_benchmarks
 from involbench.results.record import BACKENDS, LAGS, MOST_SHARED, DataFacts
-from involbench.spec.claims import takes_target
+from involbench.spec.claims import ON_TEST, is_of_validation, takes_target
 from involbench.text import located, seeds
 
 Protocol = dict[str, Any]
@@ -33,6 +33,22 @@ def never_reached(results: Sequence[ModelResult], metric: str) -> str:
             where = located(result.model, result.point)
             runs.append(f"{seeds(missing, result.n_finished)} of {where}")
     return f"{' and '.join(dict.fromkeys(runs))} never reached the accuracy" if runs else ""
+
+
+def no_verdict(results: Sequence[ModelResult], metric: str) -> str:
+    """Why a difference in a metric gets no verdict; empty where it can."""
+    if is_of_validation(metric) and "test" in map(_validation, results):
+        return ON_TEST
+    return never_reached(results, metric)
+
+
+def validated_on(results: Sequence[ModelResult]) -> Literal["validation", "test"]:
+    """Which images the models are evaluated on after each epoch; test if all of them are."""
+    return "test" if set(map(_validation, results)) == {"test"} else "validation"
+
+
+def _validation(result: ModelResult) -> Any:
+    return result.protocol.get("data.validation")
 
 
 def validity_warnings(
@@ -125,6 +141,13 @@ def environments(arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
             for key, value in environment(record).items():
                 found.setdefault(key, {})[value] = None
     return {key: tuple(values) for key, values in found.items()}
+
+
+def machines(arm: Arm) -> tuple[str, ...]:
+    """The hardware of its finished runs."""
+    found = environments([arm])
+    devices = ("" if each == "CPU" else f", {each}" for each in found.get("device", ()))
+    return tuple(f"{cpu}{device}" for device in devices for cpu in found["cpu"])
 
 
 def _environment_warnings(arms: Sequence[Arm]) -> list[str]:

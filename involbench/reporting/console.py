@@ -107,10 +107,11 @@ class ProgressState:
 def epoch_line(started: TrialStarted, report: EpochReport, left: float | None) -> str:
     """One epoch on one line, for logs."""
     trial, metrics = started.trial, report.metrics
+    on = "test" if trial.data.validated_on == "test" else "val"
     return (
         f"[{started.index}/{started.total}] {_trial_name(trial)} "
         f"epoch {report.epoch}/{report.epochs}  loss {metrics['loss']:.4f}  "
-        f"accuracy {metrics['accuracy']:.4f}  val {metrics['val_accuracy']:.4f}  "
+        f"accuracy {metrics['accuracy']:.4f}  {on} {metrics['val_accuracy']:.4f}  "
         f"{duration(left)} left"
     )
 
@@ -212,11 +213,11 @@ def _state_line(state: ProgressState) -> str:
 
 def _fitting(rows: list[Running], width: int) -> list[_Column]:
     """The columns of lowest rank that fit, in their order."""
-    chosen = list[_Column]()
-    for column in sorted(_COLUMNS, key=lambda column: column.rank):
+    chosen, known = list[_Column](), _columns(rows)
+    for column in sorted(known, key=lambda column: column.rank):
         if sum(c.width(rows) + _GAP for c in [*chosen, column]) <= width + _GAP:
             chosen.append(column)
-    return [column for column in _COLUMNS if column in chosen]
+    return [column for column in known if column in chosen]
 
 
 def _name(row: Running) -> str:
@@ -249,16 +250,18 @@ def _speed(row: Running) -> str:
     return f"{row.reports[-1].images / seconds:,.0f}" if seconds > 0 else "-"
 
 
-_COLUMNS = (
-    _Column("trial", 0, _name, "left"),
-    _Column("epoch", 1, _epoch),
-    _Column("", 4, _bar, "left"),
-    _Column("loss", 5, _last("loss")),
-    _Column("accuracy", 6, _last("accuracy")),
-    _Column("validation", 2, _last("val_accuracy")),
-    _Column("", 3, _sparks, "left"),
-    _Column("images/s", 7, _speed),
-)
+def _columns(rows: list[Running]) -> tuple[_Column, ...]:
+    on = {row.started.trial.data.validated_on for row in rows}
+    return (
+        _Column("trial", 0, _name, "left"),
+        _Column("epoch", 1, _epoch),
+        _Column("", 4, _bar, "left"),
+        _Column("loss", 5, _last("loss")),
+        _Column("accuracy", 6, _last("accuracy")),
+        _Column("test" if on == {"test"} else "validation", 2, _last("val_accuracy")),
+        _Column("", 3, _sparks, "left"),
+        _Column("images/s", 7, _speed),
+    )
 
 
 class ConsoleReporter:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from involbench.comparison.compare import compare
 from involbench.comparison.schema import Comparison, ModelResult
+from involbench.comparison.validity import validated_on
 from involbench.errors import InvolbenchError, ResultsError
 from involbench.reporting.prose import collapses
 from involbench.reporting.tables.cells import heading, label
@@ -113,17 +114,20 @@ def _write_comparison(tree: ResultsTree, experiment: str) -> list[Comparison]:
         from involbench.reporting.plots import plot_experiment, save_figure, styles_of
 
         drawn = {name: list(by_seed.values()) for name, by_seed in curves.items()}
-        for name, figure in plot_experiment(drawn, title, chance, styles_of(lines)).items():
+        styles, on = styles_of(lines), validated_on(comparison.models)
+        figures = plot_experiment(drawn, title, chance, styles, validated_on=on)
+        for name, figure in figures.items():
             save_figure(figure, _plots_folder(folder) / name)
     warned = {"warnings": (*comparison.warnings, *failures)}
     return [comparison.model_copy(update=warned), *comparisons[1:]]
 
 
-def write_run_plots(run_dir: ResultsPath) -> None:
-    """Draw the history of one run into its folder."""
+def write_run_plots(run_dir: ResultsPath, validated_on: str = "validation") -> None:
+    """Draw the history of one run into its folder; for `validated_on` see `plot_run`."""
     from involbench.reporting.plots import plot_run, save_figure
 
-    for name, figure in plot_run(read_history(run_dir), run_dir.name).items():
+    figures = plot_run(read_history(run_dir), run_dir.name, validated_on)
+    for name, figure in figures.items():
         save_figure(figure, _plots_folder(run_dir) / name)
 
 

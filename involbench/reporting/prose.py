@@ -24,6 +24,7 @@ from involbench.reporting.tables.cells import (
     baseline_of,
     label,
     number,
+    ratio_text,
     side_by_side,
     sign,
 )
@@ -144,7 +145,7 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
             f"{_amount(mean, metric, plus=True)}, 95% interval {_interval(difference, metric, 1)}"
         )
         return f"{this} and {that} are {equivalent} in {metric.title}: {interval}, {n}"
-    if difference.verdict == "undecided":
+    if difference.verdict == "undecided" and (metric.kind == "learned" or difference.notes):
         return _undecided(f"{this} and {that}", difference, metric, n)
     if difference.trained_pair is not None:
         pair = difference.trained_pair
@@ -155,11 +156,20 @@ def _difference(this: str, that: str, difference: Difference, name: str) -> str:
         )
     if metric.exact:
         return apart
+    if metric.kind == "measured":
+        return _measured(apart, difference, n)
     if difference.verdict == "too few runs":
         return f"{apart} in {n}: too few for a verdict"
     direction = -1 if mean < 0 else 1
     text = f"{apart}, 95% interval {_interval(difference, metric, direction)}, {n}"
     return f"{text}, but {equivalent}" if equivalent else text
+
+
+def _measured(apart: str, difference: Difference, n: str) -> str:
+    """A time or a size, which is not tested over seeds."""
+    ratio = f", {ratio_text(difference.ratio)}" if difference.ratio else ""
+    doubt = {"undecided": "; the runs overlap", "too few runs": ": too few for a verdict"}
+    return f"{apart}{ratio}, {n}{doubt.get(difference.verdict, '')}"
 
 
 def _undecided(both: str, difference: Difference, metric: Metric, n: str) -> str:
@@ -432,10 +442,15 @@ def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:
         text += "; in brackets, the seeds behind a value, if fewer"
     if not any(result.differences for result in comparison.models):
         return f"{text}."
-    points = " in points" if metric_called(metrics[0]).unit == "percent" else ""
-    paired = ", paired by seed" * comparison.paired
+    known, columns = list(map(metric_called, metrics)), list[str]()
+    if tested := [each for each in known if each.kind != "measured"]:
+        points = " in points" if tested[0].unit == "percent" else ""
+        paired = ", paired by seed" * comparison.paired
+        columns.append(f"difference from {comparison.baseline}{points}{paired}")
+    if len(tested) < len(known):
+        columns.append(f"ratio to {comparison.baseline}, with its range from run to run")
     equivalent = f", {EQUIVALENT} equivalent" * (comparison.margin is not None)
     return (
-        f"{text}; difference from {comparison.baseline}{points}{paired}: "
+        f"{'; '.join([text, *columns])}: "
         f"{BETTER} better, {WORSE} worse, {UNDECIDED} no verdict{equivalent}."
     )

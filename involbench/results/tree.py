@@ -33,6 +33,7 @@ from involbench.results.record import (
 from involbench.results.record_parsing import fault, parse_record
 from involbench.schema_types import StrictModel
 from involbench.spec.claims import Claim, claim_faults
+from involbench.spec.data import EARLIER_VALIDATION
 from involbench.spec.messages import problems_of
 from involbench.spec.schema import EvaluateSpec
 from involbench.spec.sweep import MAX_TRIALS
@@ -90,6 +91,8 @@ def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
         return SpecSummary(faults=("nothing is taken from spec.yaml: it is no mapping",))
     models, baseline, sweep = (content.get(key) for key in ("models", "baseline", "sweep"))
     claims, faults = _claims(content)
+    if isinstance(data := content.get("data"), dict):
+        content["data"] = {"validation": EARLIER_VALIDATION, **data}
     return SpecSummary(
         tuple(str(name) for name in models) if isinstance(models, dict) else (),
         baseline if isinstance(baseline, str) else None,

@@ -6,7 +6,7 @@ keys of its own has a subclass.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     ConfigDict,
@@ -31,6 +31,8 @@ from involbench.schema_types import (
 )
 from involbench.text import describe, suggest
 
+EARLIER_VALIDATION: Final = "test"
+"""What `data.validation` was without the key in earlier versions, and so in their results."""
 _TAKEN_BY_SOME = ("path", "image_size", "resize", "test_fraction")
 """Keys for the datasets that have an argument of that name."""
 
@@ -72,7 +74,11 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
     )
     validation: Annotated[
         Literal["test"] | Fraction, expected("'test' or a fraction between 0 and 1, such as 0.1")
-    ] = Field("test", description="'test', as the keras.io example does, or a fraction of train.")
+    ] = Field(
+        0.1,
+        description="The share of the training images that is held out for validation; or 'test', "
+        "to repeat a source that validates on the test images, as the keras.io example does.",
+    )
     normalization: Literal["unit", "standardize"] = Field(
         "unit", description="unit: x/255; standardize: zero mean and unit variance a channel."
     )
@@ -127,6 +133,11 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
         return value
 
     @property
+    def validated_on(self) -> Literal["validation", "test"]:
+        """Which images the model is evaluated on after each epoch."""
+        return "test" if self.validation == "test" else "validation"
+
+    @property
     def source(self) -> dict[str, Any]:
         """The keys that decide which images are loaded."""
         return self.model_dump(exclude=set(PREPARATION))
@@ -135,10 +146,14 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
     def settings(self) -> dict[str, Any]:
         """What of it decides the result, for JSON: without defaults, but for keys of a plugin's.
 
-        The fingerprint of the images stands for `path`.
+        The fingerprint of the images stands for `path`. The validation is left out where it is that
+        of earlier versions, so that the ids of their runs stay.
         """
         given: dict[str, Any] = {"mode": "json", "exclude": {"path"}}
         known, found = datasets().get(self.dataset), self.model_dump(**given, exclude_defaults=True)
+        found["validation"] = self.validation
+        if self.validation == EARLIER_VALIDATION:
+            del found["validation"]
         if known is None or source_of(known):
             every = self.model_dump(**given)
             found |= {key: every[key] for key in every.keys() - DataSpec.model_fields}

@@ -40,6 +40,13 @@ class LoadedSpec:
     document: Document
     """Where each key stands."""
 
+    @property
+    def source_for_results(self) -> str:
+        """The source with `data.validation`; without, results are of an earlier version."""
+        if "validation" in self.spec.data.model_fields_set:
+            return self.source
+        return with_assignments(self.source, [(("data", "validation"), self.spec.data.validation)])
+
 
 def shipped_experiments() -> dict[str, Traversable]:
     """The experiment files that come with involbench, by name."""

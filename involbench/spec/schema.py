@@ -334,7 +334,8 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         known = info.data
         if {"models", "sweep", "evaluate"} <= known.keys():
             conditions = [condition.name for condition in known["evaluate"].all_conditions]
-            faults = claim_faults(value, known["models"], known["sweep"], conditions)
+            on_test = "data" in known and known["data"].validation == "test"
+            faults = claim_faults(value, known["models"], known["sweep"], conditions, on_test)
             if faults:
                 raise problems_below(faults)
         return value

@@ -61,7 +61,8 @@ class Trial(StrictModel):
         """Everything but the seed that decides the result; the fingerprint stands for `data.path`.
 
         What has its default value is left out, so that a key added to the spec later gives the
-        same id to the same trial. A default may therefore change only with `RESULT_VERSION`.
+        same id to the same trial. A default may therefore change only with `RESULT_VERSION`,
+        or as that of `data.validation` did, see `DataSpec.settings`.
         """
         given: dict[str, Any] = {"mode": "json", "exclude_defaults": True}
         conditions = self.evaluate.model_dump(**given)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from involbench.data import Dataset
 from involbench.data.dataset import balanced_subset, stratified_split
+from involbench.errors import DataError
 
 _PIECE = 256
 """Images that are counted at a time."""
@@ -68,7 +69,11 @@ def split_dataset(
     if train_size is not None:
         train = train.part(balanced_subset(train.labels, train_size, seed))
     if validation != "test":
-        keep, hold = stratified_split(train.labels, validation, seed)
+        try:
+            keep, hold = stratified_split(train.labels, validation, seed)
+        except DataError as error:
+            remedy = "train on more images, or set data.validation to test"
+            raise DataError(f"data.validation {validation:g}: {error}; {remedy}") from None
         train, held_out = train.part(keep), train.part(hold)
     channels = dataset.input_shape[-1]
     mean, std = np.zeros(channels, np.float32), np.ones(channels, np.float32)

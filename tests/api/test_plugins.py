@@ -40,7 +40,7 @@ def test_a_plugin_runs_only_where_it_is_named(tmp_path):
     spec = {
         "name": "own",
         "plugins": ["cross.py"],
-        "data": {"dataset": "digits", "train_size": 50},
+        "data": {"dataset": "digits", "train_size": 50, "validation": "test"},
         "models": {"own": {"architecture": "plain", "widths": [4], "operator": "cross"}},
         "training": {"epochs": 1, "batch_size": 50},
         "seeds": 1,

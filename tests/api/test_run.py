@@ -20,7 +20,7 @@ from tests.e2e.resumable import KILLED, outcome
 
 SPEC = {
     "name": "tiny",
-    "data": {"dataset": "digits", "train_size": np.int64(100)},
+    "data": {"dataset": "digits", "train_size": np.int64(100), "validation": "test"},
     "models": {
         "cnn": {"architecture": "keras_io_control"},
         "inn": {"architecture": "keras_io_control"},
@@ -41,7 +41,7 @@ def test_the_spec_of_a_mapping_is_one_that_the_command_line_goes_on_with(tmp_pat
     spec = tmp_path / "results/tiny/spec.yaml"
     assert yaml.safe_load(spec.read_text()) == {
         **SPEC,
-        "data": {"dataset": "digits", "train_size": 100},
+        "data": {"dataset": "digits", "train_size": 100, "validation": "test"},
         "training": {"epochs": 2, "batch_size": 50},
         "seeds": [0, 1],
     }

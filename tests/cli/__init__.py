@@ -20,7 +20,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 TINY = """\
 name: tiny
-data: {dataset: digits, train_size: 100}
+data: {dataset: digits, train_size: 100, validation: test}
 models:
   cnn: {architecture: keras_io_cnn}
   inn: {architecture: keras_io_inn}

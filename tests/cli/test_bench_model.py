@@ -26,7 +26,7 @@ from tests.cli import called, involbench
 
 SPEC = """\
 name: two
-data: {dataset: digits, image_size: 128}
+data: {dataset: digits, image_size: 128, validation: test}
 models:
   control: {architecture: keras_io_control}
   conv: {architecture: plain, widths: [4, 4, 4]}

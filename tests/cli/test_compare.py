@@ -19,6 +19,7 @@ import pytest
 from tests.cli import COMMAND, called
 from tests.results.factory import ROLES, VERSIONS, make_experiment, make_run
 
+HELD_OUT = {"dataset": "digits", "validation": 0.1}
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -410,8 +411,9 @@ def test_against_another_tree_lost_seeds_are_named_and_new_experiments_passed_ov
 
 def test_seeds_without_a_value_are_said_with_those_that_have_one(tmp_path: Path) -> None:
     for seed in range(12):
-        make_run(tmp_path / "results", "cnn", seed)
-        make_run(tmp_path / "results", "inn", seed, accuracy=0.2 if seed in (1, 3) else 0.4)
+        reached = 0.2 if seed in (1, 3) else 0.4
+        make_run(tmp_path / "results", "cnn", seed, data=HELD_OUT)
+        make_run(tmp_path / "results", "inn", seed, data=HELD_OUT, accuracy=reached)
     done = run_compare(tmp_path, "-m", "epochs_to@val_accuracy=0.3")
     said = " ".join(done.stdout.split())
     never = "inn has no time to 30% validation accuracy because it never reached it"
@@ -458,11 +460,11 @@ def test_what_is_unusual_of_several_models_is_said_once(tmp_path: Path) -> None:
 
 def test_a_mean_difference_of_nothing_is_in_words_and_few_digits(tmp_path: Path) -> None:
     for seed, gain in enumerate((0.1, -0.1)):
-        make_run(tmp_path / "results", "cnn", seed, accuracy=0.5)
-        make_run(tmp_path / "results", "inn", seed, accuracy=0.5 + gain)
+        make_run(tmp_path / "results", "cnn", seed, data=HELD_OUT, accuracy=0.5)
+        make_run(tmp_path / "results", "inn", seed, data=HELD_OUT, accuracy=0.5 + gain)
     said = " ".join(run_compare(tmp_path).stdout.split())
     assert "inn and cnn have the same mean test accuracy" in said
-    metric = "seconds_to@val_accuracy=0.2"
+    metric = "epochs_to@val_accuracy=0.2"
     same = run_compare(tmp_path, "--against", "results", "-m", metric)
     assert re.search(r" = \+0\.0\b", same.stdout)
 

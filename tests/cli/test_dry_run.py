@@ -9,7 +9,7 @@ from tests.cli import called
 
 SPEC = """\
 name: checked
-data: {dataset: digits, train_size: 100, image_size: 8}
+data: {dataset: digits, train_size: 100, image_size: 8, validation: test}
 models:
   cnn: {architecture: plain, operator: none, widths: [4]}
   inn: {architecture: plain, operator: none, widths: [5]}

@@ -10,7 +10,7 @@ from tests.reporting.html.page import Page
 SPEC = """\
 # Does one layer do?
 name: tiny
-data: {dataset: digits, train_size: 60, image_size: 8}  # few
+data: {dataset: digits, train_size: 60, image_size: 8, validation: test}  # few
 models:
   cnn: {architecture: plain, widths: [4]}   # of one layer
 

@@ -20,7 +20,7 @@ from tests.in_process import eagerly, in_this_process
 
 SPEC = """\
 name: own
-data: {dataset: folder, path: my images, image_size: 8, resize: crop}
+data: {dataset: folder, path: my images, image_size: 8, resize: crop, validation: test}
 models:
   cnn: {architecture: plain, operator: convolution, widths: [4]}
 training: {epochs: 1}
@@ -215,7 +215,7 @@ def test_nothing_waits_for_a_fifo(trained, soon, images) -> None:
         "error: pipe.yaml: cannot be read: a FIFO, not a regular file\n",
     )
     npz = called(
-        *("run", "own.yaml", "-S", "data={dataset: npz, path: pipe.npz}"),
+        *("run", "own.yaml", "-S", "data={dataset: npz, path: pipe.npz, validation: test}"),
         cwd=images,
     )
     assert npz.returncode == 2

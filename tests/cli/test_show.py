@@ -82,7 +82,7 @@ def test_a_finished_run_is_shown_in_full(tree: Path) -> None:
     for said in (
         "finished, 20 of 20 epochs",
         "test accuracy 75.00%",
-        "best val accuracy 76.00%",
+        "best test accuracy 76.00%",
         "after 4 min 5 s",
         "trainable 319,178 (operator 28,320, head 290,858)",
         "architecture keras_io_cnn",

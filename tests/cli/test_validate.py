@@ -35,6 +35,42 @@ def test_validate_names_a_claim_that_could_never_be_judged(tmp_path: Path) -> No
     ]
 
 
+def test_validate_warns_of_an_interaction_that_is_not_tested(tmp_path: Path) -> None:
+    claim = "{says: x, source: ours, metric: latency, greater: cnn, lesser: inn, interaction: ["
+    points = "{data.train_size: 500}, {data.train_size: 900}]}"
+    sweep = "sweep: {data.train_size: [500, 900]}\n"
+    (tmp_path / "a.yaml").write_text(f"{GOOD}{sweep}claims: [{claim}{points}]\n")
+    done = called("validate", "a.yaml", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[1:] == [
+        "warning: claims[0].metric: an interaction is tested for what is learned, not for times, "
+        "sizes and collapses"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("source: ours, ", "claims[0].source: missing; name who says it"),
+        (", {data.train_size: 900}", "claims[0].interaction: expected two points of the sweep, "),
+    ],
+)
+def test_a_claim_without_a_source_or_of_one_point_is_refused(
+    tmp_path: Path, changed: str, message: str
+) -> None:
+    claim = (
+        "{says: x, source: ours, metric: test_loss, greater: cnn, lesser: inn, "
+        "interaction: [{data.train_size: 500}, {data.train_size: 900}]}"
+    )
+    sweep = "sweep: {data.train_size: [500, 900]}\n"
+    for text, code in ((claim, 0), (claim.replace(changed, ""), 2)):
+        (tmp_path / "a.yaml").write_text(f"{GOOD}{sweep}claims: [{text}]\n")
+        done = called("validate", "a.yaml", cwd=tmp_path)
+        assert done.returncode == code
+        assert done.stderr.count("a.yaml:") == (1 if code else 0)
+        assert (message in done.stderr) == bool(code)
+
+
 def test_validate_says_which_differences_the_seeds_can_find(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD + "sweep: {models.inn.kernel_size: [3, 5, 7]}\n")
     for seeds, said in (

@@ -9,7 +9,7 @@ import pytest
 from involbench.comparison.compare import compare_experiment
 from involbench.comparison.schema import ClaimResult
 from involbench.reporting.experiment import write_comparison
-from involbench.reporting.tables.comparison import claim_sentence
+from involbench.reporting.tables.claims import claim_sentence
 from involbench.results.tree import ResultsTree
 from involbench.spec.load import expand, load_spec
 from tests.cli import called
@@ -153,7 +153,8 @@ def test_what_is_wrong_with_a_spec_and_its_claims_is_said(results: Path) -> None
             "warning: digits: spec.yaml: claims[0].lesser: 'in' is not one of the models; "
             "did you mean 'inn'?",
             "warning: digits: spec.yaml: claims[0].at.data.size: not swept; this spec has no sweep",
-            "warning: digits: spec.yaml: claims[1].source: missing; this key is required; "
+            "warning: digits: spec.yaml: claims[1].source: missing; name who says it (an address "
+            "or a reference), or write `source: ours` for a claim of your own; "
             "the claim is not judged",
             "warning: digits: spec.yaml: claims[2]: expected a mapping, got 3; "
             "the claim is not judged",
@@ -243,10 +244,12 @@ def test_a_network_that_never_left_chance_supports_nothing_by_losing_nothing(
 def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_path: Path) -> None:
     sooner = {"metric": "epochs_to@val_accuracy=0.3", "greater": "inn", "lesser": "cnn"}
     later = {**sooner, "greater": "cnn", "lesser": "inn"}
+    data = {"dataset": "digits", "validation": 0.1}
     for name, lost in (("all", 0), ("some", 2), ("none", 10)):
         for seed in range(10):
-            make_run(tmp_path / name, "cnn", seed)
-            make_run(tmp_path / name, "inn", seed, accuracy=0.2 if seed < lost else 0.45)
+            reached = 0.2 if seed < lost else 0.45
+            make_run(tmp_path / name, "cnn", seed, data=data)
+            make_run(tmp_path / name, "inn", seed, data=data, accuracy=reached)
     verdicts = {
         name: [
             (claim.verdict, claim.reason)
@@ -260,6 +263,22 @@ def test_runs_that_never_reach_an_accuracy_decide_nothing_by_being_left_out(tmp_
     )
     never = f"no run of inn has measured {sooner['metric']}; no run reached the accuracy"
     assert verdicts["none"] == [("undecided", never)] * 2
+
+
+def test_no_claim_is_about_a_validation_on_the_test_images(results: Path) -> None:
+    for metric in ("best_val_accuracy", "best_epoch", "seconds_to@val_accuracy=0.2"):
+        (claim,) = claimed(results, {**CLAIM, "metric": metric})
+        assert (claim.verdict, claim.reason) == (
+            "undecided",
+            "data.validation is 'test', so it was chosen on the test images",
+        )
+        assert claim.numbers[0].beyond.p is None
+    found = compare_experiment(ResultsTree(results), "digits").models[1].differences
+    assert (found["best_val_accuracy"].verdict, found["best_val_accuracy"].interval) == (
+        "undecided",
+        None,
+    )
+    assert found["test_accuracy"].verdict == "lower"
 
 
 @pytest.mark.parametrize(
@@ -307,15 +326,20 @@ def test_of_what_is_better_lower_the_share_is_of_the_claims_side(results: Path) 
 
 
 def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path) -> None:
-    claimed(results, {**CLAIM, "by": {"ratio": 1.5}}, {**CLAIM, "metric": "macs"})
+    setting = {"by": {"ratio": 1.5}, "setting": "2 images"}
+    claimed(results, {**CLAIM, **setting}, {**CLAIM, "metric": "macs"})
     shown = called("compare", cwd=results.parent)
     assert (
-        "Supported: bigger (someone (2021)): test accuracy: cnn 73.50%, inn 47.50% (1.55 times), "
-        "6 seeds, p 0.0022; claimed: at least 1.5 times as much."
+        "Holds here: bigger (someone (2021)): test accuracy: cnn 73.50%, inn 47.50% (1.55 times), "
+        "6 seeds, p 0.0022; claimed: at least 1.5 times as much. Tested here on digits (1,437 "
+        "training images), keras_io_cnn and keras_io_inn, 20 epochs, 6 runs of each. Setting of "
+        "the source: 2 images."
     ) in " ".join(shown.stdout.split())
     write_comparison(ResultsTree(results), "digits")
     stored = json.loads((results / "digits" / "comparison.json").read_text())
     assert [claim["verdict"] for claim in stored["claims"]] == ["supported", "undecided"]
+    assert [claim["kind"] for claim in stored["claims"]] == ["learned", "arithmetic"]
+    assert [claim["setting"] for claim in stored["claims"]] == ["2 images", None]
     listed = called("claims", "--json", cwd=results.parent)
     document = json.loads(listed.stdout)
     assert [claim["experiment"] for claim in document["claims"]] == ["digits", "digits"]
@@ -324,8 +348,138 @@ def test_verdicts_are_in_compare_in_comparison_json_and_in_claims(results: Path)
     )
     table = called("claims", cwd=results.parent).stdout
     assert max(map(len, table.splitlines())) <= 80
-    assert table.startswith("digits\nSupported: bigger (someone (2021)): test accuracy:")
-    assert table.endswith("\n\n1 supported, 0 refuted, 1 undecided.\n")
+    assert table.startswith("digits\nHolds here: bigger (someone (2021)): test accuracy:")
+    assert table.endswith("\n\n1 hold here, 0 do not hold here, 1 undecided.\n")
+
+
+def test_counts_are_compared_without_the_heads_too(results: Path) -> None:
+    counts = {**CLAIM, "source": "ours", "metric": "trainable_parameters"}
+    more, few = claimed(results, {**counts, "by": {"ratio": 10}}, {**counts, "by": {"ratio": 100}})
+    bare = more.numbers[0].without_head
+    assert bare is not None
+    assert (bare.greater, bare.lesser, bare.verdict) == (28_320, 72, "supported")
+    assert claim_sentence(more) == (
+        "Holds here: bigger (own claim): number of trainable parameters: cnn 319,178, inn 13,074 "
+        "(24.4 times); without the heads cnn 28,320, inn 72 (393 times): the heads make 91% of the "
+        "difference; claimed: at least 10 times as much. "
+        "Counted here in keras_io_cnn and keras_io_inn."
+    )
+    assert (few.verdict, few.kind) == ("refuted", "arithmetic")
+    assert "of the difference; without them it would hold; claimed" in claim_sentence(few)
+
+
+def test_times_are_of_this_machine_and_are_not_tested_over_seeds(tmp_path: Path) -> None:
+    """The verdict is that of all runs; and none where they are from several machines."""
+    for seed in range(3):
+        made = {"cnn": 2.0 + seed, "inn": 0.5 + seed / 2, "control": 3.0}
+        for model, seconds in made.items():
+            device = "GPU" if model == "control" and seed else "CPU"
+            measured = {"seconds_per_epoch": seconds}
+            make_run(tmp_path, model, seed, measured=measured, device=device)
+    slower = {**CLAIM, "metric": "seconds_per_epoch"}
+    holds, overlap, not_so, elsewhere = claimed(
+        tmp_path,
+        slower,
+        {**slower, "by": {"ratio": 2.5}},
+        {**slower, "by": {"difference": 4}},
+        {**slower, "greater": "control"},
+    )
+    assert [each.verdict for each in (holds, overlap, not_so, elsewhere)] == [
+        "supported",
+        "undecided",
+        "refuted",
+        "undecided",
+    ]
+    (numbers,) = holds.numbers
+    assert (numbers.beyond.p, numbers.beyond.p_holm, numbers.beyond.interval) == (None, None, None)
+    assert numbers.ratio is not None
+    assert numbers.ratio.model_dump() == {"times": 3.0, "low": 2 / 1.5, "high": 4 / 0.5}
+    assert claim_sentence(holds) == (
+        "Holds here: bigger (someone (2021)): time an epoch: cnn 3.0 s, inn 1.0 s, 3.00 times as "
+        "much (1.33 to 8.00 from run to run), 3 seeds. Measured here on digits (1,437 training "
+        "images), keras_io_cnn and keras_io_inn, 20 epochs, 3 runs of each, on Test CPU, 2 cores. "
+        "Setting of the source: not stated."
+    )
+    assert overlap.reason == "some runs are above the claimed value and some below"
+    assert elsewhere.reason == (
+        "the runs are from different machines: Test CPU, 2 cores; Test CPU, 2 cores, GPU"
+    )
+    (tmp_path / "digits" / "runs" / next(iter(tmp_path.glob("**/cnn-seed2*"))).name).rename(
+        tmp_path / "gone"
+    )
+    (few,) = claimed(tmp_path, slower)
+    assert (few.verdict, few.reason) == ("undecided", "so few runs don't show the spread")
+
+
+SIZES = {"data.train_size": [500, 5000]}
+SMALL, LARGE = ({"data.train_size": size} for size in SIZES["data.train_size"])
+
+
+def trend(results: Path, gains: dict[int, float], *claims: object) -> tuple[ClaimResult, ...]:
+    """Verdicts on a sweep in which inn is better than cnn by a gain for each number of images."""
+    for size, gain in gains.items():
+        data, point = {"dataset": "digits", "train_size": size}, {"data.train_size": size}
+        for seed in range(6):
+            for model, plus in (("cnn", 0.0), ("inn", gain)):
+                accuracy = size / 10_000 + plus + 0.01 * (seed * seed % 5)
+                make_run(results, model, seed, accuracy=accuracy, data=data, point=point)
+    spec = {"models": {"cnn": {}, "inn": {}}, "sweep": SIZES, "claims": claims}
+    (results / "digits" / "spec.yaml").write_text(json.dumps(spec))
+    return compare_experiment(ResultsTree(results), "digits").claims
+
+
+BETTER_ON_LITTLE = {**CLAIM, "greater": "inn", "lesser": "cnn", "interaction": [SMALL, LARGE]}
+
+
+def test_a_trend_is_a_difference_of_differences(tmp_path: Path) -> None:
+    """Better at both points is no trend; less worse at the first one is one."""
+    (level,) = trend(tmp_path / "a", {500: 0.1, 5000: 0.1}, BETTER_ON_LITTLE)
+    assert (level.verdict, level.reason) == (
+        "undecided",
+        "the interval contains the claimed value",
+    )
+    small, by, reverse = trend(
+        tmp_path / "b",
+        {500: -0.05, 5000: -0.15},
+        BETTER_ON_LITTLE,
+        {**BETTER_ON_LITTLE, "by": {"difference": 0.12}},
+        {**BETTER_ON_LITTLE, "interaction": [LARGE, SMALL]},
+    )
+    assert [each.verdict for each in (small, by, reverse)] == ["supported", "undecided", "refuted"]
+    (numbers,) = small.numbers
+    assert (numbers.point, numbers.beyond.design) == ({}, "interaction")
+    found = (numbers.greater, numbers.lesser, numbers.beyond.mean)
+    assert found == pytest.approx((-0.05, -0.15, 0.1))
+    assert claim_sentence(small).startswith(
+        "Holds here: bigger (someone (2021)): test accuracy, inn minus cnn: -5.00 points at "
+        "data.train_size = 500, -15.0 points at data.train_size = 5000; difference of the two "
+        "+10.0 points, 95% interval "
+    )
+    assert ", 6 runs in each of the four groups, p " in claim_sentence(small)
+    assert "claimed: at least 12 points more" in claim_sentence(by)
+
+
+def test_a_trend_needs_runs_at_both_points(tmp_path: Path) -> None:
+    (claim,) = trend(tmp_path, {500: 0.1}, BETTER_ON_LITTLE)
+    assert (claim.verdict, claim.reason) == (
+        "undecided",
+        "no run of inn has measured test_accuracy",
+    )
+    counts, times = trend(
+        tmp_path,
+        {5000: 0.0},
+        {**BETTER_ON_LITTLE, "metric": "trainable_parameters"},
+        {**BETTER_ON_LITTLE, "metric": "seconds_per_epoch"},
+    )
+    assert (counts.verdict, counts.numbers[0].beyond.mean) == ("refuted", 0)
+    assert times.reason.startswith("an interaction is tested for what is learned")
+    for run in tmp_path.glob("digits/runs/inn-seed[1-5]*"):
+        (run / "run.json").unlink()
+    spec = json.loads((tmp_path / "digits" / "spec.yaml").read_text())
+    spec["claims"] = [BETTER_ON_LITTLE]
+    (tmp_path / "digits" / "spec.yaml").write_text(json.dumps(spec))
+    (few,) = compare_experiment(ResultsTree(tmp_path), "digits").claims
+    assert (few.verdict, few.reason) == ("undecided", "so few runs can't give a verdict")
 
 
 def test_no_claims_is_said(results: Path) -> None:
@@ -359,8 +513,8 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
         (TEXT, "x.yaml:10:5: claims[0].lesser: missing; this key is required"),
         (
             TEXT + "    lesser: inn\n    form: x\n",
-            "x.yaml:15:5: claims[0].form: unknown key; expected one of says, source, metric, "
-            "greater, lesser, by, at, lesser_at",
+            "x.yaml:15:5: claims[0].form: unknown key; expected one of says, source, setting, "
+            "metric, greater, lesser, by, at, lesser_at, interaction",
         ),
         (
             TEXT + "    lesser: inn\n    by: {ration: 3}\n",
@@ -405,6 +559,64 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
             + "    lesser: cnn\n    lesser_at: {data.train_size: 7}\n",
             "x.yaml:16:34: claims[0].lesser_at.data.train_size: at has no such key to differ in",
         ),
+        *(
+            (
+                TEXT.replace("    source: x\n", line) + "    lesser: inn\n",
+                f"x.yaml:{place}: claims[0].source: missing; name who says it (an address or a "
+                "reference), or write `source: ours` for a claim of your own",
+            )
+            for line, place in (("", "10:5"), ("    source:\n", "11:12"))
+        ),
+        *(
+            (
+                "sweep: {data.train_size: [7, 9], models.inn.kernel_size: [3, 5]}\n"
+                + TEXT
+                + f"    lesser: inn\n{more}    interaction: [{points}]\n",
+                message,
+            )
+            for points, more, message in (
+                (
+                    "{data.train_size: 7}",
+                    "",
+                    "x.yaml:16:18: claims[0].interaction: expected two points of the sweep, got 1",
+                ),
+                (
+                    "{data.train_size: 7}, {data.train_size: 9}, {data.train_size: 7}",
+                    "",
+                    "x.yaml:16:18: claims[0].interaction: expected two points of the sweep, got 3",
+                ),
+                (
+                    "{data.train_size: 7}, {data.train_size: 8}",
+                    "",
+                    "x.yaml:16:59: claims[0].interaction[1].data.train_size: expected one of the "
+                    "sweep's values, got 8",
+                ),
+                (
+                    "{data.train_size: 7}, {data.train_size: 7}",
+                    "",
+                    "x.yaml:16:18: claims[0].interaction: expected two points with the same keys "
+                    "and different values",
+                ),
+                (
+                    "{training.epochs: 7}, {training.epochs: 8}",
+                    "",
+                    "x.yaml:16:37: claims[0].interaction[0].training.epochs: not swept; expected "
+                    "one of data.train_size, models.inn.kernel_size",
+                ),
+                (
+                    "{models.inn.kernel_size: 3}, {models.inn.kernel_size: 5}",
+                    "",
+                    "x.yaml:16:44: claims[0].interaction[0].models.inn.kernel_size: of one model "
+                    "only; an interaction needs a key of both, such as models.*.KEY",
+                ),
+                (
+                    "{data.train_size: 7}, {data.train_size: 9}",
+                    "    by: {ratio: 2}\n",
+                    "x.yaml:16:17: claims[0].by.ratio: not with interaction, which is a "
+                    "difference; give by: {difference}",
+                ),
+            )
+        ),
         ("claims: {}\n", "x.yaml:9:9: claims: expected a list, got a mapping"),
         (
             TEXT.replace("loss", "loss@noise=0.2") + "    lesser: inn\n",
@@ -421,3 +633,18 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
 )
 def test_a_wrong_claim_is_explained_at_its_line(tmp_path: Path, text: str, message: str) -> None:
     assert heads(complaint(tmp_path, GOOD + text))[0] == message
+
+
+@pytest.mark.parametrize(
+    "metric", ["best_val_accuracy", "best_epoch", "epochs_to@val_accuracy=0.7"]
+)
+def test_a_spec_that_validates_on_the_test_images_claims_nothing_of_it(
+    tmp_path: Path, metric: str
+) -> None:
+    text = GOOD + TEXT.replace("test_loss", metric) + "    lesser: inn\n"
+    on_test = text.replace("dataset: digits\n", "dataset: digits\n  validation: test\n")
+    assert heads(complaint(tmp_path, on_test)) == [
+        "x.yaml:13:13: claims[0].metric: no claim can be about it: data.validation is 'test', so "
+        "it was chosen on the test images"
+    ]
+    assert load_spec(written(tmp_path, text)).spec.claims[0].metric == metric

@@ -68,7 +68,7 @@ def test_gates_know_it(folder: Path, gate: str, code: int) -> None:
 
 def test_a_claim_is_held_against_it(folder: Path) -> None:
     listed = called("claims", cwd=folder).stdout
-    assert listed.startswith("digits\nSupported: robust (me): loss of accuracy at noise 0.1: cnn")
+    assert listed.startswith("digits\nHolds here: robust (me): loss of accuracy at noise 0.1: cnn")
 
 
 def test_one_that_no_run_has_gets_the_remedy(folder: Path) -> None:

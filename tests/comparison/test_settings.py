@@ -47,7 +47,7 @@ def test_a_quick_try_stands_below_the_main_result(tried: Path) -> None:
     assert headings(done.stdout) == [MAIN, TRY]
     main, quick = done.stdout.split(TRY)
     assert "73.50 ± 0.37" in main
-    assert "Supported: big" in main
+    assert "Holds here: big" in main
     assert "20.00" in quick
     assert "Undecided: big" in quick
     shown = called("compare", "--md", cwd=tried).stdout
@@ -86,7 +86,7 @@ def test_claims_and_gates_are_about_what_the_spec_states(tried: Path) -> None:
     said = called("claims", cwd=tried)
     assert headings(said.stdout) == [MAIN, TRY]
     assert said.stdout.endswith(
-        "0 supported, 0 refuted, 1 undecided, for the settings in the specs.\n"
+        "0 hold here, 0 do not hold here, 1 undecided, for the settings in the specs.\n"
     )
     document = json.loads(called("claims", "--json", cwd=tried).stdout)
     assert [row["verdict"] for row in document["claims"]] == ["undecided"]
@@ -98,7 +98,7 @@ def test_claims_and_gates_are_about_what_the_spec_states(tried: Path) -> None:
     assert called("compare", *gate, cwd=tried).returncode == 0
     again = called("claims", cwd=tried).stdout
     assert headings(again)[0] == "digits: data.train_size = default (12 runs, as spec.yaml states)"
-    assert "1 supported" in again
+    assert "1 hold here" in again
 
 
 def test_claims_on_other_settings_than_the_spec_states_are_said(tried: Path) -> None:
@@ -115,7 +115,7 @@ def test_claims_on_other_settings_than_the_spec_states_are_said(tried: Path) -> 
     ("chosen", "expected"),
     [
         ("data.train_size=50", ["digits: data.train_size = 50 (2 runs)"]),
-        ("data={dataset: digits}", [MAIN]),
+        ("data={dataset: digits, validation: test}", [MAIN]),
         ("training.optimizer=adam", [MAIN, TRY]),
         ("backend=tensorflow", [MAIN, TRY]),
     ],
@@ -208,7 +208,7 @@ def test_the_report_has_every_group_and_draws_the_first(tried: Path) -> None:
     for place in ("answer", "comparison"):
         found = [each.text for each in page.by_id(place).all("h3") if each.text != "Claims"]
         assert found == [MAIN, TRY]
-    assert "Supported: big" in page.by_id("answer").text
+    assert "Holds here: big" in page.by_id("answer").text
     assert f"The charts below show {MAIN}." in page.by_id("comparison").text
     assert "cnn-seed0" in page.by_id("chart-seeds").text
     assert "20.00" not in page.by_id("chart-seeds").text

@@ -116,8 +116,8 @@ def test_what_is_no_text_or_no_file_is_refused(listed, tmp_path: Path) -> None:
 def test_a_table_is_trained_on_and_compared(listed, tmp_path: Path) -> None:
     listed(*lines(), name="labels.csv")
     (tmp_path / "mine.yaml").write_text(
-        "name: mine\ndata: {dataset: table, path: labels.csv, image_size: 8}\nseeds: 1\n"
-        "training: {epochs: 1}\nmodels: {cnn: {architecture: plain, widths: [4]}}\n",
+        "name: mine\ndata: {dataset: table, path: labels.csv, image_size: 8, validation: test}\n"
+        "seeds: 1\ntraining: {epochs: 1}\nmodels: {cnn: {architecture: plain, widths: [4]}}\n",
         encoding="utf-8",
     )
     done = called("run", "mine.yaml", cwd=tmp_path)

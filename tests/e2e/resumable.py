@@ -15,7 +15,9 @@ SPEC = TINY.replace("epochs: 2", TRAINING).replace("seeds: 2", "seeds: 1")
 SPEC = SPEC.replace("keras_io_inn", "plain, operator: {name: involution, groups: 1}, widths: [4]")
 SPEC = SPEC.replace("keras_io_cnn", "plain, widths: [4]")
 # Augmentation and the held-out part must be drawn alike, too.
-SPEC = SPEC.replace("train_size: 100", "train_size: 400, validation: 0.2, augmentation: [crop]")
+SPEC = SPEC.replace(
+    "train_size: 100, validation: test", "train_size: 400, validation: 0.2, augmentation: [crop]"
+)
 
 
 ONE = "".join(line for line in SPEC.splitlines(True) if not line.startswith("  inn:"))

@@ -13,7 +13,7 @@ from tests.e2e.resumable import outcome, prepared
 
 SPEC = """\
 name: shared
-data: {dataset: digits, train_size: 20}
+data: {dataset: digits, train_size: 20, validation: test}
 models:
   a: {architecture: keras_io_control}
   b: {architecture: keras_io_control}

@@ -17,7 +17,7 @@ from tests.cli import called, involbench
 
 SPEC = """\
 name: tiny
-data: {dataset: digits, image_size: 8, train_size: 60}
+data: {dataset: digits, image_size: 8, train_size: 60, validation: test}
 models:
   cnn: {architecture: plain, widths: [8]}
   inn: {architecture: plain, operator: involution, widths: [16]}

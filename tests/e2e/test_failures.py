@@ -251,7 +251,7 @@ def test_a_record_of_a_newer_version_is_refused_and_kept(spec):
 )
 @pytest.mark.usefixtures("here")
 def test_bad_input_is_named_before_anything_is_written(spec, arguments, named, run=called):
-    spec.write_text(SPEC.replace("train_size: 100", ""))
+    spec.write_text(SPEC.replace("train_size: 100, ", ""))
     before = set(spec.parent.rglob("*"))
     done = run("run", spec, *arguments, cwd=spec.parent)
     assert done.returncode == 2, done.stderr

@@ -13,7 +13,7 @@ from tests.spec.helpers import heads
 
 PLAIN = """\
 name: stages
-data: {dataset: digits, image_size: 16}
+data: {dataset: digits, image_size: 16, validation: test}
 models:
   mixed:
     architecture: plain

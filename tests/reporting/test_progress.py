@@ -32,12 +32,12 @@ ARCHITECTURES = {
 }
 
 
-def trial(model, seed=0, epochs=10, **point):
+def trial(model, seed=0, epochs=10, validation=0.1, **point):
     return Trial(
         experiment="e",
         model=model,
         architecture=ARCHITECTURES[model],
-        data=DataSpec(dataset="digits"),
+        data=DataSpec(dataset="digits", validation=validation),
         training=TrainingSpec(epochs=epochs),
         seed=seed,
         point={key.replace("__", "."): value for key, value in point.items()},
@@ -106,6 +106,15 @@ def test_the_live_table_at_200_columns(running):
     assert lines[3].split()[-4:] == ["-", "-", "-", "-"]
     assert lines[3].startswith("inn train_size=1000000000 ker…")
     assert len(lines) == 4
+
+
+def test_the_live_table_calls_the_test_images_test():
+    standing = ProgressState(clock=lambda: 0.0)
+    one = trial("cnn", validation="test")
+    standing.update(Planned((one,), 0))
+    standing.update(TrialStarted(one, 1, 1))
+    header = pictured(standing, 200)[1].split()
+    assert header == ["trial", "epoch", "loss", "accuracy", "test", "images/s"]
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
@@ -215,6 +224,8 @@ def test_lines():
         "[3/9] inn kernel_size=5 seed 2 epoch 1/10  loss 1.5000  accuracy 0.4000  val 0.3500  "
         "1 min 15 s left"
     )
+    on_test = TrialStarted(trial("cnn", validation="test"), 1, 1)
+    assert "  accuracy 0.4000  test 0.3500  " in epoch_line(on_test, report(1), 75.0)
     assert plan_line(Planned((trial("cnn"),), 2)) == "1 trial to run, 2 finished before"
     assert plan_line(Planned((), 0)) == "0 trials to run"
 

@@ -43,6 +43,7 @@ def make_trial(model: str, seed: int, **changes: Any) -> Trial:
         "seed": seed,
         **changes,
     }
+    content["data"] = {"validation": "test", **content["data"]}
     return Trial.model_validate_json(json.dumps(content))
 
 

@@ -19,7 +19,7 @@ from tests.cli import called
 
 SPEC = """\
 name: tiny
-data: {dataset: digits, train_size: 100}
+data: {dataset: digits, train_size: 100, validation: test}
 models:
   cnn: {architecture: plain, widths: [4]}
   inn: {architecture: plain, operator: {name: involution, groups: 1}, widths: [4]}

@@ -28,15 +28,18 @@ def test_trials_come_seed_by_seed(tmp_path: Path) -> None:
 
 def test_ids_never_change(tmp_path: Path) -> None:
     # A change here makes every run ever made start anew: raise RESULT_VERSION if it is meant.
-    assert ids(tmp_path) == ["cnn-seed0-178e601c", "inn-seed0-0b528a71"]
+    of_earlier_versions = ["cnn-seed0-178e601c", "inn-seed0-0b528a71"]
+    assert ids(tmp_path, "data.validation=test") == of_earlier_versions
+    stated = ids(tmp_path, "data.validation=0.1")
+    assert ids(tmp_path) == stated == ["cnn-seed0-b40dbff2", "inn-seed0-cd587596"]
     rich = ("training.optimizer={name: sgd, learning_rate: 1}", "data.augmentation=[flip]")
-    assert ids(tmp_path, *rich)[0] == "cnn-seed0-202df6ed"
+    assert ids(tmp_path, *rich, "data.validation=test")[0] == "cnn-seed0-202df6ed"
 
 
 def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
     plain = ids(tmp_path)
     assert ids(tmp_path, "training.optimizer={name: adam}", "training.batch_size=256") == plain
-    assert ids(tmp_path, "models.inn.kernel_size=3", "data.validation=test") == plain
+    assert ids(tmp_path, "models.inn.kernel_size=3", "data.validation=0.1") == plain
     assert ids(tmp_path, "name=other", "baseline=inn") == plain
     assert ids(tmp_path, "training.distribution=auto", "training.checkpoint_every=5") == plain
     one, other = (ids(tmp_path, f"training.optimizer.learning_rate={x}") for x in ("1", "1.0"))
@@ -59,7 +62,8 @@ def test_what_says_the_same_has_the_same_id(tmp_path: Path) -> None:
         "training.label_smoothing=0.1",
         "training.precision=mixed_bfloat16",
         "data.train_size=100",
-        "data.validation=0.1",
+        "data.validation=0.2",
+        "data.validation=test",
         "models.inn.kernel_size=5",
         "seeds=[1]",
     ],

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from involbench.errors import SpecError
+from involbench.results.paths import ResultsPath
+from involbench.results.tree import read_spec_summary
 from involbench.spec.load import load_spec
 from tests.spec.helpers import GOOD, complaint, written
 
@@ -21,7 +23,7 @@ def test_silence_means_the_defaults(tmp_path: Path) -> None:
     assert (spec.seeds, spec.baseline, spec.sweep) == ((0,), "cnn", {})
     assert (spec.training.batch_size, spec.training.precision) == (256, "float32")
     assert (spec.training.optimizer.name, spec.training.optimizer.arguments) == ("adam", {})
-    assert (spec.data.validation, spec.data.augmentation, spec.data.path) == ("test", (), None)
+    assert (spec.data.validation, spec.data.augmentation, spec.data.path) == (0.1, (), None)
 
 
 def test_an_empty_optional_key_means_its_default(tmp_path: Path) -> None:
@@ -216,3 +218,18 @@ def test_an_operator_is_a_name_or_takes_its_arguments(tmp_path: Path) -> None:
     assert operator == {"name": "involution", "epsilon": 1.0}
     spelled_out = load_spec(path, ["models.cnn.operator={name: convolution}"]).spec
     assert spelled_out == load_spec(path).spec
+
+
+def test_a_spec_in_results_states_its_validation(tmp_path: Path) -> None:
+    """Without it, the results are of an earlier version, in which it was the test images."""
+    silent = load_spec(written(tmp_path, GOOD))
+    assert silent.source_for_results == GOOD.replace(
+        "dataset: digits\n", "dataset: digits\n  validation: 0.1\n"
+    )
+    for stated in ("test", "0.2"):
+        loaded = load_spec(written(tmp_path, GOOD), [f"data.validation={stated}"])
+        assert loaded.source_for_results == loaded.source
+    (tmp_path / "spec.yaml").write_text(GOOD)
+    assert read_spec_summary(ResultsPath(tmp_path)).values["data"]["validation"] == "test"
+    (tmp_path / "spec.yaml").write_text(silent.source_for_results)
+    assert read_spec_summary(ResultsPath(tmp_path)).values["data"]["validation"] == 0.1

@@ -9,7 +9,7 @@ from tests.cli import called
 
 SPEC = """\
 name: tiny
-data: {dataset: digits, image_size: 8, train_size: 60}
+data: {dataset: digits, image_size: 8, train_size: 60, validation: test}
 models:
   cnn: {architecture: plain, widths: [4]}
 training:

@@ -21,7 +21,7 @@ TRIAL = Trial(
     experiment="full",
     model="control",
     architecture=architecture_specs()["keras_io_control"](architecture="keras_io_control"),
-    data=DataSpec(dataset="digits"),
+    data=DataSpec(dataset="digits", validation="test"),
     training=TrainingSpec(epochs=1, batch_size=20, checkpoint_every=1),
     seed=0,
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from involbench.data import make_dataset
+from involbench.errors import DataError
 from involbench.training import prefetch as batches_module
 from involbench.training.fit import with_scaling
 from involbench.training.prefetch import (
@@ -53,6 +54,16 @@ def test_subset_and_held_out_images_are_balanced_disjoint_and_drawn_by_the_seed(
     np.testing.assert_array_equal(every(data.train), every(again.train))
     other = split_dataset(dataset, seed=4, train_size=40, validation=0.25)
     assert not np.array_equal(every(data.train), every(other.train))
+
+
+def test_one_image_a_class_leaves_none_to_validate_on(dataset):
+    with pytest.raises(DataError) as caught:
+        split_dataset(dataset, seed=3, train_size=4, validation=0.1)
+    assert str(caught.value) == (
+        "data.validation 0.1: no image can be held out: no class has two images or more; train on "
+        "more images, or set data.validation to test"
+    )
+    assert len(split_dataset(dataset, seed=3, train_size=8, validation=0.1).validation.labels) == 4
 
 
 def test_splits_copy_no_images(dataset):

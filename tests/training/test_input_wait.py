@@ -22,7 +22,7 @@ TRIAL = Trial(
     experiment="hungry",
     model="control",
     architecture=architecture_specs()["keras_io_control"](architecture="keras_io_control"),
-    data=DataSpec(dataset="digits", augmentation=("flip",)),
+    data=DataSpec(dataset="digits", augmentation=("flip",), validation="test"),
     training=TrainingSpec(epochs=1, batch_size=8),
     seed=0,
 )

@@ -10,7 +10,7 @@ from tests.cli import called
 
 SPEC = """\
 name: budgets
-data: {dataset: digits, train_size: 100}
+data: {dataset: digits, train_size: 100, validation: test}
 models:
   cnn: {architecture: plain, widths: [16, 32]}
   inn:

@@ -26,7 +26,7 @@ def trial(**training):
             "experiment": "recipe",
             "model": "cnn",
             "architecture": {"architecture": "keras_io_cnn"},
-            "data": {"dataset": "digits"},
+            "data": {"dataset": "digits", "validation": "test"},
             "training": {"epochs": EPOCHS, "batch_size": BATCH, **training},
             "seed": 0,
         }

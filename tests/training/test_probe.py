@@ -118,7 +118,7 @@ def test_without_two_images_or_a_graph_it_says_nothing():
 
 SPEC = """\
 name: tiny
-data: {dataset: digits, train_size: 60}
+data: {dataset: digits, train_size: 60, validation: test}
 models:
   inn: {architecture: keras_io_inn}
 training: {epochs: 4, batch_size: 20, optimizer: {name: adam, learning_rate: 0.01}}

@@ -186,7 +186,7 @@ def test_one_cpu_is_refused_before_anything_is_written_and_enough_for_auto():
             "experiment": "tiny",
             "model": "cnn",
             "architecture": {"architecture": "keras_io_cnn"},
-            "data": {"dataset": "digits"},
+            "data": {"dataset": "digits", "validation": "test"},
             "training": {"distribution": "data_parallel"},
             "seed": 0,
         }

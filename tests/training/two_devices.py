@@ -60,7 +60,7 @@ def _run(run_dir: Path, training: dict, steps: int | None = None) -> None:
             "experiment": "shared",
             "model": "red",
             "architecture": NETWORK,
-            "data": {"dataset": "digits", "augmentation": ["crop"]},
+            "data": {"dataset": "digits", "augmentation": ["crop"], "validation": "test"},
             "training": {"epochs": 2, "batch_size": BATCH, **_RECIPE, **training},
             "seed": 0,
         }

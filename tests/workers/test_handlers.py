@@ -42,7 +42,7 @@ def test_an_error_of_a_worker_process_arrives_with_its_class_and_all_names(tmp_p
         (tmp_path / kind).mkdir()
         for number in range(6):
             (tmp_path / kind / f"{number}.png").write_text("no image")
-    data = DataSpec(dataset="folder", path=str(tmp_path), image_size=8)
+    data = DataSpec(dataset="folder", path=str(tmp_path), image_size=8, validation="test")
     with Worker() as worker, pytest.raises(DataError) as caught:
         worker.call(load_data, lambda report: None, data)
     assert len(caught.value.message.names) == 12

@@ -19,7 +19,7 @@ from involbench.workers.local import (
 from involbench.workers.protocol import Loaded, TrialClaimed, TrialRequest
 from tests.results.factory import make_trial
 
-DIGITS = DataSpec(dataset="digits")
+DIGITS = DataSpec(dataset="digits", validation="test")
 
 
 def fail(session: Session, problem: str) -> None:
@@ -46,7 +46,7 @@ def test_a_dataset_is_loaded_once(monkeypatch):
 
 def test_errors_have_the_class_and_the_traceback_of_a_worker_process(tmp_path):
     with InProcessWorker() as worker:
-        missing = DataSpec(dataset="folder", path=str(tmp_path / "nowhere"))
+        missing = DataSpec(dataset="folder", path=str(tmp_path / "nowhere"), validation="test")
         with pytest.raises(UsageError, match="nowhere"):
             worker.call(load_data, print, missing)
         with pytest.raises(InvolbenchError, match="ValueError: too wide") as caught:
@@ -59,7 +59,7 @@ def test_it_trains_and_reports_each_epoch(tmp_path):
     trial = make_trial(
         "cnn",
         0,
-        data={"dataset": "digits", "train_size": 20},
+        data={"dataset": "digits", "train_size": 20, "validation": "test"},
         training={"epochs": 2, "batch_size": 10},
     )
     run_dir = ResultsPath(tmp_path) / "x/runs" / trial.run_id("")

@@ -26,11 +26,12 @@ from involbench.reporting.plots.figure import INK
 from involbench.reporting.prose import notes, verdicts
 from involbench.reporting.tables import Column, Table
 from involbench.reporting.tables.cells import heading, result_table, side_by_side
-from involbench.reporting.tables.comparison import COLUMNS, claim_sentence, comparison_rows
+from involbench.reporting.tables.claims import claim_sentence, source_of
+from involbench.reporting.tables.comparison import COLUMNS, comparison_rows
 from involbench.reporting.tables.runs import statuses
 from involbench.reporting.units import counted
 from involbench.results.paths import ResultsPath
-from involbench.text import excerpt, visible
+from involbench.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -272,7 +273,7 @@ def _summary(comparison: Comparison, metric: str) -> list[str]:
 def _linked(claim: ClaimResult) -> tuple[str, str, str, str]:
     """The sentence of a claim, split around its source, and the URL of the source if any."""
     address = claim.source if claim.source.startswith(("https://", "http://")) else ""
-    source = excerpt(claim.source)
+    source = source_of(claim)
     before, _, after = claim_sentence(claim).partition(f"({source})")
     return f"{before}(", source, f"){after}", address
 

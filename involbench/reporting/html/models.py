@@ -6,6 +6,7 @@ from involbench.comparison.curves import data_of, interval_of_mean
 from involbench.comparison.metrics import ACCURACY, SIZE
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Curve, Front, ModelResult, ParameterCounts
+from involbench.comparison.validity import validated_on
 from involbench.reporting.experiment import curves_of
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.plots import (
@@ -17,7 +18,7 @@ from involbench.reporting.plots import (
     plot_seeds,
     plot_sweep,
 )
-from involbench.reporting.plots.history import METRICS, PANELS
+from involbench.reporting.plots.history import METRICS, panels_of
 from involbench.reporting.tables import Column, Rows, Table, Unit, percents
 from involbench.reporting.tables.cells import label, own_point
 from involbench.results.record import ROLES, History
@@ -41,11 +42,14 @@ def training(report: ReportData) -> ReportSection | None:
             curves, lines = curves_of(results, histories)
             styles = report.styles(lines)
             drawn = {name: list(by_seed.values()) for name, by_seed in curves.items()}
-            figures = plot_experiment(drawn, "", report.chance, styles, stacked=True)
+            panels = panels_of(on := validated_on([*results.values()]))
+            figures = plot_experiment(
+                drawn, "", report.chance, styles, stacked=True, validated_on=on
+            )
             for metric, figure in figures.items():
                 title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
                 name = f"{metric}-{place}"
-                table = _table(metric, title, histories, curves)
+                table = _table(metric, title, histories, curves, panels)
                 charts.append(Chart(name, title, _SAYS, figure, (table,)))
     return ReportSection("training", "Training", (), tuple(charts)) if charts else None
 
@@ -54,13 +58,15 @@ Named = Mapping[str, Mapping[int, History]]
 """Name -> seed -> history."""
 
 
-def _table(metric: str, title: str, histories: Named, lines: Named) -> Table:
+def _table(
+    metric: str, title: str, histories: Named, lines: Named, panels: Mapping[str, str]
+) -> Table:
     """The values of each seed, or only the mean of each line if the table would be too large."""
-    columns = dict(_columns(metric, histories, means=False))
+    columns = dict(_columns(metric, histories, panels, means=False))
     epochs = max((len(values) for values in columns.values()), default=0)
     caption = f"{title}: {_UNITS[metric]}"
     if epochs * len(columns) > _MOST_CELLS:
-        columns = dict(_columns(metric, lines, means=True))
+        columns = dict(_columns(metric, lines, panels, means=True))
         caption += "; means over seeds (history.csv in each run folder has every value)"
     rows: Rows = [
         (epoch + 1, *(v[epoch] if epoch < len(v) else "" for v in columns.values()))
@@ -71,18 +77,18 @@ def _table(metric: str, title: str, histories: Named, lines: Named) -> Table:
 
 
 def _columns(
-    metric: str, histories: Named, means: bool
+    metric: str, histories: Named, panels: Mapping[str, str], means: bool
 ) -> Iterator[tuple[str, Sequence[float | None]]]:
     """The title and the values of each seed, or of the mean over seeds."""
     for name, seeds in histories.items():
         if means:
-            for part, prefix in PANELS.items():
+            for part, prefix in panels.items():
                 curves = (history.get(prefix + metric, []) for history in seeds.values())
                 if values := mean_curve(curves):
                     yield f"{name} {part}, mean", values
         else:
             for seed, history in seeds.items():
-                for part, prefix in PANELS.items():
+                for part, prefix in panels.items():
                     if curve := history.get(prefix + metric):
                         yield f"{name} seed {seed} {part}", curve
 

@@ -26,8 +26,11 @@ from involbench.statistics.estimates import mean_curve
 Curve = Sequence[float | None]
 
 METRICS = ("accuracy", "loss")
-PANELS = {"validation": "val_", "train": ""}
-"""Title of a panel -> prefix of the metric in the history."""
+
+
+def panels_of(validated_on: str) -> dict[str, str]:
+    """Title of a panel -> prefix of the metric in the history."""
+    return {validated_on: "val_", "train": ""}
 
 
 _LABELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy loss (nats)"}
@@ -35,9 +38,13 @@ _LOG_SCALE_FROM = 30
 """A loss that spans this factor needs a logarithmic scale."""
 
 
-def plot_run(history: History, title: str) -> dict[str, Figure]:
-    """Training and validation curves of one run: a figure each for `accuracy` and `loss`."""
-    return {metric: _run_figure(history, metric, title) for metric in METRICS}
+def plot_run(history: History, title: str, validated_on: str = "validation") -> dict[str, Figure]:
+    """Training and validation curves of one run: a figure each for `accuracy` and `loss`.
+
+    `validated_on` is what the validation is called: `test` if it is on the test images.
+    """
+    panels = panels_of(validated_on)
+    return {metric: _run_figure(history, metric, title, panels) for metric in METRICS}
 
 
 def plot_experiment(
@@ -46,6 +53,7 @@ def plot_experiment(
     chance: float | None = None,
     styles: Styles | None = None,
     stacked: bool = False,
+    validated_on: str = "validation",
 ) -> dict[str, Figure]:
     """Curves of all models and seeds: a figure each for `accuracy` and `loss`.
 
@@ -58,22 +66,23 @@ def plot_experiment(
         chance: Accuracy of a guess, as a fraction; drawn as a dotted line.
         styles: Model -> its style; default: by the order of the models.
         stacked: Whether train stands below validation, not beside it.
+        validated_on: What the validation is called: `test` if it is on the test images.
     """
-    styles = own_styles(curves, styles)
+    styles, panels = own_styles(curves, styles), panels_of(validated_on)
     return {
         metric: _experiment_figure(
-            curves, metric, title, chance if metric == "accuracy" else None, styles, stacked
+            curves, metric, title, chance if metric == "accuracy" else None, styles, stacked, panels
         )
         for metric in METRICS
     }
 
 
-def _run_figure(history: History, metric: str, title: str) -> Figure:
+def _run_figure(history: History, metric: str, title: str, panels: Mapping[str, str]) -> Figure:
     with rc_context(RC):
         figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.add_subplot()
-        styles = line_styles(len(PANELS))
-        for (label, prefix), style in zip(PANELS.items(), styles, strict=True):
+        styles = line_styles(len(panels))
+        for (label, prefix), style in zip(panels.items(), styles, strict=True):
             _draw_mean(axes, history.get(prefix + metric, []), style, label)
         _finish([axes], metric)
         axes.set_title(title)
@@ -89,13 +98,14 @@ def _experiment_figure(
     chance: float | None,
     styles: Styles,
     stacked: bool,
+    names: Mapping[str, str],
 ) -> Figure:
     with rc_context(RC):
         size = (WIDTH, 6.4) if stacked else (10, 4.8)
         figure = Figure(figsize=size, layout="constrained")
-        shape = (len(PANELS), 1) if stacked else (1, len(PANELS))
+        shape = (len(names), 1) if stacked else (1, len(names))
         panels = figure.subplots(*shape, sharex=True, sharey=True)
-        for axes, (name, prefix) in zip(panels, PANELS.items(), strict=True):
+        for axes, (name, prefix) in zip(panels, names.items(), strict=True):
             for model, histories in curves.items():
                 seeds = [history.get(prefix + metric, []) for history in histories]
                 _draw_seeds(axes, seeds, styles[model], model)

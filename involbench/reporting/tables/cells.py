@@ -12,6 +12,7 @@ from involbench.comparison.schema import (
     Difference,
     ModelResult,
     ParameterCounts,
+    Ratio,
     Summary,
 )
 from involbench.comparison.settings import format_setting
@@ -84,22 +85,37 @@ def mean_and_spread(summary: Summary, metric: Metric) -> str:
 def difference_cell(difference: Difference | None, metric: Metric, seeds: int) -> str:
     """Sign, mean difference and interval, such as `▼ -26.77 [-28.02, -25.13]`.
 
+    Of a time or a size, the ratio and its range over all runs, such as `▼ 2.53x [1.92, 3.03]`.
     The number of values, or of pairs, follows if it is below `seeds`.
     """
     if difference is None or difference.mean is None:
         return MISSING
     mean, unit = difference.mean, _unit(difference.mean, metric)
     text = f"{sign(difference, metric)} {number(mean, metric, plus=True)}"
-    if difference.interval is not None:
+    if difference.ratio is not None:
+        times, low, high = _three_digits(difference.ratio)
+        text = f"{sign(difference, metric)} {times}x [{low}, {high}]"
+    elif difference.interval is not None:
         low, high = (number(end, metric, plus=True, like=mean) for end in difference.interval)
         text = f"{text.removesuffix(unit)} [{low}, {high}]{unit}"
     values, _ = difference.runs
     return f"{text} ({values})" if values < seeds else text
 
 
+def ratio_text(ratio: Ratio) -> str:
+    """How many times as much, and between which values from run to run."""
+    times, low, high = _three_digits(ratio)
+    spread = f" ({low} to {high} from run to run)" if low != high else ""
+    return f"{times} times as much{spread}"
+
+
+def _three_digits(ratio: Ratio) -> list[str]:
+    return [f"{value:#.3g}".rstrip(".") for value in (ratio.times, ratio.low, ratio.high)]
+
+
 def sign(difference: Difference, metric: Metric) -> str:
     """Better, worse, no verdict, equal; a space where neither way is better."""
-    if difference.all_equal:
+    if difference.all_equal or difference.verdict == "equal":
         return "="
     if difference.verdict in ("undecided", "too few runs"):
         return UNDECIDED
@@ -157,8 +173,13 @@ Row = tuple[str, ...]
 COSTS = ("trainable_parameters", "operator_parameters", "seconds_per_epoch")
 """What stands beside every metric."""
 
-_DIFFERENCE = "difference [95%]"
+_DIFFERENCE, _RATIO = "difference [95%]", "ratio (range)"
 _SIZES = ("trainable", "operator", "norm.", "head", "other", "frozen")
+
+
+def _difference_title(metric: Metric) -> str:
+    """The title of a column of `difference_cell`."""
+    return _RATIO if metric.kind == "measured" else _DIFFERENCE
 
 
 def result_table(
@@ -168,7 +189,8 @@ def result_table(
 
     Each metric with its difference from the baseline, then what a model costs.
     """
-    titles = [title for name in metrics for title in (metric_called(name).header, _DIFFERENCE)]
+    known = list(map(metric_called, metrics))
+    titles = [title for each in known for title in (each.header, _difference_title(each))]
     costs = [name for name in COSTS if name not in metrics]
     collapsed = any(result.n_collapsed for result in comparison.models)
     rows = []
@@ -209,7 +231,8 @@ def without_equal_columns(titles: Row, rows: Sequence[Row]) -> tuple[Row, list[R
     """Only the columns in which some row differs, and the names."""
     kept = [0]
     for k in range(1, len(titles)):
-        value = k - 1 if titles[k] == _DIFFERENCE else k  # of which the column is a difference
+        # Of which the column is a difference.
+        value = k - 1 if titles[k] in (_DIFFERENCE, _RATIO) else k
         if len({row[value] for row in rows}) > 1:
             kept.append(k)
     return tuple(titles[k] for k in kept), [tuple(row[k] for k in kept) for row in rows]

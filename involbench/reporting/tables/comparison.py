@@ -1,31 +1,22 @@
-"""Comparisons and claims as pages, as rows for CSV and as JSON documents."""
+"""Comparisons as pages, as rows for CSV and as JSON documents."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
-
-from rich.console import RenderableType
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from involbench.comparison.diff import Change, TreeComparison
 from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import (
     COMPARISON_VERSION,
-    ClaimNumbers,
-    ClaimResult,
-    ClaimVerdict,
     Comparison,
     Difference,
     ModelResult,
 )
-from involbench.registry import Metric
 from involbench.reporting.prose import (
     change_sentence,
     lost_then_and_now,
     notes,
-    p_value,
     verdicts,
 )
 from involbench.reporting.tables import MISSING, Cell, Page, Table, csv_text, json_text
@@ -38,13 +29,12 @@ from involbench.reporting.tables.cells import (
     heading,
     label,
     mean_and_spread,
-    number,
     result_table,
     side_by_side,
     without_equal_columns,
 )
+from involbench.reporting.tables.claims import claim_sentence
 from involbench.results.paths import ResultsPath
-from involbench.text import excerpt, located, seeds_of_both
 
 COLUMNS = (
     "experiment",
@@ -132,7 +122,7 @@ def _parameter_rows(result: ModelResult) -> Iterator[list[Cell]]:
     if result.parameters is None:
         return
     counts: dict[str, int] = result.parameters.model_dump(
-        exclude={"by_role", "operator_layers", "macs"}
+        exclude={"by_role", "operator_layers", "macs", "macs_by_role"}
     )
     counts |= {f"{role}_trainable": n for role, n in result.parameters.by_role.items()}
     for name, count in counts.items():
@@ -209,7 +199,9 @@ def trees_page(compared: TreeComparison, metrics: Sequence[str]) -> Page:
     title = f"{compared.experiment}, against {compared.then}"
     tables = []
     for name in metrics:
-        columns = ("model", "seeds", f"{metric_called(name).header} then", "now", "change [95%]")
+        metric = metric_called(name)
+        change = "ratio (range)" if metric.kind == "measured" else "change [95%]"
+        columns = ("model", "seeds", f"{metric.header} then", "now", change)
         tables.append(Table(columns, [_row(change, name) for change in compared.models]))
     return Page(tables, [_lines(compared, metrics)], title)
 
@@ -230,107 +222,9 @@ def _lines(compared: TreeComparison, metrics: Sequence[str]) -> list[str]:
         if name in change.changes and any(change.changes[name].runs)
     ]
     lines += [line for change in compared.models for line in lost_then_and_now(change)]
-    legend = f"change = now minus then, paired by seed: {BETTER} better, {WORSE} worse, "
-    return [*lines, f"{legend}{UNDECIDED} no verdict."]
-
-
-CLAIMS_VERSION = 1
-"""Of the JSON document."""
-
-_MOST_NUMBERS = 4
-_CLAIM_UNITS = {"percent": "%", "seconds": " s", "milliseconds": " ms"}
-
-
-def claim_sentence(claim: ClaimResult) -> str:
-    """The verdict, the claim with its source, and the numbers."""
-    statement = excerpt(claim.says).rstrip(".")
-    text = (
-        f"{claim.verdict.capitalize()}: {statement} ({excerpt(claim.source)}): "
-        f"{claim_numbers(claim)}"
-    )
-    return text if text.endswith("?") else f"{text}."
-
-
-def claims_view(experiments: Mapping[str, Sequence[Comparison]]) -> Iterator[RenderableType]:
-    """A sentence for each claim, by experiment and settings; then a count of the verdicts."""
-    if not experiments:
-        yield Text("No claims. To add some, list them under `claims:` in a spec.")
-        return
-    for groups in experiments.values():
-        for comparison in groups:
-            yield Text(heading(comparison), style="bold")
-            yield from (Text(claim_sentence(claim)) for claim in comparison.claims)
-            yield Text()
-    stated = (each for groups in experiments.values() for each in groups if each.is_stated)
-    counts = Counter(claim.verdict for each in stated for claim in each.claims)
-    summary = ", ".join(f"{counts[v]} {v}" for v in get_args(ClaimVerdict))
-    several = any(len(groups) > 1 for groups in experiments.values())
-    yield Text(summary + (", for the settings in the specs." if several else "."))
-
-
-def claims_document(experiments: Mapping[str, Sequence[Comparison]]) -> dict[str, Any]:
-    """Every number of each claim, for `--json`.
-
-    `claims` are for the settings in the specs, `other_settings` for all other runs.
-    """
-    every = [each for groups in experiments.values() for each in groups]
-    document = {
-        "schema_version": CLAIMS_VERSION,
-        "claims": _claim_rows(e for e in every if e.is_stated),
-    }
-    if others := [each for each in every if not each.is_stated]:
-        document["other_settings"] = _claim_rows(others)
-    return document
-
-
-def _claim_rows(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
-    return [
-        {
-            "experiment": comparison.experiment,
-            **({"settings": comparison.settings} if comparison.settings else {}),
-            **claim.model_dump(mode="json"),
-        }
-        for comparison in comparisons
-        for claim in comparison.claims
-    ]
-
-
-def claim_numbers(claim: ClaimResult) -> str:
-    """Both means, the margin claimed and, without a verdict, the reason."""
-    metric = metric_called(claim.metric)
-    unlike = len({each.verdict for each in claim.numbers}) > 1
-    points = [
-        _point(each, claim, metric) + (f" ({each.verdict})" if unlike else "")
-        for each in claim.numbers[:_MOST_NUMBERS]
-    ]
-    if len(claim.numbers) > _MOST_NUMBERS:
-        points.append(f"and {len(claim.numbers) - _MOST_NUMBERS} more points")
-    other_point = located("the second", claim.lesser_at) if claim.lesser_at else None
-    return "; ".join([*points, *filter(None, [other_point, _margin(claim), claim.reason])])
-
-
-def _margin(claim: ClaimResult) -> str | None:
-    if claim.ratio is not None:
-        return f"claimed: at least {claim.ratio:g} times as much"
-    if claim.difference is None:
-        return None
-    metric = metric_called(claim.metric)
-    unit = " points" if metric.unit == "percent" else _CLAIM_UNITS.get(metric.unit, "")
-    scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
-    return f"claimed: at least {scale * claim.difference:g}{unit} more"
-
-
-def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
-    sides = ((claim.greater, each.greater), (claim.lesser, each.lesser))
-    unit = _CLAIM_UNITS.get(metric.unit, "")
-    values = ", ".join(f"{name} {number(value, metric)}{unit}" for name, value in sides)
-    title = metric.title + " of the runs that learned" * each.only_learned
-    text = f"{located(title, each.point)}: {values}"
-    if each.lesser > 0 and claim.ratio is not None:
-        text += f" ({each.greater / each.lesser:.3g} times)"
-    beyond = each.beyond
-    if metric.exact:
-        return text
-    p = beyond.p_holm if beyond.p_holm is not None else beyond.p
-    shown = f", p {p_value(p)}" if p is not None and max(beyond.runs) > 1 else ""
-    return f"{text}, {seeds_of_both(*beyond.runs)}{shown}"
+    kinds = {metric_called(name).kind for name in metrics}
+    legends = ["change = now minus then, paired by seed"] if kinds != {"measured"} else []
+    if "measured" in kinds:
+        legends.append("ratio = now to then, with its range from run to run")
+    legend = f"{'; '.join(legends)}: {BETTER} better, {WORSE} worse, {UNDECIDED} no verdict."
+    return [*lines, legend]

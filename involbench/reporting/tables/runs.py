@@ -175,6 +175,8 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, str]]:
             text = percent(value)
         else:
             text = f"{value:.4g}"
+        if record.trial.data.validated_on == "test":
+            name = name.replace("val_", "test_")
         yield excerpt(name, 40).replace("_", " "), text
 
 
@@ -210,11 +212,12 @@ def _provenance(record: RunRecord) -> Iterator[tuple[str, str]]:
     if record.data:
         yield "dataset", excerpt(record.data.fingerprint)
         sizes = record.data
-        yield (
-            "images",
-            f"{sizes.train_size:,} to train on, {sizes.validation_size:,} to validate, "
-            f"{sizes.test_size:,} to test",
-        )
+        test = f"{sizes.test_size:,} to test"
+        if record.trial.data.validated_on == "test":
+            test += ", after each epoch too"
+        else:
+            test = f"{sizes.validation_size:,} to validate, {test}"
+        yield "images", f"{sizes.train_size:,} to train on, {test}"
 
 
 def _files(entry: RunEntry) -> Iterator[tuple[str, str]]:

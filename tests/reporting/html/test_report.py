@@ -87,7 +87,7 @@ def test_the_numbers_of_a_curve_are_those_of_the_history(published):
     run = next((ROOT / "results" / REFERENCE).glob("runs/inn-seed1-*"))
     history = json.loads((run / "history.json").read_text())
     rows = table_rows(table)
-    assert [row["inn seed 1 validation"] for row in rows] == history["val_accuracy"]
+    assert [row["inn seed 1 test"] for row in rows] == history["val_accuracy"]
     assert [row["inn seed 1 train"] for row in rows] == history["accuracy"]
 
 
@@ -367,7 +367,7 @@ def test_many_seeds_stay_small_and_their_means_are_in_the_table(tmp_path):
     assert path.stat().st_size < 2_000_000
     page = Page(path.read_text())
     (table,) = page.by_id("chart-accuracy-0").all("table")
-    assert list(table_rows(table)[0])[:3] == ["epoch", "cnn validation, mean", "cnn train, mean"]
+    assert list(table_rows(table)[0])[:3] == ["epoch", "cnn test, mean", "cnn train, mean"]
     assert page.by_id("chart-accuracy-0").all("img")
 
 

@@ -33,6 +33,13 @@ def test_a_run_shows_train_and_validation_with_units() -> None:
     assert drawn == {"validation": CURVES["cnn"][0]["val_loss"], "train": CURVES["cnn"][0]["loss"]}
 
 
+def test_a_validation_on_the_test_images_is_called_test() -> None:
+    axes = plot_run(CURVES["cnn"][0], "cnn-seed0", "test")["accuracy"].axes[0]
+    assert [line.get_label() for line in axes.lines] == ["test", "train"]
+    panels = plot_experiment(CURVES, "digits", validated_on="test")["accuracy"].axes
+    assert [each.get_title() for each in panels] == ["test", "train"]
+
+
 def test_an_experiment_draws_each_seed_thin_and_the_mean_thick() -> None:
     figure = plot_experiment(CURVES, "digits")["accuracy"]
     validation, train = figure.axes

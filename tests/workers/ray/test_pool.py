@@ -27,7 +27,7 @@ remote = importlib.import_module("involbench.workers.ray_pool")
 THREE = os.environ.get("INVOLBENCH_NODES") == "3"
 TWELVE = """\
 name: tiny
-data: {dataset: digits, train_size: 200, augmentation: [flip]}
+data: {dataset: digits, train_size: 200, augmentation: [flip], validation: test}
 models:
   small: {architecture: plain, widths: [4]}
   inn: {architecture: plain, operator: {name: involution, groups: 1}, widths: [4]}
@@ -119,7 +119,7 @@ def stripes(*, copies: int = 8):
 """
 OWN = """\
 name: tiny
-data: {dataset: stripes, copies: 6}
+data: {dataset: stripes, copies: 6, validation: test}
 models: {own: {architecture: own, width: 2}}
 training: {epochs: 3, batch_size: 4}
 """
