@@ -287,8 +287,9 @@ def _plan_tuned(
     store, trials = Store(options.results, loaded.spec.name), tuned_trials(loaded, tuned.tuning)
     planned = _plan(loaded, trials, store, options, pool, show, dry_run)
     own = [item for item in planned if not item.elsewhere]
-    ready = [item for item in own if item.trial.tuned or not loaded.spec.tune.grid]
-    waiting = [item for item in own if item not in ready]
+    needs_choice = bool(loaded.spec.tune.grid)
+    ready = [item for item in own if item.trial.tuned or not needs_choice]
+    waiting = [item for item in own if needs_choice and not item.trial.tuned]
     if waiting and not dry_run:
         why = "no candidate has a result"
         if tuned.waiting:

@@ -12,7 +12,7 @@ from involbench.results.store import Store, ended
 from involbench.results.tree import StoredRun
 from involbench.spec.architectures import Match, Scalable
 from involbench.spec.data import DataSpec
-from involbench.spec.load import LoadedSpec, expand, refuse_trials
+from involbench.spec.load import LoadedSpec, expand, expand_tuning, refuse_trials
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem
 from involbench.workers.handlers import check_trials, count_parameters, load_data, match_width
@@ -240,7 +240,7 @@ def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
     Raises:
         SpecError: A model can't be built. The message names all faults.
     """
-    every = expand(spec)
+    every = [*expand_tuning(spec, spec.spec.tune.grid), *expand(spec)]
     trials, faults = match_widths(every, worker, show)
     kinds = one_seed_each(trials)
     faulty = worker.call(check_trials, show, kinds, "auto", as_run=False)

@@ -19,7 +19,8 @@ Grid = Mapping[str, Sequence[Any]]
 
 
 def _grid_of_training_keys(schema: dict[str, Any]) -> None:
-    schema["patternProperties"] = {r"^training\.": schema.pop("additionalProperties")}
+    values = {**schema.pop("additionalProperties"), "minItems": 2}
+    schema["patternProperties"] = {r"^training\.": values}
     schema["additionalProperties"] = False
 
 
