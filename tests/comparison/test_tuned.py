@@ -71,7 +71,7 @@ def test_each_model_is_compared_at_its_own_rate(tuned: Path) -> None:
     groups, warnings = compared(tuned)
     assert groups == [(CHOSEN, True)] and warnings == ""
     table = called("compare", "digits", "--md", cwd=tuned).stdout
-    assert re.search(r"^\| model .*\| learning_rate \|$", table, re.MULTILINE)
+    assert re.search(r"^\| model .*\| learning rate \|$", table, re.MULTILINE)
     assert re.search(r"^\| inn .*\| 0\.01 \|$", table, re.MULTILINE)
     assert f"{RATE}: chosen for each model by its mean validation accuracy" in table
 

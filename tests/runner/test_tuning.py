@@ -120,7 +120,7 @@ def test_each_model_is_trained_with_its_best_candidate(tmp_path):
     ]
     assert {each["model"]: each["tuned"][RATE] for each in experiment["models"]} == best
     table = called("compare", "tuned", "--md", cwd=tmp_path).stdout
-    assert re.search(rf"\| wide .*\| {best['wide']} \|", table) and "learning_rate" in table
+    assert re.search(rf"\| wide .*\| {best['wide']} \|", table) and "learning rate" in table
     assert "other settings" not in compared.stderr + table
 
     listed = called("list", cwd=tmp_path).stdout

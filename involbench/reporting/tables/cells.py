@@ -190,7 +190,7 @@ def result_table(
         *titles,
         *at_chance,
         *(metric_called(name).header for name in costs),
-        *(key.rpartition(".")[2] for key in tuned),
+        *(key.rpartition(".")[2].replace("_", " ") for key in tuned),
     ), rows
 
 
