@@ -17,7 +17,7 @@ from pathlib import Path
 from involbench.results.store import Store
 from involbench.runner.plan import plan
 from involbench.runner.runner import Event, Runner, TrialEnded
-from involbench.spec.load import load_spec
+from involbench.spec.load import expand, load_spec
 from involbench.spec.schema import ResourcesSpec
 from involbench.workers.environment import partition
 from involbench.workers.local import WorkerPool, start_worker
@@ -65,7 +65,8 @@ def _overhead(executor: str, trials: int, workers: int) -> float:
         spec.write_text(SPEC.format(trials=trials))
         store = Store(Path(folder), "small")
         with _workers(executor, workers, Path(folder)) as pool:
-            planned = plan(load_spec(spec, []), pool, store, "auto", show)
+            loaded = load_spec(spec, [])
+            planned = plan(loaded, expand(loaded), pool, store, "auto", show)
             store.prepare(spec.read_text())
             began = time.perf_counter()
             failures = Runner(pool, store, (), show, time.time()).run(planned)

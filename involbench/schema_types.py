@@ -10,9 +10,11 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     TypeAdapter,
     WrapValidator,
+    model_serializer,
 )
 from pydantic_core import (
     CoreSchema,
@@ -40,6 +42,16 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def omit_if_empty(*names: str) -> Any:
+    """A member of a model, which writes these fields only where they are not empty."""
+
+    def written(self: BaseModel, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = handler(self)
+        return {key: value for key, value in found.items() if value or key not in names}
+
+    return model_serializer(mode="wrap")(written)
+
+
 def problem(message: str) -> PydanticCustomError:
     """What a validator raises to say `message`, word for word."""
     return PydanticCustomError("spec", "{problem}", {"problem": message})
@@ -61,6 +73,14 @@ def problems_below(
         for path, what in found
     ]
     return ValidationError.from_exception_data("spec", details)
+
+
+def refuse_repeats(values: Sequence[float], form: str) -> None:
+    """Raise a problem at each value that is listed twice."""
+    first = {value: place for place, value in reversed(list(enumerate(values)))}
+    twice = [place for place, value in enumerate(values) if first[value] != place]
+    if twice:
+        raise problems_below([((k,), f"{form.format(values[k])} is listed twice") for k in twice])
 
 
 def expected(what: str) -> WrapValidator:

@@ -95,7 +95,8 @@ def _at_path(results: Path, path: Path) -> Found | None:
 
 def _runs(tree: ResultsTree, experiment: str) -> list[Found]:
     """Those of one experiment, or of all if it is empty."""
-    chosen = [name for name in tree.all_experiments() if experiment in ("", name)]
+    every = tree.with_tuning(tree.all_experiments())
+    chosen = [name for name in every if experiment in ("", name)]
     return [(name, folder) for name in chosen for folder in tree.run_folders(name)[0]]
 
 

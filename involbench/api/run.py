@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -20,15 +21,19 @@ from involbench.reporting.console import ConsoleReporter, reporter
 from involbench.reporting.experiment import or_warn, write_comparison, write_run_plots
 from involbench.reporting.prose import power_sentence
 from involbench.reporting.tables.cells import warnings_of
+from involbench.reporting.units import counted
 from involbench.results.files import user_path
 from involbench.results.store import Store
 from involbench.results.tree import ResultsTree
+from involbench.results.tuning import FOLDER as TUNING
+from involbench.results.tuning import write_tuning
 from involbench.runner.plan import PlannedTrial, Shard, plan
 from involbench.runner.runner import Event, Runner, TrialEnded
+from involbench.runner.tuning import TuningOutcome, tune, tuned_trials
 from involbench.spec.claims import Claim
-from involbench.spec.load import LoadedSpec, expand, load_mapping, load_spec
+from involbench.spec.load import LoadedSpec, expand, expand_tuning, load_mapping, load_spec
 from involbench.spec.overrides import flow_text, plain_value
-from involbench.spec.trial import shared_coordinates
+from involbench.spec.trial import Trial, shared_coordinates
 from involbench.text import describe
 from involbench.workers.environment import is_device, partition
 from involbench.workers.local import WorkerPool, start_worker
@@ -206,11 +211,20 @@ def run_experiment(
     store = Store(options.results, loaded.spec.name)
     with screen, _worker_pool(loaded, options, show) as pool:
         _show_power(loaded, show)
-        planned = _plan(loaded, options, pool, show)
-        store.prepare(loaded.source_for_results)
-        runner = Runner(pool, store, argv, show, since, options.force, options.fail_fast)
+
+        def train(into: Store, planned: Sequence[PlannedTrial]) -> int:
+            """Train trials that are not finished; returns how many failed."""
+            store.prepare(loaded.source_for_results)
+            runner = Runner(pool, into, argv, show, since, options.force, options.fail_fast)
+            return runner.run(list(planned), more_follow=into is not store)
+
         try:
-            failed = runner.run(planned)
+            tuned = _tuned(loaded, options, pool, show, train)
+            failed = tuned.failed
+            if not (failed and options.fail_fast):
+                planned = _plan_tuned(loaded, tuned, options, pool, show)
+                failed += len(planned.without_choice) if not tuned.waiting else 0
+                failed += train(store, planned.ready)
         except KeyboardInterrupt:
             show(Notice("stopping after the running step; Ctrl-C again stops at once"))
             raise
@@ -218,13 +232,77 @@ def run_experiment(
     return Outcome(failed, comparisons, (*undrawn, *warnings_of(comparisons)))
 
 
+@dataclass(frozen=True)
+class ExperimentPlan:
+    """The trials of an experiment that this runner is to run, finished or not."""
+
+    tuning: tuple[PlannedTrial, ...]
+    """Those of `tune`, which come first."""
+    ready: tuple[PlannedTrial, ...]
+    """Those of the experiment, with what was chosen for them."""
+    without_choice: tuple[PlannedTrial, ...] = ()
+    """Those for which nothing is chosen yet; their run ids will be others."""
+
+
 def plan_experiment(
     loaded: LoadedSpec, options: RunOptions, screen: ConsoleReporter
-) -> list[PlannedTrial]:
+) -> ExperimentPlan:
     """Check everything and name the trials, without training."""
     with screen, _worker_pool(loaded, options, screen.show) as pool:
         _show_power(loaded, screen.show)
-        return _plan(loaded, options, pool, screen.show, dry_run=True)
+        tuned = _tuned(loaded, options, pool, screen.show)
+        return _plan_tuned(loaded, tuned, options, pool, screen.show, dry_run=True)
+
+
+def _tuned(
+    loaded: LoadedSpec,
+    options: RunOptions,
+    pool: WorkerPool,
+    show: Callable[[Event], None],
+    train: Callable[[Store, Sequence[PlannedTrial]], int] | None = None,
+) -> TuningOutcome:
+    """Run the trials of `tune`, if the spec has any, and write down what is chosen by them.
+
+    Without `train`, as in a dry run, choose only by those that are finished.
+    """
+    if not loaded.spec.tune.grid:
+        return TuningOutcome()
+    store = Store(options.results, f"{loaded.spec.name}/{TUNING}")
+    dry_run = train is None
+
+    def planned(trials: Sequence[Trial]) -> list[PlannedTrial]:
+        return _plan(loaded, trials, store, options, pool, show, dry_run)
+
+    tuned = tune(loaded, store, planned, partial(train, store) if train else None)
+    if tuned.tuning.choices and not dry_run:
+        write_tuning(Store(options.results, loaded.spec.name).folder, tuned.tuning)
+    for choice in tuned.tuning.choices:
+        show(Notice(choice.summary))
+    return tuned
+
+
+def _plan_tuned(
+    loaded: LoadedSpec,
+    tuned: TuningOutcome,
+    options: RunOptions,
+    pool: WorkerPool,
+    show: Callable[[Event], None],
+    dry_run: bool = False,
+) -> ExperimentPlan:
+    """Plan the trials of the experiment, with what was chosen for them."""
+    store, trials = Store(options.results, loaded.spec.name), tuned_trials(loaded, tuned.tuning)
+    planned = _plan(loaded, trials, store, options, pool, show, dry_run)
+    own = [item for item in planned if not item.elsewhere]
+    needs_choice = bool(loaded.spec.tune.grid)
+    ready = [item for item in own if item.trial.tuned or not needs_choice]
+    waiting = [item for item in own if needs_choice and not item.trial.tuned]
+    if waiting and not dry_run:
+        why = "no candidate has a result"
+        if tuned.waiting:
+            why = f"{counted(tuned.waiting, 'trial')} of tune have not ended; run this again then"
+        show(Notice(f"warning: {counted(len(waiting), 'trial')} cannot be trained yet: {why}"))
+    of_tune = (item for item in tuned.planned if not item.elsewhere)
+    return ExperimentPlan(tuple(of_tune), tuple(ready), tuple(waiting))
 
 
 def power_line(loaded: LoadedSpec) -> str:
@@ -260,21 +338,22 @@ def claim_warnings(claims: Sequence[Claim]) -> list[str]:
 
 def _plan(
     loaded: LoadedSpec,
+    trials: Sequence[Trial],
+    store: Store,
     options: RunOptions,
     pool: WorkerPool,
     show: Callable[[Event], None],
-    dry_run: bool = False,
+    dry_run: bool,
 ) -> list[PlannedTrial]:
-    store = Store(options.results, loaded.spec.name)
     device = "gpu" if options.gpus else options.device
     shard = Shard(*options.part) if options.part else None
-    return plan(loaded, pool, store, device, show, shard, options.force, dry_run=dry_run)
+    return plan(loaded, trials, pool, store, device, show, shard, options.force, dry_run=dry_run)
 
 
 def _worker_pool(
     loaded: LoadedSpec, options: RunOptions, show: Callable[[Event], None]
 ) -> AbstractContextManager[WorkerPool]:
-    trials = len(expand(loaded))
+    trials = max(len(expand(loaded)), len(expand_tuning(loaded, loaded.spec.tune.grid)))
     if options.executor == "local":
         jobs = min(options.jobs or len(options.gpus) or 1, trials)
         return WorkerPool([*map(start_worker, partition(options.device, jobs, options.gpus))])

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def complete_experiment(ctx: typer.Context, incomplete: str) -> list[str]:
     """The experiments of the results folder, the published ones too."""
-    return [name for name in _tree(ctx).all_experiments() if name.startswith(incomplete)]
+    tree = _tree(ctx)
+    every = tree.with_tuning(tree.all_experiments())
+    return [name for name in every if name.startswith(incomplete)]
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -27,7 +29,7 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     tree = _tree(ctx)
     runs = [
         (f"{name}/{folder.name}", folder.name)
-        for name in tree.all_experiments()
+        for name in tree.with_tuning(tree.all_experiments())
         for folder in tree.run_folders(name)[0]
     ]
     whole = [run for run, _ in runs if run.startswith(incomplete)]

@@ -10,10 +10,12 @@ from involbench.cli._output import echo, warn
 from involbench.errors import ResultsError
 from involbench.optional_dependencies import require
 from involbench.reporting.console import ConsoleReporter
+from involbench.reporting.tables.cells import label
 from involbench.reporting.units import duration
 from involbench.results.files import read_bytes
 from involbench.results.limits import LOG
 from involbench.results.tree import ResultsTree
+from involbench.results.tuning import FOLDER as TUNING
 from involbench.runner.plan import PlannedTrial, estimate
 from involbench.runner.runner import Event, TrialEnded
 from involbench.spec.load import LoadedSpec
@@ -48,9 +50,15 @@ def run_and_print(
 def print_plan(loaded: LoadedSpec, options: RunOptions, screen: ConsoleReporter) -> None:
     """Check everything, and print the trials and how long they will take."""
     planned = plan_experiment(loaded, options, screen)
-    for item in planned:
-        echo(f"{item.run_id}  {'finished' if item.finished else 'to run'}")
-    if todo := [item for item in planned if options.force or not item.finished]:
+    for folder, items in ((f"{TUNING}/", planned.tuning), ("", planned.ready)):
+        for item in items:
+            echo(f"{folder}{item.run_id}  {'finished' if item.finished else 'to run'}")
+    for trial in (item.trial for item in planned.without_choice):
+        echo(f"{label(trial.model, trial.point)} seed {trial.seed}  to run after tuning")
+    known = [
+        item for item in (*planned.tuning, *planned.ready) if options.force or not item.finished
+    ]
+    if todo := [*known, *planned.without_choice]:
         echo(f"time: {_expected_time(todo, options.results)}", err=True)
 
 
@@ -66,7 +74,8 @@ def _print_log(event: Event) -> None:
 
 def _expected_time(todo: list[PlannedTrial], results: Path) -> str:
     """How long the trials will take one after another, estimated from earlier runs."""
-    runs, _ = ResultsTree(results).runs(todo[0].trial.experiment)
+    tree, name = ResultsTree(results), todo[0].trial.experiment
+    runs = [run for each in tree.with_tuning([name]) for run in tree.runs(each)[0]]
     expected = estimate(todo, runs)
     if expected.unknown == len(todo):
         return "not known; no earlier run has these settings"

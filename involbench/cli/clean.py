@@ -56,9 +56,10 @@ def _find(results: Path, experiment: str | None, failed: bool) -> "list[Leftover
 
     found = []
     for tree, name in find_experiments(results, [experiment] if experiment else []):
-        leftovers, warnings = find_leftovers(tree, name, failed)
-        found += leftovers
-        warn(*warnings)
+        for each in tree.with_tuning([name]):
+            leftovers, warnings = find_leftovers(tree, each, failed)
+            found += leftovers
+            warn(*warnings)
     return found
 
 

@@ -29,8 +29,9 @@ def list_runs(
 
     found = {}
     for tree, name in find_experiments(results, [experiment] if experiment else [], published=True):
-        found[name], warnings = read_states(tree, name)
-        warn(*warnings)
+        for each in [name] if experiment else tree.with_tuning([name]):
+            found[each], warnings = read_states(tree, each)
+            warn(*warnings)
     now = datetime.now(UTC)
     if as_json:
         print_json(list_json(found))

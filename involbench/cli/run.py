@@ -50,6 +50,9 @@ def run(
         bool,
         typer.Option("-n", "--dry-run", help="Check everything, list the trials, train nothing."),
     ] = False,
+    no_tune: Annotated[
+        bool, typer.Option("--no-tune", help="The spec's own values; short for -S tune={}.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Repeat trials that are finished.")
     ] = False,
@@ -102,7 +105,8 @@ def run(
         force,
         not keep_going,
     )
-    loaded = load_spec(spec, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
+    short = [f"seeds={seeds}"] * (seeds is not None) + ["tune={}"] * no_tune
+    loaded = load_spec(spec, [*(overrides or []), *short])
     with stoppable("interrupted; what is finished stays, run again to go on"):
         warn(*claim_warnings(loaded.spec.claims))
         receivers = receivers_of(tensorboard, verbose)

@@ -70,11 +70,16 @@ def _builder() -> "Iterator[Callable[[LoadedSpec], None]]":
 
 def _size(loaded: "LoadedSpec") -> str:
     from involbench.reporting.units import counted
-    from involbench.spec.load import expand
+    from involbench.spec.load import expand, expand_tuning
     from involbench.spec.sweep import sweep_points
 
     spec, trials = loaded.spec, len(expand(loaded))
     parts = [counted(len(spec.models), "model"), counted(len(spec.seeds), "seed")]
     if spec.sweep:
         parts.append(counted(len(sweep_points(spec.sweep)), "point") + " of the sweep")
-    return f"{counted(trials, 'trial')} ({', '.join(parts)})"
+    size = f"{counted(trials, 'trial')} ({', '.join(parts)})"
+    if grid := spec.tune.grid:
+        first = counted(len(expand_tuning(loaded, grid)), "trial")
+        size += f", after {first} of tune ({counted(len(sweep_points(grid)), 'candidate')}, "
+        size += f"{counted(len(spec.tune.seeds), 'seed')})"
+    return size

@@ -41,7 +41,12 @@ from involbench.comparison.selection import (
     superseded,
 )
 from involbench.comparison.settings import protocol
-from involbench.comparison.validity import environments, machines, validity_warnings
+from involbench.comparison.validity import (
+    edge_warnings,
+    environments,
+    machines,
+    validity_warnings,
+)
 from involbench.errors import ResultsError
 from involbench.results.parallel import gc_paused
 from involbench.results.record import Parameters
@@ -129,7 +134,7 @@ def compare(
     Raises:
         UsageError: No run is of the model `baseline`, or has the settings.
     """
-    groups = choose_groups(name, select_groups(runs, spec.models), overrides)
+    groups = choose_groups(name, select_groups(runs, spec.models, spec.tuning), overrides)
     models = list(dict.fromkeys(arm.model for group in groups for arm in group.arms))
     choose_baseline(name, models, baseline, spec)  # Raises if no group has it.
     warnings = [*warnings, *spec.faults, *_backend_warnings(groups)]
@@ -138,7 +143,7 @@ def compare(
         return [GroupComparison(empty, ())]
     stated, difference = groups[0], None
     if len(groups) > 1 or (spec.claims and not overrides):
-        stated, difference = stated_group(groups, spec.values)
+        stated, difference = stated_group(groups, spec.values, spec.tuning)
     if difference and spec.claims and not overrides:
         warnings.append(f"claims use other settings than spec.yaml: {difference}")
     found = []
@@ -186,6 +191,7 @@ def _compare_group(
     selection = replace(selection, named=named, compared=compared)
     protocols = [protocol(arm.runs[-1]) for arm in arms]
     warnings = [*warnings, *other_baseline, *superseded(group)]
+    warnings += edge_warnings(arms, spec.tuning)
     warnings += validity_warnings(arms, protocols, chosen, selection.includes_benchmarks)
     alone = [result_of(*arm, selection, warnings) for arm in zip(arms, protocols, strict=True)]
     results = _with_differences(alone, arms, chosen, selection, rule, warnings)
@@ -222,6 +228,7 @@ def result_of(
     return ModelResult(
         model=arm.model,
         point=arm.point,
+        tuned=arm.tuned,
         n_finished=len(finished),
         n_collapsed=len(collapsed),
         collapse_interval=share_interval(len(collapsed), len(finished)) if finished else None,

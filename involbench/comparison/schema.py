@@ -7,6 +7,7 @@ from pydantic import Field
 
 from involbench.registry import MetricKind
 from involbench.results.record import Record, Role, RunRecord
+from involbench.schema_types import omit_if_empty
 from involbench.statistics.estimates import finite, mean, sample_sd
 
 COMPARISON_VERSION: Final = 3
@@ -151,6 +152,8 @@ class ModelResult(Record):
     model: str
     point: dict[str, Any]
     """The coordinates of the sweep that concern this model."""
+    tuned: dict[str, Any] = Field({})
+    """The keys of `tune`, with what was chosen for this model; its runs were trained with that."""
     n_finished: int
     n_collapsed: int
     """Finished runs that collapsed: their accuracy never left chance."""
@@ -182,6 +185,8 @@ class ModelResult(Record):
     parameters: ParameterCounts | None
     differences: dict[str, Difference]
     """This model minus the baseline; empty without a baseline, or with other test images."""
+
+    _omitted = omit_if_empty("tuned")
 
     def compared(self, metric: str) -> Summary:
         """The values that tables show and differences compare: of the runs that learned."""

@@ -21,6 +21,7 @@ from involbench.errors import UsageError
 from involbench.plugins import as_recorded
 from involbench.results.paths import ResultsPath
 from involbench.results.tree import ResultsTree, StoredRun, read_spec_summary
+from involbench.results.tuning import NO_TUNING, Tuning
 from involbench.spec.schema import ExperimentSpec
 from involbench.spec.sweep import at_point
 from involbench.spec.trial import shared_coordinates
@@ -42,6 +43,8 @@ class Arm:
     """One for each seed, in order of seed."""
     superseded: tuple[StoredRun, ...] = ()
     """Runs that a later run with the same settings and seed replaces."""
+    tuned: Settings = field(default_factory=dict)
+    """The keys that were tuned, with the values that were chosen; empty if it has others."""
 
     @property
     def place(self) -> "Place":
@@ -98,12 +101,15 @@ ArmsByPlace = dict[Place, list[Arm]]
 """The arms of each model and sweep point, one for each of its settings."""
 
 
-def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[SettingsGroup]:
+def select_groups(
+    runs: Iterable[StoredRun], order: Sequence[str], tuning: Tuning = NO_TUNING
+) -> list[SettingsGroup]:
     """Group the runs by their settings, the group with the most runs first.
 
     Every run is in a group, or superseded. If a model was run with several settings, each of its
-    arms joins the arms of other models with the same data and training. A model that was run with
-    only one joins every group that it fits. Models that are not in `order` follow by name.
+    arms joins the arms of other models with the same data and training, but for what was tuned for
+    each. A model that was run with only one joins every group that it fits. Models that are not in
+    `order` follow by name.
     """
     known = list(runs)
     by_backend = len({run.record.run_id for run in known}) < len(known)
@@ -112,7 +118,7 @@ def select_groups(runs: Iterable[StoredRun], order: Sequence[str]) -> list[Setti
         trial = run.record.trial
         point = _text(trial.point) if trial.point else "{}"
         by_place.setdefault((trial.model, point), []).append(run)
-    places = {place: _arms(group, by_backend) for place, group in by_place.items()}
+    places = {place: _arms(group, by_backend, tuning) for place, group in by_place.items()}
     if not places:
         return []
     if all(len(arms) == 1 for arms in places.values()):
@@ -147,7 +153,7 @@ def superseded(group: SettingsGroup) -> list[str]:
     return [_left_out_warning(arm, arm.superseded) for arm in group.arms if arm.superseded]
 
 
-def _arms(group: list[StoredRun], by_backend: bool) -> list[Arm]:
+def _arms(group: list[StoredRun], by_backend: bool, tuning: Tuning) -> list[Arm]:
     """One arm for each settings among the runs of one model and sweep point."""
     by_settings: list[tuple[Settings, list[StoredRun]]] = []
     in_order = sorted(group, key=_ended)
@@ -159,10 +165,10 @@ def _arms(group: list[StoredRun], by_backend: bool) -> list[Arm]:
             max(fitting, key=lambda runs: _ended(runs[-1])).append(run)
         else:
             by_settings.append((key, [run]))
-    return [_arm(runs) for _, runs in by_settings]
+    return [_arm(runs, tuning) for _, runs in by_settings]
 
 
-def _arm(runs: list[StoredRun]) -> Arm:
+def _arm(runs: list[StoredRun], tuning: Tuning) -> Arm:
     kept: dict[int, StoredRun] = {}
     earlier = []
     for run in sorted(runs, key=_ended):
@@ -172,7 +178,8 @@ def _arm(runs: list[StoredRun]) -> Arm:
         kept[seed] = run
     trial = runs[0].record.trial
     by_seed = tuple(kept[seed] for seed in sorted(kept))
-    return Arm(trial.model, trial.point, by_seed, tuple(earlier))
+    marked = next((run.record.trial for run in runs if run.record.trial.tuned), trial)
+    return Arm(trial.model, trial.point, by_seed, tuple(earlier), tuning.tuned(marked))
 
 
 def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPlace]:
@@ -181,11 +188,15 @@ def _by_shared_settings(places: ArmsByPlace, by_backend: bool) -> list[ArmsByPla
     So a model that was run with other settings only is still compared, with a warning.
     """
     by_settings: dict[str, ArmsByPlace] = {}
-    for place, arms in places.items():
-        for arm in arms:
-            shared = _text(shared_settings(arm.example, arm.point, by_backend))
-            part = by_settings.setdefault(shared, {})
-            part.setdefault(place, []).append(arm)
+    every = [(place, arm) for place, arms in places.items() for arm in arms]
+    for place, arm in every:
+        keys = {**arm.point, **arm.tuned}
+        shared = _text([sorted(arm.tuned), shared_settings(arm.example, keys, by_backend)])
+        by_settings.setdefault(shared, {}).setdefault(place, []).append(arm)
+    for place, arm in every:  # The chosen values may be those that others have without `tune`.
+        shared = _text([[], shared_settings(arm.example, arm.point, by_backend)])
+        if arm.tuned and shared in by_settings:
+            by_settings[shared].setdefault(place, []).append(arm)
     parts: list[ArmsByPlace] = []
 
     def size(part: ArmsByPlace) -> tuple[int, tuple[str, str]]:
@@ -311,35 +322,39 @@ def _existing_values(groups: Sequence[SettingsGroup], keys: Sequence[str]) -> st
 
 
 def stated_group(
-    groups: Sequence[SettingsGroup], values: Mapping[str, Any]
+    groups: Sequence[SettingsGroup], values: Mapping[str, Any], tuning: Tuning = NO_TUNING
 ) -> tuple[SettingsGroup, str | None]:
     """The group that has the settings of the spec, else the one whose last run ended last.
 
-    `values` is the content of the spec, valid or not. Also returns how the group differs from the
-    spec; None where the spec can't say.
+    `values` is the content of the spec, valid or not, and `tuning` what was chosen by it. Also
+    returns how the group differs from the spec; None where the spec can't say.
     """
-    differences = [_group_difference(group, values) for group in groups]
+    differences = [_group_difference(group, values, tuning) for group in groups]
     stated = [group for group, how in zip(groups, differences, strict=True) if how == ""]
     chosen = max(stated or groups, key=lambda group: group.size[1])
     return chosen, differences[list(groups).index(chosen)]
 
 
-def _group_difference(group: SettingsGroup, values: Mapping[str, Any]) -> str | None:
+def _group_difference(
+    group: SettingsGroup, values: Mapping[str, Any], tuning: Tuning
+) -> str | None:
     """How a group differs from the spec; None where the spec can't say."""
     arms: dict[str, Arm] = {}
     for arm in group.arms:  # Further arms of a model differ from it in swept values only.
         arms.setdefault(f"{arm.model} {sorted(arm.point)}", arm)
-    phrases = [_arm_difference(arm, values) for arm in arms.values()]
+    phrases = [_arm_difference(arm, values, tuning) for arm in arms.values()]
     known = [phrase for phrase in phrases if phrase is not None]
     if not known:
         return None
     return "; ".join(dict.fromkeys("; ".join(filter(None, known)).split("; ")))
 
 
-def _arm_difference(arm: Arm, values: Mapping[str, Any]) -> str | None:
+def _arm_difference(arm: Arm, values: Mapping[str, Any], tuning: Tuning) -> str | None:
+    choice = tuning.choice(arm.model, arm.point)
+    tuned = choice.values if choice else arm.tuned if values.get("tune") else {}
     try:
         with as_recorded():
-            spec = ExperimentSpec.model_validate(at_point(dict(values), arm.point))
+            spec = ExperimentSpec.model_validate(at_point(dict(values), {**arm.point, **tuned}))
     except ValueError:
         return None
     if arm.model not in spec.models:
@@ -367,9 +382,13 @@ def seed_blocks(tree: ResultsTree, experiment: str) -> tuple[list[Block], list[s
     """
     runs, warnings = tree.runs(experiment)
     summary = read_spec_summary(tree.folder(experiment))
-    groups, arms, others = select_groups(runs, summary.models), list[Arm](), list[str]()
+    groups, arms, others = (
+        select_groups(runs, summary.models, summary.tuning),
+        list[Arm](),
+        list[str](),
+    )
     if groups:
-        chosen, _ = stated_group(groups, summary.values)
+        chosen, _ = stated_group(groups, summary.values, summary.tuning)
         arms = sorted(chosen.arms, key=lambda arm: arm.model != summary.baseline)
         others = left_out(groups, chosen)
     by_seed = [{run.record.trial.seed: run for run in arm.finished} for arm in arms]

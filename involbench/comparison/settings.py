@@ -103,7 +103,7 @@ def shared_settings(run: StoredRun, point: Mapping[str, Any], by_backend: bool) 
     settings = dict(_flatten({**settings_keys([run], by_backend)[0], **of_the_model}))
     if any(key.startswith("data.") for key in point):
         del settings["fingerprint"]  # The sweep may change the images.
-    return _without_swept(settings, point)
+    return without_keys(settings, point)
 
 
 def environment(record: RunRecord) -> dict[str, str]:
@@ -176,7 +176,7 @@ def _group_values(
     """Key path -> the values in a group, by their text."""
     values: dict[str, dict[str, Any]] = {}
     for run, point in group:
-        settings = _without_swept(named_settings(run), point)
+        settings = without_keys(named_settings(run), point)
         if by_backend and run.record.backend:
             settings[_BACKEND] = run.record.backend
         current = settings_keys([run])[0]["result_version"]
@@ -192,8 +192,8 @@ def _applies(key: str, values: Mapping[str, Any]) -> bool:
     return not model or f"models.{model}.architecture" in values
 
 
-def _without_swept(settings: dict[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that the sweep sets, for one model or for all."""
+def without_keys(settings: Mapping[str, Any], point: Iterable[str]) -> dict[str, Any]:
+    """The settings without those at some key paths, for one model or for all, and below them."""
     swept = tuple(f"{key}." for key in point)
 
     def is_swept(key: str) -> bool:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from involbench.comparison.schema import ModelResult
 from involbench.comparison.selection import Arm
-from involbench.comparison.settings import describe_differences, environment
+from involbench.comparison.settings import describe_differences, environment, without_keys
 from involbench.errors import ResultsError
 from involbench.results.benchmarks import read_benchmarks
 from involbench.results.record import BACKENDS, LAGS, MOST_SHARED, DataFacts
+from involbench.results.tuning import Tuning
 from involbench.spec.claims import ON_TEST, is_of_validation, takes_target
 from involbench.text import located, seeds
 
@@ -72,17 +73,28 @@ def _protocol_warnings(
 
     At a sweep point without the baseline, the first model takes its place.
     """
-    places: dict[str, list[tuple[str, Protocol]]] = {}
+    places: dict[str, list[tuple[Arm, Protocol]]] = {}
     for arm, protocol in zip(arms, protocols, strict=True):
-        places.setdefault(_place(arm), []).append((arm.model, protocol))
+        places.setdefault(_place(arm), []).append((arm, protocol))
     warnings = []
     for models in places.values():
-        baselines = [each for each in models if each[0] == baseline]
+        baselines = [each for each in models if each[0].model == baseline]
         reference, expected = (baselines or models)[0]
-        for model, protocol in models:
-            if difference := describe_differences([protocol], expected):
-                warnings.append(f"{model} has other settings than {reference}: {difference}")
+        for arm, protocol in models:
+            tuned = arm.tuned.keys() & reference.tuned.keys()
+            sides = [without_keys(side, tuned) for side in (protocol, expected)]
+            if difference := describe_differences(sides[:1], sides[1]):
+                names = f"{arm.model} has other settings than {reference.model}"
+                warnings.append(f"{names}: {difference}")
     return list(dict.fromkeys(warnings))
+
+
+def edge_warnings(arms: Sequence[Arm], tuning: Tuning) -> Iterator[str]:
+    """A warning for each choice of `tune` at the edge of its grid."""
+    for arm in arms:
+        choice = tuning.choice(arm.model, arm.point)
+        if choice and choice.values == arm.tuned and choice.warning:
+            yield choice.warning
 
 
 def _mixture_warnings(arms: Sequence[Arm]) -> Iterator[str]:

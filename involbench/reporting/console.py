@@ -123,8 +123,8 @@ def plan_line(event: Planned) -> str:
 
 
 def _trial_name(trial: Trial) -> str:
-    """`inn seed 0`, with the values of a sweep, if any."""
-    return f"{label(trial.model, trial.point)} seed {trial.seed}"
+    """`inn seed 0`, with the values of a sweep and of a candidate, if any."""
+    return f"{label(trial.model, trial.coordinates)} seed {trial.seed}"
 
 
 def trial_line(event: TrialEnded) -> str:
@@ -136,13 +136,15 @@ def trial_line(event: TrialEnded) -> str:
         return f"{name} failed: {record.error}; see {event.run_dir / 'log.txt'}"
     if record.status != "finished":
         return f"{name} has no result, {record.status}: {record.error}"
-    accuracy = percent(record.metrics["test_accuracy"])
+    accuracy = f"test accuracy {percent(record.metrics['test_accuracy'])}"
+    if record.trial.candidate:
+        accuracy = "trained"  # The choice is made by validation images alone.
     collapsed = ", collapsed: it never left chance" if record.collapsed else ""
     if record.validation_lags:
         collapsed = f", {LAGS}"
     waited = too_much(record.metrics, record.trial.training.epochs)
     starved = f"; {waited}: `involbench show` says what helps" if waited else ""
-    return f"{name} test accuracy {accuracy} in {duration(record.seconds)}{collapsed}{starved}"
+    return f"{name} {accuracy} in {duration(record.seconds)}{collapsed}{starved}"
 
 
 def seed_line(event: SeedEnded, baseline: str) -> str:

@@ -27,6 +27,7 @@ from involbench.reporting.tables.cells import (
     ratio_text,
     side_by_side,
     sign,
+    tuned_note,
 )
 from involbench.reporting.units import percent
 from involbench.spec.claims import takes_target
@@ -373,6 +374,7 @@ def notes(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[
         *unmeasured(comparison, metrics),
         *unusual(comparison, metrics),
         *correlations(comparison, metrics),
+        *tuned_note(comparison),
         _legend(comparison, metrics),
         made_with(comparison),
     ]

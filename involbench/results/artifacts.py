@@ -16,7 +16,7 @@ _RUN_FILES = re.compile(
 )
 _RUN_FOLDERS = re.compile(r"plots|(checkpoint|export)(/.+)?")
 _EXPERIMENT_FILES = re.compile(
-    r"spec\.yaml|comparison\.(json|csv)|report\.html|images-[0-9a-f]{12}\.npz"
+    r"spec\.yaml|choices\.json|comparison\.(json|csv)|report\.html|images-[0-9a-f]{12}\.npz"
 )
 _DEEPEST = 50
 """Maximum depth of nested folders."""

@@ -31,6 +31,8 @@ from involbench.results.record import (
     check_record,
 )
 from involbench.results.record_parsing import fault, parse_record
+from involbench.results.tuning import FOLDER as TUNING
+from involbench.results.tuning import NO_TUNING, Tuning, read_tuning
 from involbench.schema_types import StrictModel
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.data import EARLIER_VALIDATION
@@ -56,6 +58,8 @@ class SpecSummary:
     """Problems of the file or of its claims."""
     values: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The whole document, valid or not."""
+    tuning: Tuning = NO_TUNING
+    """What was chosen, if the spec has `tune`."""
 
     @property
     def margin(self) -> float | None:
@@ -93,6 +97,11 @@ def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
     claims, faults = _claims(content)
     if isinstance(data := content.get("data"), dict):
         content["data"] = {"validation": EARLIER_VALIDATION, **data}
+    tuning = NO_TUNING
+    try:
+        tuning = read_tuning(experiment) if content.get("tune") else tuning
+    except ResultsError as error:
+        faults.append(str(error))
     return SpecSummary(
         tuple(str(name) for name in models) if isinstance(models, dict) else (),
         baseline if isinstance(baseline, str) else None,
@@ -100,6 +109,7 @@ def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
         tuple(claims),
         tuple(faults),
         content,
+        tuning,
     )
 
 
@@ -213,6 +223,16 @@ class ResultsTree:
     def all_experiments(self) -> list[str]:
         """The names of the experiments, then those of the published ones."""
         return [*self.experiments(), *self.references()]
+
+    def with_tuning(self, experiments: Iterable[str]) -> list[str]:
+        """These names, and behind each that of the runs by which it was tuned, if it has any."""
+        both = ((name, f"{name}/{TUNING}") for name in experiments)
+        return [
+            each
+            for name, tuning in both
+            for each in (name, tuning)
+            if each == name or (self.folder(tuning) / "runs").is_folder()
+        ]
 
     def links(self) -> list[str]:
         """A warning for each link in place of an experiment or its runs folder."""

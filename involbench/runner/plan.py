@@ -3,7 +3,7 @@
 import heapq
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from involbench.errors import SettingError, SpecError, UsageError
@@ -12,7 +12,7 @@ from involbench.results.store import Store, ended
 from involbench.results.tree import StoredRun
 from involbench.spec.architectures import Match, Scalable
 from involbench.spec.data import DataSpec
-from involbench.spec.load import LoadedSpec, expand, refuse_trials
+from involbench.spec.load import LoadedSpec, expand, expand_tuning, refuse_trials
 from involbench.spec.trial import Trial, one_seed_each, shared_coordinates
 from involbench.spec.yaml import Problem
 from involbench.workers.handlers import check_trials, count_parameters, load_data, match_width
@@ -119,8 +119,7 @@ def match_widths(
         except SettingError as error:
             faults.append((trial, error))
             continue
-        unseeded = [each.model_copy(update={"seed": 0}) for each in (trial, reference)]
-        question = "".join(each.run_id("").rpartition("-")[2] for each in unseeded)
+        question = f"{trial.model} {_network(trial)} {_network(reference)}"
         if question not in found:
             found[question] = _find_width(trial, reference, architecture.match, worker, show)
         width = found[question]
@@ -163,7 +162,7 @@ def _reference_trial(
     others = [
         other
         for other in by_model.get((match.model, trial.seed), ())
-        if shared_coordinates(other.point) == shared_coordinates(trial.point)
+        if shared_coordinates(other.coordinates) == shared_coordinates(trial.coordinates)
     ]
     if len(others) != 1:
         raise SettingError(
@@ -181,10 +180,13 @@ class PlannedTrial:
     trial: Trial
     run_id: str
     finished: bool
+    elsewhere: bool = False
+    """Whether it is in another part of the trials than this runner's."""
 
 
 def plan(
     spec: LoadedSpec,
+    every: Sequence[Trial],
     pool: WorkerPool,
     store: Store,
     device: str,
@@ -196,13 +198,14 @@ def plan(
     """Match widths, load each dataset, name the trials, and build each model that will be trained.
 
     The first worker loads and builds; the others get ready to train, except in a dry run. With
-    `force`, the models of finished trials are built too. With a shard, only its part is returned.
+    `force`, the models of finished trials are built too. With a shard, the trials of all other
+    parts are marked.
 
     Raises:
         SpecError: A trial would fail for every seed. The message names all faults.
         UsageError: The device does not exist.
     """
-    worker, every = pool.workers[0], expand(spec)
+    worker = pool.workers[0]
     trials, faults = match_widths(every, worker, show)
     loaded, missing = _load(trials, worker, show)
     # Several subsets of one dataset have the same remarks.
@@ -226,9 +229,9 @@ def plan(
     if shard is None:
         return planned
     costs = estimated_costs([item.trial for item in planned], loaded, worker, show)
-    part = [planned[place] for place in shard.of(costs)]
+    part = set(shard.of(costs))
     show(Notice(f"part {shard.number} of {shard.count}: {len(part)} of {len(planned)} trials"))
-    return part
+    return [replace(item, elsewhere=place not in part) for place, item in enumerate(planned)]
 
 
 def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
@@ -237,7 +240,7 @@ def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:
     Raises:
         SpecError: A model can't be built. The message names all faults.
     """
-    every = expand(spec)
+    every = [*expand_tuning(spec, spec.spec.tune.grid), *expand(spec)]
     trials, faults = match_widths(every, worker, show)
     kinds = one_seed_each(trials)
     faulty = worker.call(check_trials, show, kinds, "auto", as_run=False)

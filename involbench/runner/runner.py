@@ -172,8 +172,11 @@ class Runner:
     _took: dict[str, float] = field(default_factory=dict)
     """Seconds of the last trial of each kind."""
 
-    def run(self, planned: list[PlannedTrial]) -> int:
-        """Run the unfinished trials, or all with `force`; return the number of failures."""
+    def run(self, planned: list[PlannedTrial], more_follow: bool = False) -> int:
+        """Run the unfinished trials, or all with `force`; return the number of failures.
+
+        Where more trials follow, the workers stay ready for them, and no seed is reported.
+        """
         todo = [item for item in planned if self.force or not item.finished]
         for item in planned:
             if item.finished and not self.force:
@@ -182,14 +185,17 @@ class Runner:
         workers = self.pool.workers[: len(todo)]
         queue = TrialQueue(_entries(todo), self._turn if len(workers) > 1 else _Entry.turn)
         for worker in workers:
-            threading.Thread(target=self._work, args=(worker, queue), daemon=True).start()
+            threading.Thread(
+                target=self._work, args=(worker, queue, more_follow), daemon=True
+            ).start()
         left = Counter(item.trial.seed for item in todo)
         failures = 0
         for event in self._until_done(len(workers)):
             self.show(event)
             if isinstance(event, TrialEnded):
                 failures += event.record.status == "failed"
-                self._count(event.started.trial.seed, left, planned)
+                if not more_follow:
+                    self._count(event.started.trial.seed, left, planned)
         return failures
 
     def _turn(self, entry: _Entry) -> tuple[tuple[int, bool], float]:
@@ -219,7 +225,7 @@ class Runner:
             finished = (record for record in records if record and record.status == "finished")
             self.show(SeedEnded(seed, tuple(finished)))
 
-    def _work(self, worker: WorkerProtocol, queue: TrialQueue[_Entry]) -> None:
+    def _work(self, worker: WorkerProtocol, queue: TrialQueue[_Entry], more_follow: bool) -> None:
         """The thread of one worker: trial after trial."""
         done: BaseException | None = None
         try:
@@ -235,7 +241,8 @@ class Runner:
                     queue.close()  # Before any thread takes the next trial.
                     self.pool.stop()
                 worker.recycle()
-            worker.shutdown()
+            if not more_follow:
+                worker.shutdown()
         except WorkerStopped:
             pass
         except BaseException as error:

@@ -18,9 +18,10 @@ from involbench.registry import architectures
 from involbench.regular_file import open_regular
 from involbench.spec.messages import problems_of
 from involbench.spec.overrides import apply_overrides, as_yaml, plain_value, with_assignments
-from involbench.spec.schema import ExperimentSpec, baseline_fault
-from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, sweep_points, sweep_problems
+from involbench.spec.schema import EvaluateSpec, ExperimentSpec, baseline_fault
+from involbench.spec.sweep import MAX_TRIALS, Point, at_point, blamed, grid_problems, sweep_points
 from involbench.spec.trial import Trial, one_seed_each, plugins_of, relevant_coordinates
+from involbench.spec.tune import Grid
 from involbench.spec.yaml import Document, NotYaml, Problem, parse
 from involbench.text import KeyPath, describe, nearest
 
@@ -118,11 +119,13 @@ def _loaded(
     if invalid and load_installed():
         spec, invalid = _validated(document.value)
     unread = {problem.path for problem in problems if problem.path and not problem.at_key}
-    found = invalid + sweep_problems(document.value, invalid)
+    found = invalid + grid_problems(document.value, invalid)
     problems += [p for p in found if p.at_key or not _follows(p.path, unread, document)]
     document.refuse(problems)
     assert spec is not None  # else there was a problem
-    trials = len(spec.models) * len(spec.seeds) * prod(map(len, spec.sweep.values()))
+    kinds = len(spec.models) * prod(map(len, spec.sweep.values()))
+    tuned = len(spec.tune.seeds) * prod(map(len, spec.tune.grid.values())) if spec.tune.grid else 0
+    trials = kinds * (len(spec.seeds) + tuned)
     if trials > MAX_TRIALS:
         raise SpecError(f"{name}: {trials} trials; an experiment has at most {MAX_TRIALS}")
     source = with_assignments(document.text, document.assigned)
@@ -287,6 +290,31 @@ def expand(loaded: LoadedSpec) -> list[Trial]:
     return found
 
 
+def expand_tuning(loaded: LoadedSpec, grid: Grid) -> list[Trial]:
+    """The trials of `tune`: of each model and sweep point every candidate, seed by seed.
+
+    Their results are used for a choice by validation images alone, so `evaluate` is left out.
+
+    Args:
+        loaded: The spec.
+        grid: That of `tune`, or a larger one.
+    """
+    kinds = one_seed_each(expand(loaded))
+    return [
+        trial.model_copy(
+            update={
+                "training": trial.training_with(candidate),
+                "evaluate": EvaluateSpec(),
+                "seed": seed,
+                "candidate": candidate,
+            }
+        )
+        for seed in loaded.spec.tune.seeds
+        for trial in kinds
+        for candidate in (sweep_points(grid) if grid else [])
+    ]
+
+
 def refuse_trials(
     loaded: LoadedSpec, trials: Sequence[Trial], found: Sequence[tuple[Trial, Problem]]
 ) -> None:
@@ -298,16 +326,17 @@ def refuse_trials(
     def concerned(problem: Problem) -> list[Point]:
         """The points of the trials that could have it: of its model, if it is about one."""
         model = problem.path[1] if problem.path[:1] == ("models",) else None
-        return [trial.point for trial in trials if model in (None, trial.model)]
+        return [trial.coordinates for trial in trials if model in (None, trial.model)]
 
+    grids = {"sweep": loaded.spec.sweep, "tune": loaded.spec.tune.grid}
     with_it: dict[Problem, list[Point]] = {}
     for trial, problem in found:
-        with_it.setdefault(problem, []).append(trial.point)
+        with_it.setdefault(problem, []).append(trial.coordinates)
     loaded.document.refuse(
         [
             each
             for problem, bad in with_it.items()
-            for each in blamed(problem, bad, concerned(problem), loaded.spec.sweep)
+            for each in blamed(problem, bad, concerned(problem), grids)
         ]
     )
 

@@ -91,9 +91,9 @@ def _apply(document: Document, override: str, origin: str) -> list[Problem]:
     name, equals, text = override.partition("=")
     if not equals or not name.strip():
         return [Problem((), "expected KEY=VALUE, such as training.epochs=2", place=label)]
-    # What follows `sweep.` is one key, though it has dots.
+    # What follows `sweep.` or `tune.` is one key, though it has dots.
     head, dot, rest = name.strip().partition(".")
-    path = (head, rest) if head == "sweep" and dot else tuple(name.strip().split("."))
+    path = (head, rest) if head in ("sweep", "tune") and dot else tuple(name.strip().split("."))
     try:
         parsed = parse_value(text)
         if not all(path):

@@ -5,7 +5,7 @@ Schema and the trials are all derived from them.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -31,21 +31,16 @@ from involbench.schema_types import (
     normalize_name,
     problem,
     problems_below,
+    refuse_repeats,
 )
 from involbench.spec.architectures import Match, ModelSpec
 from involbench.spec.claims import Claim, claim_faults
 from involbench.spec.data import DataSpec
 from involbench.spec.optimizers import OptimizerName, OptimizerSpec
+from involbench.spec.tune import TuneSpec, Values
 from involbench.text import KeyPath, describe, suggest
 
 _LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
-
-
-def _refuse_repeats(values: Sequence[float], form: str) -> None:
-    first = {value: place for place, value in reversed(list(enumerate(values)))}
-    twice = [place for place, value in enumerate(values) if first[value] != place]
-    if twice:
-        raise problems_below([((k,), f"{form.format(values[k])} is listed twice") for k in twice])
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class EvaluateSpec(StrictModel):
     @classmethod
     def _sorted_without_repeats(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         """Sorted, since their order decides nothing and equal trials must be equal."""
-        _refuse_repeats(values, "{:g}")
+        refuse_repeats(values, "{:g}")
         return tuple(sorted(values))
 
     @property
@@ -197,10 +192,8 @@ _Seeds = Annotated[
         json_schema_extra={"uniqueItems": True},
     ),
 ]
-_Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
-
-_SECTIONS = ("plugins", "training", "sweep", "evaluate", "resources", "claims")
+_SECTIONS = ("plugins", "training", "sweep", "tune", "evaluate", "resources", "claims")
 """May be null, which takes a section away: its default stands."""
 
 
@@ -237,8 +230,13 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         validate_default=True,
         description="The model that the others are compared with; default the first.",
     )
-    sweep: dict[str, _Values] = Field(
+    sweep: dict[str, Values] = Field(
         {}, description="Key paths, such as training.epochs, each with its values in turn."
+    )
+    tune: TuneSpec = Field(
+        TuneSpec(),
+        description="Key paths of training, each with candidates; each model is trained with those "
+        "that are best for it, by their mean validation accuracy.",
     )
     evaluate: EvaluateSpec = Field(
         EvaluateSpec(),
@@ -295,7 +293,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     @field_validator("seeds")
     @classmethod
     def _seeds_are_unique(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        _refuse_repeats(value, "the seed {}")
+        refuse_repeats(value, "the seed {}")
         return value
 
     @field_validator("baseline")
@@ -305,6 +303,22 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         if fault := baseline_fault(value, models):
             raise problem(fault)
         return value or next(iter(models), "")
+
+    @field_validator("tune")
+    @classmethod
+    def _tuned_apart_from_results(cls, value: TuneSpec, info: ValidationInfo) -> TuneSpec:
+        data = info.data.get("data")
+        if not value.grid:
+            if value.model_fields_set:
+                raise problem("expected a key of training with its candidates")
+            return value
+        if data is not None and data.validation == "test":
+            needed = "needs validation images that are held out from training"
+            raise problem(f"{needed}; set data.validation to a fraction, such as 0.1")
+        if shared := set(value.seeds).intersection(info.data.get("seeds", ())):
+            text = f"{min(shared)} is a seed of the experiment, too; choose others"
+            raise problems_below([(("seeds",), text)])
+        return value
 
     @field_validator("primary")
     @classmethod

@@ -10,10 +10,10 @@ from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from involbench import registry
 from involbench.plugins import as_recorded, source_of
-from involbench.schema_types import JsonObject, Name, Seed, StrictModel
+from involbench.schema_types import JsonObject, Name, Seed, StrictModel, omit_if_empty
 from involbench.spec.architectures import Architecture, ModelSpec
 from involbench.spec.data import DataSpec
-from involbench.spec.overrides import EVERY
+from involbench.spec.overrides import EVERY, assigned
 from involbench.spec.schema import EvaluateSpec, TrainingSpec
 
 RESULT_VERSION = 7
@@ -43,6 +43,13 @@ class Trial(StrictModel):
     """The key paths of the sweep that concern this model, with the values of this trial."""
     plugins: dict[_File, _Sha256] = Field({})
     """The SHA-256 of the plugins that have its operators, architecture or dataset, by file name."""
+    candidate: JsonObject = Field({})
+    """Of a trial of `tune`: the key paths that are tuned, with the values that it tries."""
+    tuned: JsonObject = Field({})
+    """Of a trial of the experiment: these key paths, with the values that were best for its model.
+    Like `candidate`, they stand in `training`, which decides the run id; these names do not."""
+
+    _omitted = omit_if_empty("candidate", "tuned")
 
     @model_validator(mode="wrap")
     @classmethod
@@ -55,7 +62,23 @@ class Trial(StrictModel):
     @property
     def kind(self) -> str:
         """The same for two trials of a spec that differ in their seed alone."""
-        return f"{self.model} {self.point}"
+        return f"{self.model} {self.coordinates}"
+
+    @property
+    def coordinates(self) -> dict[str, Any]:
+        """Those of the sweep, and the candidate."""
+        return {**self.point, **self.candidate}
+
+    def training_with(self, values: Mapping[str, Any]) -> TrainingSpec:
+        """Its training with other values at some key paths.
+
+        Raises:
+            ValueError: They are not valid.
+        """
+        given = {"training": self.training.model_dump(exclude_unset=True)}
+        for key, value in values.items():
+            given = assigned(given, tuple(key.split(".")), value)
+        return TrainingSpec.model_validate(given["training"])
 
     def settings(self, fingerprint: str) -> dict[str, Any]:
         """Everything but the seed that decides the result; the fingerprint stands for `data.path`.

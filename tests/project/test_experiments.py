@@ -26,6 +26,7 @@ NAMES = {
     "group_channels",
     *("kernel_generator", "kernel_size", "matched_macs", "matched_parameters", "pythonguides"),
     *("rednet", "residual_involution", "resolution", "robustness", "shift", "small_data", "smoke"),
+    "tuned",
 }
 
 

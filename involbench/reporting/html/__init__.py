@@ -21,6 +21,7 @@ from involbench.reporting.html.data import Chart, ReportData, ReportSection, dra
 from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
+from involbench.reporting.html.tuning import tuning
 from involbench.reporting.plots import drawn
 from involbench.reporting.plots.figure import INK
 from involbench.reporting.prose import notes, verdicts
@@ -122,7 +123,7 @@ class Drawing:
 def sections_of(report: ReportData, warn: Callable[[str], object]) -> list[ReportSection]:
     """Every section that the experiment has data for, with figures that are not drawn yet."""
     sections = []
-    for make in (training, accuracy, sizes, classes, images):
+    for make in (training, accuracy, sizes, classes, images, tuning):
         with or_warn(f"the report's section on {make.__name__}", warn):
             if (section := make(report)) is not None:
                 sections.append(section)

@@ -32,6 +32,7 @@ from involbench.results.tree import (
     read_question,
     read_spec_summary,
 )
+from involbench.results.tuning import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,6 +90,8 @@ class ReportData:
     entries: list[RunEntry]
     warnings: tuple[str, ...]
     """What could not be read, and caveats of the comparison."""
+    tunings: tuple[Tuning, ...] = ()
+    """What was chosen by `tune`, of each experiment."""
 
     @property
     def chance(self) -> float | None:
@@ -165,6 +168,7 @@ def _report_data(
         samples,
         entries,
         tuple(dict.fromkeys(warnings)),
+        tuple(read_spec_summary(folder).tuning for folder in folders),
     )
 
 

@@ -187,12 +187,13 @@ def result_table(
 ) -> tuple[Row, list[Row]]:
     """The one table of a sweep point: header and rows.
 
-    Each metric with its difference from the baseline, then what a model costs.
+    Each metric with its difference from the baseline, then what a model costs, then what was tuned.
     """
     known = list(map(metric_called, metrics))
     titles = [title for each in known for title in (each.header, _difference_title(each))]
     costs = [name for name in COSTS if name not in metrics]
     collapsed = any(result.n_collapsed for result in comparison.models)
+    tuned = dict.fromkeys(key for result in comparison.models for key in result.tuned)
     rows = []
     for result in results:
         pairs = [cell for name in metrics for cell in _metric_cells(result, comparison, name)]
@@ -202,6 +203,7 @@ def result_table(
             paid.append(MISSING if mean is None else number(mean, metric_called(name)))
         if collapsed:
             paid = [f"{result.n_collapsed} of {result.n_finished}", *paid]
+        paid += [format_setting(result.tuned.get(key, MISSING)) for key in tuned]
         rows.append((label(result.model, own_point(result)), str(result.n_finished), *pairs, *paid))
     at_chance = ["at chance"] if collapsed else []
     return (
@@ -210,7 +212,17 @@ def result_table(
         *titles,
         *at_chance,
         *(metric_called(name).header for name in costs),
+        *(key.rpartition(".")[2].replace("_", " ") for key in tuned),
     ), rows
+
+
+def tuned_note(comparison: Comparison) -> list[str]:
+    """A line on the columns of what was tuned, if anything was."""
+    keys = dict.fromkeys(key for result in comparison.models for key in result.tuned)
+    if not keys:
+        return []
+    how = "chosen for each model by its mean validation accuracy, with other seeds (tune)"
+    return [f"{' and '.join(keys)}: {how}."]
 
 
 def full_table(

@@ -19,7 +19,7 @@ from involbench.results.cleanup import Leftover
 from involbench.results.record import ROLES, LayerParameters, Parameters, RunRecord
 from involbench.results.run_index import RunEntry, RunState
 from involbench.results.store import last_lines
-from involbench.text import excerpt, printable
+from involbench.text import coordinates, excerpt, printable
 
 LIST_VERSION = 1
 """Of the JSON document."""
@@ -192,6 +192,9 @@ def _settings(record: RunRecord) -> Iterator[tuple[str, str]]:
     for key, value in trial_settings(record.trial).items():
         yield key.removeprefix("architecture."), excerpt(format_setting(value))
     yield "seed", str(record.trial.seed)
+    for name, values in (("candidate", record.trial.candidate), ("tuned", record.trial.tuned)):
+        if values:
+            yield name, excerpt(coordinates(values))
 
 
 def _provenance(record: RunRecord) -> Iterator[tuple[str, str]]:
