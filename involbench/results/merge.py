@@ -23,8 +23,9 @@ from involbench.results.files import (
 from involbench.results.paths import ResultsPath, at
 from involbench.results.record import RunRecord
 from involbench.results.tree import ResultsTree, read_run
+from involbench.results.tuning import FOLDER as TUNING
 
-_OF_EXPERIMENT = re.compile(r"spec\.yaml|images-[0-9a-f]{12}\.npz")
+_OF_EXPERIMENT = re.compile(r"spec\.yaml|images-[0-9a-f]{12}\.npz|choices\.json")
 """Files copied beside the runs; comparisons and reports can be made anew."""
 _UNFINISHED = re.compile(r"checkpoint(/.*)?|\.lock")
 
@@ -88,7 +89,7 @@ def merge(
         rename(new, final.name)
     finally:
         remove_tree(new)
-    merged.experiments = len({name for _, name in found})
+    merged.experiments = len({name.removesuffix(f"/{TUNING}") for _, name in found})
     return merged
 
 
@@ -96,7 +97,7 @@ def _experiments(tree: ResultsTree) -> list[str]:
     names = tree.all_experiments()
     if not names:
         raise UsageError(f"{tree.roots[0]}: no results folder: it has no experiment")
-    return names
+    return tree.with_tuning(names)
 
 
 def _merge_run(
@@ -138,13 +139,13 @@ def _merge_files(source: ResultsPath, place: ResultsPath, merged: Merged) -> Non
     for name in filter(_OF_EXPERIMENT.fullmatch, names_in(source)):
         if not (place / name).exists():
             _copy(source, place, [name], merged)
-        elif name == "spec.yaml" and _content(source / name) != _content(place / name):
+        elif not name.startswith("images-") and _content(source / name) != _content(place / name):
             merged.conflicts.append(f"{source / name}: left out, for another one was copied")
 
 
-def _content(spec: ResultsPath) -> bytes | None:
+def _content(path: ResultsPath) -> bytes | None:
     try:
-        return read_bytes(spec, limits.SPEC)
+        return read_bytes(path, limits.RECORD)
     except ResultsError:
         return None
 

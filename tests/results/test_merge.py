@@ -106,3 +106,16 @@ def test_the_new_folder_may_be_an_empty_one(trees: Path) -> None:
     (trees / "c").mkdir()
     assert merged(trees, "b")[:2] == (0, "8 runs of 2 experiments written to c\n")
     assert not [path for path in trees.iterdir() if path.name.startswith(".")]
+
+
+def test_the_runs_and_choices_of_tune_are_copied_too(trees: Path) -> None:
+    make_run(trees / "a", "cnn", 100, experiment="digits/tuning")
+    for tree, text in (("a", "{}"), ("b", "[]")):
+        (trees / tree / "digits/tuning").mkdir(exist_ok=True)
+        (trees / tree / "digits/tuning/choices.json").write_text(text)
+    (trees / "b/digits/tuning/runs").mkdir()
+    code, printed, warnings = merged(trees, "a", "b")
+    assert (code, printed[:33]) == (0, "9 runs of 2 experiments written t")
+    assert (trees / "c/digits/tuning/choices.json").read_text() == "{}"
+    assert len(list(trees.glob("c/digits/tuning/runs/cnn-seed100-*/run.json"))) == 1
+    assert "b/digits/tuning/choices.json: left out, for another one was copied" in warnings
