@@ -1,9 +1,10 @@
 """The involution operator, computed by the Keras backend in use."""
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -81,13 +82,19 @@ def apply(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
     """
     check_shapes(inputs, kernels, geometry)
     kernels = keras.ops.cast(kernels, inputs.dtype)
-    return _of_backend(keras.backend.backend())(inputs, kernels, geometry)
+    return backend_module().involution(inputs, kernels, geometry)
 
 
-def _of_backend(backend: str) -> Callable[[Any, Any, Geometry], Any]:
+def backend_module() -> ModuleType:
+    """The module that computes involutions on the Keras backend in use.
+
+    Raises:
+        NotImplementedError: There is none.
+    """
+    backend = keras.backend.backend()
     if backend not in _BACKENDS:
         raise NotImplementedError(f"Involution runs on {_BACKENDS}. Received: backend={backend}")
-    return importlib.import_module(f"involbench.ops.{backend}").involution
+    return importlib.import_module(f"involbench.ops.{backend}")
 
 
 class InvolutionOperation(keras.Operation):

@@ -39,7 +39,7 @@ class FusedPlan:
     """(filters of the span, copies): the entries of a pixel's kernels that each filter makes."""
 
     def weights(self, span: Array, bias: Array) -> Array:
-        """The weights (reduced + 1, entries) of the span (reduced, filters); its bias comes last."""
+        """The weights (reduced + 1, entries) of the span (reduced, filters), its bias last."""
         rows = np.concatenate([span, bias[None]])
         weights = np.zeros((len(rows), self.strip.entries), span.dtype)
         weights[:, self.places] = rows[:, :, None]

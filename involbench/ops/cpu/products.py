@@ -1,4 +1,4 @@
-"""Matrix products of small matrices in flat arrays, in tiles of four rows that stay in registers."""
+"""Products of small matrices in flat arrays, in tiles of four rows that stay in registers."""
 
 from involbench.ops.cpu.vectors import add_product, get, load, part, store, zeros
 

@@ -75,9 +75,7 @@ def _generate(reduced, pixel, count, weights, scratch, s, t, lanes):
         for k in range(t.reduced):
             put(features, i * t.features + k, get(reduced, (pixel + i) * t.reduced + k))
     rows, depth, entries = _tiles(count), t.reduced + 1, t.entries
-    product(
-        features, t.features, 1, weights, entries, kernels, entries, rows, depth, 0, lanes
-    )
+    product(features, t.features, 1, weights, entries, kernels, entries, rows, depth, 0, lanes)
     if t.softmax:
         for at in range(0, count * entries, entries):
             if t.vectors:
@@ -325,9 +323,7 @@ def _to_features(pixel, count, transposed, reduced, sums, scratch, s, t, lanes):
             else:
                 gradient_by_numbers(scratch.kernels, gradient, at, s.groups, s.taps, lanes)
     rows, features = _tiles(count), t.features
-    product(
-        gradient, entries, 1, transposed, t.width, result, t.width, rows, entries, 0, lanes
-    )
+    product(gradient, entries, 1, transposed, t.width, result, t.width, rows, entries, 0, lanes)
     for i in range(count):
         for k in range(t.reduced):
             put(reduced, (pixel + i) * t.reduced + k, get(result, i * t.width + k))
