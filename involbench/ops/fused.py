@@ -12,7 +12,7 @@ from involbench.ops.involution import apply, backend_module, plain_operations_ch
 KERNEL_ACTIVATIONS = (None, "softmax")
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 """Orders of axes, for `transpose`."""
-# Fewer channels a group leave most of a vector empty, but for those of one or two, which are joined.
+# Fewer channels a group leave most of a vector empty; groups of one or two are joined.
 _FEWEST_MEMBERS, _FEWEST_CHANNELS = 8, 16
 _JOINED_MEMBERS = 2
 
@@ -56,10 +56,10 @@ def fused_involution(
     """Generate a kernel for each pixel by a 1x1 convolution, and apply it as `involution` does.
 
     It equals `involution(inputs, kernels, ...)` to rounding, where `kernels` are the filters of
-    `conv(reduced, span_kernel) + span_bias`, ordered as the group layout says: group by group where
-    groups are contiguous, tap by tap where they are interleaved. Differentiable by the first four
-    arguments. On CPUs, float32 and float64 are computed in strips of a few pixels: their kernels are
-    made, used and forgotten, and the gradients make them again. Elsewhere the kernels are stored.
+    `conv(reduced, span_kernel) + span_bias`, ordered group by group where groups are contiguous,
+    tap by tap where they are interleaved. Differentiable by the first four arguments. On CPUs,
+    float32 and float64 are computed in strips of a few pixels: their kernels are made, used and
+    forgotten, and the gradients make them again. Elsewhere the kernels are stored.
 
     Args:
         inputs: Images, floating point, (B, H, W, C), or (B, C, H, W) if `channels_first`.
