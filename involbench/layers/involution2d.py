@@ -253,13 +253,13 @@ class Involution2D(KernelGenerator):
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if self._fuses():
+        if self._fuses(inputs):
             return self._fused(inputs, training)
         kernels = self._generate(inputs, self._geometry, training)
         outputs = apply(inputs, kernels, self._geometry)
         return (outputs, kernels) if self.return_kernels else outputs
 
-    def _fuses(self) -> bool:
+    def _fuses(self, inputs: Any) -> bool:
         """Whether this call generates the kernels in strips.
 
         Raises:
@@ -268,7 +268,7 @@ class Involution2D(KernelGenerator):
         fused = ops.is_fused_involution_enabled() if self.fused is None else self.fused
         if fused is False or leaves_process():
             return False
-        reason = self._fused_obstacle()
+        reason = self._fused_obstacle(inputs)
         if fused and reason:
             raise ValueError(
                 f"the involution {self.name!r} cannot be fused: {reason}. Received: fused=True"
@@ -276,7 +276,7 @@ class Involution2D(KernelGenerator):
         faster = is_faster(self.input_spec.axes[self.channel_axis], self._geometry.groups)
         return fused or (faster and reason is None)
 
-    def _fused_obstacle(self) -> str | None:
+    def _fused_obstacle(self, inputs: Any) -> str | None:
         if self.return_kernels:
             return "it returns its kernels, which fused are never stored"
         activations = keras.activations.linear, keras.activations.softmax
@@ -284,7 +284,7 @@ class Involution2D(KernelGenerator):
             return "its `kernel_activation` is neither None nor 'softmax'"
         if type(self.span) is not keras.layers.Conv2D or self.span.dtype_policy.quantization_mode:
             return "its layer `span` is no plain convolution"
-        return obstacle(self.compute_dtype)
+        return obstacle(inputs)
 
     def _fused(self, inputs: Any, training: bool | None) -> Any:
         reduced, geometry = self._reduced_features(inputs, training), self._geometry

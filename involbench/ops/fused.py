@@ -125,7 +125,7 @@ def apply_fused(
     last = replace(geometry, data_format="channels_last")
     if not geometry.channels_last:
         inputs, reduced = (keras.ops.transpose(each, TO_LAST) for each in (inputs, reduced))
-    if leaves_process() or obstacle(inputs.dtype):
+    if leaves_process() or obstacle(inputs):
         result = stored(inputs, reduced, span, bias, last, softmax)
     else:
         result = backend_module().fused_involution(inputs, reduced, span, bias, last, softmax)
@@ -145,12 +145,12 @@ def leaves_process() -> bool:
     return plain_operations_chosen() or backend_module().exporting()
 
 
-def obstacle(dtype: Any) -> str | None:
-    """Why a fused involution of this type would store its kernels; None where it would not."""
-    dtype = keras.backend.standardize_dtype(dtype)
+def obstacle(inputs: Any) -> str | None:
+    """Why a fused involution of these tensors would store its kernels; None if it would not."""
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
     if dtype not in ("float32", "float64"):
         return f"it computes float32 and float64, not {dtype}"
-    return backend_module().fused_obstacle()
+    return backend_module().fused_obstacle(inputs)
 
 
 def is_faster(channels: int, groups: int) -> bool:

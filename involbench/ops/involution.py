@@ -1,10 +1,11 @@
 """The involution operator, computed by the Keras backend in use."""
 
 import importlib
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import keras
@@ -138,3 +139,13 @@ def plain_operations() -> Iterator[None]:
 def plain_operations_chosen() -> bool:
     """Whether this is inside `plain_operations`."""
     return _PLAIN.get()
+
+
+def traced_by(modules: tuple[str, ...]) -> bool:
+    """Whether a function of one of these modules or packages has led to this call."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(modules):
+            return True
+        frame = frame.f_back
+    return False

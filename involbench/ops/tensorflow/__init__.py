@@ -7,12 +7,10 @@ plain operations. The code that traces such a graph chooses them by `plain_opera
 recognized by its module (`_EXPORTERS`).
 """
 
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import keras
@@ -21,7 +19,7 @@ from tensorflow.python.ops import control_flow_util
 
 from involbench.ops import cpu, shifted_views
 from involbench.ops.geometry import Geometry
-from involbench.ops.involution import plain_operations_chosen
+from involbench.ops.involution import plain_operations_chosen, traced_by
 from involbench.ops.tensorflow import compiled
 
 # They trace a model to save it, and have no other way to tell its layers.
@@ -63,7 +61,7 @@ def fused_involution(
     return fused.call((inputs, reduced, span, bias), geometry, softmax)
 
 
-def fused_obstacle() -> str | None:
+def fused_obstacle(inputs: tf.Tensor) -> str | None:
     """Why fused involutions cannot be computed here."""
     if in_xla():
         return "XLA compiles this graph, which cannot call the compiled loops"
@@ -198,11 +196,4 @@ def in_xla() -> bool:
 
 def exporting() -> bool:
     """Whether this is part of a trace that will be saved."""
-    if tf.executing_eagerly():
-        return False
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith(_EXPORTERS):
-            return True
-        frame = frame.f_back
-    return False
+    return not tf.executing_eagerly() and traced_by(_EXPORTERS)
