@@ -7,6 +7,7 @@ Run: python -m benchmarks.fused_layer [--repeats 15] [--steps 50]
 """
 
 import argparse
+import time
 from pathlib import Path
 from statistics import geometric_mean, median, quantiles
 from typing import Any
@@ -21,6 +22,7 @@ SHAPES = (
     ((32, 8, 8, 256), 7, 16, None),
     ((64, 32, 32, 64), 3, 4, None),
 )
+BATCH = 32
 NETWORKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("pythonguides_inn", {}),
     ("residual_involution", {"num_layers": 8, "width": 32}),
@@ -47,7 +49,8 @@ def main() -> None:
     ratios = [_time(*shape, options.repeats) for shape in SHAPES]
     print(f"stored/fused: geometric mean {geometric_mean(ratios):.2f}, least {min(ratios):.2f}")
     for name, arguments in NETWORKS:
-        print(f"{name}, {options.steps} steps: {_compare_losses(name, arguments, options.steps)}")
+        result = _train(name, arguments, options.steps)
+        print(f"{name}, {options.steps} steps of {BATCH} images: {result}", flush=True)
 
 
 def _time(
@@ -56,14 +59,16 @@ def _time(
     """Print the times at one shape, and return the median of stored / fused."""
     import keras
 
+    from involbench.benchmark.backends import backend_in_use
     from involbench.benchmark.measurement import seconds
     from involbench.layers import Involution2D
 
-    shared = {"groups": groups, "kernel_activation": activation}
+    data_format = backend_in_use().data_format
+    shared = {"groups": groups, "kernel_activation": activation, "data_format": data_format}
     layers = {
         "stored": Involution2D(size, **shared, fused=False),
         "fused": Involution2D(size, **shared, fused=True),
-        "convolution": keras.layers.Conv2D(images[3], 3, padding="same"),
+        "convolution": keras.layers.Conv2D(images[3], 3, padding="same", data_format=data_format),
     }
     cases = {name: _case(layer, images) for name, layer in layers.items()}
     taken: dict[str, list[float]] = {name: [] for name in cases}
@@ -90,51 +95,44 @@ def _case(layer: Any, images: tuple[int, ...]) -> Any:
     """A call of the layer in training, with its gradients by the images and all weights."""
     import keras
 
-    from involbench.benchmark.backends import backend_in_use
+    from involbench.benchmark.operator import layer_cases
 
-    backend, rng = backend_in_use(), np.random.default_rng(0)
-    if backend.data_format == "channels_first":
+    rng = np.random.default_rng(0)
+    if layer.data_format == "channels_first":
         images = images[0], images[3], *images[1:3]
-        layer.data_format = "channels_first"
-    layer.build(images)
     x, upstream = (
         keras.ops.convert_to_tensor(rng.standard_normal(images, np.float32)) for _ in range(2)
     )
-    fixed = [variable.value for variable in layer.non_trainable_variables]
-
-    def call(x: Any, *weights: Any) -> Any:
-        return layer.stateless_call(list(weights), fixed, x, **_training(layer))[0]
-
-    weights = [variable.value for variable in layer.trainable_variables]
-    return backend.with_gradients(call, (x, *weights), upstream)
+    return layer_cases(layer, x, upstream)["forward_and_gradients"]
 
 
-def _training(layer: Any) -> dict[str, bool]:
-    return {"training": True} if hasattr(layer, "span") else {}
-
-
-def _compare_losses(name: str, arguments: dict[str, Any], steps: int) -> str:
-    """Train a network fused and stored, and say how far apart their losses are."""
+def _train(name: str, arguments: dict[str, Any], steps: int) -> str:
+    """Train a network stored and fused, step by step in turn, and compare losses and times."""
     import keras
 
     from involbench import ops
     from involbench.models import build_model
 
     rng = np.random.default_rng(0)
-    x = rng.random((steps, 32, 32, 32, 3), np.float32)
-    y = rng.integers(0, 10, (steps, 32))
-    losses = []
-    for choose in (ops.enable_fused_involution, ops.disable_fused_involution):
-        choose()
+    choices = {"stored": ops.disable_fused_involution, "fused": ops.enable_fused_involution}
+    models, losses, taken = {}, {key: [] for key in choices}, {key: [] for key in choices}
+    for key in choices:
         keras.utils.set_random_seed(0)
-        model = build_model(name, (32, 32, 3), 10, **arguments)
+        models[key] = build_model(name, (32, 32, 3), 10, **arguments)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(1e-3), loss)
-        losses.append([float(model.train_on_batch(*batch)) for batch in zip(x, y, strict=True)])
-    apart = np.abs(np.subtract(*losses))
+        models[key].compile(keras.optimizers.Adam(1e-3), loss)
+    for step in range(steps):
+        x, y = rng.random((BATCH, 32, 32, 3), np.float32), rng.integers(0, 10, BATCH)
+        for key in choices if step % 2 else reversed(choices):
+            choices[key]()
+            start = time.perf_counter()
+            losses[key].append(float(models[key].train_on_batch(x, y)))
+            taken[key].append(time.perf_counter() - start)
+    apart = np.abs(np.subtract(*losses.values()))
+    ratio = median(a / b for a, b in zip(*(each[1:] for each in taken.values()), strict=True))
     return (
-        f"losses at most {apart.max():.1e} apart, at the last step {apart[-1]:.1e} "
-        f"of {losses[1][-1]:.4f}"
+        f"stored/fused {ratio:.2f}; losses at most {apart.max():.1e} apart, at the last step "
+        f"{apart[-1]:.1e} of {losses['stored'][-1]:.4f}"
     )
 
 
