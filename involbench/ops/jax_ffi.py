@@ -6,7 +6,6 @@ XLA's `xla/ffi/api/c_api.h`, for the versions of JAX that `available` names.
 
 import ctypes
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -83,7 +82,6 @@ class _MetadataExtension(ctypes.Structure):
 
 
 _Handler = ctypes.CFUNCTYPE(_Pointer, ctypes.POINTER(_CallFrame))
-_numbers = itertools.count()
 _kept: list[Any] = []
 """Handlers, which XLA may call as long as the process lives."""
 
@@ -94,9 +92,10 @@ def available() -> bool:
     return jax.__version__.startswith(_TESTED) and hasattr(jax, "ffi")
 
 
-def register(function: Callable[..., Sequence[np.ndarray]]) -> str:
-    """The name of an XLA call that computes a function of arrays.
+def register(name: str, function: Callable[..., Sequence[np.ndarray]]) -> None:
+    """Make a function of arrays an XLA call.
 
+    A name must always mean the same: JAX keeps compiled programs on disk, with the names in them.
     Where the function fails, the results are NaN: there is no way to raise.
     """
 
@@ -114,11 +113,9 @@ def register(function: Callable[..., Sequence[np.ndarray]]) -> str:
         for result, array in zip(results, function(*_arrays(call.arguments)), strict=True):
             np.copyto(result, array)
 
-    name = f"involbench_{next(_numbers)}"
     _kept.append(handler)
     capsule = jax.ffi.pycapsule(ctypes.cast(handler, _Pointer).value)
     jax.ffi.register_ffi_target(name, capsule, platform="cpu")
-    return name
 
 
 def _arrays(buffers: _Buffers) -> list[np.ndarray]:

@@ -88,6 +88,7 @@ CHOICES = st.tuples(
 )
 
 
+@pytest.mark.filterwarnings("ignore:You are using a softmax")
 @given(cases(), CHOICES)
 @settings(
     max_examples=20 if BACKEND == "jax" else 300,
@@ -224,3 +225,27 @@ def test_tensors_that_do_not_fit_are_named(changed, message):
     tensors["inputs"] = tensors["inputs"].astype(changed.pop("dtype", "float32"))
     with pytest.raises(ValueError, match=f"Received: {message}"):
         fused_involution(**tensors, kernel_size=3, **({"groups": 2} | changed))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's compiler")
+def test_torch_compile_keeps_the_operator():
+    import torch
+
+    graphs = []
+
+    def keep(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    case = reference.Case((2, 5, 4, 16), (3, 3), (2, 1), groups=2)
+    *tensors, dy = arrays(case, 3, 0)
+    function = lambda *given: fused_involution(  # noqa: E731
+        *given, **arguments(case, "channels_last"), kernel_activation="softmax"
+    )
+    compiled = torch.compile(function, backend=keep)
+    got = values_and_gradients(compiled, tensors, dy, "float64")
+    wanted = values_and_gradients(function, tensors, dy, "float64")
+    np.testing.assert_array_equal(got[0], wanted[0])
+    for a, b in zip(got[1], wanted[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any("involbench.fused_involution" in str(graph.graph) for graph in graphs)

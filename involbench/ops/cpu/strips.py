@@ -323,7 +323,9 @@ def _to_features(pixel, count, transposed, reduced, sums, scratch, s, t, lanes):
             else:
                 gradient_by_numbers(scratch.kernels, gradient, at, s.groups, s.taps, lanes)
     rows, features = _tiles(count), t.features
-    product(gradient, entries, 1, transposed, t.width, result, t.width, rows, entries, 0, lanes)
+    # What lies beyond the last kernel may be NaN, if a feature is.
+    depth = entries if t.vectors else s.groups * s.taps
+    product(gradient, entries, 1, transposed, t.width, result, t.width, rows, depth, 0, lanes)
     for i in range(count):
         for k in range(t.reduced):
             put(reduced, (pixel + i) * t.reduced + k, get(result, i * t.width + k))
