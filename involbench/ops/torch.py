@@ -82,9 +82,14 @@ def fused_obstacle(inputs: torch.Tensor) -> str | None:
     """Why fused involutions cannot be computed here."""
     if inputs.device.type != "cpu":
         return f"it computes on CPUs, and the images are on {inputs.device}"
-    if not cpu.available():
+    if not _loops_available():
         return "numba is not installed or is turned off"
     return None
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _loops_available() -> bool:
+    return cpu.available()
 
 
 def exporting() -> bool:
