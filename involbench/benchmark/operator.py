@@ -80,9 +80,10 @@ def layer_cases(layer: keras.Layer, inputs: Any, upstream: Any) -> dict[Part, Be
     """Calls of a layer as in training, with its gradients by the images and all weights."""
     layer.build(tuple(inputs.shape))
     fixed = [variable.value for variable in layer.non_trainable_variables]
+    mode = {"training": True} if isinstance(layer, Involution2D) else {}
 
     def call(x: Any, *weights: Any) -> Any:
-        return layer.stateless_call(list(weights), fixed, x, training=True)[0]
+        return layer.stateless_call(list(weights), fixed, x, **mode)[0]
 
     weights = (variable.value for variable in layer.trainable_variables)
     return _cases_by_part(backend_in_use(), call, (inputs, *weights), upstream)
