@@ -24,8 +24,8 @@ _FEW_MEMBERS = 2
 # Numbers in a strip's kernels: they fit the cache of a core, with the weights and the gradient.
 _STRIP_NUMBERS = 2**15
 _STRIP_PIXELS = 64
-# Parts of a batch that have sums of their own.
-_PARTS = 32
+# Parts of a batch that have sums of their own: fewer where these are large.
+_MOST_PARTS, _FEWEST_PARTS, _SUMS_NUMBERS = 32, 8, 2**19
 _FORWARD = ("ring", "line", "features", "kernels")
 
 
@@ -148,7 +148,7 @@ def forward(
         for first, last in parts:
             loop(*arrays, first, last, scratch, plan.sizes, fused.strip, plan.vectors)
 
-    cpu.share(_parts(len(inputs)), threads, work)
+    cpu.share(_parts(len(inputs), _MOST_PARTS), threads, work)
     return result
 
 
@@ -169,8 +169,9 @@ def gradients(
     arrays = [cpu.flat_array(each) for each in (inputs, reduced, upstream)]
     spans = cpu.flat_array(weights), cpu.flat_array(fused.transposed(weights))
     results = cpu.flat_array(dx), cpu.flat_array(dr)
-    total = _OrderedSum(fused.strip.features * fused.strip.entries, inputs.dtype)
-    parts = _parts(len(inputs))
+    size = fused.strip.features * fused.strip.entries
+    total = _OrderedSum(size, inputs.dtype)
+    parts = _parts(len(inputs), max(min(_SUMS_NUMBERS // size, _MOST_PARTS), _FEWEST_PARTS))
     threads = cpu.threads_for(len(inputs), plan.sizes, inputs.shape[3])
 
     def work(parts: Iterator[tuple[int, tuple[int, int]]]) -> None:
@@ -185,8 +186,8 @@ def gradients(
     return dx, dr, *fused.gradients(total.result)
 
 
-def _parts(batch: int) -> list[tuple[int, int]]:
-    return cpu.divided(batch, min(batch, _PARTS)) if batch else []
+def _parts(batch: int, most: int) -> list[tuple[int, int]]:
+    return cpu.divided(batch, min(batch, most)) if batch else []
 
 
 class _OrderedSum:
