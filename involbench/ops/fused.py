@@ -202,7 +202,10 @@ def check_fused_shapes(
     batch, features = inputs.shape[0], reduced.shape[axis]
     sizes = geometry.out_sizes(inputs.shape)
     of_reduced = (batch, *sizes, features) if axis == 3 else (batch, features, *sizes)
-    expected = {"reduced": of_reduced, "span_kernel": (1, 1, features, filters)}
+    expected: dict[str, tuple[Any, ...]] = {
+        "reduced": of_reduced,
+        "span_kernel": (1, 1, features, filters),
+    }
     if span_bias is not None:
         expected["span_bias"] = (filters,)
     for name, shape in expected.items():

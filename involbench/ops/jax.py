@@ -130,9 +130,9 @@ def _fused_calls(geometry: Geometry, softmax: bool) -> tuple[str, str]:
     """The XLA calls of the result and of the gradients."""
     from involbench.ops.cpu import fused
 
-    options = {"geometry": geometry, "softmax": softmax}
-    forward, gradients = partial(fused.forward, **options), partial(fused.gradients, **options)
-    digest = hashlib.sha256(repr(options).encode()).hexdigest()[:16]
+    forward = partial(fused.forward, geometry=geometry, softmax=softmax)
+    gradients = partial(fused.gradients, geometry=geometry, softmax=softmax)
+    digest = hashlib.sha256(repr((geometry, softmax)).encode()).hexdigest()[:16]
     names = f"involbench_fused_{digest}", f"involbench_fused_gradients_{digest}"
     jax_ffi.register(names[0], lambda *arrays: [forward(*arrays)])
     jax_ffi.register(names[1], gradients)

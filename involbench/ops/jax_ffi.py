@@ -99,7 +99,7 @@ def register(name: str, function: Callable[..., Sequence[np.ndarray]]) -> None:
     Where the function fails, the results are NaN: there is no way to raise.
     """
 
-    @_Handler
+    @_Handler  # type: ignore[untyped-decorator]
     def handler(frame: Any) -> None:
         call = frame.contents
         if call.extension and call.extension.contents.type == _METADATA_EXTENSION:
@@ -127,4 +127,4 @@ def _array(buffer: _Buffer) -> np.ndarray:
     shape, dtype = tuple(buffer.dims[: buffer.rank]), np.dtype(_DTYPES[buffer.dtype])
     size = int(np.prod(shape)) * dtype.itemsize
     memory = (ctypes.c_uint8 * size).from_address(buffer.data) if size else bytearray()
-    return np.frombuffer(memory, dtype).reshape(shape)
+    return np.frombuffer(memoryview(memory), dtype).reshape(shape)

@@ -102,7 +102,7 @@ def _geometry(sizes: list[int], group_layout: str, padding: str) -> Geometry:
     return make_geometry(size, strides, dilation, sizes[6], group_layout, padding, "channels_last")
 
 
-@torch.library.custom_op("involbench::fused_involution", mutates_args=())
+@torch.library.custom_op("involbench::fused_involution", mutates_args=())  # type: ignore[untyped-decorator]
 def _fused(
     inputs: torch.Tensor,
     reduced: torch.Tensor,
@@ -115,13 +115,14 @@ def _fused(
 ) -> torch.Tensor:
     from involbench.ops.cpu import fused
 
-    arrays = map(_array, (inputs, reduced, span, bias))
-    return torch.from_numpy(
-        fused.forward(*arrays, _geometry(sizes, group_layout, padding), softmax)
-    )
+    x, r, w, b = map(_array, (inputs, reduced, span, bias))
+    geometry = _geometry(sizes, group_layout, padding)
+    return torch.from_numpy(fused.forward(x, r, w, b, geometry, softmax))
 
 
-@torch.library.custom_op("involbench::fused_involution_gradients", mutates_args=())
+@torch.library.custom_op(  # type: ignore[untyped-decorator]
+    "involbench::fused_involution_gradients", mutates_args=()
+)
 def _fused_gradients(
     inputs: torch.Tensor,
     reduced: torch.Tensor,
@@ -135,19 +136,20 @@ def _fused_gradients(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     from involbench.ops.cpu import fused
 
-    arrays = map(_array, (inputs, reduced, span, bias, upstream))
+    x, r, w, b, dy = map(_array, (inputs, reduced, span, bias, upstream))
     geometry = _geometry(sizes, group_layout, padding)
-    dx, dreduced, dspan, dbias = map(torch.from_numpy, fused.gradients(*arrays, geometry, softmax))
+    gradients = fused.gradients(x, r, w, b, dy, geometry, softmax)
+    dx, dreduced, dspan, dbias = map(torch.from_numpy, gradients)
     return dx, dreduced, dspan, dbias
 
 
-@_fused.register_fake
+@_fused.register_fake  # type: ignore[untyped-decorator]
 def _fused_shape(inputs: torch.Tensor, *arguments: Any) -> torch.Tensor:
     geometry = _geometry(*arguments[3:6])
     return inputs.new_empty(geometry.output_shape(inputs.shape))
 
 
-@_fused_gradients.register_fake
+@_fused_gradients.register_fake  # type: ignore[untyped-decorator]
 def _fused_gradients_shapes(*tensors: Any) -> tuple[torch.Tensor, ...]:
     return tuple(torch.empty_like(tensor) for tensor in tensors[:4])
 

@@ -17,18 +17,18 @@ def call(tensors: Sequence[tf.Tensor], geometry: Geometry, softmax: bool) -> tf.
     order; those of the second store the kernels.
     """
     shapes = [tensor.shape for tensor in tensors]
-    options = {"geometry": geometry, "softmax": softmax}
+    compute = partial(fused.forward, geometry=geometry, softmax=softmax)
+    differentiate = partial(fused.gradients, geometry=geometry, softmax=softmax)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def forward(*tensors: tf.Tensor) -> Any:
-        result = call_loops(partial(fused.forward, **options), tensors, tensors[0].dtype)
+        result = call_loops(compute, tensors, tensors[0].dtype)
         result.set_shape(geometry.output_shape(shapes[0]))
         return result, lambda upstream: gradients(*tensors, upstream)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def gradients(*tensors: tf.Tensor) -> Any:
-        function, dtypes = partial(fused.gradients, **options), [tensors[0].dtype] * 4
-        results = call_loops(function, tensors, dtypes)
+        results = call_loops(differentiate, tensors, [tensors[0].dtype] * 4)
         for result, shape in zip(results, shapes, strict=True):
             result.set_shape(shape)
         return results, partial(second, tensors)
@@ -39,7 +39,8 @@ def call(tensors: Sequence[tf.Tensor], geometry: Geometry, softmax: bool) -> tf.
             outer.watch(tensors)
             with tf.GradientTape() as inner:
                 inner.watch(arguments)
-                result = stored(*arguments, geometry, softmax)
+                x, reduced, span, bias = arguments
+                result = stored(x, reduced, span, bias, geometry, softmax)
             first = inner.gradient(result, arguments, output_gradients=dy)
         return outer.gradient(first, tensors, output_gradients=list(upstream))
 
