@@ -10,7 +10,7 @@ import numpy as np
 
 from involbench.training.provenance import gpu_names
 
-Forward = Callable[[Any, Any], Any]
+Forward = Callable[..., Any]
 """Computes a result from images and kernels, or from images and weights."""
 
 
@@ -55,14 +55,14 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def forward(self, function: Forward, arguments: tuple[Any, Any]) -> BenchmarkCase:
+    def forward(self, function: Forward, arguments: tuple[Any, ...]) -> BenchmarkCase:
         """A call of `function`, which computes the result."""
 
     @abstractmethod
     def with_gradients(
-        self, function: Forward, arguments: tuple[Any, Any], upstream: Any
+        self, function: Forward, arguments: tuple[Any, ...], upstream: Any
     ) -> BenchmarkCase:
-        """A call that computes the result and its gradients by both arguments."""
+        """A call that computes the result and its gradients by all arguments."""
 
     @abstractmethod
     def wait(self, results: list[Any]) -> None:
@@ -95,17 +95,18 @@ class _TensorFlow(Backend):
         summed = tf.reduce_sum(kernels * tf.reshape(patches, each), axis=3)
         return tf.reshape(summed, (batch, height, width, channels))
 
-    def forward(self, function: Forward, arguments: tuple[Any, Any]) -> BenchmarkCase:
+    def forward(self, function: Forward, arguments: tuple[Any, ...]) -> BenchmarkCase:
         return self._traced(lambda *tensors: [function(*tensors)], arguments)
 
     def with_gradients(
-        self, function: Forward, arguments: tuple[Any, Any], upstream: Any
+        self, function: Forward, arguments: tuple[Any, ...], upstream: Any
     ) -> BenchmarkCase:
-        def run(first: Any, second: Any, upstream: Any) -> list[Any]:
+        def run(*tensors: Any) -> list[Any]:
+            *given, upstream = tensors
             with self.tf.GradientTape() as tape:
-                tape.watch([first, second])
-                result = function(first, second)
-            return [result, *tape.gradient(result, [first, second], output_gradients=upstream)]
+                tape.watch(given)
+                result = function(*given)
+            return [result, *tape.gradient(result, given, output_gradients=upstream)]
 
         return self._traced(run, (*arguments, upstream))
 
@@ -150,15 +151,16 @@ class _Jax(Backend):
         summed = jnp.sum(patches.reshape(each) * jnp.moveaxis(kernels, 4, 3)[..., None], axis=3)
         return summed.reshape(inputs.shape)
 
-    def forward(self, function: Forward, arguments: tuple[Any, Any]) -> BenchmarkCase:
+    def forward(self, function: Forward, arguments: tuple[Any, ...]) -> BenchmarkCase:
         compiled = self.jax.jit(lambda *tensors: [function(*tensors)])
         return BenchmarkCase(compiled, arguments, self)
 
     def with_gradients(
-        self, function: Forward, arguments: tuple[Any, Any], upstream: Any
+        self, function: Forward, arguments: tuple[Any, ...], upstream: Any
     ) -> BenchmarkCase:
-        def run(first: Any, second: Any, upstream: Any) -> list[Any]:
-            result, pull_back = self.jax.vjp(function, first, second)
+        def run(*tensors: Any) -> list[Any]:
+            *given, upstream = tensors
+            result, pull_back = self.jax.vjp(function, *given)
             return [result, *pull_back(upstream)]
 
         return BenchmarkCase(self.jax.jit(run), (*arguments, upstream), self)
@@ -203,7 +205,7 @@ class Torch(Backend):
     def to_numpy(self, tensor: Any) -> np.ndarray:
         return tensor.cpu().numpy()
 
-    def forward(self, function: Forward, arguments: tuple[Any, Any]) -> BenchmarkCase:
+    def forward(self, function: Forward, arguments: tuple[Any, ...]) -> BenchmarkCase:
         def run(*tensors: Any) -> list[Any]:
             with self.torch.no_grad():
                 return [function(*tensors)]
@@ -211,12 +213,13 @@ class Torch(Backend):
         return BenchmarkCase(run, arguments, self)
 
     def with_gradients(
-        self, function: Forward, arguments: tuple[Any, Any], upstream: Any
+        self, function: Forward, arguments: tuple[Any, ...], upstream: Any
     ) -> BenchmarkCase:
-        def run(first: Any, second: Any, upstream: Any) -> list[Any]:
-            both = [tensor.detach().requires_grad_(True) for tensor in (first, second)]
-            result = function(*both)
-            return [result.detach(), *self.torch.autograd.grad(result, both, upstream)]
+        def run(*tensors: Any) -> list[Any]:
+            *given, upstream = tensors
+            given = [tensor.detach().requires_grad_(True) for tensor in given]
+            result = function(*given)
+            return [result.detach(), *self.torch.autograd.grad(result, given, upstream)]
 
         return BenchmarkCase(run, (*arguments, upstream), self)
 

@@ -12,7 +12,9 @@ import psutil
 from involbench.benchmark.backends import Backend, BenchmarkCase, Forward, Torch, backend_in_use
 from involbench.benchmark.measurement import make_copy, peak_method, seconds, this_machine
 from involbench.errors import InvolbenchError, UsageError
+from involbench.layers import Involution2D
 from involbench.ops import involution
+from involbench.ops.fused import obstacle
 from involbench.ops.geometry import make_geometry
 from involbench.results.benchmarks import (
     PARTS,
@@ -57,7 +59,34 @@ def make_calls(shape: OperatorShape) -> dict[Implementation, dict[Part, Benchmar
     }
     if _has_unfold():
         calls["unfold"] = _unfold(shape, inputs, per_pixel, upstream)
+    calls["layer"] = layer_cases(_layer(shape, fused=False), inputs, upstream)
+    if obstacle(inputs) is None:
+        calls["fused_layer"] = layer_cases(_layer(shape, fused=True), inputs, upstream)
     return calls
+
+
+def _layer(shape: OperatorShape, fused: bool) -> Involution2D:
+    return Involution2D(
+        shape.kernel_size,
+        groups=shape.groups,
+        reduce_filters=shape.reduced,
+        data_format=backend_in_use().data_format,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=0),
+        fused=fused,
+    )
+
+
+def layer_cases(layer: keras.Layer, inputs: Any, upstream: Any) -> dict[Part, BenchmarkCase]:
+    """Calls of a layer as in training, with its gradients by the images and all weights."""
+    layer.build(tuple(inputs.shape))
+    fixed = [variable.value for variable in layer.non_trainable_variables]
+    mode = {"training": True} if isinstance(layer, Involution2D) else {}
+
+    def call(x: Any, *weights: Any) -> Any:
+        return layer.stateless_call(list(weights), fixed, x, **mode)[0]
+
+    weights = (variable.value for variable in layer.trainable_variables)
+    return _cases_by_part(backend_in_use(), call, (inputs, *weights), upstream)
 
 
 def _functions(shape: OperatorShape) -> dict[Implementation, Forward]:
@@ -74,11 +103,11 @@ def _functions(shape: OperatorShape) -> dict[Implementation, Forward]:
 
 
 def _cases_by_part(
-    backend: Backend, function: Forward, both: tuple[Any, Any], upstream: Any
+    backend: Backend, function: Forward, tensors: tuple[Any, ...], upstream: Any
 ) -> dict[Part, BenchmarkCase]:
     return {
-        "forward": backend.forward(function, both),
-        "forward_and_gradients": backend.with_gradients(function, both, upstream),
+        "forward": backend.forward(function, tensors),
+        "forward_and_gradients": backend.with_gradients(function, tensors, upstream),
     }
 
 
@@ -130,8 +159,11 @@ def time_operator(
             seconds(parts[part])
     calls = make_calls(shape)
     first = {form: seconds(parts["forward_and_gradients"]) for form, parts in calls.items()}
+    pairs: list[tuple[Implementation, Implementation]] = [
+        *(("involution", "patches"), ("involution", "unfold"), ("fused_layer", "layer"))
+    ]
     difference = max(
-        _difference_from(form, calls) for form in ("patches", "unfold") if form in calls
+        _difference(form, other, calls) for form, other in pairs if form in calls and other in calls
     )
     taken, copies = _alternate(calls, repeats, progress)
     backend = backend_in_use()
@@ -210,28 +242,25 @@ def _alternate(
     return taken, copies
 
 
-def _difference_from(
-    form: Implementation, calls: dict[Implementation, dict[Part, BenchmarkCase]]
+def _difference(
+    form: Implementation,
+    other: Implementation,
+    calls: dict[Implementation, dict[Part, BenchmarkCase]],
 ) -> float:
-    """The largest difference from another implementation of involution."""
+    """The largest difference between two implementations of the same."""
     results, expected = (
-        [array for part in PARTS for array in calls[name][part].arrays()]
-        for name in ("involution", form)
+        [array for part in PARTS for array in calls[name][part].arrays()] for name in (form, other)
     )
     differences = [
         float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
         for ours, theirs in zip(results, expected, strict=True)
     ]
-    names = (
-        "the result",
-        "the result beside gradients",
-        "the gradient by the images",
-        "the gradient by the kernels",
-    )
+    names = ["the result", "the result beside gradients", "the gradient by the images"]
+    names += ["a gradient by the kernels or weights"] * (len(differences) - len(names))
     for name, difference in zip(names, differences, strict=True):
         if not difference <= _TOLERANCE:
             raise InvolbenchError(
-                f"{name} of the involution differs from that of {form} by {difference:.1e} of its "
+                f"{name} of {form} differs from that of {other} by {difference:.1e} of its "
                 f"largest value, more than {_TOLERANCE:.0e} for rounding, so times cannot be "
                 "compared; please report this with the shape"
             )

@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import keras
 
+from involbench import ops
 from involbench.layers.kernel_generator import KernelGenerator
+from involbench.ops.fused import TO_FIRST, TO_LAST, apply_fused, is_faster, leaves_process, obstacle
 from involbench.ops.geometry import (
     Geometry,
     check_choice,
@@ -61,6 +64,10 @@ class Involution2D(KernelGenerator):
         kernel_constraint: Constraint of the kernels of both convolutions.
         bias_constraint: Constraint of the biases of both convolutions.
         return_kernels: Boolean, whether to return the kernels as well.
+        fused: `None`, `True` or `False`: whether the kernels are generated in strips and never
+            stored, by `involbench.ops.fused_involution`. `None`: where that is possible and faster,
+            unless `involbench.ops.enable_fused_involution` or `disable_fused_involution` was
+            called. It is no part of the layer's configuration.
 
     Input shape:
         `(batch_size, height, width, channels)`, or `(batch_size, channels, height, width)` if
@@ -73,7 +80,8 @@ class Involution2D(KernelGenerator):
         `(batch_size, groups, Kh * Kw, ceil(height / strides), ceil(width / strides))`.
 
     Raises:
-        ValueError: An argument is out of range, or does not fit the channels of the input.
+        ValueError: An argument is out of range, does not fit the channels of the input, or is
+            `fused=True` where the layer cannot be fused.
 
     Example:
 
@@ -116,6 +124,7 @@ class Involution2D(KernelGenerator):
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         return_kernels: bool = False,
+        fused: bool | None = None,
         **kwargs: Any,
     ) -> None:
         if groups is not None and group_channels is not None:
@@ -154,6 +163,8 @@ class Involution2D(KernelGenerator):
         self.group_layout, self.padding = group_layout, padding
         self.data_format = geometry.data_format
         self.return_kernels = return_kernels
+        check_choice("fused", fused, (None, True, False))
+        self.fused = fused
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     @classmethod
@@ -242,9 +253,53 @@ class Involution2D(KernelGenerator):
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if self._fuses(inputs):
+            return self._fused(inputs, training)
         kernels = self._generate(inputs, self._geometry, training)
         outputs = apply(inputs, kernels, self._geometry)
         return (outputs, kernels) if self.return_kernels else outputs
+
+    def _fuses(self, inputs: Any) -> bool:
+        """Whether this call generates the kernels in strips.
+
+        Raises:
+            ValueError: It must, and cannot.
+        """
+        fused = ops.is_fused_involution_enabled() if self.fused is None else self.fused
+        if fused is False or leaves_process():
+            return False
+        reason = self._fused_obstacle(inputs)
+        if fused and reason:
+            raise ValueError(
+                f"the involution {self.name!r} cannot be fused: {reason}. Received: fused=True"
+            )
+        faster = is_faster(self.input_spec.axes[self.channel_axis], self._geometry.groups)
+        return fused or (faster and reason is None)
+
+    def _fused_obstacle(self, inputs: Any) -> str | None:
+        if self.return_kernels:
+            return "it returns its kernels, which fused are never stored"
+        activations = keras.activations.linear, keras.activations.softmax
+        if self.kernel_activation not in activations:
+            return "its `kernel_activation` is neither None nor 'softmax'"
+        if type(self.span) is not keras.layers.Conv2D or self.span.dtype_policy.quantization_mode:
+            return "its layer `span` is no plain convolution"
+        return obstacle(inputs)
+
+    def _fused(self, inputs: Any, training: bool | None) -> Any:
+        reduced, geometry = self._reduced_features(inputs, training), self._geometry
+        if self._transposes:
+            geometry = replace(geometry, data_format="channels_last")
+            inputs = keras.ops.transpose(inputs, TO_LAST)
+        weights = [self.span.kernel, *([self.span.bias] if self.use_span_bias else [])]
+        outputs = apply_fused(
+            inputs,
+            reduced,
+            *map(keras.ops.convert_to_tensor, weights),
+            geometry=geometry,
+            softmax=self.kernel_activation is keras.activations.softmax,
+        )
+        return keras.ops.transpose(outputs, TO_FIRST) if self._transposes else outputs
 
     def count_macs(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> int:
         """Both 1x1 convolutions, at the strided size, and the sum over the taps.

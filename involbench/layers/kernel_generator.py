@@ -7,9 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from involbench.ops.fused import TO_FIRST, TO_LAST, split_taps
 from involbench.ops.geometry import Geometry
-
-_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 class KernelGenerator(layers.Layer):
@@ -23,7 +22,7 @@ class KernelGenerator(layers.Layer):
     def _build_generator(self, input_shape: Sequence[int | None], geometry: Geometry) -> None:
         self._transposes = not geometry.channels_last and not _convolves_channels_first()
         channels_last = geometry.channels_last or self._transposes
-        shape = tuple(input_shape[axis] for axis in _TO_LAST) if self._transposes else input_shape
+        shape = tuple(input_shape[axis] for axis in TO_LAST) if self._transposes else input_shape
         axis = 3 if channels_last else 1
         filters = self._reduce_filters(shape[axis])
         strides = geometry.rows.strides, geometry.columns.strides
@@ -36,8 +35,8 @@ class KernelGenerator(layers.Layer):
         self.span = self._convolution("span", spanned, self.use_span_bias, shared)
         before = [self.pool] if max(strides) > 1 else []
         middle = [self.normalization] if self.normalization is not None else []
-        self._generator: list[Any] = [*before, self.reduce, *middle, self.span]
-        for layer in self._generator:
+        self._before_span: list[Any] = [*before, self.reduce, *middle]
+        for layer in (*self._before_span, self.span):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
@@ -82,44 +81,30 @@ class KernelGenerator(layers.Layer):
 
     def _generate(self, inputs: Any, geometry: Geometry, training: bool | None) -> Any:
         """The kernels for images, of the shape `geometry.kernels_shape`."""
-        flat = keras.ops.transpose(inputs, _TO_LAST) if self._transposes else inputs
-        for layer in self._generator:
-            if layer is self.span:
-                flat = self.activation(flat)
-            if isinstance(layer, layers.BatchNormalization):
-                flat = layer(flat, training=training)
-            else:
-                flat = layer(flat)
-        flat = keras.ops.transpose(flat, _TO_FIRST) if self._transposes else flat
-        kernels = _split_taps(flat, geometry)
+        flat = self.span(self._reduced_features(inputs, training))
+        flat = keras.ops.transpose(flat, TO_FIRST) if self._transposes else flat
+        kernels = split_taps(flat, geometry)
         if self.kernel_activation is keras.activations.linear:
             return kernels
         if self.kernel_activation is keras.activations.softmax:
             return keras.activations.softmax(kernels, axis=-1 if geometry.channels_last else 2)
         return self.kernel_activation(kernels)
 
+    def _reduced_features(self, inputs: Any, training: bool | None) -> Any:
+        """What the second convolution is applied to."""
+        flat = keras.ops.transpose(inputs, TO_LAST) if self._transposes else inputs
+        for layer in self._before_span:
+            if isinstance(layer, layers.BatchNormalization):
+                flat = layer(flat, training=training)
+            else:
+                flat = layer(flat)
+        return self.activation(flat)
+
 
 def _convolves_channels_first() -> bool:
     """Whether the backend can; TensorFlow only can on GPUs, and on CPUs that oneDNN supports."""
     on_tensorflow = keras.backend.backend() == "tensorflow"
     return not on_tensorflow or bool(keras.distribution.list_devices("gpu"))
-
-
-def _split_taps(flat: Any, geometry: Geometry) -> Any:
-    """The filters of the second convolution as kernels, (B, H', W', groups, Kh * Kw).
-
-    The filters are ordered group by group where groups are contiguous, tap by tap where they are
-    interleaved. With `channels_first`, both axes come before the spatial ones.
-    """
-    batch, *rest = keras.ops.shape(flat)
-    contiguous = geometry.group_layout == "contiguous"
-    pair = (geometry.groups, len(geometry.taps))
-    pair = pair if contiguous else pair[::-1]
-    if geometry.channels_last:
-        kernels, axes = keras.ops.reshape(flat, (batch, rest[0], rest[1], *pair)), (3, 4)
-    else:
-        kernels, axes = keras.ops.reshape(flat, (batch, *pair, rest[1], rest[2])), (1, 2)
-    return kernels if contiguous else keras.ops.swapaxes(kernels, *axes)
 
 
 def fresh(initializer: Any) -> Any:

@@ -1,9 +1,11 @@
 """The involution operator, computed by the Keras backend in use."""
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FrameType, ModuleType
 from typing import Any
 
 import keras
@@ -81,13 +83,19 @@ def apply(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
     """
     check_shapes(inputs, kernels, geometry)
     kernels = keras.ops.cast(kernels, inputs.dtype)
-    return _of_backend(keras.backend.backend())(inputs, kernels, geometry)
+    return backend_module().involution(inputs, kernels, geometry)
 
 
-def _of_backend(backend: str) -> Callable[[Any, Any, Geometry], Any]:
+def backend_module() -> ModuleType:
+    """The module that computes involutions on the Keras backend in use.
+
+    Raises:
+        NotImplementedError: There is none.
+    """
+    backend = keras.backend.backend()
     if backend not in _BACKENDS:
         raise NotImplementedError(f"Involution runs on {_BACKENDS}. Received: backend={backend}")
-    return importlib.import_module(f"involbench.ops.{backend}").involution
+    return importlib.import_module(f"involbench.ops.{backend}")
 
 
 class InvolutionOperation(keras.Operation):
@@ -131,3 +139,13 @@ def plain_operations() -> Iterator[None]:
 def plain_operations_chosen() -> bool:
     """Whether this is inside `plain_operations`."""
     return _PLAIN.get()
+
+
+def traced_by(modules: tuple[str, ...]) -> bool:
+    """Whether a function of one of these modules or packages has led to this call."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(modules):
+            return True
+        frame = frame.f_back
+    return False

@@ -15,12 +15,15 @@ from involbench.results.record import Hardware, Record
 
 Part = Literal["forward", "forward_and_gradients"]
 PARTS: tuple[Part, ...] = get_args(Part)
-"""The result only, or also the gradients with respect to both arguments."""
+"""The result only, or also the gradients by all arguments."""
 
-Implementation = Literal["involution", "patches", "unfold", "depthwise", "conv3x3"]
-"""Our operator, the published algorithm, and two convolutions for comparison.
+Implementation = Literal[
+    "involution", "patches", "unfold", "depthwise", "conv3x3", "layer", "fused_layer"
+]
+"""Our operator, the published algorithm, two convolutions for comparison, and the whole layer.
 
-`unfold` is the published algorithm in PyTorch, if that is installed beside another backend.
+`unfold` is the published algorithm in PyTorch, if that is installed beside another backend. `layer`
+generates the kernels and stores them, `fused_layer` does not store them, where that is possible.
 """
 
 Network = Literal["patches", "involution", "control"]
@@ -60,6 +63,11 @@ class OperatorShape(Record):
         """Bytes of all patches in float32, which the published algorithm materializes."""
         return self.image_bytes * self.kernel_size**2
 
+    @property
+    def reduced(self) -> int:
+        """Reduced features from which the layers generate their kernels."""
+        return max(self.channels // 4, 1)
+
     def weights_bytes(self, form: Implementation) -> int:
         """Bytes of the kernels of an involution, or of the weights, in float32."""
         match form:
@@ -67,6 +75,11 @@ class OperatorShape(Record):
                 return _FLOAT32_BYTES * self.channels * self.kernel_size**2
             case "conv3x3":
                 return _FLOAT32_BYTES * 9 * self.channels**2
+            case "layer" | "fused_layer":
+                # Both convolutions, the second with a bias, and two numbers for normalization.
+                filters = self.groups * self.kernel_size**2
+                features = self.channels + 2 + filters
+                return _FLOAT32_BYTES * (self.reduced * features + filters)
             case "involution" | "patches" | "unfold":
                 return self.kernels_bytes
 

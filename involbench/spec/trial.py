@@ -16,7 +16,7 @@ from involbench.spec.data import DataSpec
 from involbench.spec.overrides import EVERY, assigned
 from involbench.spec.schema import EvaluateSpec, TrainingSpec
 
-RESULT_VERSION = 7
+RESULT_VERSION = 8
 """Raised whenever the same trial would give another result than the version before."""
 
 

@@ -141,7 +141,7 @@ def test_the_tables_are_plain_and_80_columns_wide(printed):
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in text
-    assert len([line for line in lines if line.split()[:1] == [SHAPES[1]]]) == 3
+    assert len([line for line in lines if line.split()[:1] == [SHAPES[1]]]) == 4
     assert "Median of 3 repeats" in text
     assert "on CPU (" in text
 
@@ -156,7 +156,7 @@ def test_a_wide_shape_stays_on_its_line(benchmark):
     )
     lines = rendered([operator_page(shown)], for_screen=False).splitlines()
     assert max(map(len, lines)) <= 80
-    assert len([line for line in lines if line.split()[:1] == [wide]]) == 3
+    assert len([line for line in lines if line.split()[:1] == [wide]]) == 4
 
 
 @pytest.mark.parametrize(

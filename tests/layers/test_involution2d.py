@@ -6,7 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from involbench.layers import Involution2D, LocalSelfAttention2D, OutlookAttention2D
+from involbench import ops
+from involbench.layers import (
+    Involution2D,
+    LocalSelfAttention2D,
+    OutlookAttention2D,
+    involution2d,
+)
+from involbench.ops import fused
 from tests.effort import examples
 from tests.ops.backends import BACKEND
 
@@ -223,3 +230,78 @@ def test_bad_arguments_are_named(arguments, message):
 def test_arguments_that_do_not_fit_the_channels_are_named(arguments, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
         make(**arguments).build((None, 8, 8, 4))
+
+
+FUSED = [
+    {"groups": 2, "kernel_activation": "softmax"},
+    {"groups": 16, "use_span_bias": False, "strides": 2, "kernel_activation": "softmax"},
+    {"data_format": "channels_first", "group_layout": "interleaved"},
+]
+
+
+@pytest.fixture
+def switched_back():
+    yield
+    fused._set_enabled(None)
+
+
+@pytest.mark.parametrize("options", FUSED, ids=str)
+def test_fused_and_stored_layers_train_alike(options):
+    losses = []
+    for fused_or_not in (True, False):
+        keras.utils.set_random_seed(0)
+        layer = make(fused=fused_or_not, **options)
+        first = options.get("data_format") == "channels_first"
+        model = keras.Sequential([keras.Input((16, 7, 5) if first else (7, 5, 16)), layer])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        x = images(6, *model.input_shape[1:])
+        y = np.ones(model.compute_output_shape(x.shape))
+        losses.append([model.train_on_batch(x, y) for _ in range(3)])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert losses[0][-1] < losses[0][0]
+
+
+@pytest.mark.usefixtures("switched_back")
+def test_the_switch_decides_for_layers_that_do_not(monkeypatch):
+    calls = []
+    original = involution2d.apply_fused
+    record = lambda *args, **options: calls.append(args) or original(*args, **options)  # noqa: E731
+    monkeypatch.setattr(involution2d, "apply_fused", record)
+    x = images(1, 4, 4, 16)
+
+    def fuses(**options):
+        calls.clear()
+        make(**options)(x)
+        return bool(calls)
+
+    assert ops.is_fused_involution_enabled() is None
+    assert fuses() and not fuses(fused=False)
+    assert not fuses(groups=4) and fuses(groups=4, fused=True)
+    assert not fuses(return_kernels=True) and not fuses(dtype="mixed_float16")
+    ops.disable_fused_involution()
+    assert ops.is_fused_involution_enabled() is False
+    assert not fuses() and fuses(fused=True)
+    ops.enable_fused_involution()
+    assert fuses(groups=4) and not fuses(fused=False)
+    with ops.plain_operations():
+        assert not fuses(fused=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"return_kernels": True}, "returns its kernels"),
+        ({"kernel_activation": "tanh"}, "neither None nor 'softmax'"),
+        ({"dtype": "bfloat16"}, "not bfloat16"),
+    ],
+)
+def test_a_layer_that_cannot_be_fused_says_why(options, reason):
+    with pytest.raises(ValueError, match=rf"{reason}.*Received: fused=True"):
+        make(fused=True, **options)(images(1, 4, 4, 16))
+    with pytest.raises(ValueError, match="Received: fused='yes'"):
+        make(fused="yes")
+
+
+def test_saved_layers_do_not_depend_on_fusing():
+    assert "fused" not in make(fused=True).get_config()
+    assert make(fused=True, name="a").get_config() == make(fused=False, name="a").get_config()

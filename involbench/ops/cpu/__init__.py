@@ -4,10 +4,10 @@ import functools
 import itertools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from keras import ops
@@ -17,6 +17,7 @@ from involbench.ops.geometry import Geometry
 from involbench.ops.shifted_views import wide
 
 Array = np.ndarray[Any, Any]
+Part = TypeVar("Part")
 
 # Below this many products a second thread costs more than it saves.
 _FEW_PRODUCTS = 2**16
@@ -78,22 +79,40 @@ def _run(name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], geometry:
     """Run one of the compiled loops over all images."""
     batch, dtype = shape[0], arrays[0].dtype
     plan = make_plan(shape[1:], geometry, dtype)
-    flat = [np.require(array, requirements=["C", "W"]).reshape(-1) for array in arrays]
-
+    flat = [flat_array(array) for array in arrays]
     sizes = plan.sizes
-    products = math.prod((batch, sizes.out_height, sizes.out_width, shape[3], sizes.taps))
-    threads = min(_threads(), batch) if products > _FEW_PRODUCTS else 1
+    threads = threads_for(batch, sizes, shape[3])
     count = min(threads * _PARTS, batch) if threads > 1 else 1
-    edges = [batch * i // count for i in range(count + 1)]
-    parts = iter(list(itertools.pairwise(edges)))
 
-    def work() -> None:
+    def work(parts: Iterator[tuple[int, int]]) -> None:
         scratch = plan.scratch()
         for first, last in parts:
             getattr(plan.loops, name)(*flat, first, last, scratch, sizes, plan.vectors)
 
-    helpers = [_pool().submit(work) for _ in range(threads - 1)]
-    work()
+    share(divided(batch, count), threads, work)
+
+
+def flat_array(array: Array) -> Array:
+    """An array as the loops take it."""
+    return np.require(array, requirements=["C", "W"]).reshape(-1)
+
+
+def threads_for(batch: int, sizes: Any, channels: int) -> int:
+    """How many threads are worth it for images of `layouts.Sizes`."""
+    products = math.prod((batch, sizes.out_height, sizes.out_width, channels, sizes.taps))
+    return min(_threads(), batch) if products > _FEW_PRODUCTS else 1
+
+
+def divided(batch: int, count: int) -> list[tuple[int, int]]:
+    """A batch in `count` parts: the first image of each, and the image after its last."""
+    return list(itertools.pairwise(batch * i // count for i in range(count + 1)))
+
+
+def share(parts: Sequence[Part], threads: int, work: Callable[[Iterator[Part]], None]) -> None:
+    """Call `work` in several threads; all take their parts from the same iterator."""
+    rest = iter(parts)
+    helpers = [_pool().submit(work, rest) for _ in range(threads - 1)]
+    work(rest)
     for helper in helpers:
         # On a busy machine this thread may have done everything before a helper began.
         if not helper.cancel():

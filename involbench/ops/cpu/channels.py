@@ -52,67 +52,67 @@ def _padded_members(s, v):
 
 
 @part
-def _row_starts(image, row, s):
+def row_starts(image, row, s):
     """Where an output row starts: its groups in the result, its taps in `Scratch.offsets`."""
     groups = (image * s.out_height + row) * s.out_width * s.groups
     return groups, row * s.row_strides % s.ring_height * (s.taps + 3)
 
 
 @part
-def _forward_row(ring, offsets, tap, kernels, kernel, line, s, v):
+def forward_pixel(ring, offsets, tap, kernels, kernel, line, column, s, v):
+    """The result at one column, into `line`, by the kernels from `kernel` on."""
     padded, lanes = _padded_members(s, v), v.lanes
-    for column in range(s.out_width):
-        for group in range(s.groups):
-            for member in range(0, padded, len(lanes)):
-                at = (column * s.column_strides * s.groups + group) * padded + member
-                even, odd = zeros(ring, lanes), zeros(ring, lanes)
-                for k in range(0, s.taps - 1, 2):
-                    x = load(ring, at + get(offsets, tap + k), lanes)
-                    even = add_product(even, get(kernels, kernel + k), x)
-                    x = load(ring, at + get(offsets, tap + k + 1), lanes)
-                    odd = add_product(odd, get(kernels, kernel + k + 1), x)
-                # The number of taps is odd.
-                x = load(ring, at + get(offsets, tap + s.taps - 1), lanes)
-                even = add_product(even, get(kernels, kernel + s.taps - 1), x)
-                store(line, (column * s.groups + group) * padded + member, add(even, odd))
-            kernel += s.taps
+    for group in range(s.groups):
+        for member in range(0, padded, len(lanes)):
+            at = (column * s.column_strides * s.groups + group) * padded + member
+            even, odd = zeros(ring, lanes), zeros(ring, lanes)
+            for k in range(0, s.taps - 1, 2):
+                x = load(ring, at + get(offsets, tap + k), lanes)
+                even = add_product(even, get(kernels, kernel + k), x)
+                x = load(ring, at + get(offsets, tap + k + 1), lanes)
+                odd = add_product(odd, get(kernels, kernel + k + 1), x)
+            # The number of taps is odd.
+            x = load(ring, at + get(offsets, tap + s.taps - 1), lanes)
+            even = add_product(even, get(kernels, kernel + s.taps - 1), x)
+            store(line, (column * s.groups + group) * padded + member, add(even, odd))
+        kernel += s.taps
 
 
 @part
-def _inputs_row(ring, offsets, tap, kernels, kernel, line, s, v):
+def inputs_pixel(ring, offsets, tap, kernels, kernel, line, column, s, v):
+    """Add what one column of `line` gives to the gradient by the inputs, to the ring."""
     padded, lanes = _padded_members(s, v), v.lanes
-    for column in range(s.out_width):
-        for group in range(s.groups):
-            for member in range(0, padded, len(lanes)):
-                at = (column * s.column_strides * s.groups + group) * padded + member
-                dy = load(line, (column * s.groups + group) * padded + member, lanes)
-                for k in range(s.taps):
-                    to = at + get(offsets, tap + k)
-                    total = load(ring, to, lanes)
-                    store(ring, to, add_product(total, get(kernels, kernel + k), dy))
-            kernel += s.taps
+    for group in range(s.groups):
+        for member in range(0, padded, len(lanes)):
+            at = (column * s.column_strides * s.groups + group) * padded + member
+            dy = load(line, (column * s.groups + group) * padded + member, lanes)
+            for k in range(s.taps):
+                to = at + get(offsets, tap + k)
+                total = load(ring, to, lanes)
+                store(ring, to, add_product(total, get(kernels, kernel + k), dy))
+        kernel += s.taps
 
 
 @part
-def _kernels_row(ring, offsets, tap, kernels, line, s, v):
+def kernels_pixel(ring, offsets, tap, kernels, kernel, line, column, s, v):
+    """The gradient by the kernels of one column, into `kernels`, and up to three numbers more."""
     padded, lanes = _padded_members(s, v), v.half
-    for column in range(s.out_width):
-        for group in range(s.groups):
-            at = (column * s.column_strides * s.groups + group) * padded
-            pixel = (column * s.groups + group) * padded
-            kernel = (column * s.groups + group) * s.taps
-            for k in range(0, s.taps, 4):
-                at_a, at_b = at + get(offsets, tap + k), at + get(offsets, tap + k + 1)
-                at_c, at_d = at + get(offsets, tap + k + 2), at + get(offsets, tap + k + 3)
-                a = b = c = d = zeros(ring, lanes)
-                for member in range(0, padded, len(lanes)):
-                    dy = load(line, pixel + member, lanes)
-                    a = add_product(a, dy, load(ring, at_a + member, lanes))
-                    b = add_product(b, dy, load(ring, at_b + member, lanes))
-                    c = add_product(c, dy, load(ring, at_c + member, lanes))
-                    d = add_product(d, dy, load(ring, at_d + member, lanes))
-                # The first sums of the next kernel overwrite those beyond the last tap.
-                store(kernels, kernel + k, sums_of_four(a, b, c, d))
+    for group in range(s.groups):
+        at = (column * s.column_strides * s.groups + group) * padded
+        pixel = (column * s.groups + group) * padded
+        for k in range(0, s.taps, 4):
+            at_a, at_b = at + get(offsets, tap + k), at + get(offsets, tap + k + 1)
+            at_c, at_d = at + get(offsets, tap + k + 2), at + get(offsets, tap + k + 3)
+            a = b = c = d = zeros(ring, lanes)
+            for member in range(0, padded, len(lanes)):
+                dy = load(line, pixel + member, lanes)
+                a = add_product(a, dy, load(ring, at_a + member, lanes))
+                b = add_product(b, dy, load(ring, at_b + member, lanes))
+                c = add_product(c, dy, load(ring, at_c + member, lanes))
+                d = add_product(d, dy, load(ring, at_d + member, lanes))
+            # The first sums of the next kernel overwrite those beyond the last tap.
+            store(kernels, kernel + k, sums_of_four(a, b, c, d))
+        kernel += s.taps
 
 
 @cached
@@ -122,8 +122,10 @@ def forward(inputs, kernels, outputs, first, last, scratch, s, v):
     for image in range(first, last):
         for row in range(s.out_height):
             read_rows(inputs, image, row, ring, s, v.lanes)
-            out, tap = _row_starts(image, row, s)
-            _forward_row(ring, offsets, tap, kernels, out * s.taps, line, s, v)
+            out, tap = row_starts(image, row, s)
+            for column in range(s.out_width):
+                kernel = (out + column * s.groups) * s.taps
+                forward_pixel(ring, offsets, tap, kernels, kernel, line, column, s, v)
             unpad_groups(line, 0, outputs, out * s.members, s.out_width, s, v.lanes)
 
 
@@ -133,9 +135,11 @@ def inputs_gradient(kernels, upstream, inputs, first, last, scratch, s, v):
     ring, line, _, offsets = scratch
     for image in range(first, last):
         for row in range(s.out_height):
-            out, tap = _row_starts(image, row, s)
+            out, tap = row_starts(image, row, s)
             pad_groups(upstream, out * s.members, line, 0, s.out_width, s, v.lanes)
-            _inputs_row(ring, offsets, tap, kernels, out * s.taps, line, s, v)
+            for column in range(s.out_width):
+                kernel = (out + column * s.groups) * s.taps
+                inputs_pixel(ring, offsets, tap, kernels, kernel, line, column, s, v)
             write_rows(ring, image, row, inputs, s, v.lanes)
         clear(ring, 0, s.ring_height * s.ring_width * s.groups * s.padded_members, v.lanes)
 
@@ -147,7 +151,9 @@ def kernels_gradient(inputs, upstream, kernels, first, last, scratch, s, v):
     for image in range(first, last):
         for row in range(s.out_height):
             read_rows(inputs, image, row, ring, s, v.lanes)
-            out, tap = _row_starts(image, row, s)
+            out, tap = row_starts(image, row, s)
             pad_groups(upstream, out * s.members, line, 0, s.out_width, s, v.lanes)
-            _kernels_row(ring, offsets, tap, sums, line, s, v)
+            for column in range(s.out_width):
+                kernel = column * s.groups * s.taps
+                kernels_pixel(ring, offsets, tap, sums, kernel, line, column, s, v)
             copy(sums, 0, kernels, out * s.taps, s.out_width * s.groups * s.taps, v.lanes)

@@ -15,7 +15,7 @@ room for channels up to whole squares, of any content.
 
 from typing import NamedTuple
 
-from involbench.ops.cpu.vectors import get, head, load, part, put, store, transpose, zeros
+from involbench.ops.cpu.vectors import get, load, merge, part, put, store, transpose, zeros
 
 # Rows and columns of the squares that are transposed in registers.
 SQUARE = 4
@@ -189,7 +189,7 @@ def pad_groups(images, start, padded, to, width, s, lanes):
         for member in range(0, s.padded_members, len(lanes)):
             channels = load(images, start + pixel * s.members + member, lanes)
             at = to + pixel * s.padded_members + member
-            store(padded, at, head(channels, s.members - member))
+            store(padded, at, merge(channels, s.members - member, zeros(padded, lanes)))
     for pixel in range(whole, pixels):
         at = start + _group_start(pixel, s)
         for member in range(s.members):

@@ -85,7 +85,7 @@ class Plan:
 def make_plan(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
     """The plan for images (H, W, C), channels last, of float32 or float64."""
     few = image[2] // geometry.groups <= _FEW_MEMBERS
-    return (_over_columns if few else _over_channels)(image, geometry, dtype)
+    return (_over_columns if few else over_channels)(image, geometry, dtype)
 
 
 def loops(name: str) -> ModuleType:
@@ -97,12 +97,13 @@ def loops(name: str) -> ModuleType:
     return importlib.import_module(f"involbench.ops.cpu.{name}")
 
 
-def _over_channels(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
+def over_channels(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Plan:
+    """The plan with vectors over the channels of a group."""
     width, columns = image[1], geometry.columns
     common, lanes = _sizes(image, geometry), _LINE_BYTES // dtype.itemsize
     sizes = loops("layouts").Sizes(
         **common,
-        padded_members=_whole(common["members"], lanes),
+        padded_members=whole(common["members"], lanes),
         ring_width=max(columns.extent(width), common["left"] + width),
     )
     pixel = sizes.groups * sizes.padded_members
@@ -126,20 +127,20 @@ def _over_columns(image: tuple[int, ...], geometry: Geometry, dtype: Any) -> Pla
     square = loops("layouts").SQUARE
     step, reach = columns.strides, columns.offset(columns.kernel_size - 1) // columns.strides
     last = (common["left"] + width - 1) // step
-    plane = _whole(max(reach + _whole(common["out_width"], lanes), last + 1), lanes)
+    plane = whole(max(reach + whole(common["out_width"], lanes), last + 1), lanes)
     sizes = loops("layouts").Sizes(
         **common,
         kernel_height=geometry.rows.kernel_size,
         row_dilation=geometry.rows.dilation,
         plane=plane,
-        phase=_whole(channels, square) * plane,
-        front=_whole(reach, lanes),
-        line=_whole(reach, lanes) + plane,
+        phase=whole(channels, square) * plane,
+        front=whole(reach, lanes),
+        line=whole(reach, lanes) + plane,
     )
     shapes = {
         "ring": sizes.ring_height * step * sizes.phase,
-        "line": _whole(channels, square) * sizes.line,
-        "kernels": _whole(sizes.groups * sizes.taps, square) * sizes.line,
+        "line": whole(channels, square) * sizes.line,
+        "kernels": whole(sizes.groups * sizes.taps, square) * sizes.line,
     }
     tables = _column_tables(sizes, geometry)
     return Plan(loops("columns"), sizes, (0,) * lanes, dtype, shapes, tables)
@@ -199,5 +200,6 @@ def _table(array: Any) -> Any:
     return array.astype(np.intp).reshape(-1)
 
 
-def _whole(count: int, lanes: int) -> int:
+def whole(count: int, lanes: int) -> int:
+    """`count`, rounded up to a multiple of `lanes`."""
     return -(-count // lanes) * lanes

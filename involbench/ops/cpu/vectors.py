@@ -127,17 +127,78 @@ def zeros(typing: Any, array: Any, lanes: Any) -> Any:
 
 
 @intrinsic
-def head(typing: Any, vector: Any, count: Any) -> Any:
-    """The first `count` lanes of a vector, and zeros in place of the others."""
+def merge(typing: Any, vector: Any, count: Any, rest: Any) -> Any:
+    """The first `count` lanes of a vector, and those of `rest` in place of the others."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         small = ir.IntType(32)
         numbers = ir.Constant(ir.VectorType(small, vector.lanes), list(range(vector.lanes)))
         counts = _splat(builder, builder.trunc(args[1], small), vector.lanes)
         keep = builder.icmp_signed("<", numbers, counts)
-        return builder.select(keep, args[0], ir.Constant(args[0].type, None))
+        return builder.select(keep, args[0], args[2])
 
-    return vector(vector, types.intp), emit
+    return vector(vector, types.intp, vector), emit
+
+
+@intrinsic
+def splat(typing: Any, number: Any, like: Any) -> Any:
+    """A vector of the type of `like` with a number in all lanes."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _splat(builder, args[0], like.lanes)
+
+    return like(like.dtype, like), emit
+
+
+@intrinsic
+def maximum(typing: Any, a: Any, b: Any) -> Any:
+    """The larger one in each lane; that of `b` where one is NaN."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return a(a, b), emit
+
+
+@intrinsic
+def subtract(typing: Any, a: Any, b: Any) -> Any:
+    """a - b"""
+    return a(a, b), lambda context, builder, signature, args: builder.fsub(*args)
+
+
+@intrinsic
+def multiply(typing: Any, a: Any, b: Any) -> Any:
+    """a * b"""
+    return a(a, b), lambda context, builder, signature, args: builder.fmul(*args)
+
+
+@intrinsic
+def divide(typing: Any, a: Any, b: Any) -> Any:
+    """a / b"""
+    return a(a, b), lambda context, builder, signature, args: builder.fdiv(*args)
+
+
+@intrinsic
+def sum_of(typing: Any, vector: Any) -> Any:
+    """The sum of all lanes."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _fold(builder, args[0], builder.fadd)
+
+    return vector.dtype(vector), emit
+
+
+@intrinsic
+def largest_of(typing: Any, vector: Any) -> Any:
+    """The largest lane."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def larger(a: Any, b: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+        return _fold(builder, args[0], larger)
+
+    return vector.dtype(vector), emit
 
 
 @intrinsic
@@ -216,6 +277,16 @@ def _pointer(
     array = context.make_array(signature.args[0])(context, builder, args[0])
     pointer = builder.gep(array.data, [args[1]])
     return pointer if vector is None else builder.bitcast(pointer, vector.as_pointer())
+
+
+def _fold(builder: Any, vector: Any, combine: Callable[[Any, Any], Any]) -> Any:
+    """Combine the halves of a vector until one number is left."""
+    choose = _chooser(builder)
+    while vector.type.count > 1:
+        half = vector.type.count // 2
+        low, high = range(half), range(half, 2 * half)
+        vector = combine(choose(vector, vector, low), choose(vector, vector, high))
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
 
 def _splat(builder: Any, number: Any, lanes: int) -> Any:

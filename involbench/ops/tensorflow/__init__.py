@@ -7,12 +7,10 @@ plain operations. The code that traces such a graph chooses them by `plain_opera
 recognized by its module (`_EXPORTERS`).
 """
 
-import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import keras
@@ -21,7 +19,7 @@ from tensorflow.python.ops import control_flow_util
 
 from involbench.ops import cpu, shifted_views
 from involbench.ops.geometry import Geometry
-from involbench.ops.involution import plain_operations_chosen
+from involbench.ops.involution import plain_operations_chosen, traced_by
 from involbench.ops.tensorflow import compiled
 
 # They trace a model to save it, and have no other way to tell its layers.
@@ -38,9 +36,9 @@ def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.
     """See `involbench.ops.involution`."""
     image = tuple(inputs.shape[1:])
     known = None not in image
-    if plain_operations_chosen() or _in_xla() or _exporting():
+    if plain_operations_chosen() or in_xla() or exporting():
         result = _as_operations(inputs, kernels, geometry)
-    elif not (known and compiled.few_channels(image, geometry)) and _loops_run():
+    elif not (known and compiled.few_channels(image, geometry)) and loops_run():
         result = cpu.adapted(_with_loops, inputs, kernels, geometry)
     elif known:
         result = _with_regions(inputs, kernels, geometry)
@@ -49,25 +47,55 @@ def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.
     return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
 
 
+def fused_involution(
+    inputs: tf.Tensor,
+    reduced: tf.Tensor,
+    span: tf.Tensor,
+    bias: tf.Tensor,
+    geometry: Geometry,
+    softmax: bool,
+) -> tf.Tensor:
+    """See `involbench.ops.fused_involution`; channels last, the span (reduced, filters)."""
+    from involbench.ops.tensorflow import fused
+
+    return fused.call((inputs, reduced, span, bias), geometry, softmax)
+
+
+def fused_obstacle(inputs: tf.Tensor) -> str | None:
+    """Why fused involutions cannot be computed here."""
+    if in_xla():
+        return "XLA compiles this graph, which cannot call the compiled loops"
+    if not cpu.available():
+        return "numba is not installed or is turned off"
+    if not loops_run():
+        return "it computes on CPUs, and TensorFlow uses a GPU"
+    return None
+
+
 def _with_loops(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     return differentiable(inputs, kernels, partial(_on_arrays, geometry))
 
 
 def _on_arrays(geometry: Geometry, part: str, *tensors: tf.Tensor) -> tf.Tensor:
     """A `Part` by functions of NumPy arrays, channels last."""
-    if _exporting():
-        # Saving traces the gradients of all operations in the graph. So these loops are in a
-        # graph that was traced before.
-        warnings.warn(_SAVED_LOOPS, stacklevel=2)
-    # Not stateful, so that a gradient that nobody uses is not computed.
     call = partial(getattr(cpu, part), geometry=geometry)
-    result = tf.numpy_function(call, tensors, tensors[-1].dtype, stateful=False)
+    result = call_loops(call, tensors, tensors[-1].dtype)
     if part == "inputs_gradient":
         result.set_shape((None, None, None, tensors[-1].shape[-1]))
     else:
         shape = geometry.output_shape if part == "forward" else geometry.kernels_shape
         result.set_shape(shape(tensors[0].shape))
     return result
+
+
+def call_loops(function: Callable[..., Any], tensors: Sequence[tf.Tensor], dtypes: Any) -> Any:
+    """Call a function of NumPy arrays."""
+    if exporting():
+        # Saving traces the gradients of all operations in the graph. So these loops are in a
+        # graph that was traced before.
+        warnings.warn(_SAVED_LOOPS, stacklevel=2)
+    # Not stateful, so that a gradient that nobody uses is not computed.
+    return tf.numpy_function(function, tensors, dtypes, stateful=False)
 
 
 def _with_regions(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
@@ -156,23 +184,16 @@ def _as_operations(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) ->
     return call(inputs, kernels)
 
 
-def _loops_run() -> bool:
+def loops_run() -> bool:
     only_cpus = all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
     return cpu.available() and only_cpus
 
 
-def _in_xla() -> bool:
+def in_xla() -> bool:
     graph = tf.compat.v1.get_default_graph()
     return bool(control_flow_util.GraphOrParentsInXlaContext(graph))
 
 
-def _exporting() -> bool:
+def exporting() -> bool:
     """Whether this is part of a trace that will be saved."""
-    if tf.executing_eagerly():
-        return False
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__", "").startswith(_EXPORTERS):
-            return True
-        frame = frame.f_back
-    return False
+    return not tf.executing_eagerly() and traced_by(_EXPORTERS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
 from involbench.comparison.benchmarks import (
@@ -16,7 +17,7 @@ from involbench.comparison.benchmarks import (
 from involbench.reporting.tables import Column, Page, Rows, Table, milliseconds, short
 from involbench.reporting.units import counted, percent
 from involbench.results.benchmarks import PARTS, ExportRecord, Machine, Part
-from involbench.statistics.estimates import Quartiles
+from involbench.statistics.estimates import Quartiles, ratio_quartiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -260,6 +261,8 @@ def operator_page(benchmark: OperatorBenchmark) -> Page:
     tables = [_part_table(benchmark, part, title) for part, title in _TITLES.items()]
     if benchmark.unfold is not None:
         tables.append(_unfold_table(benchmark))
+    if "fused_layer" in benchmark.geometric_means:
+        tables.append(_layers_table(benchmark))
     return Page([*tables, _costs_table(benchmark)], [list(_operator_notes(benchmark))])
 
 
@@ -297,6 +300,26 @@ def _unfold_table(benchmark: OperatorBenchmark) -> Table:
     columns = (_SHAPE, "forward", "over ours", "gradients", "over ours")
     title = "PyTorch's unfold, multiply, sum, beside ours, ms"
     return Table(columns, [*rows, (_MEAN, "", forward, "", both)], title)
+
+
+def _layers_table(benchmark: OperatorBenchmark) -> Table:
+    """The layer with stored kernels, fused, and a convolution, with all gradients."""
+    rows, means = list[tuple[str, ...]](), list[tuple[float, float]]()
+    for result in benchmark.shapes:
+        stored, fused, convolution = (
+            result.forms[form].parts[_BOTH] for form in ("layer", "fused_layer", "conv3x3")
+        )
+        ratios = [
+            ratio_quartiles(*(part.samples for part in pair))
+            for pair in ((stored, fused), (fused, convolution))
+        ]
+        times = (milliseconds(part.seconds.median) for part in (stored, fused, convolution))
+        means.append((ratios[0].median, ratios[1].median))
+        rows.append((str(result.shape), *times, *map(_with_quartiles, ratios)))
+    mean = (_factor(geometric_mean(each)) for each in zip(*means, strict=True))
+    columns = (_SHAPE, "stored", "fused", "3x3", "stored/fused", "fused/3x3")
+    title = "The whole layer, kernels stored and fused, with all gradients, ms"
+    return Table(columns, [*rows, (_MEAN, "", "", "", *mean)], title)
 
 
 def _costs_table(benchmark: OperatorBenchmark) -> Table:
