@@ -20,6 +20,7 @@ from involbench.ops.geometry import (
 from involbench.ops.involution import apply
 
 NORMALIZATIONS = ("batch", "layer", "group", None)
+GENERATOR_INPUTS = ("image", "constant")
 Choice = str | Callable[..., Any] | None
 
 
@@ -63,6 +64,10 @@ class Involution2D(KernelGenerator):
         activity_regularizer: Regularizer of the output of the layer.
         kernel_constraint: Constraint of the kernels of both convolutions.
         bias_constraint: Constraint of the biases of both convolutions.
+        identity_start: Boolean, whether every kernel begins as the identity: the weights of the
+            second convolution are zero, its bias is one at the center tap and zero elsewhere.
+        generator_input: `"image"`, or `"constant"`: the kernels are generated from ones, and so are
+            the same at every pixel; a control.
         return_kernels: Boolean, whether to return the kernels as well.
         fused: `None`, `True` or `False`: whether the kernels are generated in strips and never
             stored, by `involbench.ops.fused_involution`. `None`: where that is possible and faster,
@@ -123,6 +128,8 @@ class Involution2D(KernelGenerator):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        identity_start: bool = False,
+        generator_input: str = "image",
         return_kernels: bool = False,
         fused: bool | None = None,
         **kwargs: Any,
@@ -143,12 +150,19 @@ class Involution2D(KernelGenerator):
         if reduce_filters is not None:
             check_positive("reduce_filters", reduce_filters)
         check_choice("normalization", normalization, NORMALIZATIONS)
+        check_choice("generator_input", generator_input, GENERATOR_INPUTS)
+        if identity_start and (kernel_activation is not None or not use_span_bias):
+            raise ValueError(
+                "`identity_start` needs `use_span_bias` and no `kernel_activation`. Received: "
+                f"kernel_activation={kernel_activation}, use_span_bias={use_span_bias}"
+            )
         self.reduction_ratio, self.reduce_filters = reduction_ratio, reduce_filters
         self.normalization_type = normalization
         self.momentum, self.epsilon = momentum, epsilon
         self.activation = keras.activations.get(activation)
         self.kernel_activation = keras.activations.get(kernel_activation)
         self.use_reduce_bias, self.use_span_bias = use_reduce_bias, use_span_bias
+        self.identity_start, self.generator_input = identity_start, generator_input
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -326,7 +340,7 @@ class Involution2D(KernelGenerator):
         plain = (
             "reduction_ratio reduce_filters momentum epsilon use_reduce_bias use_span_bias "
             "kernel_size strides dilation_rate groups group_channels group_layout padding "
-            "data_format return_kernels"
+            "data_format return_kernels identity_start generator_input"
         )
         objects = {
             keras.activations: ("activation", "kernel_activation"),

@@ -33,6 +33,9 @@ class KernelGenerator(layers.Layer):
         self.normalization = self._normalization_layer(filters, axis)
         spanned = geometry.groups * len(geometry.taps)
         self.span = self._convolution("span", spanned, self.use_span_bias, shared)
+        if self.identity_start:
+            self.span.kernel_initializer = keras.initializers.Zeros()
+            self.span.bias_initializer = _CenterTap(geometry)
         before = [self.pool] if max(strides) > 1 else []
         middle = [self.normalization] if self.normalization is not None else []
         self._before_span: list[Any] = [*before, self.reduce, *middle]
@@ -93,6 +96,8 @@ class KernelGenerator(layers.Layer):
     def _reduced_features(self, inputs: Any, training: bool | None) -> Any:
         """What the second convolution is applied to."""
         flat = keras.ops.transpose(inputs, TO_LAST) if self._transposes else inputs
+        if self.generator_input == "constant":
+            flat = keras.ops.ones_like(flat)
         for layer in self._before_span:
             if isinstance(layer, layers.BatchNormalization):
                 flat = layer(flat, training=training)
@@ -105,6 +110,21 @@ def _convolves_channels_first() -> bool:
     """Whether the backend can; TensorFlow only can on GPUs, and on CPUs that oneDNN supports."""
     on_tensorflow = keras.backend.backend() == "tensorflow"
     return not on_tensorflow or bool(keras.distribution.list_devices("gpu"))
+
+
+class _CenterTap(keras.initializers.Initializer):
+    """The bias of the second convolution whose kernels are the identity."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._groups, self._taps = geometry.groups, len(geometry.taps)
+        self._contiguous = geometry.group_layout == "contiguous"
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        kernel = [int(tap == self._taps // 2) for tap in range(self._taps)]
+        filters = [tap for _ in range(self._groups) for tap in kernel]
+        if not self._contiguous:
+            filters = [tap for tap in kernel for _ in range(self._groups)]
+        return keras.ops.cast(filters, dtype)
 
 
 def fresh(initializer: Any) -> Any:

@@ -51,6 +51,8 @@ def involution(
     kernel_activation: Text = None,
     use_reduce_bias: Switch = False,
     use_span_bias: Switch = True,
+    identity_start: Switch = False,
+    generator_input: one_of("image", "constant") = "image",  # type: ignore[valid-type]
     kernel_initializer: KerasObject = "glorot_uniform",
     bias_initializer: KerasObject = "zeros",
     kernel_regularizer: KerasObject = None,
@@ -77,6 +79,8 @@ def involution(
         kernel_activation: Activation of the kernels: `softmax` over the taps of each, or null.
         use_reduce_bias: Whether the first 1x1 convolution has a bias.
         use_span_bias: Whether the second 1x1 convolution has a bias.
+        identity_start: Whether every kernel begins as the identity.
+        generator_input: `image`, or `constant`, a control: the same kernels at every pixel.
         kernel_initializer: Initializer of the weights of both 1x1 convolutions.
         bias_initializer: Initializer of the biases of both.
         kernel_regularizer: Regularizer of the weights of both.

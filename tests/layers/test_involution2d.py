@@ -34,6 +34,8 @@ MORE_OPTIONS = [
     {"normalization": "layer"},
     {"normalization": "group"},
     {"use_reduce_bias": True, "use_span_bias": False},
+    {"identity_start": True},
+    {"generator_input": "constant"},
 ]
 
 
@@ -194,6 +196,34 @@ def test_runs_the_keras_io_example(stride):
     x = images(32, 256, 256, 3)
     assert layer(x).shape == (32, 256 // stride, 256 // stride, 3)
     assert layer.reduce.filters == 8
+
+
+@pytest.mark.parametrize("fused", [None, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": (5, 3)},
+        {"group_layout": "interleaved", "use_reduce_bias": True, "padding": "keras_io"},
+        {"data_format": "channels_first", "dilation_rate": 2, "groups": 1},
+    ],
+    ids=str,
+)
+def test_a_layer_can_begin_as_the_identity_and_learns(options, fused):
+    layer, x = make(identity_start=True, fused=fused, **options), images(2, 16, 16, 16)
+    np.testing.assert_array_equal(layer(x), x)
+    model = keras.Sequential([keras.Input(x.shape[1:]), layer])
+    model.compile("sgd", "mse")
+    model.fit(x, 0 * x, verbose=0)
+    assert np.abs(np.array(layer(x)) - x).max() > 1e-4
+
+
+def test_kernels_from_a_constant_are_the_same_at_every_pixel_of_every_image():
+    layer = make(generator_input="constant", return_kernels=True)
+    _, kernels = layer(images(2, 5, 7, 4))
+    kernels = np.array(kernels)
+    assert kernels.shape == (2, 5, 7, 2, 9)
+    assert np.abs(kernels).max() > 0
+    np.testing.assert_allclose(kernels, np.broadcast_to(kernels[:1, :1, :1], kernels.shape))
 
 
 @pytest.mark.parametrize(
