@@ -120,7 +120,7 @@ def _train(name: str, arguments: dict[str, Any], steps: int) -> str:
         keras.utils.set_random_seed(0)
         models[key] = build_model(name, (32, 32, 3), 10, **arguments)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        models[key].compile(keras.optimizers.SGD(0.01), loss)
+        models[key].compile(keras.optimizers.SGD(1e-4), loss)
     for step in range(steps):
         x, y = rng.random((BATCH, 32, 32, 3), np.float32), rng.integers(0, 10, BATCH)
         for key in choices if step % 2 else reversed(choices):
