@@ -20,7 +20,7 @@ def test_times_of_different_results_are_refused(monkeypatch):
     monkeypatch.setattr(forms, "involution", lambda *a, **k: 1.001 * right(*a, **k))
     with pytest.raises(
         InvolbenchError,
-        match=r"the result of the involution differs from that of patches by 1.0e-03",
+        match=r"the result of involution differs from that of patches by 1.0e-03",
     ):
         operator.time_operator(SHAPE, 2, lambda done, total: None)
 
