@@ -19,9 +19,9 @@ def merge(
         typer.Option("-o", "--output", metavar="DIR", parser=parse_path, help="The new folder."),
     ],
 ) -> None:
-    """Copy the runs of several results folders into a new one, each run once.
+    """Copy the runs of several results folders into one.
 
-    Only runs that have ended are copied. The folders stay as they are. Where they have different
+    Each run is copied once, and only if it has ended. The folders stay as they are. Where they have different
     runs or specs of one name, those of the first are copied, and the others are named.
     """
     from involbench.cli._worker import progress_line, stoppable

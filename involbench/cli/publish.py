@@ -22,9 +22,9 @@ def publish(
         str, typer.Option(help="The heading of the first page.")
     ] = "Does involution help?",
 ) -> None:
-    """Write a site for any static host: an index, the reports, and the records of the runs.
+    """Write a site: results, reports and the records of runs.
 
-    `index.html` has the results of every experiment. Nothing is loaded from elsewhere, so it also
+    It is for any static host. `index.html` has the results of every experiment. Nothing is loaded from elsewhere, so it also
     opens from disk. Weights, logs and exported networks are left out.
     """
     from involbench.cli._worker import progress_line, stoppable
