@@ -21,8 +21,8 @@ def merge(
 ) -> None:
     """Copy the runs of several results folders into one.
 
-    Each run is copied once, and only if it has ended. The folders stay as they are. Where they have different
-    runs or specs of one name, those of the first are copied, and the others are named.
+    Each run is copied once, and only if it has ended. The folders stay as they are. Where they have
+    different runs or specs of one name, those of the first are copied, and the others are named.
     """
     from involbench.cli._worker import progress_line, stoppable
     from involbench.reporting.units import counted
