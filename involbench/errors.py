@@ -118,3 +118,7 @@ class DataError(UsageError):
 
 class ResultsError(InvolbenchError):
     """A results file cannot be read or written."""
+
+
+class RegistryError(UsageError):
+    """A registered function breaks the contract; the message has its file and line."""

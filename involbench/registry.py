@@ -7,17 +7,17 @@ their file is imported.
 """
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import create_model
 
-from involbench.errors import Message, UsageError
+from involbench.argument_fields import argument_fields
+from involbench.errors import Message, RegistryError
 from involbench.schema_types import StrictModel
 
 Faults = dict[str, str]
@@ -29,14 +29,9 @@ Role = Literal["operator", "normalization", "head", "other"]
 ImageShape = tuple[tuple[int, int, int], int]
 """Input shape (H, W, C) and number of classes."""
 
-_STRICT = ConfigDict(strict=True)
 PREPARATION = frozenset({"train_size", "validation", "normalization", "augmentation"})
 """The keys of a spec's `data` that are for every dataset, and not for its function."""
 POSITIONAL = ("channels", "kernel_size", "strides")
-
-
-class RegistryError(UsageError):
-    """A registered function breaks the contract; the message has its file and line."""
 
 
 @dataclass(frozen=True)
@@ -406,57 +401,3 @@ def _new(
             f"at {known[name].where}; choose another name"
         )
     return name, where
-
-
-def argument_fields(
-    function: Callable[..., Any], positional: Sequence[str], where: str
-) -> dict[str, Any]:
-    """The keyword arguments of a function as fields for `pydantic.create_model`.
-
-    Raises:
-        RegistryError: The function breaks the contract.
-    """
-    parameters = inspect.signature(function).parameters.values()
-    given = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
-    if given != list(positional) or any(p.kind is p.VAR_KEYWORD for p in parameters):
-        expected = ", ".join([*positional, "*", "..."])
-        raise RegistryError(
-            f"{where}: {function.__name__} must take ({expected}); "
-            f"it takes {inspect.signature(function)}"
-        )
-    try:
-        types = get_type_hints(function, include_extras=True)
-    except Exception as error:
-        raise RegistryError(f"{where}: {function.__name__}: {error}") from error
-    described = _descriptions(inspect.getdoc(function) or "")
-    fields: dict[str, Any] = {}
-    for parameter in parameters:
-        if parameter.kind is not parameter.KEYWORD_ONLY or parameter.name.startswith("_"):
-            continue
-        if parameter.name not in types:
-            raise RegistryError(
-                f"{where}: {function.__name__}: the keyword {parameter.name!r} needs a type"
-            )
-        default = ... if parameter.default is parameter.empty else parameter.default
-        if default not in (..., None):  # None: the layer or the architecture decides.
-            try:
-                TypeAdapter(types[parameter.name], config=_STRICT).validate_python(default)
-            except ValidationError as error:
-                reason = error.errors()[0]["msg"]
-                raise RegistryError(
-                    f"{where}: {function.__name__}: the keyword {parameter.name!r} has the default "
-                    f"{default!r}: {reason}"
-                ) from error
-        # Without a text here, the description of the type remains.
-        text: dict[str, Any] = (
-            {"description": described[parameter.name]} if parameter.name in described else {}
-        )
-        fields[parameter.name] = (types[parameter.name], Field(default, **text))
-    return fields
-
-
-def _descriptions(docstring: str) -> dict[str, str]:
-    """The texts under `Args:`, by argument."""
-    section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)*)", docstring, re.MULTILINE)
-    found = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section[1] if section else "", re.M)
-    return {name: " ".join(text.split()) for name, text in found}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from involbench import registry
+from involbench.errors import RegistryError
 from involbench.models import build_model
 from involbench.models.parameters import count_parameters
 from involbench.plugins import load_plugin
@@ -303,7 +304,7 @@ def test_a_metric_of_one_file_is_computed_from_predictions_and_compared(plugin, 
 )
 def test_a_function_that_breaks_the_contract_is_named_with_its_line(plugin, signature, message):
     text = f"from involbench.registry import operator\n\n@operator()\ndef {signature}:\n    pass\n"
-    with pytest.raises(registry.RegistryError, match=rf"my_ops\.py:3: .*{message}"):
+    with pytest.raises(RegistryError, match=rf"my_ops\.py:3: .*{message}"):
         plugin(text)
 
 
@@ -311,14 +312,14 @@ def test_a_dataset_can_not_have_a_key_of_every_dataset(plugin):
     text = (
         "from involbench.registry import dataset\n\n@dataset()\ndef mine(*, validation: int = 1):\n"
     )
-    with pytest.raises(registry.RegistryError, match=r"my_ops\.py:3: mine: .* 'validation'"):
+    with pytest.raises(RegistryError, match=r"my_ops\.py:3: mine: .* 'validation'"):
         plugin(f"{text}    pass\n")
 
 
 @pytest.mark.parametrize("name", ["test_accuracy", "macro_f1"])
 def test_a_metric_has_a_name_of_its_own(plugin, name):
     text = f"from involbench.registry import metric\n\n@metric()\ndef {name}(labels):\n    pass\n"
-    with pytest.raises(registry.RegistryError, match=rf"my_ops\.py:3: .*{name}.*another name"):
+    with pytest.raises(RegistryError, match=rf"my_ops\.py:3: .*{name}.*another name"):
         plugin(text)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from involbench import registry
 from involbench.comparison.schema import ParameterCounts
-from involbench.errors import ResultsError
+from involbench.errors import RegistryError, ResultsError
 from involbench.registry import Metric
 from involbench.results.benchmarks import (
     FORMATS,
@@ -292,7 +292,7 @@ def _from_predictions(
             if result is not None:
                 values[each.name] = _number(result, registry.is_built_in(each.compute))
         except Exception as error:
-            raise registry.RegistryError(
+            raise RegistryError(
                 f"{each.where}: the metric {each.name} failed for {run.path}: {error}"
             ) from error
     return values

@@ -8,7 +8,7 @@ from involbench.comparison.compare import compare
 from involbench.comparison.schema import Comparison, ModelResult
 from involbench.comparison.validity import validated_on
 from involbench.errors import InvolbenchError, ResultsError
-from involbench.reporting.prose import collapses
+from involbench.reporting.notes import collapses
 from involbench.reporting.tables.cells import heading, label
 from involbench.reporting.tables.comparison import comparison_csv, comparison_document
 from involbench.results.files import make_folder, write_atomic, write_json

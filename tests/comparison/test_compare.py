@@ -13,7 +13,8 @@ from involbench.comparison.differences import difference_of
 from involbench.comparison.metrics import MetricSelection
 from involbench.comparison.schema import Comparison, Summary
 from involbench.errors import UsageError
-from involbench.reporting.prose import notes, verdicts
+from involbench.reporting.notes import notes
+from involbench.reporting.prose import verdicts
 from involbench.results.tree import ResultsTree
 from involbench.statistics.classification import never_left_chance
 from involbench.statistics.estimates import mean_curve, sample_sd

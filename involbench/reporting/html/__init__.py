@@ -22,9 +22,10 @@ from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
 from involbench.reporting.html.tuning import tuning
+from involbench.reporting.notes import notes
 from involbench.reporting.plots import drawn
 from involbench.reporting.plots.figure import INK
-from involbench.reporting.prose import notes, verdicts
+from involbench.reporting.prose import verdicts
 from involbench.reporting.tables import Column, Table
 from involbench.reporting.tables.cells import heading, result_table, side_by_side
 from involbench.reporting.tables.claims import claim_sentence, source_of

@@ -13,10 +13,9 @@ from involbench.comparison.schema import (
     Difference,
     ModelResult,
 )
+from involbench.reporting.notes import lost_then_and_now, notes
 from involbench.reporting.prose import (
     change_sentence,
-    lost_then_and_now,
-    notes,
     verdicts,
 )
 from involbench.reporting.tables import MISSING, Cell, Page, Table, csv_text, json_text
