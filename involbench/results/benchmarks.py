@@ -11,7 +11,7 @@ from involbench.errors import ResultsError
 from involbench.results.files import read_bytes, write_json
 from involbench.results.limits import RECORD
 from involbench.results.paths import ResultsPath
-from involbench.results.record import Hardware, Record
+from involbench.results.record import Count, Hardware, Record
 
 Part = Literal["forward", "forward_and_gradients"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -326,7 +326,7 @@ class BenchmarkMetrics(Record):
     """Seconds, bytes, and accuracies as fractions; `<metric>@<condition>` where there are more."""
     together: str
     """When it was measured, UTC, ISO 8601; the same for runs that were timed in alternation."""
-    repeats: int
+    repeats: Count
     machine: Machine
 
 

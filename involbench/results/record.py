@@ -58,14 +58,18 @@ class Remark:
     """Whether it makes the results less valuable."""
 
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number of things in a file of a results folder, which may be anything."""
+
+
 @dataclass(frozen=True)
 class EpochReport:
     """One epoch ended."""
 
-    epoch: int
+    epoch: Count
     """Counted from 1."""
-    epochs: int
-    images: int
+    epochs: Count
+    images: Count
     """Images trained on in this epoch."""
     metrics: dict[str, float]
     """loss, accuracy, val_loss, val_accuracy, seconds."""
@@ -92,12 +96,12 @@ class Hardware(Record):
     """The machine of a run."""
 
     cpu: str
-    cores: int
+    cores: Count
     memory_gib: float
     gpus: tuple[str, ...]
     device: str
     """The device that trained: `CPU`, or the GPU's name."""
-    devices: int = 1
+    devices: Count = 1
     """Number of devices, each of which trained on a part of every batch."""
 
     @property
@@ -136,7 +140,7 @@ class DataFacts(Record):
     """What was subtracted from x/255, a channel."""
     std: tuple[float, ...]
     """What x/255 - mean was divided by, a channel."""
-    test_in_train: int | None = None
+    test_in_train: Count | None = None
     """How many test images equal a training image in every pixel; None in older records."""
 
 
@@ -144,7 +148,7 @@ class ConstantLayer(Record):
     """A layer of an untrained network that told hardly any image from another."""
 
     name: str
-    images: int
+    images: Count
     """For how many images its output was the same."""
     zero: bool
     """Whether it is a ReLU and its output was zero for them."""
@@ -153,7 +157,7 @@ class ConstantLayer(Record):
 class Probe(Record):
     """One batch of training images, passed through the network before training."""
 
-    images: int
+    images: Count
     layers: tuple[ConstantLayer, ...]
     """Those whose output was the same for nearly all images, though their input was not."""
     blind: bool
@@ -216,7 +220,7 @@ class RunRecord(Record):
     moving averages of batch normalization lag behind."""
     probe: Probe | None = None
     """The network before training; None if it was not probed, and in older records."""
-    files: dict[str, int] = {}
+    files: dict[str, Count] = {}
     """The size of each file of the run when it was written, in bytes."""
     environment: dict[str, str] | None = None
     """Variables that the user had set and that can change last digits; None if the run failed, and
@@ -236,21 +240,21 @@ class LayerParameters(Record):
     name: str
     layer: str
     """The Keras class."""
-    output_shape: tuple[int | None, ...]
+    output_shape: tuple[Count | None, ...]
     role: Role
-    trainable: int
-    non_trainable: int
-    macs: int | None = None
+    trainable: Count
+    non_trainable: Count
+    macs: Count | None = None
     """Multiply-accumulates for one image; None if they cannot be counted, and in older records."""
 
 
 class Parameters(Record):
     """`parameters.json`: the weights of a model by role, and its multiply-accumulates."""
 
-    total: int
-    trainable: int
-    non_trainable: int
-    by_role: dict[Role, int]
+    total: Count
+    trainable: Count
+    non_trainable: Count
+    by_role: dict[Role, Count]
     """Trainable parameters."""
     layers: tuple[LayerParameters, ...]
 
@@ -279,10 +283,10 @@ History = dict[str, list[float | None]]
 class WidthMatch(Record):
     """The width nearest to the budget."""
 
-    width: int
-    count: int
+    width: Count
+    count: Count
     """Trainable parameters or multiply-accumulates at this width."""
-    budget: int
+    budget: Count
     """The count of the model to match."""
 
     @property

@@ -267,6 +267,16 @@ def test_a_record_is_not_believed(tree: Path, change: Callable, said: str) -> No
     assert done["show"].returncode == 1
 
 
+@pytest.mark.parametrize("count", ["1" + 400 * "0", "-5", str(2**63)])
+def test_a_count_that_no_network_has_costs_its_file_alone(tree: Path, count: str) -> None:
+    path = run_of(tree, "inn") / "parameters.json"
+    total = json.loads(path.read_text())["trainable"]
+    path.write_text(path.read_text().replace(f'"trainable": {total}', f'"trainable": {count}', 1))
+    done = survives(tree, ["compare"], ["show", "inn-seed0"], COMMANDS[4])["compare"]
+    assert done.returncode == 0
+    assert "parameters.json: not a record of this version: trainable: " in done.stderr
+
+
 def test_a_history_of_other_epochs_is_not_believed(tree: Path) -> None:
     run = run_of(tree, "inn")
     history = json.loads((run / "history.json").read_text())
