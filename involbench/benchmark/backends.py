@@ -29,11 +29,11 @@ class BenchmarkCase:
         return results
 
     def arrays(self) -> list[np.ndarray]:
-        """Compute the results as arrays, channels last."""
+        """Compute the results as arrays; images and kernels channels last."""
         arrays = [self.backend.to_numpy(result) for result in self()]
         if self.backend.data_format == "channels_last":
             return arrays
-        return [np.moveaxis(array, (-2, -1), (1, 2)) for array in arrays]
+        return [np.moveaxis(a, (-2, -1), (1, 2)) if a.ndim > 2 else a for a in arrays]
 
     def device_peak_bytes(self) -> int:
         """The peak GPU memory of a call, beyond what is allocated before."""
