@@ -213,3 +213,12 @@ def chosen_format(**options: bool) -> str:
         flags = " and ".join(f"--{name}" for name in wanted)
         raise UsageError(f"{flags} exclude each other: choose one")
     return wanted[0] if wanted else "text"
+
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="DIR...", parser=parse_path, help="Results folders."),
+]
+NewFolder = Annotated[
+    Path, typer.Option("-o", "--output", metavar="DIR", parser=parse_path, help="The new folder.")
+]

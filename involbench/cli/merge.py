@@ -1,24 +1,10 @@
 """`involbench merge`: several results folders as one."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from involbench.cli._options import parse_path
+from involbench.cli._options import NewFolder, Sources
 from involbench.cli._output import echo, warn
 
 
-def merge(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", parser=parse_path, help="Results folders."),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="DIR", parser=parse_path, help="The new folder."),
-    ],
-) -> None:
+def merge(sources: Sources, output: NewFolder) -> None:
     """Copy the runs of several results folders into one.
 
     Each run is copied once, and only if it has ended. The folders stay as they are. Where they have

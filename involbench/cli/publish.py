@@ -1,23 +1,16 @@
 """`involbench publish`: results as a folder of pages."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from involbench.cli._options import parse_path
+from involbench.cli._options import NewFolder, Sources
 from involbench.cli._output import echo, warn
 
 
 def publish(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", parser=parse_path, help="Results folders."),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="DIR", parser=parse_path, help="The new folder."),
-    ],
+    sources: Sources,
+    output: NewFolder,
     title: Annotated[
         str, typer.Option(help="The heading of the first page.")
     ] = "Does involution help?",

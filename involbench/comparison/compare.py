@@ -8,7 +8,7 @@ from typing import Any
 from involbench.comparison.claims import judge
 from involbench.comparison.curves import fronts, sweep_curves
 from involbench.comparison.differences import DEFAULT_RULE, Rule, with_margin, with_primary
-from involbench.comparison.images import over_images, trained_pair
+from involbench.comparison.images import Known, over_images, trained_pair
 from involbench.comparison.metrics import (
     ACCURACY,
     COLLAPSED,
@@ -317,11 +317,12 @@ def _with_differences(
         tables.setdefault(_shared_point(result), []).append((result.model, row))
     for table in tables.values():
         _correct(table, rule)
+    known: Known = {}
     for result, row, arm in zip(alone, rows, arms, strict=True):
         if ACCURACY in row:
             other, other_arm = references[_shared_point(result)][0]
             sides = (arm, result.compared(ACCURACY)), (other_arm, other.compared(ACCURACY))
-            row[ACCURACY] = over_images(row[ACCURACY], *sides, warnings)
+            row[ACCURACY] = over_images(row[ACCURACY], *sides, known, warnings)
     return [
         result.model_copy(update={"differences": row})
         for result, row in zip(alone, rows, strict=True)

@@ -38,10 +38,15 @@ def mcnemar(this: PredictedClasses, baseline: PredictedClasses) -> TrainedPair |
     )
 
 
+Known = dict[tuple[int, frozenset[int]], list[PredictedClasses]]
+"""What was read before, by the identity of the arm and its seeds: a baseline is read once."""
+
+
 def over_images(
     difference: Difference,
     these: tuple[Arm, Summary],
     others: tuple[Arm, Summary],
+    known: Known,
     warnings: list[str],
 ) -> Difference:
     """A difference in test accuracy, with its interval over runs and test images.
@@ -53,15 +58,19 @@ def over_images(
         difference: The difference, with its interval over runs.
         these: The runs of the model, and its accuracies that are compared.
         others: The same of the baseline.
+        known: What is read is added.
         warnings: Files that can't be read are added.
     """
     if difference.interval is None or difference.mean is None:
         return difference
     pairs = difference.by_seed if difference.design == "paired" else None
-    first, second = (
-        _read(read_classes, arm, summary.by_seed if pairs is None else pairs, warnings)
-        for arm, summary in (these, others)
-    )
+    sides = []
+    for arm, summary in (these, others):
+        key = id(arm), frozenset(summary.by_seed if pairs is None else pairs)
+        if key not in known:
+            known[key] = _read(read_classes, arm, key[1], warnings)
+        sides.append(known[key])
+    first, second = sides
     if not (first and second):
         return difference
     labels = first[0].labels

@@ -161,6 +161,7 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     comparison, link = report.comparison, _links_from(output)
     files = [report.folder / name for name in _FILES]
     return template("report.html").render(
+        title=f"{comparison.experiment}: report",
         experiment=comparison.experiment,
         question=report.question,
         spec=report.spec,
