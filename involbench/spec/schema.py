@@ -318,6 +318,12 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         if shared := set(value.seeds).intersection(info.data.get("seeds", ())):
             text = f"{min(shared)} is a seed of the experiment, too; choose others"
             raise problems_below([(("seeds",), text)])
+        training = info.data.get("training")
+        schedule = training.learning_rate_schedule if training else None
+        if value.epochs and schedule and schedule.warmup_epochs >= value.epochs:
+            warm_up = f"the schedule's warmup_epochs = {schedule.warmup_epochs:g}"
+            text = f"expected more than {warm_up}, got {value.epochs}"
+            raise problems_below([(("epochs",), text)])
         return value
 
     @field_validator("primary")
