@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from benchmarks import findings, packages_doc
+from benchmarks import findings, packages_doc, recompute_findings
 from tests.cli import called
 from tests.project.test_readme import ROOT
 from tests.reporting.html.page import Page
@@ -15,6 +15,17 @@ def test_the_findings_are_not_stale():
     for path, content in made.items():
         assert path.read_bytes() == content, f"{path}: run `make docs`"
     assert {*findings.PAGES.iterdir()} == {*made} - {findings.DOCUMENT}
+
+
+def test_the_tables_of_findings_follow_from_the_records_without_involbench(tmp_path, capsys):
+    """All of them: `python benchmarks/recompute_findings.py`."""
+    name = "cifar10-jpeg"
+    assert recompute_findings.main([name]) == 0
+    assert "32 cells compared, 0 differ" in capsys.readouterr().out
+    page = (findings.PAGES / f"{name}.md").read_text()
+    for printed, other in (("-26.2 [", "-26.3 ["), ("45.27 ±", "45.28 ±"), ("▼ -28.4", "▲ -28.4")):
+        (tmp_path / f"{name}.md").write_text(page.replace(printed, other))
+        assert recompute_findings.main([name], tmp_path) == 1
 
 
 def test_the_list_of_packages_is_not_stale():
