@@ -32,37 +32,34 @@ Schema = Mapping[str, Any]
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files outside docs/ that pages link to."""
     for page in files.documentation_pages():
-        for target in filter(None, map(_outside(page), _LINK.findall(page.content_string))):
-            name = f"{_OUTSIDE}/{target.relative_to(ROOT)}"
-            if files.get_file_from_path(name) is None:
-                files.append(File.generated(config, name, abs_src_path=str(target)))
+        for link in _LINK.findall(page.content_string):
+            target = _outside(page, link)
+            if target is not None and files.get_file_from_path(_name(target)) is None:
+                files.append(File.generated(config, _name(target), abs_src_path=str(target)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Fill in what is generated, and mend the links to files outside docs/."""
-    outside = _outside(page.file)
 
-    def link(match: re.Match[str]) -> str:
-        target = outside(match[0])
-        if target is None:
-            return match[0]
-        name = f"{_OUTSIDE}/{target.relative_to(ROOT)}"
-        return relpath(name, Path(page.file.src_uri).parent)
+    def mended(link: re.Match[str]) -> str:
+        target = _outside(page.file, link[0])
+        folder = Path(page.file.src_uri).parent
+        return link[0] if target is None else relpath(_name(target), folder)
 
     filled = re.sub(r"<!-- generated: (\w+) -->", lambda m: GENERATED[m[1]](), markdown)
-    return _LINK.sub(link, filled)
+    return _LINK.sub(mended, filled)
 
 
-def _outside(page: File) -> Any:
-    """Link -> the file that it means, if that stands outside docs/."""
+def _outside(page: File, link: str) -> Path | None:
+    """The file that a link means, if that stands outside docs/."""
     docs = ROOT / "docs"
+    target = (docs / page.src_uri).parent.joinpath(link).resolve()
+    return target if target.is_file() and not target.is_relative_to(docs) else None
 
-    def found(link: str) -> Path | None:
-        target = (docs / page.src_uri).parent.joinpath(link).resolve()
-        return target if target.is_file() and not target.is_relative_to(docs) else None
 
-    return found
+def _name(target: Path) -> str:
+    return f"{_OUTSIDE}/{target.relative_to(ROOT)}"
 
 
 def commands() -> str:
