@@ -49,7 +49,7 @@ seeds would decide it, if the difference is what it is here. Intervals and verdi
 for all comparisons of an experiment (Holm). A run has *collapsed* where its validation accuracy was
 at chance after every epoch, and its training accuracy after the last. Accuracies are those of the
 runs that learned; the collapsed ones are compared as a share. How verdicts are made:
-[comparisons](comparisons.md).
+[verdicts](explanation/verdicts.md).
 
 Claims on counts are *arithmetic*. Claims on times and sizes are *measured* on one machine, while
 other work ran on it, and get a verdict where all runs agree. All others are *learned*, and tested

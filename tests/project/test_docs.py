@@ -1,12 +1,8 @@
 """What programs make in docs/ is what they would make now."""
 
-import re
-
-import pytest
-
 from benchmarks import findings, packages_doc, recompute_findings
 from tests.cli import called
-from tests.project.test_readme import ROOT
+from tests.project.pages import ROOT
 from tests.reporting.html.page import Page
 
 
@@ -42,19 +38,3 @@ def test_the_sample_report_says_what_a_report_says_now(tmp_path):
     for tag in ("h1", "h2", "h3", "li", "figcaption", "table"):
         told = [node.text for node in made.all(tag)]
         assert told == [node.text for node in published.all(tag)], "run `make docs`"
-
-
-@pytest.mark.usefixtures("here", "eager", "undrawn")
-def test_the_python_of_its_page_runs(tmp_path, monkeypatch):
-    pytest.importorskip("pandas", reason="an extra of involbench that is not installed")
-    page = (ROOT / "docs/python.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    for block in blocks:
-        exec(block, names)
-    assert len(blocks) == 6
-    assert (tmp_path / "accuracy.pdf").exists()
-    assert (tmp_path / "first.html").exists()
-    assert len(names["table"]) == 4
-    assert names["model"].output_shape == (None, 10)
