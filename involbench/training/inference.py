@@ -208,9 +208,16 @@ def predict_images(
     Raises:
         UsageError: See `load_model`.
     """
-    model = with_scaling(load_model(record, facts, weights), *scaling_factors(facts))
+    return model_predictions(load_model(record, facts, weights), record, facts, images)
+
+
+def model_predictions(
+    model: keras.Model, record: RunRecord, facts: DataFacts, images: ImageBatch
+) -> Predictions:
+    """Probabilities of the classes for images, by a network of scaled images."""
     split = Split(images.pixels, np.zeros(len(images.pixels), np.int64))
-    predictions = predict(model, EvaluationBatches(split, record.trial.training.batch_size))
+    batches = EvaluationBatches(split, record.trial.training.batch_size)
+    predictions = predict(with_scaling(model, *scaling_factors(facts)), batches)
     return Predictions(images, np.exp(predictions.log_probabilities))
 
 

@@ -122,6 +122,7 @@ class Session:
     """A training ends after its current step and saves its state."""
     _datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
     _deployables: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
+    _networks: dict[tuple[ResultsPath, bool], Any] = field(default_factory=dict)
 
     def load(self, data: DataSpec) -> "Dataset":
         """The dataset; only the last one is kept, because it may be large."""
@@ -143,6 +144,16 @@ class Session:
 
         with _of_the_run():
             return choose_test_images(self.load(run.record.trial.data), run.facts, count, chosen)
+
+    def network(self, run: TrainedRun, untrained: bool = False) -> Any:
+        """The network of a run, a Keras model, or as it was before training; it is kept."""
+        from involbench.training.inference import load_model
+
+        key = run.weights, untrained
+        if key not in self._networks:
+            weights = None if untrained else run.weights
+            self._networks[key] = load_model(run.record, run.facts, weights)
+        return self._networks[key]
 
     def deployable(self, run: TrainedRun, count: int) -> "Deployable":
         """The network to export; the last one is kept for its next format."""
@@ -355,6 +366,31 @@ def make_kernels_of(
     if not isinstance(images, ImageBatch):
         images = read_image_files(images, run.facts, run.record.trial.data.resize)
     return kernel_maps(run.record, run.facts, run.weights, images, pixel)
+
+
+def examine_image(
+    session: Session, run: TrainedRun, image: ImageBatch | str, pixel: tuple[int, int]
+) -> tuple[Predictions, KernelMaps | None, KernelMaps | None]:
+    """Classify one image, or image file, with a network that stays in the process.
+
+    Returns:
+        The predictions; the kernels at the pixel, trained and untrained: None without involution.
+    """
+    from involbench.training.inference import (
+        model_kernel_maps,
+        model_predictions,
+        read_image_files,
+    )
+
+    if isinstance(image, str):
+        image = read_image_files([image], run.facts, run.record.trial.data.resize)
+    model = session.network(run)
+    predictions = model_predictions(model, run.record, run.facts, image)
+    maps = model_kernel_maps(model, run.facts, image, pixel)
+    if maps is None:
+        return predictions, None, None
+    untrained = session.network(run, untrained=True)
+    return predictions, maps, model_kernel_maps(untrained, run.facts, image, pixel)
 
 
 def load_network(session: Session, run: TrainedRun) -> Any:

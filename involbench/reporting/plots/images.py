@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import PlotOptions, short
@@ -136,6 +138,53 @@ def plot_kernels(
     return figure
 
 
+def plot_pixel_kernels(
+    sums: Mapping[str, Maps],
+    trained: Mapping[str, Maps],
+    untrained: Mapping[str, Maps],
+    pixel: tuple[int, int],
+    size: tuple[int, int],
+) -> Figure:
+    """A row for each layer: the kernel sum at each pixel, and the kernels at one pixel.
+
+    A layer with several groups is drawn as the mean of its groups. The trained and the untrained
+    kernel of a layer share one colour scale.
+
+    Args:
+        sums: Layer -> the sums of its kernels' values, (H', W', groups).
+        trained: Layer -> its kernels at the pixel, (groups, Kh, Kw).
+        untrained: The same for the network before training.
+        pixel: Row and column of the pixel in the image, marked in the maps.
+        size: Height and width of the image.
+    """
+    titles = "sum of kernel", "kernel at the mark", "before training"
+    with rc_context(RC):
+        height = _KERNEL_CELL * min(max(size[0] / size[1], 0.6), 1.6) + 0.45
+        figure = Figure((3 * _KERNEL_CELL + 0.8, len(sums) * height + 0.2), layout="constrained")
+        rows = figure.subplots(len(sums), 3, squeeze=False)
+        for panel, title in zip(rows[0], titles, strict=True):
+            panel.set_title(title, fontsize=8)
+        for panels, (name, values) in zip(rows, sums.items(), strict=True):
+            groups = values.shape[-1]
+            which = "one group" if groups == 1 else f"mean of {groups} groups"
+            panels[0].set_ylabel(f"{short(name, _LONGEST_TITLE)}\n{which}", fontsize=8)
+            mean = values.mean(axis=-1)
+            image = _draw_map(panels[0], mean, _limits(mean), "viridis")
+            _label_scale(_scale_below(figure, image, panels[:1]), _limits(mean), "")
+            _mark(panels[:1], pixel, size, mean.shape)
+            both = np.stack([trained[name].mean(axis=0), untrained[name].mean(axis=0)])
+            most = max(map(abs, _limits(both)))
+            for panel, kernel in zip(panels[1:], both, strict=True):
+                image = _draw_map(panel, kernel, (-most, most), "PuOr")
+            _label_scale(_scale_below(figure, image, panels[1:]), (-most, most), "")
+    return figure
+
+
+def _scale_below(figure: Figure, image: AxesImage, panels: _Panels) -> Colorbar:
+    where: PlotOptions = {"ax": list(panels), "orientation": "horizontal", "pad": 0.02}
+    return figure.colorbar(image, aspect=12 * len(panels), **where)
+
+
 def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels, _Panels]:
     """A figure with a grid of panels, and a colour bar below each column."""
     height = _KERNEL_CELL * min(max(size[0] / size[1], 0.6), 1.6)
@@ -175,19 +224,28 @@ def _limits(values: Maps) -> tuple[float, float]:
 
 
 def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
-    low, high = column.limits
     for panel, values in zip(panels, column.values, strict=True):
-        look: PlotOptions = {"cmap": column.colours, "vmin": low, "vmax": high}
-        image = panel.imshow(values, interpolation="none", **look)
-        panel.grid(visible=False)
-        panel.set_xticks([])
-        panel.set_yticks([])
-        panel.spines[:].set_visible(False)
+        image = _draw_map(panel, values, column.limits, column.colours)
     panels[0].set_title(column.title, fontsize=8)
     scale = bar.figure.colorbar(image, cax=bar, orientation="horizontal")
-    scale.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
-    scale.set_label("sum of kernel" if column.is_map else "kernel value", fontsize=8)
-    bar.tick_params(labelsize=7)
+    _label_scale(scale, column.limits, "sum of kernel" if column.is_map else "kernel value")
+
+
+def _draw_map(panel: Axes, values: Maps, limits: tuple[float, float], colours: str) -> AxesImage:
+    low, high = limits
+    look: PlotOptions = {"cmap": colours, "vmin": low, "vmax": high}
+    image = panel.imshow(values, interpolation="none", **look)
+    panel.grid(visible=False)
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.spines[:].set_visible(False)
+    return image
+
+
+def _label_scale(scale: Colorbar, limits: tuple[float, float], label: str) -> None:
+    scale.set_ticks(list(limits), labels=[f"{value:.2g}" for value in limits])
+    scale.set_label(label, fontsize=8)
+    scale.ax.tick_params(labelsize=7)
 
 
 def _mark(
