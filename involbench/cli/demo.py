@@ -64,7 +64,7 @@ def demo(
             except InvolbenchError as error:
                 note = str(error)
                 warn(f"no test images to choose from: {note}")
-            networks.view(..., (0, 0))
+            networks.load()
         with serve(networks, tests, note, port) as url:
             echo(f"{url}  (Ctrl-C ends it)")
             if open_it and not webbrowser.open(url):

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from involbench.errors import UsageError
 from involbench.reporting.inference import predictions_document
 from involbench.results.arrays import (
@@ -13,7 +15,7 @@ from involbench.results.arrays import (
     read_sample_images,
     sample_images_path,
 )
-from involbench.workers.handlers import examine_image, predict_test
+from involbench.workers.handlers import inspect_image, predict_test
 from involbench.workers.local import WorkerProtocol
 from involbench.workers.protocol import Show, TrainedRun
 
@@ -62,6 +64,15 @@ class DemoNetworks:
         self.facts = runs[0][1].facts
         self._worker, self._lock = worker, threading.Lock()
 
+    def load(self) -> None:
+        """Load the networks, so that what is wrong with one is known before the page is there.
+
+        Raises:
+            UsageError: See `view`.
+        """
+        pixels = np.zeros((1, *self.facts.input_shape), np.uint8)
+        self.view(ImageBatch(("black",), pixels, None), (0, 0))
+
     def test_images(self, show: Show) -> ImageBatch:
         """Test images of the first run: those stored with its experiment, else from the dataset.
 
@@ -70,7 +81,7 @@ class DemoNetworks:
             ResultsError: The stored images are damaged.
         """
         run = self.runs[0][1]
-        stored = sample_images_path(run.weights.parents[2], self.facts.fingerprint)
+        stored = sample_images_path(run.weights.parent.parent.parent, self.facts.fingerprint)
         if stored.exists():
             return read_sample_images(stored)
         count = min(self.facts.test_size, MOST_SAMPLE_IMAGES)
@@ -88,7 +99,7 @@ class DemoNetworks:
         for name, run in self.runs:
             with self._lock:
                 predictions, kernels, untrained = self._worker.call(
-                    examine_image, lambda report: None, run, image, pixel
+                    inspect_image, lambda report: None, run, image, pixel
                 )
             image = predictions.images
             (row,) = predictions_document(predictions, self.facts.class_names)
@@ -121,4 +132,3 @@ def check_same_images(runs: Sequence[tuple[str, TrainedRun]]) -> None:
             raise UsageError(
                 f"{first} and {name} have different classes; name two runs on the same classes"
             )
-

@@ -32,10 +32,17 @@ _DARK = 32
 """If most values of the test images are below this, a drawing is taken as white on black."""
 _CSS = """
 .gradio-container { --ink: var(--body-text-color); }
-.kernels svg { display: block; width: 100%; max-width: 30rem; height: auto; }
+h1 { overflow-wrap: anywhere; }
+.kernels svg { display: block; width: 100%; max-width: 27rem; height: auto; }
 .kernels img.paper { max-width: 100%; height: auto; background: white; }
 .pixels img { image-rendering: pixelated; }
+.pixels .grid-container { grid-template-columns: repeat(auto-fill, minmax(3rem, 1fr)); }
 """
+_INTRODUCTION = (
+    "Choose a test image, upload one of yours or draw one. Click a pixel of the image to see the "
+    "involution kernels there: of the trained network, and of the same network before training. "
+    "Beside them is the sum of the kernel's values at every pixel."
+)
 _FONTS = ["system-ui", "sans-serif"]
 
 
@@ -100,7 +107,7 @@ def _page(
     height, width, _ = networks.facts.input_shape
     names = [name for name, _ in networks.runs]
     with gr.Blocks(title="involbench demo", analytics_enabled=False, fill_width=True) as page:
-        gr.Markdown(f"# {' and '.join(names)}")
+        gr.Markdown(f"# {' and '.join(names)}\n{_INTRODUCTION}")
         chosen = gr.State(None if tests is None else _one(tests, 0))
         with gr.Row():
             with gr.Column(min_width=300):
@@ -114,7 +121,7 @@ def _page(
                                 **{"columns": 8, "height": 220, "allow_preview": False},
                                 **{"show_label": False, "elem_classes": "pixels", "buttons": []},
                             )
-                    with gr.Tab("Your image"):
+                    with gr.Tab("Upload"):
                         file = gr.File(label="PNG, JPEG, WebP or BMP, of any size")
                     with gr.Tab("Draw"):
                         pad = gr.Sketchpad(type="pil", show_label=False, layers=False)
@@ -124,14 +131,18 @@ def _page(
                         )
                         classify = gr.Button("Classify the drawing")
                 seen = gr.Image(
-                    label="As the networks get it: click a pixel to see the kernels there",
+                    show_label=False,
                     **{"interactive": False, "format": "png", "buttons": []},
                     **{"elem_classes": "pixels", "alt_text": "The image, with the pixel marked"},
                 )
                 about = gr.Markdown()
                 with gr.Row():
                     place = [
-                        gr.Number(side // 2, label=label, precision=0, minimum=0, maximum=side - 1)
+                        gr.Number(
+                            side // 2,
+                            label=label,
+                            **{"precision": 0, "minimum": 0, "maximum": side - 1, "min_width": 100},
+                        )
                         for label, side in (("Row", height), ("Column", width))
                     ]
             columns = []
@@ -231,9 +242,9 @@ def _kernels(network: NetworkView, pixel: Pixel, key: str) -> str:
         return "This network has no involution layer, so it generates no kernels."
     says = f"Kernels of {network.name} at row {pixel[0]}, column {pixel[1]}"
     size = network.kernels.images.pixels.shape[1:3]
-    at_pixel = [
+    trained, untrained = (
         {layer.name: layer.kernels[0] for layer in maps.layers if layer.kernels is not None}
         for maps in (network.kernels, network.untrained)
-    ]
+    )
     sums = {layer.name: layer.sums[0] for layer in network.kernels.layers}
-    return inline(plot_pixel_kernels(sums, *at_pixel, pixel, size), key, says)
+    return inline(plot_pixel_kernels(sums, trained, untrained, pixel, size), key, says)

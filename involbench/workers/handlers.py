@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from involbench.data import Dataset
     from involbench.export.verification import Deployable
     from involbench.results.checks import OperatorCheck
+    from involbench.training.inference import NetworkInspector
 
 
 @contextmanager
@@ -122,7 +123,7 @@ class Session:
     """A training ends after its current step and saves its state."""
     _datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
     _deployables: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
-    _networks: dict[tuple[ResultsPath, bool], Any] = field(default_factory=dict)
+    _inspectors: dict[tuple[ResultsPath, bool], "NetworkInspector"] = field(default_factory=dict)
 
     def load(self, data: DataSpec) -> "Dataset":
         """The dataset; only the last one is kept, because it may be large."""
@@ -145,15 +146,15 @@ class Session:
         with _of_the_run():
             return choose_test_images(self.load(run.record.trial.data), run.facts, count, chosen)
 
-    def network(self, run: TrainedRun, untrained: bool = False) -> Any:
-        """The network of a run, a Keras model, or as it was before training; it is kept."""
-        from involbench.training.inference import load_model
+    def inspector(self, run: TrainedRun, untrained: bool = False) -> "NetworkInspector":
+        """The network of a run, or as it was before training; all are kept."""
+        from involbench.training.inference import NetworkInspector
 
         key = run.weights, untrained
-        if key not in self._networks:
+        if key not in self._inspectors:
             weights = None if untrained else run.weights
-            self._networks[key] = load_model(run.record, run.facts, weights)
-        return self._networks[key]
+            self._inspectors[key] = NetworkInspector(run.record, run.facts, weights)
+        return self._inspectors[key]
 
     def deployable(self, run: TrainedRun, count: int) -> "Deployable":
         """The network to export; the last one is kept for its next format."""
@@ -368,7 +369,7 @@ def make_kernels_of(
     return kernel_maps(run.record, run.facts, run.weights, images, pixel)
 
 
-def examine_image(
+def inspect_image(
     session: Session, run: TrainedRun, image: ImageBatch | str, pixel: tuple[int, int]
 ) -> tuple[Predictions, KernelMaps | None, KernelMaps | None]:
     """Classify one image, or image file, with a network that stays in the process.
@@ -376,21 +377,15 @@ def examine_image(
     Returns:
         The predictions; the kernels at the pixel, trained and untrained: None without involution.
     """
-    from involbench.training.inference import (
-        model_kernel_maps,
-        model_predictions,
-        read_image_files,
-    )
+    from involbench.training.inference import read_image_files
 
     if isinstance(image, str):
         image = read_image_files([image], run.facts, run.record.trial.data.resize)
-    model = session.network(run)
-    predictions = model_predictions(model, run.record, run.facts, image)
-    maps = model_kernel_maps(model, run.facts, image, pixel)
-    if maps is None:
+    predictions, kernels = session.inspector(run).inspect(image, pixel)
+    if kernels is None:
         return predictions, None, None
-    untrained = session.network(run, untrained=True)
-    return predictions, maps, model_kernel_maps(untrained, run.facts, image, pixel)
+    _, untrained = session.inspector(run, untrained=True).inspect(image, pixel)
+    return predictions, kernels, untrained
 
 
 def load_network(session: Session, run: TrainedRun) -> Any:

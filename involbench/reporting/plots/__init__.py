@@ -19,7 +19,12 @@ from involbench.reporting.plots.figure import (  # Imports matplotlib, before al
 # isort: split
 from involbench.reporting.plots.axes import Point
 from involbench.reporting.plots.history import plot_experiment, plot_run
-from involbench.reporting.plots.images import MOST_IMAGES, plot_images, plot_kernels, plot_pixel_kernels
+from involbench.reporting.plots.images import (
+    MOST_IMAGES,
+    plot_images,
+    plot_kernels,
+    plot_pixel_kernels,
+)
 from involbench.reporting.plots.models import (
     MOST_DOTS,
     Time,

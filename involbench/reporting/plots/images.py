@@ -6,12 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import PlotOptions, short
-from involbench.reporting.plots.figure import INK, RC, Figure
+from involbench.reporting.plots.figure import GREY, INK, RC, Figure
 
 MOST_IMAGES = 200
 """More would take minutes to draw, and some thousands would not fit into a PNG file."""
@@ -145,10 +143,10 @@ def plot_pixel_kernels(
     pixel: tuple[int, int],
     size: tuple[int, int],
 ) -> Figure:
-    """A row for each layer: the kernel sum at each pixel, and the kernels at one pixel.
+    """For each layer, the kernel sum at each pixel, and the trained and untrained kernel at one.
 
-    A layer with several groups is drawn as the mean of its groups. The trained and the untrained
-    kernel of a layer share one colour scale.
+    A layer with several groups is drawn as the mean of its groups. Both kernels of a layer share
+    one colour scale.
 
     Args:
         sums: Layer -> the sums of its kernels' values, (H', W', groups).
@@ -157,32 +155,31 @@ def plot_pixel_kernels(
         pixel: Row and column of the pixel in the image, marked in the maps.
         size: Height and width of the image.
     """
-    titles = "sum of kernel", "kernel at the mark", "before training"
+    places = range(len(sums))
+    rows = [[f"map {i}", f"trained {i}", f"untrained {i}"] for i in places]
+    bars = [[f"sums {i}", f"values {i}", f"values {i}"] for i in places]
+    height = min(max(size[0] / size[1], 0.6), 1.6)
     with rc_context(RC):
-        height = _KERNEL_CELL * min(max(size[0] / size[1], 0.6), 1.6) + 0.45
-        figure = Figure((3 * _KERNEL_CELL + 0.8, len(sums) * height + 0.2), layout="constrained")
-        rows = figure.subplots(len(sums), 3, squeeze=False)
-        for panel, title in zip(rows[0], titles, strict=True):
-            panel.set_title(title, fontsize=8)
-        for panels, (name, values) in zip(rows, sums.items(), strict=True):
-            groups = values.shape[-1]
-            which = "one group" if groups == 1 else f"mean of {groups} groups"
-            panels[0].set_ylabel(f"{short(name, _LONGEST_TITLE)}\n{which}", fontsize=8)
-            mean = values.mean(axis=-1)
-            image = _draw_map(panels[0], mean, _limits(mean), "viridis")
-            _label_scale(_scale_below(figure, image, panels[:1]), _limits(mean), "")
+        figure = Figure((3.6, len(sums) * (height + 0.75)), layout="constrained")
+        mosaic: list[Any] = [line for both in zip(rows, bars, strict=True) for line in both]
+        axes = figure.subplot_mosaic(mosaic, height_ratios=[1.0, 0.08 / height] * len(sums))
+        for index, (name, values) in enumerate(sums.items()):
+            panels = np.array([axes[key] for key in rows[index]])
+            groups, mean = values.shape[-1], values.mean(axis=-1)
+            title = f"{short(name, _LONGEST_TITLE)}{'' if groups == 1 else f' (mean of {groups})'}"
+            column = _Column(title, mean[np.newaxis], _limits(mean), "viridis", True)
+            _draw(panels[:1], axes[f"sums {index}"], column)
             _mark(panels[:1], pixel, size, mean.shape)
-            both = np.stack([trained[name].mean(axis=0), untrained[name].mean(axis=0)])
-            most = max(map(abs, _limits(both)))
-            for panel, kernel in zip(panels[1:], both, strict=True):
-                image = _draw_map(panel, kernel, (-most, most), "PuOr")
-            _label_scale(_scale_below(figure, image, panels[1:]), (-most, most), "")
+            kernels = np.stack([each[name].mean(axis=0) for each in (trained, untrained)])
+            most = max(map(abs, _limits(kernels)))
+            column = _Column("trained", kernels, (-most, most), "PuOr", False)
+            _draw(panels[1:], axes[f"values {index}"], column)
+            panels[2].set_title("untrained", fontsize=8)
+            for panel, kernel in zip(panels[1:], kernels, strict=True):
+                if not kernel.any():
+                    where: PlotOptions = {"transform": panel.transAxes, "ha": "center"}
+                    panel.text(0.5, 0.5, "all 0", fontsize=8, color=GREY, **where)
     return figure
-
-
-def _scale_below(figure: Figure, image: AxesImage, panels: _Panels) -> Colorbar:
-    where: PlotOptions = {"ax": list(panels), "orientation": "horizontal", "pad": 0.02}
-    return figure.colorbar(image, aspect=12 * len(panels), **where)
 
 
 def _grid(rows: int, columns: int, size: Sequence[int]) -> tuple[Figure, _Panels, _Panels]:
@@ -224,28 +221,19 @@ def _limits(values: Maps) -> tuple[float, float]:
 
 
 def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
+    low, high = column.limits
     for panel, values in zip(panels, column.values, strict=True):
-        image = _draw_map(panel, values, column.limits, column.colours)
+        look: PlotOptions = {"cmap": column.colours, "vmin": low, "vmax": high}
+        image = panel.imshow(values, interpolation="none", **look)
+        panel.grid(visible=False)
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[:].set_visible(False)
     panels[0].set_title(column.title, fontsize=8)
     scale = bar.figure.colorbar(image, cax=bar, orientation="horizontal")
-    _label_scale(scale, column.limits, "sum of kernel" if column.is_map else "kernel value")
-
-
-def _draw_map(panel: Axes, values: Maps, limits: tuple[float, float], colours: str) -> AxesImage:
-    low, high = limits
-    look: PlotOptions = {"cmap": colours, "vmin": low, "vmax": high}
-    image = panel.imshow(values, interpolation="none", **look)
-    panel.grid(visible=False)
-    panel.set_xticks([])
-    panel.set_yticks([])
-    panel.spines[:].set_visible(False)
-    return image
-
-
-def _label_scale(scale: Colorbar, limits: tuple[float, float], label: str) -> None:
-    scale.set_ticks(list(limits), labels=[f"{value:.2g}" for value in limits])
-    scale.set_label(label, fontsize=8)
-    scale.ax.tick_params(labelsize=7)
+    scale.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+    scale.set_label("sum of kernel" if column.is_map else "kernel value", fontsize=8)
+    bar.tick_params(labelsize=7)
 
 
 def _mark(
