@@ -29,7 +29,7 @@ _MARK = (224, 0, 122)
 _CLASSES = 5
 _MOST_UPLOADED = "50mb"
 _DARK = 32
-"""If most values of the test images are below this, a drawing is taken as white on black."""
+"""Pixels below this count as black."""
 _CSS = """
 .gradio-container { --ink: var(--body-text-color); }
 h1 { overflow-wrap: anywhere; }
@@ -37,6 +37,7 @@ h1 { overflow-wrap: anywhere; }
 .kernels img.paper { max-width: 100%; height: auto; background: white; }
 .pixels img { image-rendering: pixelated; }
 .pixels .grid-container { grid-template-columns: repeat(auto-fill, minmax(3rem, 1fr)); }
+.pixels .thumbnail-item { height: auto; aspect-ratio: 1; border-radius: 0; }
 """
 _INTRODUCTION = (
     "Choose a test image, upload one of yours or draw one. Click a pixel of the image to see the "
@@ -118,15 +119,19 @@ def _page(
                         else:
                             gallery = gr.Gallery(
                                 [_picture(pixels) for pixels in tests.pixels],
-                                **{"columns": 8, "height": 220, "allow_preview": False},
+                                **{"height": 220, "allow_preview": False, "object_fit": "contain"},
                                 **{"show_label": False, "elem_classes": "pixels", "buttons": []},
                             )
                     with gr.Tab("Upload"):
                         file = gr.File(label="PNG, JPEG, WebP or BMP, of any size")
                     with gr.Tab("Draw"):
-                        pad = gr.Sketchpad(type="pil", show_label=False, layers=False)
+                        pad = gr.Sketchpad(
+                            type="pil",
+                            **{"show_label": False, "layers": False, "canvas_size": (_SIDE, _SIDE)},
+                            **{"placeholder": "Choose the brush, then draw", "buttons": []},
+                        )
                         inverted = gr.Checkbox(
-                            tests is not None and float(np.median(tests.pixels)) < _DARK,
+                            tests is not None and _are_dark(tests),
                             label="White on black",
                         )
                         classify = gr.Button("Classify the drawing")
@@ -170,9 +175,13 @@ def _page(
             return show(image, place.index[1] // factor, place.index[0] // factor)
 
         def draw(drawing: dict[str, Any], invert: bool, row: int, column: int) -> list[Any]:
+            if drawing["composite"] is None:
+                raise gr.Error(
+                    "Nothing is drawn yet: choose the brush first", print_exception=False
+                )
             return show(_saved(drawing["composite"], invert, uploads), row, column)
 
-        options = {"outputs": outputs, "show_progress": "minimal", "api_visibility": "private"}
+        options = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
         page.load(show, [chosen, *place], **options)
         gr.on([each.input for each in place], show, [chosen, *place], **options)
         if tests is not None:
@@ -188,6 +197,11 @@ def _one(images: ImageBatch, index: int) -> ImageBatch:
     at = slice(index, index + 1)
     labels = None if images.labels is None else images.labels[at]
     return ImageBatch(images.names[at], images.pixels[at], labels)
+
+
+def _are_dark(images: ImageBatch) -> bool:
+    """Whether the corners of most images are black, as around white digits."""
+    return float(np.median(images.pixels[:, [0, 0, -1, -1], [0, -1, 0, -1]])) < _DARK
 
 
 def _saved(drawing: Image.Image, invert: bool, folder: Path) -> str:

@@ -303,7 +303,8 @@ class NetworkInspector:
         self, images: ImageBatch, pixel: tuple[int, int]
     ) -> tuple[Predictions, KernelMaps | None]:
         """The predictions for a few images, and the kernels; None without involution layers."""
-        logits, *kernels = self._model.predict_on_batch(images.pixels)
+        outputs = self._model.predict_on_batch(images.pixels)
+        logits, *kernels = outputs if isinstance(outputs, list | tuple) else [outputs]
         predictions = Predictions(images, softmax(logits.astype(np.float64), axis=1))
         layers = [
             _layer_kernels(layer, values, self._facts, pixel)

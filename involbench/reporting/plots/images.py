@@ -160,9 +160,11 @@ def plot_pixel_kernels(
     bars = [[f"sums {i}", f"values {i}", f"values {i}"] for i in places]
     height = min(max(size[0] / size[1], 0.6), 1.6)
     with rc_context(RC):
-        figure = Figure((3.6, len(sums) * (height + 0.75)), layout="constrained")
-        mosaic: list[Any] = [line for both in zip(rows, bars, strict=True) for line in both]
-        axes = figure.subplot_mosaic(mosaic, height_ratios=[1.0, 0.08 / height] * len(sums))
+        figure = Figure((3.6, len(sums) * (height + 0.85)), layout="constrained")
+        gaps = [["."] * 3] * len(sums)
+        mosaic: list[Any] = [line for lines in zip(rows, bars, gaps, strict=True) for line in lines]
+        ratios = [1.0, 0.08 / height, 0.15 / height] * len(sums)
+        axes = figure.subplot_mosaic(mosaic, height_ratios=ratios)
         for index, (name, values) in enumerate(sums.items()):
             panels = np.array([axes[key] for key in rows[index]])
             groups, mean = values.shape[-1], values.mean(axis=-1)
