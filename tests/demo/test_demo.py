@@ -30,7 +30,7 @@ def networks(smoke):
     return DemoNetworks([trained_run(results, name) for name in names], InProcessWorker())
 
 
-def test_a_test_image_gets_what_the_other_commands_give(networks, smoke, tmp_path, here):
+def test_a_test_image_gets_what_the_other_commands_give(networks, smoke, tmp_path, here, eager):
     stored = networks.test_images(print)
     index = int(stored.names[3])
     view = networks.view(ImageBatch(stored.names[3:4], stored.pixels[3:4], None), PIXEL)
@@ -53,7 +53,9 @@ def test_a_test_image_gets_what_the_other_commands_give(networks, smoke, tmp_pat
                     np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_grey_file_of_another_size_is_resized_as_predict_does(networks, smoke, tmp_path, here):
+def test_a_grey_file_of_another_size_is_resized_as_predict_does(
+    networks, smoke, tmp_path, here, eager
+):
     grey = Image.fromarray(load_dataset("digits").x_test[0]).convert("L")
     grey.resize((70, 50)).save(tmp_path / "grey.bmp")
     view = networks.view(str(tmp_path / "grey.bmp"), PIXEL)
@@ -131,17 +133,17 @@ def test_runs_that_cannot_be_shown_are_refused(tree, installed):
 
 
 @pytest.mark.parametrize(
-    ("part", "key", "value", "line"),
+    ("part", "changes", "line"),
     [
-        ("data", "input_shape", [8, 8, 1], "images of 32x32x3, .* images of 8x8x1"),
-        ("data", "class_names", ["cat", "dog"], "have different classes"),
-        ("trial", "resize", "crop", "data.resize: stretch, .* data.resize: crop"),
+        ("facts", {"input_shape": [8, 8, 1]}, "images of 32x32x3, .* images of 8x8x1"),
+        ("facts", {"class_names": ["cat", "dog"]}, "have different classes"),
+        ("spec", {"image_size": 32, "resize": "crop"}, "resize: stretch, .*resize: crop"),
     ],
 )
-def test_networks_that_take_other_images_are_refused(tree, installed, part, key, value, line):
+def test_networks_that_take_other_images_are_refused(tree, installed, part, changes, line):
     (path,) = tree.glob("results/digits/runs/inn-*/run.json")
     record = json.loads(path.read_text())
-    (record["trial"]["data"] if part == "trial" else record["data"])[key] = value
+    (record["data"] if part == "facts" else record["trial"]["data"]).update(changes)
     path.write_text(json.dumps(record))
     assert re.search(line, refused(tree, "cnn-seed0", "inn-seed0"))
 
