@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
@@ -27,6 +27,8 @@ _SIDE = 320
 """Pixels that the longer side of the image has on the page, at least."""
 _MARK = (224, 0, 122)
 _CLASSES = 5
+_LEAST_WIDTH = 300
+"""Pixels of a column; narrower windows have them below each other."""
 _MOST_UPLOADED = "50mb"
 _DARK = 32
 """Pixels below this count as black."""
@@ -75,6 +77,7 @@ def serve(networks: DemoNetworks, tests: ImageBatch | None, note: str, port: int
             "GRADIO_ANALYTICS_ENABLED": "False",
             "GRADIO_TEMP_DIR": uploads,
             "HF_HUB_OFFLINE": "1",
+            "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), HOST))),
         }
         import gradio
 
@@ -101,95 +104,133 @@ def serve(networks: DemoNetworks, tests: ImageBatch | None, note: str, port: int
             page.close(verbose=False)
 
 
+class _Controls(NamedTuple):
+    """What the user acts on."""
+
+    gallery: Any
+    """Of test images; None if there are none."""
+    file: Any
+    pad: Any
+    inverted: Any
+    classify: Any
+    seen: Any
+    """The image as the networks get it, to be clicked."""
+    about: Any
+    place: list[Any]
+    """Row and column of the pixel."""
+
+
 def _page(
     gr: Any, networks: DemoNetworks, tests: ImageBatch | None, note: str, uploads: Path
 ) -> Any:
     """The page: an image on the left, and a column for each network."""
-    height, width, _ = networks.facts.input_shape
-    names = [name for name, _ in networks.runs]
+    names, columns = [name for name, _ in networks.runs], []
     with gr.Blocks(title="involbench demo", analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(f"# {' and '.join(names)}\n{_INTRODUCTION}")
-        chosen = gr.State(None if tests is None else _one(tests, 0))
         with gr.Row():
-            with gr.Column(min_width=300):
-                with gr.Tabs():
-                    with gr.Tab("Test images"):
-                        if tests is None:
-                            gr.Markdown(note)
-                        else:
-                            gallery = gr.Gallery(
-                                [_picture(pixels) for pixels in tests.pixels],
-                                **{"height": 220, "allow_preview": False, "object_fit": "contain"},
-                                **{"show_label": False, "elem_classes": "pixels", "buttons": []},
-                            )
-                    with gr.Tab("Upload"):
-                        file = gr.File(label="PNG, JPEG, WebP or BMP, of any size")
-                    with gr.Tab("Draw"):
-                        pad = gr.Sketchpad(
-                            type="pil",
-                            **{"show_label": False, "layers": False, "canvas_size": (_SIDE, _SIDE)},
-                            **{"placeholder": "Choose the brush, then draw", "buttons": []},
-                        )
-                        inverted = gr.Checkbox(
-                            tests is not None and _are_dark(tests),
-                            label="White on black",
-                        )
-                        classify = gr.Button("Classify the drawing")
-                seen = gr.Image(
-                    show_label=False,
-                    **{"interactive": False, "format": "png", "buttons": []},
-                    **{"elem_classes": "pixels", "alt_text": "The image, with the pixel marked"},
-                )
-                about = gr.Markdown()
-                with gr.Row():
-                    place = [
-                        gr.Number(
-                            side // 2,
-                            label=label,
-                            **{"precision": 0, "minimum": 0, "maximum": side - 1, "min_width": 100},
-                        )
-                        for label, side in (("Row", height), ("Column", width))
-                    ]
-            columns = []
+            with gr.Column(min_width=_LEAST_WIDTH):
+                controls = _controls(gr, networks.facts.input_shape[:2], tests, note)
             for name in names:
-                with gr.Column(min_width=300):
+                with gr.Column(min_width=_LEAST_WIDTH):
                     label = gr.Label(label=name, num_top_classes=_CLASSES)
                     columns += [label, gr.HTML(elem_classes="kernels")]
-        outputs = [chosen, seen, about, *place, *columns]
-
-        def show(image: ImageBatch | str | None, row: int | None, column: int | None) -> list[Any]:
-            if image is None or row is None or column is None:
-                return [gr.skip()] * len(outputs)
-            try:
-                view = networks.view(image, (row, column))
-            except InvolbenchError as error:
-                raise gr.Error(html.escape(str(error)), print_exception=False) from error
-            return _shown(view, networks.facts.class_names)
-
-        def pick(place: gr.SelectData, row: int, column: int) -> list[Any]:
-            assert tests is not None
-            return show(_one(tests, place.index), row, column)
-
-        def click(place: gr.SelectData, image: ImageBatch) -> list[Any]:
-            factor = _factor(height, width)
-            return show(image, place.index[1] // factor, place.index[0] // factor)
-
-        def draw(drawing: dict[str, Any], invert: bool, row: int, column: int) -> list[Any]:
-            if drawing["composite"] is None:
-                raise gr.Error(
-                    "Nothing is drawn yet: choose the brush first", print_exception=False
-                )
-            return show(_saved(drawing["composite"], invert, uploads), row, column)
-
-        options = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
-        page.load(show, [chosen, *place], **options)
-        gr.on([each.input for each in place], show, [chosen, *place], **options)
-        if tests is not None:
-            gallery.select(pick, place, **options)
-        file.upload(show, [file, *place], **options)
-        classify.click(draw, [pad, inverted, *place], **options)
-        seen.select(click, [chosen], **options)
+        _connect(gr, page, controls, columns, networks, tests, uploads)
     return page
+
+
+def _controls(gr: Any, size: tuple[int, int], tests: ImageBatch | None, note: str) -> _Controls:
+    gallery = None
+    with gr.Tabs():
+        with gr.Tab("Test images"):
+            if tests is None:
+                gr.Markdown(note)
+            else:
+                gallery = gr.Gallery(
+                    [_picture(pixels) for pixels in tests.pixels],
+                    height=220,
+                    object_fit="contain",
+                    allow_preview=False,
+                    show_label=False,
+                    buttons=[],
+                    elem_classes="pixels",
+                )
+        with gr.Tab("Upload"):
+            file = gr.File(label="PNG, JPEG, WebP or BMP, of any size")
+        with gr.Tab("Draw"):
+            pad = gr.Sketchpad(
+                type="pil",
+                layers=False,
+                canvas_size=(_SIDE, _SIDE),
+                placeholder="Choose the brush, then draw",
+                show_label=False,
+                buttons=[],
+            )
+            inverted = gr.Checkbox(tests is not None and _are_dark(tests), label="White on black")
+            classify = gr.Button("Classify the drawing")
+    seen = gr.Image(
+        interactive=False,
+        format="png",
+        show_label=False,
+        buttons=[],
+        elem_classes="pixels",
+        alt_text="The image, with the pixel marked",
+    )
+    about = gr.Markdown()
+    with gr.Row():
+        place = [
+            gr.Number(
+                side // 2, label=label, precision=0, minimum=0, maximum=side - 1, min_width=100
+            )
+            for label, side in zip(("Row", "Column"), size, strict=True)
+        ]
+    return _Controls(gallery, file, pad, inverted, classify, seen, about, place)
+
+
+def _connect(
+    gr: Any,
+    page: Any,
+    controls: _Controls,
+    columns: list[Any],
+    networks: DemoNetworks,
+    tests: ImageBatch | None,
+    uploads: Path,
+) -> None:
+    """Say what happens on each action."""
+    place = controls.place
+    chosen = gr.State(None if tests is None else _one(tests, 0))
+    outputs = [chosen, controls.seen, controls.about, *place, *columns]
+
+    def show(image: ImageBatch | str | None, row: int | None, column: int | None) -> list[Any]:
+        if image is None or row is None or column is None:
+            return [gr.skip()] * len(outputs)
+        try:
+            view = networks.view(image, (row, column))
+        except InvolbenchError as error:
+            raise gr.Error(html.escape(str(error)), print_exception=False) from error
+        return _shown(view, networks.facts.class_names)
+
+    def pick(at: gr.SelectData, row: int, column: int) -> list[Any]:
+        assert tests is not None
+        return show(_one(tests, at.index), row, column)
+
+    def click(at: gr.SelectData, image: ImageBatch) -> list[Any]:
+        factor = _factor(*networks.facts.input_shape[:2])
+        column, row = (int(offset) // factor for offset in at.index)
+        return show(image, row, column)
+
+    def draw(drawing: dict[str, Any], invert: bool, row: int, column: int) -> list[Any]:
+        if drawing["composite"] is None:
+            raise gr.Error("Nothing is drawn: choose the brush first", print_exception=False)
+        return show(_saved(drawing["composite"], invert, uploads), row, column)
+
+    options = {"outputs": outputs, "show_progress": "hidden", "api_visibility": "private"}
+    page.load(show, [chosen, *place], **options)
+    gr.on([each.input for each in place], show, [chosen, *place], **options)
+    if controls.gallery is not None:
+        controls.gallery.select(pick, place, **options)
+    controls.file.upload(show, [controls.file, *place], **options)
+    controls.classify.click(draw, [controls.pad, controls.inverted, *place], **options)
+    controls.seen.select(click, [chosen], **options)
 
 
 def _one(images: ImageBatch, index: int) -> ImageBatch:
