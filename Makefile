@@ -15,6 +15,10 @@ TRAINED := tests/models/test_models.py::test_trains_saves_and_loads
 MORE_jax := tests/training/test_strategy.py $(TRAINED)
 # Compiling the models of every experiment takes JAX minutes; PyTorch compiles nothing.
 MORE_torch := tests/project/test_experiments.py $(TRAINED)
+# What gradio needs, less Pillow: it declares none newer than 12, which resizes images to other pixels,
+# but works with 13.
+OF_GRADIO := brotli fastapi groovy hf-gradio orjson pandas pydub python-multipart pytz safehttpx \
+	semantic-version tomlkit uvicorn
 
 .DEFAULT_GOAL := help
 .PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate models-doc docs site lint clean
@@ -75,6 +79,8 @@ clean: ## Remove the environment and every cache; results stay.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt $(OF_GRADIO)
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-deps gradio
 	touch $@
 
 # TensorFlow stays out of it, so that nothing of what is tested there can lean on it.

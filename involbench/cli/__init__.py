@@ -51,6 +51,7 @@ def _register_commands() -> None:
     from involbench.cli.claims import claims
     from involbench.cli.clean import clean
     from involbench.cli.compare import compare
+    from involbench.cli.demo import demo
     from involbench.cli.doctor import doctor
     from involbench.cli.export import export
     from involbench.cli.export_results import export_results
@@ -68,7 +69,7 @@ def _register_commands() -> None:
     from involbench.cli.validate import validate
 
     command: Callable[..., None]
-    for command in (run, compare, report, publish, predict, kernels, export, export_results):
+    for command in (run, compare, report, publish, predict, kernels, demo, export, export_results):
         app.command()(command)
     app.command("list")(list_runs)
     app.command("check-operator")(check_operator)

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.special import softmax
 
 from involbench.data import Dataset
 from involbench.data.dataset import balanced_subset
@@ -254,25 +255,59 @@ def model_kernel_maps(
     outputs = features(scaled(images.pixels, *scaling_factors(facts)), training=False)
     inputs = outputs if isinstance(outputs, list | tuple) else [outputs]
     kernels = [
-        _kernels(layer, x, facts.input_shape[:2], pixel)
+        _layer_kernels(layer, _kernel_twin(layer)(x, training=False)[1], facts, pixel)
         for layer, x in zip(layers, inputs, strict=True)
     ]
     return KernelMaps(images, tuple(kernels))
 
 
-def _kernels(
-    layer: Involution2D, x: Any, size: tuple[int, int], pixel: tuple[int, int] | None
-) -> LayerKernels:
-    twin = Involution2D.from_config({**layer.get_config(), "return_kernels": True})
-    twin.build(keras.ops.shape(x))
+def _kernel_twin(layer: Involution2D) -> Involution2D:
+    """A layer with the same weights that also returns its kernels."""
+    name = f"{layer.name}_kernels"
+    twin = Involution2D.from_config({**layer.get_config(), "name": name, "return_kernels": True})
+    twin.build(layer.input.shape)
     twin.set_weights(layer.get_weights())
-    _, kernels = twin(x, training=False)
+    return twin
+
+
+def _layer_kernels(
+    layer: Involution2D, kernels: Any, facts: DataFacts, pixel: tuple[int, int] | None
+) -> LayerKernels:
     values = keras.ops.convert_to_numpy(keras.ops.cast(kernels, "float32"))
     if layer.data_format == "channels_first":
         values = values.transpose(0, 3, 4, 1, 2)
     images, height, width, groups, _ = values.shape
     at_pixel = None
     if pixel is not None:
-        row, column = pixel[0] * height // size[0], pixel[1] * width // size[1]
+        row = pixel[0] * height // facts.input_shape[0]
+        column = pixel[1] * width // facts.input_shape[1]
         at_pixel = values[:, row, column].reshape(images, groups, *layer.kernel_size)
     return LayerKernels(layer.name, layer.kernel_size, values.sum(axis=-1), at_pixel)
+
+
+class NetworkInspector:
+    """The network of a run, built and compiled once to be given many images.
+
+    Args:
+        record, facts, weights: See `load_model`.
+    """
+
+    def __init__(self, record: RunRecord, facts: DataFacts, weights: ResultsPath | None) -> None:
+        model, self._facts = load_model(record, facts, weights), facts
+        self._layers = [layer for layer in model.layers if isinstance(layer, Involution2D)]
+        kernels = [_kernel_twin(layer)(layer.input)[1] for layer in self._layers]
+        both = keras.Model(model.inputs, [model.outputs[0], *kernels])
+        self._model = with_scaling(both, *scaling_factors(facts))
+
+    def inspect(
+        self, images: ImageBatch, pixel: tuple[int, int]
+    ) -> tuple[Predictions, KernelMaps | None]:
+        """The predictions for a few images, and the kernels; None without involution layers."""
+        outputs = self._model.predict_on_batch(images.pixels)
+        logits, *kernels = outputs if isinstance(outputs, list | tuple) else [outputs]
+        predictions = Predictions(images, softmax(logits.astype(np.float64), axis=1))
+        layers = [
+            _layer_kernels(layer, values, self._facts, pixel)
+            for layer, values in zip(self._layers, kernels, strict=True)
+        ]
+        return predictions, KernelMaps(images, tuple(layers)) if layers else None

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from involbench.data import Dataset
     from involbench.export.verification import Deployable
     from involbench.results.checks import OperatorCheck
+    from involbench.training.inference import NetworkInspector
 
 
 @contextmanager
@@ -122,6 +123,7 @@ class Session:
     """A training ends after its current step and saves its state."""
     _datasets: dict[DataSpec, "Dataset"] = field(default_factory=dict)
     _deployables: dict[tuple[ResultsPath, int], "Deployable"] = field(default_factory=dict)
+    _inspectors: dict[tuple[ResultsPath, bool], "NetworkInspector"] = field(default_factory=dict)
 
     def load(self, data: DataSpec) -> "Dataset":
         """The dataset; only the last one is kept, because it may be large."""
@@ -143,6 +145,16 @@ class Session:
 
         with _of_the_run():
             return choose_test_images(self.load(run.record.trial.data), run.facts, count, chosen)
+
+    def inspector(self, run: TrainedRun, untrained: bool = False) -> "NetworkInspector":
+        """The network of a run, or as it was before training; all are kept."""
+        from involbench.training.inference import NetworkInspector
+
+        key = run.weights, untrained
+        if key not in self._inspectors:
+            weights = None if untrained else run.weights
+            self._inspectors[key] = NetworkInspector(run.record, run.facts, weights)
+        return self._inspectors[key]
 
     def deployable(self, run: TrainedRun, count: int) -> "Deployable":
         """The network to export; the last one is kept for its next format."""
@@ -355,6 +367,25 @@ def make_kernels_of(
     if not isinstance(images, ImageBatch):
         images = read_image_files(images, run.facts, run.record.trial.data.resize)
     return kernel_maps(run.record, run.facts, run.weights, images, pixel)
+
+
+def inspect_image(
+    session: Session, run: TrainedRun, image: ImageBatch | str, pixel: tuple[int, int]
+) -> tuple[Predictions, KernelMaps | None, KernelMaps | None]:
+    """Classify one image, or image file, with a network that stays in the process.
+
+    Returns:
+        The predictions; the kernels at the pixel, trained and untrained: None without involution.
+    """
+    from involbench.training.inference import read_image_files
+
+    if isinstance(image, str):
+        image = read_image_files([image], run.facts, run.record.trial.data.resize)
+    predictions, kernels = session.inspector(run).inspect(image, pixel)
+    if kernels is None:
+        return predictions, None, None
+    _, untrained = session.inspector(run, untrained=True).inspect(image, pixel)
+    return predictions, kernels, untrained
 
 
 def load_network(session: Session, run: TrainedRun) -> Any:

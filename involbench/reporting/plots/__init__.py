@@ -19,7 +19,12 @@ from involbench.reporting.plots.figure import (  # Imports matplotlib, before al
 # isort: split
 from involbench.reporting.plots.axes import Point
 from involbench.reporting.plots.history import plot_experiment, plot_run
-from involbench.reporting.plots.images import MOST_IMAGES, plot_images, plot_kernels
+from involbench.reporting.plots.images import (
+    MOST_IMAGES,
+    plot_images,
+    plot_kernels,
+    plot_pixel_kernels,
+)
 from involbench.reporting.plots.models import (
     MOST_DOTS,
     Time,
@@ -52,6 +57,7 @@ __all__ = [
     "plot_images",
     "plot_kernels",
     "plot_parameters",
+    "plot_pixel_kernels",
     "plot_run",
     "plot_seeds",
     "plot_sweep",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from involbench.reporting.plots.axes import PlotOptions, short
-from involbench.reporting.plots.figure import INK, RC, Figure
+from involbench.reporting.plots.figure import GREY, INK, RC, Figure
 
 MOST_IMAGES = 200
 """More would take minutes to draw, and some thousands would not fit into a PNG file."""
@@ -133,6 +133,54 @@ def plot_kernels(
             _mark(panels[:, 0], pixel, images.shape[1:3], images.shape[1:3])
         panels[0, 0].set_title("image", fontsize=8)
         figure.suptitle(short(title, 20 + 16 * len(columns)), fontsize=9)
+    return figure
+
+
+def plot_pixel_kernels(
+    sums: Mapping[str, Maps],
+    trained: Mapping[str, Maps],
+    untrained: Mapping[str, Maps],
+    pixel: tuple[int, int],
+    size: tuple[int, int],
+) -> Figure:
+    """For each layer, the kernel sum at each pixel, and the trained and untrained kernel at one.
+
+    A layer with several groups is drawn as the mean of its groups. Both kernels of a layer share
+    one colour scale.
+
+    Args:
+        sums: Layer -> the sums of its kernels' values, (H', W', groups).
+        trained: Layer -> its kernels at the pixel, (groups, Kh, Kw).
+        untrained: The same for the network before training.
+        pixel: Row and column of the pixel in the image, marked in the maps.
+        size: Height and width of the image.
+    """
+    places = range(len(sums))
+    rows = [[f"map {i}", f"trained {i}", f"untrained {i}"] for i in places]
+    bars = [[f"sums {i}", f"values {i}", f"values {i}"] for i in places]
+    height = min(max(size[0] / size[1], 0.6), 1.6)
+    with rc_context(RC):
+        figure = Figure((3.6, len(sums) * (height + 0.85)), layout="constrained")
+        gaps = [["."] * 3] * len(sums)
+        mosaic: list[Any] = [line for lines in zip(rows, bars, gaps, strict=True) for line in lines]
+        ratios = [1.0, 0.08 / height, 0.15 / height] * len(sums)
+        axes = figure.subplot_mosaic(mosaic, height_ratios=ratios)
+        for index, (name, values) in enumerate(sums.items()):
+            panels = np.array([axes[key] for key in rows[index]])
+            groups, mean = values.shape[-1], values.mean(axis=-1)
+            title = f"{short(name, _LONGEST_TITLE)}{'' if groups == 1 else f' (mean of {groups})'}"
+            column = _Column(title, mean[np.newaxis], _limits(mean), "viridis", True)
+            _draw(panels[:1], axes[f"sums {index}"], column)
+            _mark(panels[:1], pixel, size, mean.shape)
+            kernels = np.stack([each[name].mean(axis=0) for each in (trained, untrained)])
+            most = max(map(abs, _limits(kernels)))
+            column = _Column("trained", kernels, (-most, most), "PuOr", False)
+            _draw(panels[1:], axes[f"values {index}"], column)
+            panels[2].set_title("untrained", fontsize=8)
+            for panel, kernel in zip(panels[1:], kernels, strict=True):
+                if not kernel.any():
+                    where: PlotOptions = {"transform": panel.transAxes, "ha": "center"}
+                    panel.text(0.5, 0.5, "all 0", fontsize=8, color=GREY, **where)
     return figure
 
 
