@@ -18,6 +18,7 @@ from involbench.comparison.schema import ClaimResult, Comparison
 from involbench.reporting.experiment import or_warn
 from involbench.reporting.html.classes import classes
 from involbench.reporting.html.data import Chart, ReportData, ReportSection, drawn_part
+from involbench.reporting.html.facts import facts
 from involbench.reporting.html.images import images
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
@@ -165,6 +166,7 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
         experiment=comparison.experiment,
         question=report.question,
         spec=report.spec,
+        facts=facts(report),
         run_count=counted(len(report.entries), "run"),
         statuses=statuses(report.entries) if report.entries else "",
         groups=[_group(each) for each in (comparison, *report.others[:_MOST_OTHERS])],
