@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from involbench.comparison.schema import ModelResult
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
+from involbench.reporting.html.interactive import calibration_panel
 from involbench.reporting.html.predictions import AggregatedPredictions
 from involbench.reporting.plots import (
     Bin,
@@ -56,7 +57,8 @@ def _calibrations(report: ReportData) -> Iterator[Chart]:
         }
         if not bins:
             continue
-        styles = report.styles([(name, results[name].model) for name in bins])
+        models = {name: results[name].model for name in bins}
+        styles = report.styles([*models.items()])
         yield Chart(
             f"calibration-{place}",
             "Calibration" + f", {heading}" * bool(heading),
@@ -65,6 +67,7 @@ def _calibrations(report: ReportData) -> Iterator[Chart]:
             "not drawn.",
             plot_calibration(bins, styles),
             (_calibration_table(bins),),
+            (calibration_panel(bins, models, styles),),
         )
 
 
@@ -123,10 +126,11 @@ def _confusions(report: ReportData) -> Iterator[Chart]:
                     predictions.confusion_shares,
                 ),
             ),
+            result=name,
         )
         if name in differences:
-            other, shares = differences[name]
-            title = f"Confusion of {name} minus that of {other}"
+            baseline, shares = differences[name]
+            title = f"Confusion of {name} minus that of {baseline}"
             yield Chart(
                 f"confusion-difference-{place}",
                 title,
@@ -134,6 +138,7 @@ def _confusions(report: ReportData) -> Iterator[Chart]:
                 "that it makes this mistake more often. All differences have one colour scale.",
                 plot_confusion_difference(shares, predictions.class_names, limit),
                 (_table(f"{title}, points", predictions, shares),),
+                result=name,
             )
 
 

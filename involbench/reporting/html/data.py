@@ -37,6 +37,8 @@ from involbench.results.tuning import Tuning
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from involbench.reporting.html.interactive import Panel
+
 _DEFAULT_RULE = Rule()
 
 
@@ -51,6 +53,10 @@ class Chart:
     """What the figure shows, and how to read it."""
     figure: "Figure"
     tables: tuple[Table, ...]
+    panels: tuple["Panel", ...] = ()
+    """The same for the script of the page; empty for charts that are pictures only."""
+    result: str = ""
+    """The model with its coordinates, of a chart that shows only one."""
 
 
 @dataclass(frozen=True)

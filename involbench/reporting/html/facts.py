@@ -19,7 +19,7 @@ def facts(report: ReportData) -> list[tuple[str, str]]:
     found = {
         "Data": _distinct(data_name(each.trial.data) for each in records),
         "Images": _distinct(map(_images, records)),
-        "Models": _distinct(each.trial.model for each in records),
+        "Models": _distinct(each.model for each in report.comparison.models),
         "Epochs": _range(each.trial.training.epochs for each in records),
         "Seeds": _seeds(report),
         "Date": _dates(records),

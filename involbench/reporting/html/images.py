@@ -72,6 +72,7 @@ def _heat_maps(samples: SamplePredictions, place: int) -> Iterator[Chart]:
                 {layer: maps.sums[layer] for layer in names},
             ),
             (_sums_table(name, maps),),
+            result=name,
         )
 
 

@@ -186,8 +186,9 @@ def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
     panels[0].set_title(column.title, fontsize=8)
     scale = bar.figure.colorbar(image, cax=bar, orientation="horizontal")
     scale.set_ticks([low, high], labels=_distinct(low, high))
-    for text, side in zip(bar.get_xticklabels(), ("left", "right"), strict=True):
-        text.set_horizontalalignment(side)  # Within the bar, not on its neighbour's.
+    first, last = bar.get_xticklabels()  # Within the bar, not on the numbers of the next.
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     scale.set_label("sum of kernel" if column.is_map else "kernel value", fontsize=8)
     bar.tick_params(labelsize=7)
 
