@@ -20,7 +20,7 @@ from involbench.reporting.html.assets import UPLOT, chart_styles, policy, script
 from involbench.reporting.html.classes import classes
 from involbench.reporting.html.data import Chart, ReportData, ReportSection, drawn_part
 from involbench.reporting.html.facts import facts
-from involbench.reporting.html.images import images
+from involbench.reporting.html.images import image_list, images
 from involbench.reporting.html.interactive import chart_documents
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
@@ -148,7 +148,11 @@ def _draw_chart(chart: Chart, drawing: Drawing) -> None:
     missing: list[str] = []
     if sum(map(len, drawing.figures.values())) < _MOST_FIGURE_BYTES:
         with or_warn(f"the chart {chart.title!r}", missing.append):
-            drawing.figures[chart.name] = inline(chart.figure, chart.name, chart.title)
+            if chart.images:
+                page = template("images.html").render(images=image_list(chart.images))
+                drawing.figures[chart.name] = Markup(page)
+            else:
+                drawing.figures[chart.name] = inline(chart.figure, chart.name, chart.title)
     else:
         missing.append(f"the chart {chart.title!r} is left out: the page would be too large")
     for warning in missing:

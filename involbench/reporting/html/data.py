@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from involbench.comparison.compare import GroupComparison, compare
 from involbench.comparison.differences import Rule
 from involbench.comparison.join import Found, joined
@@ -55,6 +58,9 @@ class Chart:
     tables: tuple[Table, ...]
     panels: tuple["Panel", ...] = ()
     """The same for the script of the page; empty for charts that are pictures only."""
+    images: tuple[tuple[NDArray[np.uint8], Sequence[str]], ...] = ()
+    """The pixels (H, W, C) and the lines below each, of a chart that the page shows as a list of
+    images, because text in a picture of many would be too small."""
     result: str = ""
     """The model with its coordinates, of a chart that shows only one."""
 

@@ -1,7 +1,6 @@
 """`involbench report`, through its front door."""
 
 import json
-import re
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
