@@ -109,7 +109,7 @@ def _setting(results: Sequence[ModelResult]) -> Tested | None:
         return None
     trials, runs = [each.trial for each in examples], [each.n_finished for each in results]
     return Tested(
-        data=tuple(dict.fromkeys(_data_name(each.data) for each in trials)),
+        data=tuple(dict.fromkeys(data_name(each.data) for each in trials)),
         train_sizes=tuple(sorted({each.data.train_size for each in examples if each.data})),
         networks=tuple(dict.fromkeys(each.architecture.architecture for each in trials)),
         epochs=tuple(sorted({each.training.epochs for each in trials})),
@@ -118,7 +118,7 @@ def _setting(results: Sequence[ModelResult]) -> Tested | None:
     )
 
 
-def _data_name(data: DataSpec) -> str:
+def data_name(data: DataSpec) -> str:
     """The dataset, or the name of the folder or file that it is read from."""
     return (PurePath(data.path).name if data.path else "") or data.dataset
 
