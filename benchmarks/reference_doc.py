@@ -51,6 +51,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return _LINK.sub(mended, filled)
 
 
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Name the search dialog, which the theme does not, for screen readers."""
+    return output.replace('role="dialog">', 'role="dialog" aria-label="Search">')
+
+
 def _outside(page: File, link: str) -> Path | None:
     """The file that a link means, if that stands outside docs/."""
     docs = ROOT / "docs"

@@ -121,7 +121,7 @@ def _shorter(command: str, folder: Path) -> str:
             return " --repeats 2" + small.get(name, "")
         case "export":
             return " --test 20"
-        case "run" if "--dry-run" not in command:
+        case "run" if "--dry-run" not in command and name != "smoke":  # Which has been run.
             spec = folder / name
             images = "data.path" in command or (spec.is_file() and "folder" in spec.read_text())
             few = "" if images else " -S data.train_size=100"
