@@ -46,9 +46,9 @@ def report(
 ) -> None:
     """Write an experiment's report: one HTML file.
 
-    Several experiments on the same data get one report. Verdicts, table, charts, every run. It
-    needs nothing else: no network, no script, no other file. Charts of histories and predictions
-    show the runs that have them. Missing files are named.
+    Several experiments on the same data get one report. Verdicts, table, charts, every run. The
+    page needs no network and no other file, and can be read without JavaScript. Charts of histories
+    and predictions show the runs that have them. Missing files are named.
     """
     import webbrowser
 
