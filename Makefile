@@ -21,7 +21,7 @@ OF_GRADIO := brotli fastapi groovy hf-gradio orjson pandas pydub python-multipar
 	semantic-version tomlkit uvicorn
 
 .DEFAULT_GOAL := help
-.PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate models-doc docs lint clean
+.PHONY: help run environments test test-backends test-jax test-torch test-all torture cluster-test calibrate models-doc docs site lint clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,13 +55,16 @@ cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on
 calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate
 
-models-doc: $(INSTALLED) ## Write the tables of docs/models.md anew, and print them.
+models-doc: $(INSTALLED) ## Write the tables of sizes in docs/reference/ anew, and print them.
 	$(BIN)/python -m benchmarks.models_doc
 
 docs: models-doc ## Write anew what is made by programs in docs/: tables, findings, sample report.
 	$(BIN)/python -m benchmarks.findings
 	$(BIN)/python -m benchmarks.packages_doc
 	$(BIN)/involbench report reference/cifar10-jpeg --output docs/sample-report.html
+
+site: $(INSTALLED) ## Build the documentation as a site, in site/; a warning is an error.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: $(INSTALLED) ## Check style, types and the imports between rooms.
 	$(BIN)/ruff check

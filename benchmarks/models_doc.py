@@ -1,16 +1,18 @@
-"""Write the tables of docs/models.md, and print them: the architectures' sizes.
+"""Write the tables of sizes in docs/reference/, and print them.
 
 Run: python -m benchmarks.models_doc
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from involbench.registry import operators
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
+_REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+PAGES = (_REFERENCE / "architectures.md", _REFERENCE / "operators.md")
 _BEGIN, _END = "<!-- made by `make models-doc`: {} -->", "<!-- end -->"
 
 Model = tuple[str, dict[str, Any]]
@@ -42,14 +44,15 @@ PUBLISHED: tuple[tuple[str, dict[str, Any], Published], ...] = (
 """Millions of parameters and G of multiply-accumulates, by the authors and torchvision."""
 
 
-def document() -> str:
-    """docs/models.md with its tables made anew."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    for name, lines in tables().items():
-        before, _, rest = text.partition(_BEGIN.format(name))
-        _, _, after = rest.partition(_END)
-        text = f"{before}{_BEGIN.format(name)}\n" + "\n".join(lines) + f"\n{_END}{after}"
-    return text
+def documents() -> dict[Path, str]:
+    """The pages with their tables made anew."""
+    made = tables()
+
+    def table(match: re.Match[str]) -> str:
+        return "\n".join([match[0].partition("\n")[0], *made[match[1]], _END])
+
+    pattern = re.compile(f"{_BEGIN.format('([a-z]+)')}.*?{_END}", re.DOTALL)
+    return {page: pattern.sub(table, page.read_text(encoding="utf-8")) for page in PAGES}
 
 
 def tables() -> dict[str, list[str]]:
@@ -146,6 +149,6 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    made = document()
-    DOCUMENT.write_text(made, encoding="utf-8")
-    print("\n".join(line for line in made.splitlines() if line.startswith("|")))
+    for page, made in documents().items():
+        page.write_text(made, encoding="utf-8")
+        print("\n".join(line for line in made.splitlines() if line.startswith("|")))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from involbench.registry import metric as metric
     from involbench.registry import operator as operator
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "Comparison": "api.compare",

@@ -34,6 +34,8 @@ from involbench.spec.claims import Claim
 from involbench.spec.data import DataSpec
 from involbench.spec.sweep import sweep_points
 from involbench.spec.trial import relevant_coordinates
+from involbench.statistics.permutation import smallest_paired_p, smallest_two_sample_p
+from involbench.statistics.power import runs_to_decide
 from involbench.text import located
 
 NO_INTERACTION = "an interaction is tested for what is learned, not for times, sizes and collapses"
@@ -73,7 +75,8 @@ def judge(
         decided = []
         for each in its.numbers:
             beyond = next(tested)
-            update = {"beyond": beyond, "verdict": _verdict(beyond, claim)}
+            verdict = _verdict(beyond, claim)
+            update = {"beyond": beyond, "verdict": verdict, "runs_to_decide": _to_decide(beyond)}
             decided.append(each.model_copy(update=update))
         found.append(_result(claim, decided, its))
     return tuple(found)
@@ -106,7 +109,7 @@ def _setting(results: Sequence[ModelResult]) -> Tested | None:
         return None
     trials, runs = [each.trial for each in examples], [each.n_finished for each in results]
     return Tested(
-        data=tuple(dict.fromkeys(_data_name(each.data) for each in trials)),
+        data=tuple(dict.fromkeys(data_name(each.data) for each in trials)),
         train_sizes=tuple(sorted({each.data.train_size for each in examples if each.data})),
         networks=tuple(dict.fromkeys(each.architecture.architecture for each in trials)),
         epochs=tuple(sorted({each.training.epochs for each in trials})),
@@ -115,7 +118,7 @@ def _setting(results: Sequence[ModelResult]) -> Tested | None:
     )
 
 
-def _data_name(data: DataSpec) -> str:
+def data_name(data: DataSpec) -> str:
     """The dataset, or the name of the folder or file that it is read from."""
     return (PurePath(data.path).name if data.path else "") or data.dataset
 
@@ -343,17 +346,35 @@ def _verdict(beyond: Difference, claim: Claim) -> ClaimVerdict:
     return "refuted" if beyond.verdict == "lower" else "undecided"
 
 
+def _to_decide(beyond: Difference) -> int | None:
+    """How many runs of each model would give a verdict, where there is none."""
+    if beyond.verdict not in ("undecided", "too few runs") or beyond.p is None:
+        return None
+    smallest = {"paired": smallest_paired_p, "interaction": lambda runs: 0.0}
+    return runs_to_decide(
+        beyond.mean or 0.0,
+        beyond.samples,
+        1 - beyond.level,
+        smallest.get(beyond.design, lambda runs: smallest_two_sample_p(runs, runs)),
+    )
+
+
 def _reason(numbers: Sequence[ClaimNumbers], kind: MetricKind) -> str:
     few, mixed = "so few runs can't give a verdict", "the interval contains the claimed value"
     if kind == "measured":
         few = "so few runs don't show the spread"
         mixed = "some runs are above the claimed value and some below"
-    for beyond in (each.beyond for each in numbers):
-        if beyond.verdict == "too few runs":
-            return few
-        if beyond.verdict == "undecided":
-            return mixed
-    return ""
+    verdicts = [each.beyond.verdict for each in numbers]
+    if not {"too few runs", "undecided"}.intersection(verdicts):
+        return ""
+    reason = few if "too few runs" in verdicts else mixed
+    known = [each.runs_to_decide for each in numbers if each.verdict == "undecided"]
+    if None in known:
+        return reason
+    most = max(runs or 0 for runs in known)
+    learn = " that learn" * any(each.only_learned for each in numbers)
+    seeds = f"{most:,} seeds of each{learn}"
+    return f"{reason}; if the difference is what it is here, {seeds} decide it four times in five"
 
 
 def _has_values(result: ModelResult, metric: str) -> bool:

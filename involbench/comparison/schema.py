@@ -223,6 +223,9 @@ class ClaimNumbers(Record):
     only_learned: bool = False
     """Whether some runs never left chance, which both means leave out."""
     verdict: ClaimVerdict
+    runs_to_decide: int | None = None
+    """Of an undecided claim: so many runs of each model would decide it four times in five, if the
+    difference and the spread are what they are here."""
 
 
 class Tested(Record):

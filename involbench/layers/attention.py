@@ -8,8 +8,8 @@ import keras
 
 from involbench.layers.kernel_generator import fresh
 from involbench.ops.geometry import check_positive, make_geometry
-from involbench.ops.involution import apply
-from involbench.ops.shifted_views import kernels_gradient, split_groups, wide
+from involbench.ops.involution import apply, window_products
+from involbench.ops.shifted_views import split_groups, wide
 
 Shape = tuple[int | None, ...]
 
@@ -173,8 +173,7 @@ class LocalSelfAttention2D(Attention2D):
         # Differences of large scores need more than 16 bits.
         queries, keys = wide(self.query(inputs)), wide(self.key(inputs))
         values = self.value(inputs)
-        # The gradient of involution by its kernels is the sum of products that the scores are.
-        scores = kernels_gradient(keys, queries, self.geometry) + self._by_position(queries)
+        scores = window_products(keys, queries, self.geometry) + self._by_position(queries)
         outside = (1 - self._inside(scores)) * _FAR_BELOW
         weights = keras.ops.softmax(scores + outside, axis=-1)
         return self._pooled(apply(values, weights, self.geometry))
@@ -206,7 +205,7 @@ class LocalSelfAttention2D(Attention2D):
         """(1, H, W, 1, taps): 1 where a pixel's neighbour lies inside the image, else 0."""
         ones = keras.ops.ones_like(scores[:1, :, :, :1, 0])
         one_group = make_geometry(self.kernel_size, data_format="channels_last")
-        return kernels_gradient(ones, ones, one_group)
+        return window_products(ones, ones, one_group)
 
 
 # Far enough below any score that the softmax gives 0. The gradient of infinity would be NaN.

@@ -319,7 +319,8 @@ class Involution2D(KernelGenerator):
         """Both 1x1 convolutions, at the strided size, and the sum over the taps.
 
         Args:
-            inputs, outputs: Shapes of one image.
+            inputs: Shape of one image.
+            outputs: Shape of the result for one image.
         """
         channels, taps = inputs[self.channel_axis - 1], math.prod(self.kernel_size)
         generator = (channels + self.span.filters) * self.reduce.filters

@@ -93,6 +93,14 @@ class KernelGenerator(layers.Layer):
             return keras.activations.softmax(kernels, axis=-1 if geometry.channels_last else 2)
         return self.kernel_activation(kernels)
 
+    def kernel_logits(self, inputs: Any) -> Any:
+        """What the second convolution makes of images, before `kernel_activation`.
+
+        Returns:
+            (B, H', W', taps * groups), its filters in the order of the layer's weights.
+        """
+        return self.span(self._reduced_features(inputs, training=False))
+
     def _reduced_features(self, inputs: Any, training: bool | None) -> Any:
         """What the second convolution is applied to."""
         flat = keras.ops.transpose(inputs, TO_LAST) if self._transposes else inputs

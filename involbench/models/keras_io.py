@@ -130,7 +130,8 @@ def plain(
         kernel_size: Height and width of the operator's neighbourhood, odd; or a list of them, one
             for each stage.
         pointwise: Whether a 1x1 convolution to the width of the stage stands before each operator.
-        normalization: `batch`, between each operator and its ReLU, or `none`.
+        normalization: `batch`, between each operator and its ReLU (momentum 0.9, as `resnet`), or
+            `none`.
         head: `dense`, the tutorial's hidden layer of 64 units on all pixels, or `pooling`, the mean
             of each channel.
 
@@ -159,7 +160,9 @@ def plain(
             x = layers.Conv2D(width, 1, name=f"pointwise_{stage}")(x)
         x = apply_operator(x, kind, width, size, 1, f"operator_{stage}", presets={})
         if normalization == "batch":
-            x = layers.BatchNormalization(name=f"normalization_{stage}")(x)
+            x = layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, name=f"normalization_{stage}"
+            )(x)
         x = layers.ReLU(name=f"relu_{stage}")(x)
         if stage < len(widths):
             x = layers.MaxPooling2D(name=f"pool_{stage}")(x)

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from involbench.ops import shifted_views
 from involbench.ops.geometry import Geometry, check_shapes, make_geometry
 
 _BACKENDS = ("tensorflow", "jax", "torch")
@@ -84,6 +85,27 @@ def apply(inputs: Any, kernels: Any, geometry: Geometry) -> Any:
     check_shapes(inputs, kernels, geometry)
     kernels = keras.ops.cast(kernels, inputs.dtype)
     return backend_module().involution(inputs, kernels, geometry)
+
+
+def window_products(inputs: Any, others: Any, geometry: Geometry) -> Any:
+    """Sum the products of each pixel's channels with those of every pixel in its window.
+
+    `p[b,h,w,g,k] = sum of others[b,h,w,c] * inputs[b, pixel k of (h,w), c] over the c of group g`
+
+    This is the gradient of involution by its kernels, and differentiable itself. Attention scores
+    its neighbours so.
+
+    Args:
+        inputs, others: Channels-last images of float32 or float64, (B, H, W, C).
+        geometry: Of the windows, with strides of 1.
+
+    Returns:
+        (B, H, W, groups, Kh*Kw), zero where a window leaves the image.
+    """
+    module = backend_module()
+    if hasattr(module, "window_products"):
+        return module.window_products(inputs, others, geometry)
+    return shifted_views.kernels_gradient(inputs, others, geometry)
 
 
 def backend_module() -> ModuleType:

@@ -53,6 +53,10 @@ def histories_of(
     return found, unread
 
 
+LINE_ENDS = ("", " at chance")
+"""After the name of a model, the name of the line of its runs that learned, or that did not."""
+
+
 def curves_of(
     results: Mapping[str, ModelResult], histories: Mapping[str, Mapping[int, History]]
 ) -> tuple[dict[str, dict[int, History]], list[tuple[str, str]]]:
@@ -64,9 +68,10 @@ def curves_of(
     curves, lines = dict[str, dict[int, History]](), list[tuple[str, str]]()
     for name, result in results.items():
         for seed, history in histories.get(name, {}).items():
-            line = f"{name} at chance" if seed in result.collapsed_seeds else name
+            line = name + LINE_ENDS[seed in result.collapsed_seeds]
             curves.setdefault(line, {})[seed] = history
-        lines += [(line, result.model) for line in (name, f"{name} at chance") if line in curves]
+        owned = (name + end for end in LINE_ENDS)
+        lines += [(line, result.model) for line in owned if line in curves]
     return curves, lines
 
 

@@ -159,15 +159,24 @@ def _summaries(
 
 def made_with(comparison: Comparison) -> str:
     """Versions and hardware."""
-    found = comparison.environment
-    versions = [
+    where = trained_on(comparison)
+    return f"Made with {versions_of(comparison)}{f' on {where}' if where else ''}."
+
+
+def versions_of(comparison: Comparison) -> str:
+    """`involbench 0.1.0, keras 3.12.0`; several values where runs differ."""
+    return ", ".join(
         f"{key} {' / '.join(values)}"
-        for key, values in found.items()
+        for key, values in comparison.environment.items()
         if key not in ("cpu", "device") and values != (NONE,)
-    ]
-    where = f" on {' / '.join(found['device'])}" if "device" in found else ""
-    machine = f" ({' / '.join(found['cpu'])})" if "cpu" in found else ""
-    return f"Made with {', '.join(versions)}{where}{machine}."
+    )
+
+
+def trained_on(comparison: Comparison) -> str:
+    """`CPU (AMD EPYC, 1 core)`; empty if it is not known."""
+    found = comparison.environment
+    device, cpu = (" / ".join(found.get(key, ())) for key in ("device", "cpu"))
+    return f"{device} ({cpu})" if cpu else device
 
 
 def _legend(comparison: Comparison, metrics: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """Sentences for the results of a comparison."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from involbench.comparison.differences import ALPHA
@@ -19,12 +18,11 @@ from involbench.reporting.tables.cells import (
     number,
     ratio_text,
     side_by_side,
-    sign,
 )
-from involbench.reporting.units import percent
+from involbench.reporting.units import counted, percent
 from involbench.statistics.permutation import smallest_two_sample_p
 from involbench.statistics.power import detectable_deviations
-from involbench.text import seeds, seeds_of_both
+from involbench.text import first_of, seeds, seeds_of_both
 
 _OPERATORS = {"Involution2D": "the involutions", "Conv2D": "the convolutions"}
 
@@ -242,7 +240,7 @@ MOST_LINES = 6
 
 
 def verdicts(comparison: Comparison, metrics: Sequence[str] = (ACCURACY,)) -> list[str]:
-    """A sentence for each comparison or, for many comparisons, a count of the results."""
+    """A sentence for each comparison or, for many comparisons, for each model."""
     sentences = [
         sentence
         for name in metrics
@@ -263,11 +261,81 @@ def _verdicts(comparison: Comparison, name: str, weigh: bool) -> list[str]:
             if other
         ]
     else:
-        counts = Counter(sign(each, metric_called(name)) for each in differences)
-        results = ", ".join(f"{count} {mark}" for mark, count in sorted(counts.items()))
-        sentences = [f"{len(compared)} comparisons in {metric_called(name).title}: {results}."]
+        sentences = [*_many(comparison, compared, name)]
     points = len(side_by_side(comparison))
     return [*sentences, *filter(None, [holm_sentence(differences, points)])]
+
+
+def _many(comparison: Comparison, compared: Sequence[ModelResult], name: str) -> Iterator[str]:
+    """For each model of a sweep, where it has which verdict, and how the difference changes.
+
+    Where models have one point each, or there are many models, the models of each verdict.
+    """
+    by_model: dict[str, list[ModelResult]] = {}
+    for result in compared:
+        by_model.setdefault(result.model, []).append(result)
+    if len(by_model) <= MOST_LINES and all(len(each) > 1 for each in by_model.values()):
+        for model, results in by_model.items():
+            some = any(each.n_collapsed for each in results) and depends_on_learning(name)
+            only = "Of the runs that learned, " * some
+            yield f"{only}{model} {_over_sweep(comparison, results, name)}."
+        return
+    for verb, results in _by_verdict(comparison, compared, name).items():
+        names = first_of([label(each.model, each.point) for each in results], MOST_LINES)
+        yield f"{len(results)} of {counted(len(compared), 'comparison')}, each {verb}: {names}."
+
+
+def _by_verdict(
+    comparison: Comparison, results: Sequence[ModelResult], name: str
+) -> dict[str, list[ModelResult]]:
+    """The results of each verdict, by its words, such as `is less accurate than cnn`."""
+    baseline, title = comparison.baseline, metric_called(name).title
+    words = {
+        way: f"is {more} accurate than {baseline}"
+        if name == ACCURACY
+        else f"has a {way} {title} than {baseline}"
+        for way, more in (("higher", "more"), ("lower", "less"))
+    } | {
+        "equal": f"equals {baseline} in {title}",
+        "equivalent": f"is equivalent to {baseline} in {title}",
+    }
+    found: dict[str, list[ModelResult]] = {}
+    for result in results:
+        verb = words.get(result.differences[name].verdict, f"has no verdict against {baseline}")
+        found.setdefault(verb, []).append(result)
+    return found
+
+
+def _over_sweep(comparison: Comparison, results: Sequence[ModelResult], name: str) -> str:
+    """`is less accurate than cnn at every kernel_size (3, 5); the difference goes from ...`."""
+    keys = {key for result in results for key in result.point}
+    key = keys.pop() if len(keys) == 1 else ""
+    swept = key.rpartition(".")[2] or "point"
+    places = {
+        id(each): str(each.point[key]) if key else label("", each.point).strip() for each in results
+    }
+    groups = _by_verdict(comparison, results, name)
+    where = {verb: _and_list([places[id(e)] for e in group]) for verb, group in groups.items()}
+    if len(where) == 1:
+        parts = [f"{verb} at every {swept} ({values})" for verb, values in where.items()]
+    else:
+        parts = [f"{verb} at {swept} {values}" for verb, values in where.items()]
+    means = [(each.differences[name].mean, places[id(each)]) for each in results]
+    known = [(mean, place) for mean, place in means if mean is not None]
+    if not key or len(known) < 2:
+        return "; ".join(parts)
+    first, last, metric = known[0], known[-1], metric_called(name)
+    low, high = min(known), max(known)
+    steady = {first[0], last[0]} == {low[0], high[0]}
+    ends = (first, last) if steady else (low, high)
+    one, other = (f"{_amount(mean, metric, plus=True)} at {place}" for mean, place in ends)
+    trend = f"goes from {one} to {other}" if steady else f"is between {one} and {other}"
+    return f"{'; '.join(parts)}; the difference {trend}"
+
+
+def _and_list(names: Sequence[str]) -> str:
+    """`3, 5 and 7`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _crossings(comparison: Comparison) -> Iterator[str]:

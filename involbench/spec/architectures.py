@@ -109,7 +109,7 @@ def _operator_schema(handler: GetJsonSchemaHandler) -> dict[str, Any]:
 
 def _properties(name: str) -> dict[str, Any]:
     """The schema of each argument; without a default, for an architecture may have its own."""
-    about = f"Argument of the layer for {name}; see docs/models.md."
+    about = f"Argument of the layer for {name}; see docs/reference/operators.md."
     properties = operators()[name].arguments.model_json_schema().get("properties", {})
     return {
         key: {"description": about}

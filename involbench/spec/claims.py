@@ -57,8 +57,10 @@ class Margin(StrictModel):
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     ratio: PositiveFloat = Field(1.0, description="At least this many times as much.")
-    difference: PositiveFloat = Field(
-        1.0, description="At least this much more, in the metric's unit; accuracies are fractions."
+    difference: float = Field(
+        1.0,
+        description="At least this much more, in the metric's unit; accuracies are fractions. "
+        "Below 0: at most so much less.",
     )
 
     @model_validator(mode="after")

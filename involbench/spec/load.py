@@ -300,10 +300,11 @@ def expand_tuning(loaded: LoadedSpec, grid: Grid) -> list[Trial]:
         grid: That of `tune`, or a larger one.
     """
     kinds = one_seed_each(expand(loaded))
+    epochs = {"training.epochs": e} if (e := loaded.spec.tune.epochs) else {}
     return [
         trial.model_copy(
             update={
-                "training": trial.training_with(candidate),
+                "training": trial.training_with({**epochs, **candidate}),
                 "evaluate": EvaluateSpec(),
                 "seed": seed,
                 "candidate": candidate,

@@ -45,7 +45,7 @@ _LISTED = Field(strict=False, json_schema_extra={"uniqueItems": True})
 
 @dataclass(frozen=True)
 class Condition:
-    """One change of the test images."""
+    """One change of the test images, or of the kernels."""
 
     kind: str
     """A key of `evaluate`."""
@@ -58,7 +58,7 @@ class Condition:
 
 
 class EvaluateSpec(StrictModel):
-    """Conditions, each with its values; the images are changed one way at a time."""
+    """Conditions, each with its values; images or kernels are changed one way at a time."""
 
     noise: Annotated[tuple[Annotated[PositiveFloat, Field(le=1)], ...], _LISTED] = Field(
         (), description="Gaussian noise: standard deviations, as shares of the full range."
@@ -74,6 +74,11 @@ class EvaluateSpec(StrictModel):
     )
     image_size: Annotated[tuple[Annotated[PositiveInt, Field(le=4096)], ...], _LISTED] = Field(
         (), description="Another resolution: sides in pixels, for the models that can take it."
+    )
+    frozen_kernels: Annotated[tuple[Annotated[PositiveFloat, Field(le=1)], ...], _LISTED] = Field(
+        (),
+        description="The kernels of involutions moved to their mean over the training images: "
+        "shares of the distance; 1 for the mean kernel itself at every pixel.",
     )
 
     @field_validator("*")
@@ -318,6 +323,12 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         if shared := set(value.seeds).intersection(info.data.get("seeds", ())):
             text = f"{min(shared)} is a seed of the experiment, too; choose others"
             raise problems_below([(("seeds",), text)])
+        training = info.data.get("training")
+        schedule = training.learning_rate_schedule if training else None
+        if value.epochs and schedule and schedule.warmup_epochs >= value.epochs:
+            warm_up = f"the schedule's warmup_epochs = {schedule.warmup_epochs:g}"
+            text = f"expected more than {warm_up}, got {value.epochs}"
+            raise problems_below([(("epochs",), text)])
         return value
 
     @field_validator("primary")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from involbench.schema_types import (
+    PositiveInt,
     Seed,
     StrictModel,
     problems_below,
@@ -37,6 +38,10 @@ class TuneSpec(StrictModel):
     extend: bool = Field(
         False,
         description="Whether a value is added beyond the grid where the best one is at its edge.",
+    )
+
+    epochs: PositiveInt | None = Field(
+        None, description="Epochs of each candidate; default those of `training`."
     )
 
     @model_validator(mode="before")

@@ -1,11 +1,15 @@
 """The smallest difference that a test finds in four of five experiments."""
 
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from math import floor, sqrt
-from statistics import NormalDist
+from statistics import NormalDist, variance
 
 from involbench.statistics.permutation import smallest_two_sample_p
 
 POWER = 0.8
+_FEWEST, _MOST = 2, 10_000
+"""Runs of each model."""
 
 
 def detectable_errors(freedom: int, alpha: float, smallest_p: float) -> float:
@@ -26,6 +30,40 @@ def detectable_deviations(runs: int, alpha: float) -> float:
     """The difference of two models with so many runs each, in standard deviations."""
     smallest = smallest_two_sample_p(runs, runs)
     return detectable_errors(2 * runs - 2, alpha, smallest) * sqrt(2 / runs)
+
+
+def runs_to_decide(
+    difference: float,
+    samples: Sequence[Sequence[float]],
+    alpha: float,
+    smallest_p: Callable[[int], float] = lambda runs: smallest_two_sample_p(runs, runs),
+) -> int | None:
+    """So many runs of each model find a difference with probability `POWER`.
+
+    It is a guess from the data: the difference and the spreads are taken to be what they are here.
+
+    Args:
+        difference: Between the means of two samples; or a difference of two differences.
+        samples: The values of each model, or of each of the four groups of an interaction.
+        alpha: The two-sided level of the test.
+        smallest_p: The smallest p that so many runs of each can give.
+
+    Returns:
+        None if the difference is zero, the spread is unknown, or more than 10,000 runs are needed.
+    """
+    spread = sum(variance(each) for each in samples if len(each) > 1)
+    if difference == 0 or spread == 0 or not all(len(each) > 1 for each in samples if each):
+        return None
+    groups = sum(1 for each in samples if each)
+
+    def found(runs: int) -> bool:
+        freedom = groups * (runs - 1)
+        errors = _student(1 - alpha / 2, freedom) + _student(POWER, freedom)
+        return errors**2 * spread <= runs * difference**2 and smallest_p(runs) <= alpha
+
+    possible = range(_FEWEST, _MOST + 1)
+    place = bisect_left(possible, True, key=found)
+    return possible[place] if place < len(possible) else None
 
 
 def _student(share: float, freedom: int) -> float:

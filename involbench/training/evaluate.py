@@ -12,6 +12,7 @@ from involbench.spec.schema import Condition
 from involbench.spec.trial import Trial
 from involbench.statistics.classification import expected_calibration_error, macro_f1
 from involbench.training.fit import build, with_scaling
+from involbench.training.frozen_kernels import freezing_obstacle, frozen_kernels
 from involbench.training.prefetch import EvaluationBatches
 from involbench.training.split import Split, TrialData
 from involbench.training.strategy import SingleDevice
@@ -101,6 +102,10 @@ class CorruptedBatches(EvaluationBatches):
         return changed(images, kind, value, self.seed, index * self.batch_size), labels
 
 
+class _NotTested(Exception):
+    """Why a network cannot be tested under a condition."""
+
+
 def evaluate_conditions(
     trial: Trial, model: keras.Model, scaling: keras.Model, data: TrialData, plain: Predictions
 ) -> ConditionMetrics:
@@ -112,34 +117,47 @@ def evaluate_conditions(
     """
     metrics, notes = dict[str, float](), list[str]()
     for condition in trial.evaluate.all_conditions:
-        tested: keras.Model | None = scaling
-        if condition.kind == "image_size":
-            tested = _for_size(int(condition.value), trial, model, scaling, data)
-        if tested is None:
-            notes.append(
-                f"not tested at {condition.name}: the network takes no images of that size"
-            )
+        try:
+            predictions = _predicted(condition, trial, model, scaling, data)
+        except _NotTested as error:
+            notes.append(f"not tested at {condition.name}: {error}")
             continue
-        size = trial.training.batch_size
-        predictions = predict(tested, CorruptedBatches(data.test, size, condition, trial.seed))
         agreement = float(np.mean(predictions.predicted == plain.predicted))
         values = scores(predictions) | {"agreement": agreement}
         metrics |= {f"{name}@{condition.name}": value for name, value in values.items()}
     return ConditionMetrics(metrics, tuple(notes))
 
 
+def _predicted(
+    condition: Condition, trial: Trial, model: keras.Model, scaling: keras.Model, data: TrialData
+) -> Predictions:
+    """The predictions under a condition. Raises _NotTested if there are none."""
+    size = trial.training.batch_size
+    if condition.kind == "frozen_kernels":
+        if obstacle := freezing_obstacle(model):
+            raise _NotTested(obstacle)
+        with frozen_kernels(model, condition.value, data, size):
+            return predict(scaling, EvaluationBatches(data.test, size))
+    if condition.kind == "image_size":
+        scaling = _for_size(int(condition.value), trial, model, scaling, data)
+    return predict(scaling, CorruptedBatches(data.test, size, condition, trial.seed))
+
+
+_OTHER_SIZE = "the network takes no images of that size"
+
+
 def _for_size(
     side: int, trial: Trial, model: keras.Model, scaling: keras.Model, data: TrialData
-) -> keras.Model | None:
-    """The model for images of another size, with its weights; None where they do not fit."""
+) -> keras.Model:
+    """The model for images of another size, with its weights. Raises _NotTested if none fits."""
     _, height, width, channels = model.input_shape
     if (side, side) == (height, width):
         return scaling
     if not trial.architecture.fits_any_image_size:
-        return None
+        raise _NotTested(_OTHER_SIZE)
     try:
         other = build(trial, (side, side, channels), model.output_shape[-1])
         other.set_weights(model.get_weights())
     except SpecError:  # Too small for the architecture.
-        return None
+        raise _NotTested(_OTHER_SIZE) from None
     return with_scaling(other, data.mean, data.std)

@@ -93,7 +93,10 @@ def test_claims_and_their_points_are_one_family(tmp_path: Path) -> None:
     assert alone.verdict == "supported"
     several = claimed(tmp_path, CLAIM, {**CLAIM, "metric": "macro_f1"})
     assert [each.verdict for each in several] == ["undecided", "undecided"]
-    assert several[0].reason == "the interval contains the claimed value"
+    assert several[0].reason == (
+        "the interval contains the claimed value; if the difference is what it is here, 10 seeds "
+        "of each decide it four times in five"
+    )
     beyond, before = several[0].numbers[0].beyond, alone.numbers[0].beyond
     assert (beyond.p, beyond.p_holm) == (before.p, pytest.approx(2 * (before.p or 0)))
 
@@ -284,17 +287,18 @@ def test_no_claim_is_about_a_validation_on_the_test_images(results: Path) -> Non
 @pytest.mark.parametrize(
     ("metric", "difference", "said"),
     [
-        ("test_accuracy", 0.1, "10 points more"),
-        ("seconds_per_epoch", 3, "3 s more"),
-        ("latency", 0.002, "2 ms more"),
-        ("trainable_parameters", 500, "500 more"),
+        ("test_accuracy", 0.1, "at least 10 points more"),
+        ("test_accuracy", -0.015, "at most 1.5 points less"),
+        ("seconds_per_epoch", 3, "at least 3 s more"),
+        ("latency", 0.002, "at least 2 ms more"),
+        ("trainable_parameters", 500, "at least 500 more"),
     ],
 )
 def test_what_is_claimed_is_in_the_unit_of_the_numbers(
     results: Path, metric: str, difference: float, said: str
 ) -> None:
     (claim,) = claimed(results, CLAIM | {"metric": metric, "by": {"difference": difference}})
-    assert f"claimed: at least {said}" in claim_sentence(claim)
+    assert f"claimed: {said}" in claim_sentence(claim)
 
 
 @pytest.mark.parametrize("lost", [None, 3, 7])

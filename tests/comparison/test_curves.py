@@ -122,3 +122,23 @@ def test_the_fronts_are_of_the_costs_that_were_measured(tmp_path: Path) -> None:
     (front,) = compare_experiment(ResultsTree(tmp_path), "digits").fronts
     assert (front.gain, front.cost) == ("test_accuracy", "trainable_parameters")
     assert [member.model for member in front.members] == ["control", "inn", "cnn"]
+
+
+def test_many_points_of_a_sweep_are_a_sentence_on_what_happened(tmp_path: Path) -> None:
+    gains = {100: -0.2, 200: -0.1, 400: 0.0, 800: 0.0, 1600: 0.1, 3200: 0.2, 6400: 0.25}
+    sweep(tmp_path, {size: gain - 0.0025 for size, gain in gains.items()})
+    done = called("compare", "digits", "--md", "--results", tmp_path, cwd=tmp_path)
+    assert (
+        "- inn is less accurate than cnn at train_size 100 and 200; has no verdict against cnn at "
+        "train_size 400 and 800; is more accurate than cnn at train_size 1600, 3200 and 6400; the "
+        "difference goes from -20.0 points at 100 to +25.0 points at 6400."
+    ) in done.stdout
+
+
+def test_a_sweep_that_rises_and_falls_names_its_extremes(tmp_path: Path) -> None:
+    sweep(tmp_path, {size: 0.2975 if size == 4 else 0.0975 for size in range(1, 8)})
+    done = called("compare", "digits", "--md", "--results", tmp_path, cwd=tmp_path)
+    assert (
+        "- inn is more accurate than cnn at every train_size (1, 2, 3, 4, 5, 6 and 7); the "
+        "difference is between +10.0 points at 1 and +30.0 points at 4."
+    ) in done.stdout

@@ -1,14 +1,13 @@
 """Models with involutions, exported: their runtimes compute what Keras does."""
 
-import re
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from tests.ops.backends import BACKEND
+from tests.project.pages import blocks
 
 if BACKEND != "tensorflow":
     pytest.skip("Keras exports from TensorFlow", allow_module_level=True)
@@ -159,8 +158,8 @@ def test_a_saved_graph_that_works_in_no_other_process_warns(tmp_path):
 
 
 def test_the_documented_conversion_computes_what_the_layer_does():
-    docs = (Path(__file__).parents[2] / "docs/operator.md").read_text()
-    (block,) = re.findall(r"^```python\n(.*?)^```", docs, re.MULTILINE | re.DOTALL)
+    page = blocks("docs/how-to/use-the-layer.md")
+    (block,) = (each.text for each in page if "TFLiteConverter" in each.text)
     names = {}
     exec(block, names)
     x = np.random.default_rng(2).normal(size=(1, 32, 32, 16)).astype("float32")

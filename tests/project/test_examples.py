@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_readme import ROOT
+from tests.project.pages import ROOT
 
 nbformat = pytest.importorskip("nbformat", reason="for developers only")
 nbclient = pytest.importorskip("nbclient", reason="for developers only")

@@ -32,7 +32,7 @@ NAMES = {
 
 def test_they_are_all_there():
     assert {path.stem for path in FILES} == NAMES
-    listed = (EXPERIMENTS.parent / "docs/experiments.md").read_text()
+    listed = (EXPERIMENTS.parent / "docs/reference/experiments.md").read_text()
     assert [name for name in NAMES if f"| `{name}` |" not in listed] == []
 
 

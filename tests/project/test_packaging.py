@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 
 import involbench
 from tests.cli import COMMAND, TINY, called
@@ -87,14 +88,17 @@ def test_a_name_that_the_package_has_not_is_an_attribute_error():
         _ = involbench.runs
 
 
-def test_the_wheel_is_whole(tmp_path):
+def test_the_wheel_of_the_source_distribution_is_whole(tmp_path):
     built, installed, empty = tmp_path / "built", tmp_path / "installed", tmp_path / "empty folder"
     empty.mkdir()
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    options = ["--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "wheel", *options, "--wheel-dir", built, ROOT], check=True)
-    (wheel,) = built.iterdir()
-    subprocess.run([*pip, "install", *options, "--target", installed, wheel], check=True)
+    python = [sys.executable, "-m"]
+    # It builds the wheel from the source distribution.
+    subprocess.run([*python, "build", "--no-isolation", "--outdir", built, ROOT], check=True)
+    source, wheel = sorted(built.iterdir(), key=lambda path: path.suffix)
+    assert (source.suffix, wheel.suffix) == (".gz", ".whl")
+    subprocess.run([*python, "twine", "check", "--strict", source, wheel], check=True)
+    pip = [*python, "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--target", installed, wheel], check=True)
     environment = {**os.environ, "PYTHONPATH": str(installed)}
 
     def lines(*arguments):
@@ -129,6 +133,23 @@ def test_imports_go_downward_and_the_light_half_is_light():
 def test_the_version_stands_in_one_place():
     assert version("involbench") == involbench.__version__
     assert "version =" not in (ROOT / "pyproject.toml").read_text().split("[tool.")[0]
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == involbench.__version__
+    for authors in (citation["authors"], citation["references"][0]["authors"]):
+        assert all("name" in each or "family-names" in each for each in authors)
+
+
+@pytest.mark.parametrize("template", [*ROOT.glob(".github/ISSUE_TEMPLATE/*")], ids=lambda p: p.stem)
+def test_an_issue_form_has_what_forms_need(template):
+    form = yaml.safe_load(template.read_text())
+    assert {"name", "description", "body"} <= form.keys()
+    assert all(each["type"] == "textarea" and each["attributes"]["label"] for each in form["body"])
+    assert len({each["id"] for each in form["body"]}) == len(form["body"])
 
 
 def test_every_dependency_is_pinned_in_the_constraints():

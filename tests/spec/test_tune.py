@@ -101,6 +101,25 @@ def test_each_kind_of_trial_is_tried_with_each_candidate_and_tuning_seed(tmp_pat
         assert not trial.evaluate.all_conditions
 
 
+WARM_UP = "training.learning_rate_schedule={name: cosine, warmup_epochs: 2}"
+
+
+def test_candidates_are_trained_for_their_own_epochs(tmp_path):
+    loaded = load_spec(
+        written(tmp_path, SPEC + RATES), ["training.epochs=9", "tune.epochs=3", WARM_UP]
+    )
+    assert {trial.training.epochs for trial in expand_tuning(loaded, loaded.spec.tune.grid)} == {3}
+    assert {trial.training.epochs for trial in expand(loaded)} == {9}
+
+
+def test_candidates_are_trained_for_longer_than_a_warm_up(tmp_path):
+    text = SPEC + RATES + "  epochs: 2\n"
+    (line,) = heads(complaint(tmp_path, text, "training.epochs=9", WARM_UP))
+    assert line == (
+        "x.yaml:12:11: tune.epochs: expected more than the schedule's warmup_epochs = 2, got 2"
+    )
+
+
 @pytest.mark.parametrize("override", ["tune={}", "tune=null", "tune="])
 def test_without_keys_nothing_is_tuned(tmp_path, override):
     plain, path = load_mapping({"name": "quick", **PLAIN}), written(tmp_path, SPEC + RATES)

@@ -16,6 +16,7 @@ CONDITIONS = {
     "contrast": [0.5, 1],
     "shift": [2],
     "image_size": [24],
+    "frozen_kernels": [1],
 }
 NAMES = ["noise=0.1", "noise=0.3", "blur=1", "contrast=0.5", "contrast=1", "shift=2"]
 MEASURED = ["test_accuracy", "test_loss", "macro_f1", "expected_calibration_error", "agreement"]
@@ -29,6 +30,7 @@ def folder(once):
         spec = yaml.safe_load((EXPERIMENTS / "smoke.yaml").read_text())
         spec["models"] = {"cnn": spec["models"]["cnn"]}
         spec["models"]["pooled"] = {"architecture": "pythonguides_cnn"}
+        spec["models"]["inn"] = {"architecture": "plain", "operator": "involution", "widths": [16]}
         spec |= {"evaluate": CONDITIONS, "seeds": 1}
         (folder / "smoke.yaml").write_text(yaml.safe_dump(spec))
         with in_this_process():
@@ -65,6 +67,14 @@ def test_another_size_is_for_the_models_that_take_it(folder):
         measured = "test_accuracy@image_size=24" in record["metrics"]
         note = "not tested at image_size=24: the network takes no images of that size"
         assert (measured, note in record["notes"]) == (model == "pooled", model != "pooled")
+
+
+def test_kernels_are_frozen_where_there_are_some(folder):
+    for model, path in runs(folder).items():
+        record = record_of(path)
+        measured = "test_accuracy@frozen_kernels=1" in record["metrics"]
+        note = "not tested at frozen_kernels=1: the network has no involution"
+        assert (measured, note in record["notes"]) == (model == "inn", model != "inn")
 
 
 def test_nothing_else_changes_by_a_bit(smoke, folder):

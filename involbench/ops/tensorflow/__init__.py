@@ -34,17 +34,33 @@ _SAVED_LOOPS = (
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution`."""
+    compute = _part(inputs, geometry)
+    if compute is None:
+        result = _as_operations(inputs, kernels, geometry)
+    elif compute.func is _on_arrays:
+        result = cpu.adapted(_with_loops, inputs, kernels, geometry)
+    else:
+        result = _with_regions(inputs, kernels, geometry)
+    return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
+
+
+def window_products(inputs: tf.Tensor, others: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    """See `involbench.ops.involution.window_products`."""
+    compute = _part(inputs, geometry)
+    if compute is None:
+        return shifted_views.kernels_gradient(inputs, others, geometry)
+    return _kernels_gradient(inputs, others, compute)
+
+
+def _part(inputs: tf.Tensor, geometry: Geometry) -> "partial[tf.Tensor] | None":
+    """The `Part` that is fastest where this runs; None for plain operations."""
     image = tuple(inputs.shape[1:])
     known = None not in image
     if plain_operations_chosen() or in_xla() or exporting():
-        result = _as_operations(inputs, kernels, geometry)
-    elif not (known and compiled.few_channels(image, geometry)) and loops_run():
-        result = cpu.adapted(_with_loops, inputs, kernels, geometry)
-    elif known:
-        result = _with_regions(inputs, kernels, geometry)
-    else:
-        result = _as_operations(inputs, kernels, geometry)
-    return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
+        return None
+    if not (known and compiled.few_channels(image, geometry)) and loops_run():
+        return partial(_on_arrays, geometry)
+    return partial(compiled.region, image, geometry) if known else None
 
 
 def fused_involution(

@@ -16,9 +16,12 @@ from involbench import __version__
 from involbench.comparison.metrics import ACCURACY
 from involbench.comparison.schema import ClaimResult, Comparison
 from involbench.reporting.experiment import or_warn
+from involbench.reporting.html.assets import UPLOT, chart_styles, policy, scripts
 from involbench.reporting.html.classes import classes
 from involbench.reporting.html.data import Chart, ReportData, ReportSection, drawn_part
-from involbench.reporting.html.images import images
+from involbench.reporting.html.facts import facts
+from involbench.reporting.html.images import image_list, images
+from involbench.reporting.html.interactive import chart_documents
 from involbench.reporting.html.models import accuracy, sizes, training
 from involbench.reporting.html.runs import Link, failed_runs, first_runs, missing_files, run_row
 from involbench.reporting.html.tuning import tuning
@@ -27,7 +30,7 @@ from involbench.reporting.plots import drawn
 from involbench.reporting.plots.figure import INK
 from involbench.reporting.prose import verdicts
 from involbench.reporting.tables import Column, Table
-from involbench.reporting.tables.cells import heading, result_table, side_by_side
+from involbench.reporting.tables.cells import heading, label, own_point, result_table, side_by_side
 from involbench.reporting.tables.claims import claim_sentence, source_of
 from involbench.reporting.tables.comparison import COLUMNS, comparison_rows
 from involbench.reporting.tables.runs import statuses
@@ -145,7 +148,11 @@ def _draw_chart(chart: Chart, drawing: Drawing) -> None:
     missing: list[str] = []
     if sum(map(len, drawing.figures.values())) < _MOST_FIGURE_BYTES:
         with or_warn(f"the chart {chart.title!r}", missing.append):
-            drawing.figures[chart.name] = inline(chart.figure, chart.name, chart.title)
+            if chart.images:
+                page = template("images.html").render(images=image_list(chart.images))
+                drawing.figures[chart.name] = Markup(page)
+            else:
+                drawing.figures[chart.name] = inline(chart.figure, chart.name, chart.title)
     else:
         missing.append(f"the chart {chart.title!r} is left out: the page would be too large")
     for warning in missing:
@@ -154,17 +161,21 @@ def _draw_chart(chart: Chart, drawing: Drawing) -> None:
 
 
 def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
-    """One HTML document that loads nothing from elsewhere and runs no script.
+    """One HTML document that loads nothing from elsewhere; its scripts are its own.
 
     Links to the files of the runs are relative to the folder of `output`.
     """
     comparison, link = report.comparison, _links_from(output)
     files = [report.folder / name for name in _FILES]
+    panels = {chart.name: chart.panels for each in drawing.sections for chart in each.charts}
+    charts = dict(chart_documents(panels))
+    texts = scripts(with_charts=bool(charts))
     return template("report.html").render(
         title=f"{comparison.experiment}: report",
         experiment=comparison.experiment,
         question=report.question,
         spec=report.spec,
+        facts=facts(report),
         run_count=counted(len(report.entries), "run"),
         statuses=statuses(report.entries) if report.entries else "",
         groups=[_group(each) for each in (comparison, *report.others[:_MOST_OTHERS])],
@@ -176,7 +187,21 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
         left_out=[*report.left_out, *_left_out(report)],
         files=[(path.name, link(path)) for path in files if path.exists()],
         version=__version__,
+        uplot=UPLOT,
+        policy=policy(texts),
+        chart_styles=chart_styles() if charts else "",
+        scripts=texts,
+        data={"models": _models_of(report), "charts": charts},
     )
+
+
+def _models_of(report: ReportData) -> dict[str, str]:
+    """The name of each line and chart of one result -> its model."""
+    return {
+        visible(label(each.model, point)): visible(each.model)
+        for each in report.drawn.models
+        for point in (each.point, own_point(each))
+    }
 
 
 def _left_out(report: ReportData) -> Iterator[str]:
@@ -240,6 +265,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.globals["html_table"] = _html_table
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment.get_template(name)
 
 

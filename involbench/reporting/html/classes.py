@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from involbench.comparison.schema import ModelResult
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
+from involbench.reporting.html.interactive import calibration_panel
 from involbench.reporting.html.predictions import AggregatedPredictions
 from involbench.reporting.plots import (
     Bin,
+    largest_difference,
     plot_calibration,
     plot_confusion,
     plot_confusion_difference,
@@ -55,7 +57,8 @@ def _calibrations(report: ReportData) -> Iterator[Chart]:
         }
         if not bins:
             continue
-        styles = report.styles([(name, results[name].model) for name in bins])
+        models = {name: results[name].model for name in bins}
+        styles = report.styles([*models.items()])
         yield Chart(
             f"calibration-{place}",
             "Calibration" + f", {heading}" * bool(heading),
@@ -64,6 +67,7 @@ def _calibrations(report: ReportData) -> Iterator[Chart]:
             "not drawn.",
             plot_calibration(bins, styles),
             (_calibration_table(bins),),
+            (calibration_panel(bins, models, styles),),
         )
 
 
@@ -98,6 +102,14 @@ def _image_by_image(report: ReportData) -> Iterator[Table]:
 def _confusions(report: ReportData) -> Iterator[Chart]:
     results = {label(each.model, each.point): each for each in report.drawn.models}
     drawn = list(report.predictions.items())[:_MOST_MATRICES]
+    differences = {
+        name: (other[0], predictions.confusion_shares - other[1].confusion_shares)
+        for name, predictions in drawn
+        if (other := _other(report, results[name]))
+        and other[1].confusion.shape == predictions.confusion.shape
+    }
+    # One scale, so that a colour is the same difference in all charts.
+    limit = max((largest_difference(shares) for _, shares in differences.values()), default=None)
     for place, (name, predictions) in enumerate(drawn):
         count = len(predictions.hits)
         seeds = f"sum of {count} seeds" if count > 1 else "one seed"
@@ -114,18 +126,19 @@ def _confusions(report: ReportData) -> Iterator[Chart]:
                     predictions.confusion_shares,
                 ),
             ),
+            result=name,
         )
-        other = _other(report, results[name])
-        if other is not None and other[1].confusion.shape == predictions.confusion.shape:
-            shares = predictions.confusion_shares - other[1].confusion_shares
-            title = f"Confusion of {name} minus that of {other[0]}"
+        if name in differences:
+            baseline, shares = differences[name]
+            title = f"Confusion of {name} minus that of {baseline}"
             yield Chart(
                 f"confusion-difference-{place}",
                 title,
                 f"In points. On the diagonal, + means that {name} is right more often; elsewhere, "
-                "that it makes this mistake more often.",
-                plot_confusion_difference(shares, predictions.class_names),
+                "that it makes this mistake more often. All differences have one colour scale.",
+                plot_confusion_difference(shares, predictions.class_names, limit),
                 (_table(f"{title}, points", predictions, shares),),
+                result=name,
             )
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from involbench.comparison.compare import GroupComparison, compare
 from involbench.comparison.differences import Rule
 from involbench.comparison.join import Found, joined
@@ -37,6 +40,8 @@ from involbench.results.tuning import Tuning
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from involbench.reporting.html.interactive import Panel
+
 _DEFAULT_RULE = Rule()
 
 
@@ -51,6 +56,13 @@ class Chart:
     """What the figure shows, and how to read it."""
     figure: "Figure"
     tables: tuple[Table, ...]
+    panels: tuple["Panel", ...] = ()
+    """The same for the script of the page; empty for charts that are pictures only."""
+    images: tuple[tuple[NDArray[np.uint8], Sequence[str]], ...] = ()
+    """The pixels (H, W, C) and the lines below each, of a chart that the page shows as a list of
+    images, because text in a picture of many would be too small."""
+    result: str = ""
+    """The model with its coordinates, of a chart that shows only one."""
 
 
 @dataclass(frozen=True)

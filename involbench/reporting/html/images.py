@@ -1,10 +1,14 @@
 """Test images with the predictions and kernels of the networks."""
 
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.html.predictions import SamplePredictions
@@ -72,6 +76,7 @@ def _heat_maps(samples: SamplePredictions, place: int) -> Iterator[Chart]:
                 {layer: maps.sums[layer] for layer in names},
             ),
             (_sums_table(name, maps),),
+            result=name,
         )
 
 
@@ -110,8 +115,23 @@ def _chart(
         f"Below each image: its true class, then the predictions of the networks of seed "
         f"{samples.seed} with their probabilities: {', '.join(models)}."
     )
-    figure = plot_images(samples.images.pixels[chosen], captions)
-    return Chart(key, title, says, figure, (_table(samples, title, chosen, models),))
+    pixels = samples.images.pixels[chosen]
+    tables = (_table(samples, title, chosen, models),)
+    cells = tuple(zip(pixels, captions, strict=True))
+    return Chart(key, title, says, plot_images(pixels, captions), tables, images=cells)
+
+
+def image_list(images: Sequence[tuple[NDArray[np.uint8], Sequence[str]]]) -> list[dict[str, Any]]:
+    """Each image for the template: its address, with the pixels in it, and the lines below."""
+    return [{"address": _png(pixels), "lines": lines} for pixels, lines in images]
+
+
+def _png(pixels: NDArray[np.uint8]) -> str:
+    """A data URL. What is neither grey nor RGB is shown in grey, as the mean of its channels."""
+    shown = pixels if pixels.shape[-1] == 3 else pixels.mean(axis=-1).astype(np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(shown).save(buffer, "PNG")
+    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
 def _predictions(samples: SamplePredictions, index: int, models: list[str]) -> Iterator[str]:

@@ -7,8 +7,15 @@ from involbench.comparison.metrics import ACCURACY, SIZE
 from involbench.comparison.metrics import metric as metric_called
 from involbench.comparison.schema import Curve, Front, ModelResult, ParameterCounts
 from involbench.comparison.validity import validated_on
-from involbench.reporting.experiment import curves_of
+from involbench.reporting.experiment import LINE_ENDS, curves_of
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
+from involbench.reporting.html.interactive import (
+    front_panel,
+    parameters_panel,
+    seeds_panel,
+    sweep_panel,
+    training_panels,
+)
 from involbench.reporting.plots import (
     MOST_DOTS,
     Point,
@@ -18,7 +25,7 @@ from involbench.reporting.plots import (
     plot_seeds,
     plot_sweep,
 )
-from involbench.reporting.plots.history import METRICS, panels_of
+from involbench.reporting.plots.history import LABELS, METRICS, panels_of
 from involbench.reporting.tables import Column, Rows, Table, Unit, percents
 from involbench.reporting.tables.cells import label, own_point
 from involbench.results.record import ROLES, History
@@ -41,6 +48,7 @@ def training(report: ReportData) -> ReportSection | None:
         if any(histories.values()):
             curves, lines = curves_of(results, histories)
             styles = report.styles(lines)
+            owners = {f"{name}{end}": results[name] for name in results for end in LINE_ENDS}
             drawn = {name: list(by_seed.values()) for name, by_seed in curves.items()}
             panels = panels_of(on := validated_on([*results.values()]))
             figures = plot_experiment(
@@ -50,7 +58,10 @@ def training(report: ReportData) -> ReportSection | None:
                 title = f"{metric.capitalize()} while training" + (f", {heading}" * bool(heading))
                 name = f"{metric}-{place}"
                 table = _table(metric, title, histories, curves, panels)
-                charts.append(Chart(name, title, _SAYS, figure, (table,)))
+                drawn_by_script = training_panels(
+                    metric, LABELS[metric], panels, curves, owners, styles, report.chance
+                )
+                charts.append(Chart(name, title, _SAYS, figure, (table,), drawn_by_script))
     return ReportSection("training", "Training", (), tuple(charts)) if charts else None
 
 
@@ -105,7 +116,8 @@ def sizes(report: ReportData) -> ReportSection | None:
         found.setdefault(name, (each.model, each.parameters))
     if not found:
         return None
-    styles = report.styles([(name, model) for name, (model, _) in found.items()])
+    models = {name: model for name, (model, _) in found.items()}
+    styles = report.styles([*models.items()])
     by_role = {
         name: dict(zip(map(str, ROLES), _by_role(counts), strict=True))
         for name, (_, counts) in found.items()
@@ -117,6 +129,7 @@ def sizes(report: ReportData) -> ReportSection | None:
         "involution. Head: the dense layers at the end. The scale is logarithmic.",
         plot_parameters(by_role, styles),
         (_parameters_table({name: counts for name, (_, counts) in found.items()}),),
+        (parameters_panel(by_role, models, styles),),
     )
     return ReportSection("parameters", "Parameters", (), (chart,))
 
@@ -170,6 +183,7 @@ def _seeds(report: ReportData) -> Iterator[Chart]:
         * many,
         plot_seeds(values, intervals, report.chance, styles, means=means),
         (_means_table(measured, intervals), _seeds_table(measured)),
+        (seeds_panel(measured, ACCURACY, means, intervals, styles, report.chance, MOST_DOTS),),
     )
 
 
@@ -222,7 +236,10 @@ def _sweeps(report: ReportData) -> Iterator[Chart]:
             says += " A dotted line marks where a model and the baseline cross."
         figure = plot_sweep(lines, key, crossings, levels, styles)
         title = f"Test accuracy over {key}"
-        yield Chart(f"sweep-{place}", title, says, figure, (_sweep_table(key, curves, levels),))
+        models = {name: each.model for name, each in curves.items()}
+        panel = sweep_panel(lines, models, key, crossings, levels, styles)
+        tables = (_sweep_table(key, curves, levels),)
+        yield Chart(f"sweep-{place}", title, says, figure, tables, (panel,))
 
 
 def _levels(report: ReportData, key: str) -> dict[str, float]:
@@ -266,6 +283,7 @@ def _fronts(report: ReportData) -> Iterator[Chart]:
                 models.append((name, each.model))
         members = [label(member.model, member.point) for member in front.members]
         best = [name for name in members if name in points]
+        styles = report.styles(models)
         cost_title = _COSTS.get(front.cost) or metric_called(front.cost).title
         data = coordinates(front.at)
         yield Chart(
@@ -275,8 +293,9 @@ def _fronts(report: ReportData) -> Iterator[Chart]:
             "Up and to the left is better. Vertical bars are 95% intervals of the mean."
             + " The dotted line joins the models that no other model beats in both."
             * (len(best) > 1),
-            plot_front(points, best, cost_title, report.styles(models)),
+            plot_front(points, best, cost_title, styles),
             (_front_table(front, cost_title, points, best),),
+            (front_panel(points, dict(models), best, cost_title, styles),),
         )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from involbench import __version__
 from involbench.reporting.experiment import or_warn
 from involbench.reporting.html import draw, report_page, results_of, template
+from involbench.reporting.html.assets import policy
 from involbench.reporting.html.data import ReportData, gather
 from involbench.reporting.tables.comparison import comparison_csv, comparison_document
 from involbench.reporting.tables.runs import statuses
@@ -60,7 +61,13 @@ def publish(
                 report = gather(tree, name)
                 _write_report(tree.folder(name), report, merged)
                 sections.append(_section(name, report))
-        page = template("index.html").render(title=title, sections=sections, version=__version__)
+        page = template("index.html").render(
+            title=title,
+            sections=sections,
+            version=__version__,
+            policy=policy(),
+            chart_styles="",
+        )
         write_atomic(ResultsPath(target) / "index.html", page.encode(errors="replace"))
     except BaseException:
         remove_tree(target)

@@ -36,6 +36,7 @@ from involbench.reporting.plots.models import (
 )
 from involbench.reporting.plots.predictions import (
     Bin,
+    largest_difference,
     plot_calibration,
     plot_confusion,
     plot_confusion_difference,
@@ -49,6 +50,7 @@ __all__ = [
     "Point",
     "Time",
     "drawn",
+    "largest_difference",
     "plot_calibration",
     "plot_confusion",
     "plot_confusion_difference",

@@ -33,7 +33,7 @@ def panels_of(validated_on: str) -> dict[str, str]:
     return {validated_on: "val_", "train": ""}
 
 
-_LABELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy loss (nats)"}
+LABELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy loss (nats)"}
 _LOG_SCALE_FROM = 30
 """A loss that spans this factor needs a logarithmic scale."""
 
@@ -147,7 +147,7 @@ def _finish(panels: Sequence[Axes], metric: str) -> None:
     heights = [float(y) for values in drawn for y in values if np.isfinite(y)]
     epochs = max([1, *map(len, drawn)])
     for axes in panels:
-        axes.set_ylabel(_LABELS[metric])
+        axes.set_ylabel(LABELS[metric])
         if metric == "accuracy":
             axes.yaxis.set_major_formatter(percent_ticks())
         axes.set_xlabel("epoch")
@@ -171,9 +171,14 @@ def _draw_chance(panels: Sequence[Axes], chance: float) -> None:
         axes.set_ylim(min(low, chance - 0.05 * (high - chance)), high)
 
 
+def is_logarithmic(metric: str, low: float, high: float) -> bool:
+    """Whether values from low to high need a logarithmic scale: a loss with a wide range."""
+    return metric == "loss" and low > 0 and high / low > _LOG_SCALE_FROM
+
+
 def _set_heights(panels: Sequence[Axes], metric: str, low: float, high: float) -> None:
-    """Set limits around the values; a loss with a wide range gets a logarithmic scale."""
-    if metric == "loss" and low > 0 and high / low > _LOG_SCALE_FROM:
+    """Set limits around the values."""
+    if is_logarithmic(metric, low, high):
         for axes in panels:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(count_ticks())

@@ -233,9 +233,18 @@ def _draw(panels: _Panels, bar: Axes, column: _Column) -> None:
         panel.spines[:].set_visible(False)
     panels[0].set_title(column.title, fontsize=8)
     scale = bar.figure.colorbar(image, cax=bar, orientation="horizontal")
-    scale.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+    scale.set_ticks([low, high], labels=_distinct(low, high))
+    first, last = bar.get_xticklabels()  # Within the bar, not on the numbers of the next.
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     scale.set_label("sum of kernel" if column.is_map else "kernel value", fontsize=8)
     bar.tick_params(labelsize=7)
+
+
+def _distinct(low: float, high: float) -> list[str]:
+    """Both numbers with two digits, or with as many as tell them apart."""
+    written = ([f"{value:.{digits}g}" for value in (low, high)] for digits in range(2, 17))
+    return next((both for both in written if both[0] != both[1]), [f"{low:g}", f"{high:g}"])
 
 
 def _mark(

@@ -63,13 +63,14 @@ def plot_seeds(
                     axes.vlines(mean, row - 0.12, row + 0.42, colors=colour, linewidth=2.2)
             if (interval := intervals.get(name)) is not None:
                 axes.hlines(row + 0.36, *interval, colors=colour, linewidth=2.2)
-        drawn = [value for found in values.values() for value in found]
+        drawn, at_chance = [value for found in values.values() for value in found], ""
         if chance is not None and drawn and is_near(chance, min(drawn), max(drawn)):
-            axes.axvline(chance, color=GREY, linestyle=":", linewidth=1.2, zorder=0)
-            at_the_foot = axes.get_xaxis_transform()
-            axes.text(chance, 0.01, " chance", color=GREY, fontsize=8, transform=at_the_foot)
+            dotted: PlotOptions = {"color": GREY, "linestyle": ":", "linewidth": 1.2, "zorder": 0}
+            for row in range(len(values)):  # Not through the names above the rows.
+                axes.vlines(chance, row - 0.15, row + 0.45, **dotted)
+            at_chance = f"; dotted: chance ({100 * chance:.3g}%)"
         axes.margins(x=0.06)
-        axes.set_xlabel(f"{quantity} (%)")
+        axes.set_xlabel(f"{quantity} (%){at_chance}")
         axes.xaxis.set_major_formatter(percent_ticks())
     return figure
 

@@ -84,17 +84,25 @@ def plot_confusion(shares: NDArray[np.float64], class_names: Sequence[str]) -> F
     return figure
 
 
-def plot_confusion_difference(shares: NDArray[np.float64], class_names: Sequence[str]) -> Figure:
+def largest_difference(shares: NDArray[np.float64]) -> float:
+    """The largest share without its sign; at least 0.01."""
+    return float(np.nanmax(np.abs(shares), initial=0.01))
+
+
+def plot_confusion_difference(
+    shares: NDArray[np.float64], class_names: Sequence[str], limit: float | None = None
+) -> Figure:
     """One confusion matrix minus another, in points.
 
     Args:
         shares: The difference of two matrices as `plot_confusion` takes them.
         class_names: One a class.
+        limit: The end of the colour scale, for several figures with one scale; default: the
+            largest of these shares.
     """
+    limit = largest_difference(shares) if limit is None else limit
     with rc_context(RC):
         figure, axes = _figure()
-        known = np.abs(shares[np.isfinite(shares)])
-        limit = max(float(known.max()) if known.size else 0.0, 0.01)
         image = axes.imshow(shares, cmap="PuOr", vmin=-limit, vmax=limit, interpolation="none")
         _finish(figure, axes, image, class_names, "difference (points)")
         _write(axes, image, shares, "{:+.0f}")

@@ -161,6 +161,8 @@ def _margin(claim: ClaimResult) -> str | None:
     metric = metric_called(claim.metric)
     unit = " points" if metric.unit == "percent" else _UNITS.get(metric.unit, "")
     scale = {"percent": 100, "milliseconds": 1000}.get(metric.unit, 1)
+    if claim.difference < 0:
+        return f"claimed: at most {-scale * claim.difference:g}{unit} less"
     return f"claimed: at least {scale * claim.difference:g}{unit} more"
 
 

@@ -1,6 +1,8 @@
 """`involbench report`, through its front door."""
 
 import json
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from tests.cli import called
 from tests.reporting.html.conftest import REFERENCE, ROOT
-from tests.reporting.html.page import Page, table_rows
+from tests.reporting.html.page import Node, Page, table_rows
 from tests.results import factory
 from tests.results.factory import VERSIONS, make_experiment, make_run
 from tests.results.tree import unfinished
@@ -136,7 +138,8 @@ def test_axes_have_names_and_units(published, chart, labels):
 
 
 def test_nothing_comes_from_elsewhere(published):
-    assert published.all("script") == []
+    for script in published.all("script"):
+        assert "src" not in script.attributes
     for node, address in published.addresses():
         inside = address.startswith(("#", "data:", "../")) or node.attributes.get("rel")
         assert inside, address
@@ -146,7 +149,60 @@ def test_nothing_comes_from_elsewhere(published):
             assert "url(" not in value.replace("url(#", "")
     assert "@import" not in published.all("style")[0].text
     (policy,) = (n for n in published.all("meta") if "http-equiv" in n.attributes)
-    assert policy.attributes["content"].startswith("default-src 'none'")
+    rules = dict(rule.split(" ", 1) for rule in policy.attributes["content"].split("; "))
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "script-src": " ".join(map(_source, published.all("script")[1:])),
+    }
+
+
+def _source(script: Node) -> str:
+    """How a policy names a script, by its text."""
+    (text,) = script.parts
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_library_stands_in_the_page_with_its_licence(published):
+    library = published.all("script")[1].parts[0]
+    assert "Copyright (c) 2022 Leon Sorokin" in library
+    assert "uPlot (v1.6.32)" in library
+    assert "Charts drawn by uPlot 1.6.32 (MIT licence)." in published.all("footer")[0].text
+
+
+def test_facts_of_the_runs_are_in_the_header(published):
+    rows = published.all("header")[0].all("dl")[0]
+    names, values = ([each.text for each in rows.all(tag)] for tag in ("dt", "dd"))
+    assert dict(zip(names, values, strict=True)) == {
+        "Data": "cifar10-jpeg",
+        "Images": "50,000 training, validated on test images, 10,000 test; 32x32x3, 10 classes",
+        "Models": "cnn, inn, control",
+        "Epochs": "20",
+        "Seeds": "6 of each model",
+        "Date": "2026-11-23",
+        "Versions": "involbench 0.1.0, keras 3.15.1, tensorflow 2.21.0, numpy 2.4.6",
+        "Device": "CPU (AMD EPYC, 1 core)",
+    }
+
+
+def test_the_numbers_of_the_script_are_those_of_the_histories(published):
+    data = json.loads(published.by_id("data").parts[0])
+    assert data["models"] == {name: name for name in ("cnn", "inn", "control")}
+    test, train = data["charts"]["accuracy-0"]
+    run = next((ROOT / "results" / REFERENCE).glob("runs/inn-seed1-*"))
+    history = json.loads((run / "history.json").read_text())
+    for panel, curve in ((test, history["val_accuracy"]), (train, history["accuracy"])):
+        (line,) = (each for each in panel["lines"] if each["runs"] == [run.name])
+        assert (line["name"], line["model"], line["seeds"]) == ("inn at chance", "inn", [1])
+        assert line["y"] == pytest.approx(curve, rel=1e-5)
+
+
+def test_all_differences_of_confusion_have_one_colour_scale(published):
+    for place in (1, 2):
+        chart = published.by_id(f"chart-confusion-difference-{place}").all("svg")[0]
+        words = chart.text.replace("\N{MINUS SIGN}", "-").split()
+        assert words[-7:] == ["-40", "-20", "0", "20", "40", "difference", "(points)"]
 
 
 def test_what_a_picture_refers_to_is_in_it(published):
@@ -261,7 +317,10 @@ def test_names_are_text_and_never_markup(tmp_path):
         " greater: cnn, lesser: inn}\n"
     )
     page = report(tmp_path, name)
-    assert page.all("script") + page.all("b") + page.all("i") == []
+    assert page.all("b") + page.all("i") == []
+    data = json.loads(page.by_id("data").parts[0])
+    assert data["models"] == {"cnn": "cnn", "inn": "inn", "control": "control"}
+    assert len(page.all("script")) == 5
     assert page.all("h1")[0].text == name
     assert f"Is {evil} a question?" in page.all("header")[0].text
     assert f"{evil} (javascript:alert(1))" in page.by_id("answer").text

@@ -16,6 +16,7 @@ from involbench.reporting.plots import (
     plot_confusion_difference,
     plot_experiment,
     plot_front,
+    plot_kernels,
     plot_parameters,
     plot_seeds,
     plot_sweep,
@@ -92,9 +93,17 @@ def test_seeds_are_dots_around_their_mean_above_its_interval():
 
 
 def test_chance_is_left_out_where_it_would_hide_the_differences():
-    drawn = {text.get_text() for text in plot_seeds({"a": [0.98, 0.99]}, chance=0.1).axes[0].texts}
-    near = {text.get_text() for text in plot_seeds({"a": [0.1, 0.5]}, chance=0.1).axes[0].texts}
-    assert " chance" in near - drawn
+    far, near = (plot_seeds({"a": [low, low + 0.1]}, chance=0.1) for low in (0.8, 0.1))
+    assert far.axes[0].get_xlabel() == "test accuracy (%)"
+    assert near.axes[0].get_xlabel() == "test accuracy (%); dotted: chance (10%)"
+
+
+def test_the_ends_of_a_colour_bar_of_kernels_differ():
+    images = np.zeros((1, 4, 4, 3), np.uint8)
+    sums = {"near": np.full((1, 4, 4, 1), 1.1), "far": np.arange(16.0).reshape(1, 4, 4, 1)}
+    bars = [axes for axes in plot_kernels(images, [["a"]], sums).axes if axes.get_xlabel()]
+    ends = [[text.get_text() for text in bar.get_xticklabels()] for bar in bars]
+    assert ends == [["1.07", "1.13"], ["0", "15"]]
 
 
 def test_small_bins_are_not_drawn():
