@@ -35,6 +35,7 @@ _DARK = 32
 _CSS = """
 .gradio-container { --ink: var(--body-text-color); }
 h1 { overflow-wrap: anywhere; }
+[role="tab"][aria-selected="true"] { color: var(--body-text-color) !important; }
 .kernels svg { display: block; width: 100%; max-width: 27rem; height: auto; }
 .kernels img.paper { max-width: 100%; height: auto; background: white; }
 .pixels img { image-rendering: pixelated; }
