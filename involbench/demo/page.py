@@ -35,10 +35,15 @@ _DARK = 32
 _CSS = """
 .gradio-container { --ink: var(--body-text-color); }
 h1 { overflow-wrap: anywhere; }
+[role="tab"][aria-selected="true"] { color: var(--body-text-color) !important; }
 .kernels svg { display: block; width: 100%; max-width: 27rem; height: auto; }
 .kernels img.paper { max-width: 100%; height: auto; background: white; }
 .pixels img { image-rendering: pixelated; }
-.pixels .grid-container { grid-template-columns: repeat(auto-fill, minmax(3rem, 1fr)); }
+.pixels .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(3rem, 1fr));
+  grid-auto-rows: max-content;
+  align-content: start;
+}
 .pixels .thumbnail-item { height: auto; aspect-ratio: 1; border-radius: 0; }
 """
 _INTRODUCTION = (
