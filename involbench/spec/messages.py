@@ -128,7 +128,11 @@ def _elsewhere(path: KeyPath, tag: str | None, name: str | None) -> str | None:
     """Where a key of that name belongs, as near to an unknown key as there is one."""
     found = [key for key in _all_keys(tag) if key[-1] == name]
     found.sort(key=lambda key: (-shared(key, path), len(key)))
-    return dotted(found[0]) if found else None
+    if not found:
+        return None
+    of_model = tag is not None and found[0] in keys_of(architecture_specs()[tag])
+    above = of_model and len(found[0]) < len(path) - 2  # Its name alone would seem to be here.
+    return dotted((*path[:2], *found[0]) if above else found[0])
 
 
 def _all_keys(tag: str | None) -> tuple[KeyPath, ...]:

@@ -361,6 +361,12 @@ CASES = {
         "x.yaml:5:30: models.cnn.group_channels: unknown key; did you mean "
         "'operator.group_channels'?",
     ),
+    "argument of the network in its operator": (
+        "keras_io_cnn",
+        "plain, operator: {name: involution, kernel_size: 7}",
+        "x.yaml:5:59: models.cnn.operator.kernel_size: unknown key; did you mean "
+        "'models.cnn.kernel_size'?",
+    ),
     "misspelt key of another section": (
         "epochs: 2",
         "epochs: 2\nepocs: 3",
