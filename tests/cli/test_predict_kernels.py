@@ -193,6 +193,15 @@ def charts(tree):
     page = Page((tree / "results/smoke/report.html").read_text())
     (section,) = (node for node in page.all("section") if node.attributes["id"] == "images")
     figures = section.all("figure")
+    for figure in figures:
+        if captions := [[line.text for line in item.all("span")] for item in figure.all("li")]:
+            rows = [[cell.text for cell in row.all("td")] for row in figure.all("tr")[1:]]
+            assert [lines[0] for lines in captions] == [row[0] for row in rows]
+            assert all(
+                f": {row[1]} " in lines[1] for lines, row in zip(captions, rows, strict=True)
+            )
+            assert len(figure.all("img")) == len(rows)
+    assert any(figure.all("img") for figure in figures)
     return {
         figure.all("h3")[0].text: [
             [cell.text for cell in (*row.all("th"), *row.all("td"))] for row in figure.all("tr")

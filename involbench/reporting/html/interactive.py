@@ -269,13 +269,13 @@ def _points(name: str, model: str, kind: Kind, styles: Styles, points: Sequence[
 
 
 _MOST_POINTS = 200_000
-"""On one page; further charts are pictures only."""
+"""On one page; charts that do not fit are pictures only."""
 
 
 def chart_documents(charts: Mapping[str, Sequence[Panel]]) -> Iterator[tuple[str, list[Any]]]:
-    """(name of the chart, its panels), in the order of the page as long as they fit."""
+    """(name of the chart, its panels), of those that fit, in the order of the page."""
     room = _MOST_POINTS
     for name, panels in charts.items():
-        room -= (size := sum(panel.size for panel in panels))
-        if size and room >= 0:
+        if 0 < (size := sum(panel.size for panel in panels)) <= room:
+            room -= size
             yield name, [panel.document() for panel in panels]

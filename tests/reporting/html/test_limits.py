@@ -1,10 +1,12 @@
 """A report of more than a person can look at: what it draws, and what it says it leaves out."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from involbench.reporting.html import runs
+from involbench.reporting.html import interactive, runs
 from tests.cli import called
 from tests.reporting.html.page import Page, table_rows
 from tests.results.factory import ROLES, make_run
@@ -57,3 +59,19 @@ def test_runs_that_failed_are_listed_before_others(page: Page) -> None:
     assert len(listed) == 5
     assert listed[-1].startswith("m32-seed2")
     assert "failed" in listed[-1]
+
+
+def test_charts_with_too_many_points_stay_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in ("cnn", "inn"):
+        make_run(tmp_path / "results", model, 0)
+    drawn = []
+    for most in (50, 130, 200_000):  # The accuracies are 84 points, with the line of chance.
+        monkeypatch.setattr(interactive, "_MOST_POINTS", most)
+        done = called("report", cwd=tmp_path)
+        page = Page((tmp_path / done.stdout.strip()).read_text())
+        assert len(page.all("figure")) == len(page.all("svg")) == 5
+        drawn.append([*json.loads(str(page.by_id("data").parts[0]))["charts"]])
+    small = ["seeds", "front-0", "parameters"]
+    assert drawn == [small, ["accuracy-0", *small], ["accuracy-0", "loss-0", *small]]

@@ -197,7 +197,19 @@
     return Array.from({ length: last - first + 1 }, (_, k) => factors.map((f) => f * 10 ** (first + k)))
       .flat().filter((value) => low <= value && value <= high);
   };
-  const axisOf = (axis, side, width) => {
+  // Without the texts that would stand on the one before them.
+  const apart = (texts, centres) => {
+    let end = -Infinity;
+    return texts.map((text, k) => {
+      const half = lengthOf(text) / 2 + 3;
+      if (centres[k] - half < end) {
+        return "";
+      }
+      end = centres[k] + half;
+      return text;
+    });
+  };
+  const axisOf = (axis, scale, side, width) => {
     const longest = Math.max(0, ...axis.names.map(lengthOf));
     const room = Math.min(longest + 8, 0.5 * width);
     const ticks = axis.names.length ? axis.names.map((_, row) => row) : axis.ticks;
@@ -215,8 +227,10 @@
       filter: (plot, splits) => splits,
       ...(ticks.length ? {} : { space: side === 3 ? 32 : 55 }),
       incrs: axis.label === "epoch" ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000] : undefined,
-      values: (plot, splits) => splits.map((value) =>
-        (value === null ? "" : axis.names.length ? cut(tick(axis, value), room) : tick(axis, value))),
+      values: (plot, splits) => {
+        const texts = splits.map((value) => cut(tick(axis, value), axis.names.length ? room : Infinity));
+        return side === 3 ? texts : apart(texts, splits.map((value) => plot.valToPos(value, scale)));
+      },
     };
   };
 
@@ -244,8 +258,8 @@
         y: { ...scaleOf(panel.y, extent), ori: panel.sideways ? 0 : 1 },
       },
       axes: [
-        { scale: "x", ...axisOf(panel.x, panel.sideways ? 3 : 2, width()) },
-        { scale: "y", ...axisOf(panel.y, panel.sideways ? 2 : 3, width()) },
+        { scale: "x", ...axisOf(panel.x, "x", panel.sideways ? 3 : 2, width()) },
+        { scale: "y", ...axisOf(panel.y, "y", panel.sideways ? 2 : 3, width()) },
       ],
       series: [{}, ...entries.map(seriesOf)],
       hooks: {
