@@ -218,6 +218,9 @@ def _connect(
         assert tests is not None
         return show(_one(tests, at.index), row, column)
 
+    def upload(path: str, row: int, column: int) -> list[Any]:
+        return show(str(path), row, column)  # A class of gradio, which the worker would import.
+
     def click(at: gr.SelectData, image: ImageBatch) -> list[Any]:
         factor = _factor(*networks.facts.input_shape[:2])
         column, row = (int(offset) // factor for offset in at.index)
@@ -233,7 +236,7 @@ def _connect(
     gr.on([each.input for each in place], show, [chosen, *place], **options)
     if controls.gallery is not None:
         controls.gallery.select(pick, place, **options)
-    controls.file.upload(show, [controls.file, *place], **options)
+    controls.file.upload(upload, [controls.file, *place], **options)
     controls.classify.click(draw, [controls.pad, controls.inverted, *place], **options)
     controls.seen.select(click, [chosen], **options)
 
