@@ -15,8 +15,10 @@ def images():
     return np.random.default_rng(0).integers(60, 200, (12, 7, 6, 3), np.uint8)
 
 
-def test_the_spec_offers_exactly_these():
-    assert list(EvaluateSpec.model_fields) == list(CONDITIONS) == list(VALUES)
+def test_the_spec_offers_exactly_these_of_images():
+    of_kernels = ["frozen_kernels"]
+    assert list(EvaluateSpec.model_fields) == [*CONDITIONS, *of_kernels]
+    assert list(CONDITIONS) == list(VALUES)
 
 
 @pytest.mark.parametrize("kind", VALUES)
