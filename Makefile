@@ -2,6 +2,7 @@ PYTHON ?= python3
 WORKERS := $(shell getconf _NPROCESSORS_ONLN)
 ON_ALL_CORES = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 BIN := .venv/bin
+RUNNABLE := .venv/.runnable
 INSTALLED := .venv/.installed
 BACKENDS := .venv-backends
 # The tests start hundreds of processes, which must not compile the same modules again each.
@@ -26,7 +27,7 @@ OF_GRADIO := brotli fastapi groovy hf-gradio orjson pandas pydub python-multipar
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(INSTALLED) ## Set up, run the built-in experiment, and compare its models.
+run: $(RUNNABLE) ## Set up, run the built-in experiment, and compare its models.
 	$(BIN)/involbench run
 
 environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
@@ -76,8 +77,13 @@ clean: ## Remove the environment and every cache; results stay.
 	rm -rf .venv $(BACKENDS) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Enough to run experiments: a third of what the tests need.
+$(RUNNABLE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
+	touch $@
+
+$(INSTALLED): $(RUNNABLE)
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt $(OF_GRADIO)
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-deps gradio
