@@ -77,7 +77,7 @@ clean: ## Remove the environment and every cache; results stay.
 	rm -rf .venv $(BACKENDS) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Enough to run experiments: a third of what the tests need.
+# Enough to run experiments; what the tests need takes longer to install.
 $(RUNNABLE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .

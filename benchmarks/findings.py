@@ -36,9 +36,9 @@ HEAD = """\
 # Does involution help?
 
 What the published results say so far. `make docs` writes this page from the records of the runs.
-Each answer names its effect, its 95% interval, the number of seeds and the setting, and links to
-the page of its experiment, which links to the runs. A verdict is about the networks, the data and
-the training of its experiment, and about nothing larger.
+Each answer names its effect, its 95% interval where the seeds suffice for one, the number of seeds
+and the setting, and links to the page of its experiment, which links to the runs. A verdict is
+about the networks, the data and the training of its experiment, and about nothing larger.
 
 """
 HOW_TO_READ = """\
@@ -265,9 +265,24 @@ def _evidence(comparison: Comparison, evidence: Evidence) -> str:
     for claim in comparison.claims:
         if claim.says.startswith(evidence.claim):
             verdict, numbers = VERDICTS[claim.verdict].capitalize(), claim_numbers(claim)
-            text = f"{claim.says}. {numbers[:1].upper()}{numbers[1:]}. {tested_in(claim)}."
+            text = f"{claim.says}. {numbers[:1].upper()}{numbers[1:]}.{_intervals(claim)} "
+            text += f"{tested_in(claim)}."
             return f"**{verdict}**: " + text.replace("*", r"\*")
     return f"Not known here: the published results of `{evidence.experiment}` do not tell."
+
+
+def _intervals(claim: ClaimResult) -> str:
+    """A sentence with the difference at each point; a claim about a trend has it in its numbers."""
+    if claim.kind != "learned" or claim.interaction or claim.ratio or claim.difference:
+        return ""
+    known, texts = metric(claim.metric), []
+    for each in claim.numbers:
+        text = number(each.beyond.mean or 0.0, known, plus=True)
+        if each.beyond.interval is not None:
+            low, high = (number(end, known, plus=True) for end in each.beyond.interval)
+            text += f" [{low}, {high}]"
+        texts.append(located(text, each.point))
+    return f" {claim.greater} minus {claim.lesser}, in points: {'; '.join(texts)}."
 
 
 def _model(comparison: Comparison, name: str) -> ModelResult:

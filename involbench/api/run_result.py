@@ -15,8 +15,8 @@ from involbench.results.files import user_path
 from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.tree import StoredRun
 from involbench.workers.environment import WorkerResources
-from involbench.workers.handlers import load_network, make_kernels_of
 from involbench.workers.local import InProcessWorker, start_worker
+from involbench.workers.network_handlers import load_network, make_kernels_of
 from involbench.workers.protocol import TrainedRun
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def kernels(
     """
     from involbench.cli._runs import check_test_images, trained_run
     from involbench.reporting.inference import kernels_arrays, kernels_figure, kernels_page
-    from involbench.workers.handlers import make_kernels
+    from involbench.workers.network_handlers import make_kernels
 
     check_endings(outputs or [], "npz")
     name, found = trained_run(results, run, needs_weights=not untrained)

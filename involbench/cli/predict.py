@@ -69,7 +69,7 @@ def predict(
 
 def _predictions(run: "TrainedRun", images: list[str], test: int | None) -> "Predictions":
     from involbench.cli._runs import check_test_images
-    from involbench.workers.handlers import predict_files, predict_test
+    from involbench.workers.network_handlers import predict_files, predict_test
 
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")

@@ -12,6 +12,7 @@ from involbench.comparison.differences import (
     in_family,
     interaction_of,
     ratio_of,
+    smallest_p_of,
     without_verdict,
 )
 from involbench.comparison.metrics import COLLAPSED, suggestion
@@ -34,7 +35,6 @@ from involbench.spec.claims import Claim
 from involbench.spec.data import DataSpec
 from involbench.spec.sweep import sweep_points
 from involbench.spec.trial import relevant_coordinates
-from involbench.statistics.permutation import smallest_paired_p, smallest_two_sample_p
 from involbench.statistics.power import runs_to_decide
 from involbench.text import located
 
@@ -350,12 +350,11 @@ def _to_decide(beyond: Difference) -> int | None:
     """How many runs of each model would give a verdict, where there is none."""
     if beyond.verdict not in ("undecided", "too few runs") or beyond.p is None:
         return None
-    smallest = {"paired": smallest_paired_p, "interaction": lambda runs: 0.0}
     return runs_to_decide(
         beyond.mean or 0.0,
         beyond.samples,
         1 - beyond.level,
-        smallest.get(beyond.design, lambda runs: smallest_two_sample_p(runs, runs)),
+        lambda runs: smallest_p_of(beyond.design, runs, runs),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from involbench.comparison.metrics import COLLAPSED
 from involbench.comparison.metrics import metric as metric_called
-from involbench.comparison.schema import Difference, Ratio, Summary, Verdict
+from involbench.comparison.schema import Design, Difference, Ratio, Summary, Verdict
 from involbench.statistics import Estimate, paired, two_sample
 from involbench.statistics.contrast import difference_of_differences
 from involbench.statistics.estimates import SMALLEST_SAMPLE, sample_sd
@@ -251,8 +251,17 @@ def _smallest_p(difference: Difference) -> float:
     if difference.design == "interaction":
         spreads = list(map(sample_sd, difference.samples))
         return 0.0 if None not in spreads and any(spreads) else 1.0
-    n, m = difference.runs
-    return smallest_paired_p(n) if difference.design == "paired" else smallest_two_sample_p(n, m)
+    return smallest_p_of(difference.design, *difference.runs)
+
+
+def smallest_p_of(design: Design, n: int, m: int) -> float:
+    """The smallest p that so many runs of two models can give.
+
+    0 for an interaction, whose p can be as small as any number.
+    """
+    if design == "interaction":
+        return 0.0
+    return smallest_paired_p(n) if design == "paired" else smallest_two_sample_p(n, m)
 
 
 def _estimate(difference: Difference, alpha: float) -> Estimate:

@@ -15,8 +15,8 @@ from involbench.results.arrays import (
     read_sample_images,
     sample_images_path,
 )
-from involbench.workers.handlers import inspect_image, predict_test
 from involbench.workers.local import WorkerProtocol
+from involbench.workers.network_handlers import inspect_image, predict_test
 from involbench.workers.protocol import Show, TrainedRun
 
 Pixel = tuple[int, int]
@@ -51,15 +51,11 @@ class DemoNetworks:
     """The networks of one or two runs, which stay in a worker.
 
     Args:
-        runs: The runs under their names.
+        runs: The runs under their names, which pass `check_same_images`.
         worker: It handles one request at a time, from any thread.
-
-    Raises:
-        UsageError: The runs cannot be given the same image; see `check_same_images`.
     """
 
     def __init__(self, runs: Sequence[tuple[str, TrainedRun]], worker: WorkerProtocol) -> None:
-        check_same_images(runs)
         self.runs = tuple(runs)
         self.facts = runs[0][1].facts
         self._worker, self._lock = worker, threading.Lock()

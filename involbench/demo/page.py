@@ -19,6 +19,7 @@ from involbench.demo.networks import DemoNetworks, ImageView, NetworkView, Pixel
 from involbench.errors import InvolbenchError, UsageError
 from involbench.reporting.html import inline
 from involbench.reporting.plots import plot_pixel_kernels
+from involbench.reporting.plots.images import pillow_image
 from involbench.results.arrays import ImageBatch
 from involbench.text import excerpt
 
@@ -151,7 +152,7 @@ def _controls(gr: Any, size: tuple[int, int], tests: ImageBatch | None, note: st
                 gr.Markdown(note)
             else:
                 gallery = gr.Gallery(
-                    [_picture(pixels) for pixels in tests.pixels],
+                    [pillow_image(pixels) for pixels in tests.pixels],
                     height=220,
                     object_fit="contain",
                     allow_preview=False,
@@ -262,13 +263,6 @@ def _saved(drawing: Image.Image, invert: bool, folder: Path) -> str:
     return file.name
 
 
-def _picture(pixels: np.ndarray[Any, Any]) -> Image.Image:
-    """An image (H, W, C) to look at; what is neither grey nor RGB, as the mean of its channels."""
-    if pixels.shape[-1] != 3:
-        pixels = pixels.mean(axis=-1).astype(np.uint8)
-    return Image.fromarray(pixels)
-
-
 def _factor(height: int, width: int) -> int:
     """By how much the image is enlarged on the page."""
     return max(1, -(-_SIDE // max(height, width)))
@@ -276,7 +270,7 @@ def _factor(height: int, width: int) -> int:
 
 def _marked(pixels: np.ndarray[Any, Any], pixel: Pixel) -> Image.Image:
     """The image, enlarged, with a frame around a pixel."""
-    picture = _picture(pixels).convert("RGB")
+    picture = pillow_image(pixels).convert("RGB")
     factor = _factor(picture.height, picture.width)
     large = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BOX)
     top, left = (place * factor for place in pixel)

@@ -359,3 +359,8 @@ class Involution2D(KernelGenerator):
                 for name in names
             },
         }
+
+
+def involutions(model: keras.Model) -> list[Involution2D]:
+    """The involutions among the layers of a model, in its order."""
+    return [layer for layer in model.layers if isinstance(layer, Involution2D)]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from involbench.layers import Involution2D
+from involbench.layers.involution2d import Involution2D, involutions
 from involbench.training.fit import scaled
 from involbench.training.split import TrialData
 
@@ -16,10 +16,10 @@ _MOST_IMAGES = 1000
 
 def freezing_obstacle(model: keras.Model) -> str | None:
     """Why the kernels of a network cannot be frozen; None if they can."""
-    involutions = _involutions(model)
-    if not involutions:
+    layers = involutions(model)
+    if not layers:
         return "the network has no involution"
-    if not all(layer.use_span_bias for layer in involutions):
+    if not all(layer.use_span_bias for layer in layers):
         return "its involutions have no bias that could hold the mean of the kernels"
     return None
 
@@ -40,20 +40,16 @@ def frozen_kernels(
         data: The images that the network was trained on.
         batch_size: Images that are predicted at a time.
     """
-    involutions = _involutions(model)
-    means = _means(model, involutions, data, batch_size)
-    before = [layer.span.get_weights() for layer in involutions]
+    layers = involutions(model)
+    means = _means(model, layers, data, batch_size)
+    before = [layer.span.get_weights() for layer in layers]
     try:
-        for layer, (kernel, bias), mean in zip(involutions, before, means, strict=True):
+        for layer, (kernel, bias), mean in zip(layers, before, means, strict=True):
             layer.span.set_weights([(1 - share) * kernel, (1 - share) * bias + share * mean])
         yield
     finally:
-        for layer, weights in zip(involutions, before, strict=True):
+        for layer, weights in zip(layers, before, strict=True):
             layer.span.set_weights(weights)
-
-
-def _involutions(model: keras.Model) -> list[Involution2D]:
-    return [layer for layer in model.layers if isinstance(layer, Involution2D)]
 
 
 def _means(

@@ -25,7 +25,7 @@ from involbench.data.dataset import balanced_subset
 from involbench.data.decoding import ImageFiles, decode_files
 from involbench.data.source import silent
 from involbench.errors import DataError, UsageError
-from involbench.layers import Involution2D
+from involbench.layers.involution2d import Involution2D, involutions
 from involbench.results.arrays import (
     MOST_BYTES,
     MOST_SAMPLE_IMAGES,
@@ -248,7 +248,7 @@ def model_kernel_maps(
 
     See `kernel_maps`.
     """
-    layers = [layer for layer in model.layers if isinstance(layer, Involution2D)]
+    layers = involutions(model)
     if not layers:
         return None
     features = keras.Model(model.inputs, [layer.input for layer in layers])
@@ -294,7 +294,7 @@ class NetworkInspector:
 
     def __init__(self, record: RunRecord, facts: DataFacts, weights: ResultsPath | None) -> None:
         model, self._facts = load_model(record, facts, weights), facts
-        self._layers = [layer for layer in model.layers if isinstance(layer, Involution2D)]
+        self._layers = involutions(model)
         kernels = [_kernel_twin(layer)(layer.input)[1] for layer in self._layers]
         both = keras.Model(model.inputs, [model.outputs[0], *kernels])
         self._model = with_scaling(both, *scaling_factors(facts))

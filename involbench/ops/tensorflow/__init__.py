@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -34,33 +34,37 @@ _SAVED_LOOPS = (
 
 def involution(inputs: tf.Tensor, kernels: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution`."""
-    compute = _part(inputs, geometry)
-    if compute is None:
-        result = _as_operations(inputs, kernels, geometry)
-    elif compute.func is _on_arrays:
-        result = cpu.adapted(_with_loops, inputs, kernels, geometry)
-    else:
-        result = _with_regions(inputs, kernels, geometry)
+    match _fastest(inputs, geometry):
+        case "loops":
+            result = cpu.adapted(_with_loops, inputs, kernels, geometry)
+        case "regions":
+            result = _with_regions(inputs, kernels, geometry)
+        case "operations":
+            result = _as_operations(inputs, kernels, geometry)
     return tf.ensure_shape(result, geometry.output_shape(inputs.shape))
 
 
 def window_products(inputs: tf.Tensor, others: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """See `involbench.ops.involution.window_products`."""
-    compute = _part(inputs, geometry)
-    if compute is None:
-        return shifted_views.kernels_gradient(inputs, others, geometry)
-    return _kernels_gradient(inputs, others, compute)
+    match _fastest(inputs, geometry):
+        case "loops":
+            return _kernels_gradient(inputs, others, partial(_on_arrays, geometry))
+        case "regions":
+            region = partial(compiled.region, tuple(inputs.shape[1:]), geometry)
+            return _kernels_gradient(inputs, others, region)
+        case "operations":
+            return shifted_views.kernels_gradient(inputs, others, geometry)
 
 
-def _part(inputs: tf.Tensor, geometry: Geometry) -> "partial[tf.Tensor] | None":
-    """The `Part` that is fastest where this runs; None for plain operations."""
+def _fastest(inputs: tf.Tensor, geometry: Geometry) -> Literal["loops", "regions", "operations"]:
+    """What computes fastest of what can run where this is traced."""
     image = tuple(inputs.shape[1:])
     known = None not in image
     if plain_operations_chosen() or in_xla() or exporting():
-        return None
+        return "operations"
     if not (known and compiled.few_channels(image, geometry)) and loops_run():
-        return partial(_on_arrays, geometry)
-    return partial(compiled.region, image, geometry) if known else None
+        return "loops"
+    return "regions" if known else "operations"
 
 
 def fused_involution(

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from involbench.reporting.html.data import Chart, ReportData, ReportSection
 from involbench.reporting.html.predictions import SamplePredictions
 from involbench.reporting.plots import plot_images, plot_kernels
+from involbench.reporting.plots.images import pillow_image
 from involbench.reporting.tables import Cell, Column, Rows, Table
 from involbench.reporting.units import percent
 from involbench.results.arrays import KernelSums
@@ -127,10 +127,9 @@ def image_list(images: Sequence[tuple[NDArray[np.uint8], Sequence[str]]]) -> lis
 
 
 def _png(pixels: NDArray[np.uint8]) -> str:
-    """A data URL. What is neither grey nor RGB is shown in grey, as the mean of its channels."""
-    shown = pixels if pixels.shape[-1] == 3 else pixels.mean(axis=-1).astype(np.uint8)
+    """A data URL."""
     buffer = BytesIO()
-    Image.fromarray(shown).save(buffer, "PNG")
+    pillow_image(pixels).save(buffer, "PNG")
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
+from PIL import Image
 
 from involbench.reporting.plots.axes import PlotOptions, short
 from involbench.reporting.plots.figure import GREY, INK, RC, Figure
@@ -53,10 +54,16 @@ def plot_images(
     return figure
 
 
+def pillow_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """An image (H, W, C) for Pillow; what is not RGB in grey, as the mean of its channels."""
+    shown = pixels if pixels.shape[-1] == 3 else pixels.mean(axis=-1).astype(np.uint8)
+    return Image.fromarray(shown)
+
+
 def draw_image(axes: Axes, image: NDArray[np.uint8], frame: str | None = None) -> None:
     """Draw one image (H, W, C), with a coloured frame if `frame` is given.
 
-    What is neither grey nor RGB is map_size in grey, as the mean of its channels.
+    What is neither grey nor RGB is drawn in grey, as the mean of its channels.
     """
     pixels: NDArray[Any] = image if image.shape[-1] == 3 else image.mean(axis=-1)
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none")
