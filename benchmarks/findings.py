@@ -145,7 +145,10 @@ QUESTIONS = (
     ),
     Question(
         "Do the involutions do the learning, or the layers around them?",
-        [Evidence("small_data", claim="an INN is more accurate than the same network without")],
+        [
+            Evidence("small_data", claim="an INN is more accurate than the same network without"),
+            Evidence("kernel_size", claim="involution is better than nothing in its place"),
+        ],
     ),
     Question(
         "Is it better where there is little data?",
@@ -158,7 +161,22 @@ QUESTIONS = (
     ),
     Question(
         "Does it matter that each pixel has its own kernel, or only that channels share one?",
-        [Evidence("attention", claim="a kernel made at each pixel is better")],
+        [
+            Evidence("kernel_size", claim="a kernel made at each pixel is better"),
+            Evidence("attention", claim="a kernel made at each pixel is better"),
+        ],
+    ),
+    Question(
+        "Is it better than depthwise convolution?",
+        [Evidence("kernel_size", claim="involution is better than depthwise")],
+    ),
+    Question(
+        "Does it keep more of its accuracy on images of another size, noisy or shifted ones?",
+        [
+            Evidence("resolution", claim="involution processes images of variable resolution"),
+            Evidence("robustness", claim="involution is robust"),
+            Evidence("shift", claim="shift invariance is not completely lost"),
+        ],
     ),
     Question("How many channels can share a kernel?", [Evidence("group_channels", claim="16 ")]),
     Question(

@@ -23,6 +23,7 @@ from involbench.reporting.prose import power_sentence
 from involbench.reporting.tables.cells import warnings_of
 from involbench.reporting.units import counted
 from involbench.results.files import user_path
+from involbench.results.paths import ResultsPath
 from involbench.results.store import Store
 from involbench.results.tree import ResultsTree
 from involbench.results.tuning import FOLDER as TUNING
@@ -215,7 +216,17 @@ def run_experiment(
         def train(into: Store, planned: Sequence[PlannedTrial]) -> int:
             """Train trials that are not finished; returns how many failed."""
             store.prepare(loaded.source_for_results)
-            runner = Runner(pool, into, argv, show, since, options.force, options.fail_fast)
+            others = (ResultsPath(options.results) / name for name in loaded.spec.reuse)
+            runner = Runner(
+                pool,
+                into,
+                argv,
+                show,
+                since,
+                options.force,
+                options.fail_fast,
+                tuple(each if into is store else each / TUNING for each in others),
+            )
             return runner.run(list(planned), more_follow=into is not store)
 
         try:

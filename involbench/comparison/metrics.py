@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isclose, isfinite
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from involbench import registry
@@ -24,6 +24,8 @@ from involbench.spec.claims import takes_target, target_fault, target_of
 from involbench.text import suggest
 
 ACCURACY, SIZE, COLLAPSED = "test_accuracy", "trainable_parameters", "collapsed"
+_SEVERITIES = ("noise", "blur", "contrast", "shift")
+"""The conditions of `evaluate` whose values are severities of one change."""
 
 
 METRICS: dict[str, Metric] = {
@@ -40,8 +42,28 @@ METRICS: dict[str, Metric] = {
     "accuracy_drop": Metric(
         "loss of accuracy", "drop %", "percent", "lower", favors_constant_predictor=True
     ),
+    "accuracy_kept": Metric(
+        "share of accuracy kept", "kept %", "percent", "higher", favors_constant_predictor=True
+    ),
+    **{
+        f"{kind}_accuracy_kept": Metric(
+            f"mean share of accuracy kept over all values of {kind}",
+            f"kept %, {kind}",
+            "percent",
+            "higher",
+            favors_constant_predictor=True,
+        )
+        for kind in _SEVERITIES
+    },
     "agreement": Metric(
         "agreement with itself", "agreement %", "percent", "higher", favors_constant_predictor=True
+    ),
+    "agreement_if_correct": Metric(
+        "agreement with itself where it was right",
+        "kept right %",
+        "percent",
+        "higher",
+        favors_constant_predictor=True,
     ),
     COLLAPSED: Metric("share of collapsed runs", "collapsed %", "percent", "lower"),
     "best_epoch": Metric("best epoch", "best epoch", "epochs"),
@@ -222,12 +244,7 @@ def measure(
     record = run.record
     values: Values = {**record.metrics, "model_size": record.files.get("model.keras")}
     values[COLLAPSED] = float(record.collapsed)
-    plain = record.metrics.get("test_accuracy")
-    values |= {  # The loss of accuracy on each kind of corrupted test images.
-        name.replace("test_accuracy@", "accuracy_drop@"): plain - value
-        for name, value in record.metrics.items()
-        if name.startswith("test_accuracy@") and plain is not None and value is not None
-    }
+    values |= _under_conditions(record.metrics)
     if parameters is not None:
         values["total_parameters"] = parameters.total
         values["trainable_parameters"] = parameters.trainable
@@ -250,6 +267,21 @@ def measure(
         for name, value in values.items()
         if name in names and (value is not None or takes_target(name))
     }
+
+
+def _under_conditions(metrics: Mapping[str, float | None]) -> Values:
+    """How much of the test accuracy is lost and kept on each kind of changed test images."""
+    plain, values, kept = metrics.get(ACCURACY), Values(), dict[str, list[float]]()
+    for name, accuracy in metrics.items():
+        base, _, condition = name.partition("@")
+        if base != ACCURACY or not condition or plain is None or accuracy is None:
+            continue
+        values[f"accuracy_drop@{condition}"] = plain - accuracy
+        if plain:
+            values[f"accuracy_kept@{condition}"] = accuracy / plain
+            kept.setdefault(condition.partition("=")[0], []).append(accuracy / plain)
+    means = {f"{kind}_accuracy_kept": fmean(kept[kind]) for kind in _SEVERITIES if kind in kept}
+    return values | means
 
 
 def _from_history(run: StoredRun, targets: Mapping[str, float]) -> Values:

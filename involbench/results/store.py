@@ -199,8 +199,7 @@ def ended(
     if record.status == "timeout":
         then, now = record.trial.training.max_minutes, trial.training.max_minutes
         return record if then and now and now <= then else None
-    damaged = [name for name, size in record.files.items() if not _as_written(run_dir, name, size)]
-    if damaged:
+    if damaged := damaged_files(run_dir, record):
         warn(f"{run_dir}: not as they were written: {', '.join(damaged)}; it is done again")
         return None
     return record
@@ -247,6 +246,11 @@ def _record(run_dir: ResultsPath, warn: Callable[[str], None]) -> RunRecord | No
 def _seconds(time: str) -> float:
     """Since 1970. Raises ValueError where the text is no time."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def damaged_files(run_dir: ResultsPath, record: RunRecord) -> list[str]:
+    """The files of a run that are not as they were written; a deleted model is not one."""
+    return [name for name, size in record.files.items() if not _as_written(run_dir, name, size)]
 
 
 def _as_written(run_dir: ResultsPath, name: str, size: int) -> bool:

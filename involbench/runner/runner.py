@@ -158,6 +158,8 @@ class Runner:
         since: When this run began, in seconds since 1970.
         force: Repeat finished trials.
         fail_fast: Stop all workers when a trial fails.
+        reuse: Folders of more experiments; a network that one of them, or this one, has trained is
+            tested only.
     """
 
     pool: WorkerPool
@@ -167,6 +169,7 @@ class Runner:
     since: float
     force: bool = False
     fail_fast: bool = False
+    reuse: tuple[ResultsPath, ...] = ()
     _events: "SimpleQueue[Event | BaseException | None]" = field(default_factory=SimpleQueue)
     """The events of all workers; at the end of each, the exception that ended it, or None."""
     _took: dict[str, float] = field(default_factory=dict)
@@ -265,7 +268,14 @@ class Runner:
                     self._events.put(report)
 
         run_dir = self.store.run_dir(entry.item.run_id)
-        request = TrialRequest(entry.item.trial, run_dir, self.argv, self.since, self.force)
+        request = TrialRequest(
+            entry.item.trial,
+            run_dir,
+            self.argv,
+            self.since,
+            self.force,
+            (self.store.folder, *self.reuse),
+        )
         record = self._record(worker, request, pass_on)
         if record is not None:
             self._took[entry.item.trial.kind] = record.seconds

@@ -198,7 +198,7 @@ _Seeds = Annotated[
     ),
 ]
 
-_SECTIONS = ("plugins", "training", "sweep", "tune", "evaluate", "resources", "claims")
+_SECTIONS = ("plugins", "training", "sweep", "tune", "evaluate", "reuse", "resources", "claims")
 """May be null, which takes a section away: its default stands."""
 
 
@@ -246,6 +246,12 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
     evaluate: EvaluateSpec = Field(
         EvaluateSpec(),
         description="Changed test images, on which each model is tested too, once it is trained.",
+    )
+    reuse: tuple[Name, ...] = Field(
+        (),
+        strict=False,
+        description="Other experiments in the results folder. A model that one of them has trained "
+        "under the same name, with the same seed, data and training, is tested and not trained.",
     )
     resources: ResourcesSpec = Field(
         ResourcesSpec(), description="What each trial takes of a cluster: --executor ray."

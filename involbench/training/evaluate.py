@@ -113,7 +113,8 @@ def evaluate_conditions(
 
     `model` takes scaled images, `scaling` is the same model for uint8 images, and `plain` has its
     predictions for the unchanged test images. The metric `agreement` is the share of images that
-    get the same class as the unchanged image.
+    get the same class as the unchanged image, `agreement_if_correct` that share of the images whose
+    class was right.
     """
     metrics, notes = dict[str, float](), list[str]()
     for condition in trial.evaluate.all_conditions:
@@ -122,8 +123,10 @@ def evaluate_conditions(
         except _NotTested as error:
             notes.append(f"not tested at {condition.name}: {error}")
             continue
-        agreement = float(np.mean(predictions.predicted == plain.predicted))
-        values = scores(predictions) | {"agreement": agreement}
+        same = predictions.predicted == plain.predicted
+        values = scores(predictions) | {"agreement": float(np.mean(same))}
+        if len(correct := same[plain.predicted == plain.labels]):
+            values["agreement_if_correct"] = float(np.mean(correct))
         metrics |= {f"{name}@{condition.name}": value for name, value in values.items()}
     return ConditionMetrics(metrics, tuple(notes))
 

@@ -17,6 +17,7 @@ from involbench.models import build_model
 from involbench.models.parameters import build_without_weights
 from involbench.plugins import line_of, reason_of
 from involbench.results.record import EpochReport, Probe
+from involbench.results.trained_networks import TrainedNetwork
 from involbench.spec.trial import Trial
 from involbench.training import probe
 from involbench.training.callbacks import (
@@ -270,6 +271,8 @@ class TrainResult:
     """Number of devices that trained."""
     probed: Probe | None
     """The model before training."""
+    reused: TrainedNetwork | None = None
+    """The earlier run that trained it, if one did."""
 
 
 def train(

@@ -6,7 +6,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import keras
 
 from involbench.data import Dataset
 from involbench.data.dataset import SHARED
-from involbench.errors import ResultsError
+from involbench.errors import ResultsError, UsageError
 from involbench.models.parameters import count_parameters
 from involbench.results.arrays import write_arrays, write_kernel_maps
 from involbench.results.files import copy_in, remove, write_atomic, write_json
@@ -30,15 +30,16 @@ from involbench.results.record import (
     too_much,
 )
 from involbench.results.store import write_trial
+from involbench.results.trained_networks import trained_network
 from involbench.spec.trial import Trial
 from involbench.statistics.classification import never_left_chance
 from involbench.training import provenance
 from involbench.training.checkpoint import Checkpoints
 from involbench.training.evaluate import Predictions, evaluate_conditions, predict, scores
-from involbench.training.fit import FitResult, TrainResult, train
-from involbench.training.inference import choose_test_images, model_kernel_maps
+from involbench.training.fit import FitResult, TrainResult, train, with_scaling
+from involbench.training.inference import choose_test_images, load_model, model_kernel_maps
 from involbench.training.prefetch import EvaluationBatches
-from involbench.training.split import TrialData
+from involbench.training.split import TrialData, split_dataset
 
 _IMAGES_WITH_KERNELS = 6
 _FILES = ("history.json", "history.csv", "parameters.json", "predictions.npz", "model.keras")
@@ -53,6 +54,8 @@ def run_trial(
     stop: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
     on_probe: Callable[[Probe], None] = lambda probed: None,
+    reuse: Iterable[ResultsPath] = (),
+    notify: Callable[[str], None] = lambda text: None,
 ) -> RunRecord:
     """Train and test one model, from its last checkpoint on, and write its run folder.
 
@@ -62,6 +65,8 @@ def run_trial(
         argv, environment: For the record: the command line, and the variables that can change the
             last digits of results.
         on_probe: Called with what was found in the network before training.
+        reuse: Folders of experiments; a network that a run in them has trained is tested only.
+        notify: Called with a sentence where that is so.
 
     Returns:
         The record, with status `finished`, `diverged` or `timeout`.
@@ -75,7 +80,12 @@ def run_trial(
     checkpoints = Checkpoints(run_dir / "checkpoint", warnings.append)
     write_trial(run_dir, trial)
     remove(run_dir / "run.json")  # It describes an earlier try.
-    trained = train(trial, dataset, checkpoints, on_epoch, stop, on_probe)
+    trained = _trained_before(trial, dataset, reuse, warnings.append) or train(
+        trial, dataset, checkpoints, on_epoch, stop, on_probe
+    )
+    origin = _origin_notes(trained)
+    if trained.reused:
+        notify(origin[0])
     fitted, facts = trained.fitted, _facts(dataset, trained.data)
     history, notes = _finite(fitted.history, "history")
     _write_history(run_dir, history)
@@ -95,12 +105,14 @@ def run_trial(
         trial=trial,
         argv=argv,
         versions=provenance.versions(),
-        hardware=provenance.hardware(trained.devices),
+        hardware=trained.reused.record.hardware
+        if trained.reused
+        else provenance.hardware(trained.devices),
         git=provenance.git_state(),
         data=facts,
         started=started,
         ended=_now(),
-        seconds=time.perf_counter() - began + (fitted.resumed.seconds if fitted.resumed else 0),
+        seconds=time.perf_counter() - began + _seconds_before(trained),
         metrics=metrics,
         collapsed=at_chance == {"validation", "training"},
         validation_lags=at_chance == {"validation"} and _has_moving_averages(trained.model),
@@ -110,7 +122,7 @@ def run_trial(
         notes=(
             *notes,
             *warnings,
-            *_resume_note(fitted),
+            *origin,
             *([f"{slow}; {HELPS}"] if slow else []),
             *(str(each.message) for each in dataset.remarks if each.about == SHARED),
         ),
@@ -147,14 +159,60 @@ def _save_kernel_maps(
         write_kernel_maps(run_dir, maps)
 
 
-def _resume_note(fitted: FitResult) -> list[str]:
-    """A note where the training was resumed."""
-    if fitted.resumed is None:
+def _trained_before(
+    trial: Trial, dataset: Dataset, reuse: Iterable[ResultsPath], warn: Callable[[str], None]
+) -> TrainResult | None:
+    """The network of an earlier run, instead of a training; None without one."""
+    found = trained_network(trial, dataset.fingerprint, keras.backend.backend(), reuse)
+    if found is None:
+        return None
+    try:
+        model = load_model(found.record, found.facts, found.weights)
+    except UsageError as error:
+        warn(f"trained again: {error}")
+        return None
+    data = split_dataset(
+        dataset,
+        trial.seed,
+        trial.data.train_size,
+        trial.data.validation,
+        trial.data.normalization,
+    )
+    values = {
+        name: [math.nan if value is None else value for value in row]
+        for name, row in found.history.items()
+    }
+    return TrainResult(
+        model,
+        with_scaling(model, data.mean, data.std),
+        data,
+        FitResult("finished", None, values, found.record.metrics.get(INPUT_WAIT), None),
+        found.record.hardware.devices if found.record.hardware else 1,
+        found.record.probe,
+        found,
+    )
+
+
+def _seconds_before(trained: TrainResult) -> float:
+    """Those of earlier processes."""
+    if trained.reused:
+        return trained.reused.record.seconds
+    return trained.fitted.resumed.seconds if trained.fitted.resumed else 0.0
+
+
+def _origin_notes(trained: TrainResult) -> list[str]:
+    """A note where the training was resumed, or was that of an earlier run."""
+    reused, resumed = trained.reused, trained.fitted.resumed
+    if reused:
+        what, began, before = f"trained as {reused.name}", "that was", reused.record.versions
+    elif resumed:
+        what, began = f"resumed after epoch {resumed.epoch}, step {resumed.step}", "it began"
+        before = resumed.versions
+    else:
         return []
-    before, now = fitted.resumed.versions, provenance.versions()
+    now = provenance.versions()
     changed = [f"{name} {before.get(name)}" for name in now if before.get(name) != now[name]]
-    began = f"; it began under {', '.join(changed)}" if changed else ""
-    return [f"resumed after epoch {fitted.resumed.epoch}, step {fitted.resumed.step}{began}"]
+    return [what + (f"; {began} under {', '.join(changed)}" if changed else "")]
 
 
 def _now() -> str:

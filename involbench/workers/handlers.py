@@ -283,6 +283,8 @@ def _train(session: Session, request: TrialRequest) -> RunRecord:
             stop=lambda: session.stopping,
             environment=recorded(os.environ),
             on_probe=partial(_warn_of_constant_layers, session, request.trial),
+            reuse=() if request.force else request.reuse,
+            notify=lambda text: session.report(Notice(f"{request.run_dir.name}: {text}")),
         )
     except Stopped:
         print("stopped before it was finished", file=sys.__stderr__, flush=True)

@@ -49,6 +49,8 @@ class TrialRequest:
     runner of the same experiment, and its result is used as it is."""
     force: bool
     """Repeat what ended before `since`."""
+    reuse: tuple[ResultsPath, ...] = ()
+    """Folders of experiments whose finished runs may have trained the same network."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,19 @@ def test_every_number_is_in_the_json(folder: Path) -> None:
         assert drop == pytest.approx([a - b for a, b in zip(plain, noisy, strict=True)])
 
 
+def test_what_is_kept_is_a_share_and_its_mean_is_over_the_severities(tmp_path: Path) -> None:
+    measured = {NOISY: 0.42, "test_accuracy@noise=0.2": 0.21, "test_accuracy@image_size=24": 0.5}
+    make_run(tmp_path / "results", "cnn", 0, measured=measured)
+    (experiment,) = json.loads(called("compare", "--json", cwd=tmp_path).stdout)["experiments"]
+    metrics = {k: v["mean"] for k, v in experiment["models"][0]["metrics"].items()}
+    plain = metrics["test_accuracy"]
+    kept = [metrics[f"accuracy_kept@noise={value}"] for value in (0.1, 0.2)]
+    assert kept == pytest.approx([0.42 / plain, 0.21 / plain])
+    assert metrics["noise_accuracy_kept"] == pytest.approx(0.315 / plain)
+    assert metrics["accuracy_kept@image_size=24"] == pytest.approx(0.5 / plain)
+    assert "image_size_accuracy_kept" not in metrics
+
+
 @pytest.mark.parametrize(
     ("gate", "code"),
     [

@@ -20,6 +20,7 @@ CONDITIONS = {
 }
 NAMES = ["noise=0.1", "noise=0.3", "blur=1", "contrast=0.5", "contrast=1", "shift=2"]
 MEASURED = ["test_accuracy", "test_loss", "macro_f1", "expected_calibration_error", "agreement"]
+MEASURED += ["agreement_if_correct"]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,12 @@ def test_every_condition_is_measured(folder):
             assert np.isfinite(values).all()
         for metric in MEASURED[:4]:
             assert metrics[f"{metric}@contrast=1"] == metrics[metric]  # Nothing was changed.
-        assert metrics["agreement@contrast=1"] == 1
+        assert metrics["agreement@contrast=1"] == metrics["agreement_if_correct@contrast=1"] == 1
+        # An image that was right and is the same is right: the others were wrong before.
+        for name in NAMES:
+            right = metrics["agreement_if_correct@" + name] * metrics["test_accuracy"]
+            assert right <= metrics["test_accuracy@" + name] + 1e-9
+            assert right <= metrics["agreement@" + name] + 1e-9
 
 
 def test_another_size_is_for_the_models_that_take_it(folder):
