@@ -235,6 +235,7 @@ def result_of(
         n_failed=len(failed),
         runs={seed: run.record.run_id for seed, run in finished.items()},
         collapsed_seeds=collapsed,
+        lagging_seeds=tuple(s for s, run in finished.items() if run.record.validation_lags),
         failures={record.trial.seed: record.error or "no reason given" for record in failed},
         chance=data.chance if data else None,
         fingerprint=data.fingerprint if data else None,

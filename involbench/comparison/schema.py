@@ -163,6 +163,8 @@ class ModelResult(Record):
     runs: dict[int, str]
     """Run id of each finished seed."""
     collapsed_seeds: tuple[int, ...]
+    lagging_seeds: tuple[int, ...] = ()
+    """Finished runs that learned, but are tested at chance; see `RunRecord.validation_lags`."""
     failures: dict[int, str]
     """The reason for each failed seed."""
     chance: float | None
@@ -186,7 +188,7 @@ class ModelResult(Record):
     differences: dict[str, Difference]
     """This model minus the baseline; empty without a baseline, or with other test images."""
 
-    _omitted = omit_if_empty("tuned")
+    _omitted = omit_if_empty("tuned", "lagging_seeds")
 
     def compared(self, metric: str) -> Summary:
         """The values that tables show and differences compare: of the runs that learned."""

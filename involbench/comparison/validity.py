@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
+from involbench.comparison.metrics import depends_on_learning
 from involbench.comparison.schema import ModelResult
 from involbench.comparison.selection import Arm
 from involbench.comparison.settings import describe_differences, environment, without_keys
@@ -40,7 +41,24 @@ def no_verdict(results: Sequence[ModelResult], metric: str) -> str:
     """Why a difference in a metric gets no verdict; empty where it can."""
     if is_of_validation(metric) and "test" in map(_validation, results):
         return ON_TEST
-    return never_reached(results, metric)
+    return never_reached(results, metric) or _lagging(results, metric)
+
+
+def _lagging(results: Sequence[ModelResult], metric: str) -> str:
+    """Which runs are tested at chance although they learned; empty if a metric does not suffer.
+
+    The comparison would be one of how far moving averages lag behind, not of the models.
+    """
+    if not depends_on_learning(metric):
+        return ""
+    runs = [
+        f"{seeds(len(result.lagging_seeds), result.n_finished)} of "
+        f"{located(result.model, result.point)}"
+        for result in results
+        if result.lagging_seeds
+    ]
+    moving = "the moving averages of batch normalization lag behind"
+    return f"{moving} in {' and '.join(dict.fromkeys(runs))}" if runs else ""
 
 
 def validated_on(results: Sequence[ModelResult]) -> Literal["validation", "test"]:
@@ -215,4 +233,5 @@ def _place(arm: Arm) -> str:
 
 
 def _join(words: Sequence[object]) -> str:
-    return " and ".join(map(str, words))
+    *others, last = map(str, words)
+    return f"{', '.join(others)} and {last}" if others else last

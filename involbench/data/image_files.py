@@ -186,7 +186,7 @@ class _Reader:
         train, test = self._classes("train/"), self._classes("test/")
         for split, missing in missing_classes(train, test):
             raise DataError(
-                f"{self._root / split}: no folder for a class",
+                f"{self._root / split}: has no folder for a class of the other split",
                 names=missing,
                 remedy="train/ and test/ need the same classes",
             )

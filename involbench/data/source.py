@@ -29,7 +29,10 @@ def existing_path(given: str) -> Path:
     except RuntimeError as error:  # ~name of an unknown user
         raise DataError(f"{given}: {error}") from None
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file or folder", remedy="check data.path") from None
+        remedy = "check data.path"
+        if not path.is_absolute():
+            remedy += f"; {path.absolute()} was looked for"
+        raise DataError(f"{path}: no such file or folder", remedy=remedy) from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({reason(error)})") from None
     return path

@@ -79,6 +79,8 @@ def divisor_faults(
             found[key] = (
                 f"{what} does not divide {odd} channels; {fits} divides those of every layer"
             )
+            if key not in given:
+                found[key] += f": give it, as in operator: {{name: NAME, {key}: {fits}}}"
     return found
 
 

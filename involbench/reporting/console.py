@@ -31,6 +31,7 @@ class Running:
     began: float
     reports: list[EpochReport] = field(default_factory=list)
     """Of the epochs that ended; a resumed trial begins after epoch 1."""
+    first_report: float = 0.0
     last_report: float = 0.0
     """When the last report came."""
 
@@ -39,11 +40,34 @@ class Running:
         """The last epoch that ended; 0 before the first."""
         return self.reports[-1].epoch if self.reports else 0
 
-    def seconds_left(self, each: float, now: float) -> float:
-        """Seconds left, at `each` seconds per epoch."""
-        epochs = self.started.trial.training.epochs - self.epoch
-        since = self.last_report if self.reports else self.began
-        return max(each * epochs - (now - since), 0.0)
+    @property
+    def pace(self) -> "Pace | None":
+        """Known from the second report on."""
+        if len(self.reports) < 2:
+            return None
+        each = (self.last_report - self.first_report) / (len(self.reports) - 1)
+        return Pace(max(self.first_report - self.began - each, 0.0), each)
+
+    def seconds_left(self, pace: "Pace", now: float) -> float:
+        """Seconds left at a pace."""
+        epochs = self.started.trial.training.epochs
+        if not self.reports:
+            return max(pace.seconds(epochs) - (now - self.began), 0.0)
+        return max(pace.each * (epochs - self.epoch) - (now - self.last_report), 0.0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long trials take. The first epoch of a trial takes longer: the network is compiled."""
+
+    start: float
+    """Seconds until the first epoch ended, beyond those of an epoch."""
+    each: float
+    """Seconds an epoch."""
+
+    def seconds(self, epochs: int) -> float:
+        """Those of a whole trial."""
+        return self.start + self.each * epochs
 
 
 @dataclass
@@ -57,8 +81,8 @@ class ProgressState:
     """Whether there were trials to run and all have ended."""
     running: dict[int, Running] = field(default_factory=dict)
     """By the number of the trial."""
-    _seconds: dict[str, float] = field(default_factory=dict)
-    """Last seconds per epoch, with validation and start-up, by kind of trial and by model."""
+    _paces: dict[str, Pace] = field(default_factory=dict)
+    """The last ones, by kind of trial and by model."""
     _since: float = 0.0
     _done: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
     """Seconds spent on ended trials: key False for this runner, True for other runners."""
@@ -75,30 +99,39 @@ class ProgressState:
                 trial = self.running[started.index]
                 trial.reports.append(report)
                 trial.last_report = self.clock()
-                each = (trial.last_report - trial.began) / len(trial.reports)
-                self._seconds[started.trial.kind] = self._seconds[started.trial.model] = each
+                if len(trial.reports) == 1:
+                    trial.first_report = trial.last_report
+                self._keep(started.trial, trial.pace)
             case TrialEnded():
-                self.running.pop(event.started.index, None)
+                running = self.running.pop(event.started.index, None)
+                if running and not running.pace:
+                    self._keep(event.started.trial, Pace(self.clock() - running.began, 0.0))
                 self.todo.pop(event.started.index, None)
                 spent = min(event.record.seconds, self.clock() - self._since)
                 self._done[event.elsewhere] += spent
                 self.is_over = not self.todo
 
+    def _keep(self, trial: Trial, pace: Pace | None) -> None:
+        if pace:
+            self._paces[trial.kind] = self._paces[trial.model] = pace
+
     def seconds_left(self) -> float | None:
         """Estimate for all trials, if other runners keep their share of the work.
 
-        A kind of trial without reports is assumed to take as long as its model, or as the mean.
+        A kind of trial of unknown pace is assumed to take as long as its model, or as the mean.
+        None until a pace is known.
         """
-        if not self._seconds or not self.running:
+        if not self._paces or not self.running:
             return None
-        now, typical = self.clock(), mean(self._seconds.values())
+        known = self._paces.values()
+        now, typical = self.clock(), Pace(mean(p.start for p in known), mean(p.each for p in known))
         total = 0.0
         for index, trial in self.todo.items():
-            each = self._seconds.get(trial.kind, self._seconds.get(trial.model, typical))
+            pace = self._paces.get(trial.kind, self._paces.get(trial.model, typical))
             if index in self.running:
-                total += self.running[index].seconds_left(each, now)
+                total += self.running[index].seconds_left(pace, now)
             else:
-                total += each * trial.training.epochs
+                total += pace.seconds(trial.training.epochs)
         here = self._done[False] + sum(now - one.began for one in self.running.values())
         share = here / (here + self._done[True]) if here else 1.0
         return total / len(self.running) * share
@@ -112,8 +145,8 @@ def epoch_line(started: TrialStarted, report: EpochReport, left: float | None) -
         f"[{started.index}/{started.total}] {_trial_name(trial)} "
         f"epoch {report.epoch}/{report.epochs}  loss {metrics['loss']:.4f}  "
         f"accuracy {metrics['accuracy']:.4f}  {on} {metrics['val_accuracy']:.4f}  "
-        f"{duration(left)} left"
-    )
+        + ("" if left is None else f"{duration(left)} left")
+    ).rstrip()
 
 
 def plan_line(event: Planned) -> str:

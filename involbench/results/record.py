@@ -42,8 +42,9 @@ HELPS = (
 
 
 LAGS = (
-    "learned the training images, but validation never left chance: the moving averages of batch "
-    "normalization lag behind; more steps or a lower momentum help"
+    "the training accuracy rose above chance, the validation accuracy never clearly did: the "
+    "moving averages of batch normalization lag behind; more steps (a smaller training.batch_size, "
+    "more epochs) or a lower momentum help"
 )
 
 

@@ -4,6 +4,7 @@ import heapq
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from statistics import median
 
 from involbench.errors import SettingError, SpecError, UsageError
@@ -212,6 +213,8 @@ def plan(
     for remark in dict.fromkeys(remark for each in loaded.values() for remark in each.remarks):
         show(Notice.of(remark.message, warning=remark.warning))
     faults += missing
+    for warning in _short_trainings([each for each in trials if each.data in loaded], loaded):
+        show(Notice(f"warning: {warning}"))
     planned = list[PlannedTrial]()
     for trial in (trial for trial in trials if trial.data in loaded):
         run_id = trial.run_id(loaded[trial.data].fingerprint)
@@ -232,6 +235,29 @@ def plan(
     part = set(shard.of(costs))
     show(Notice(f"part {shard.number} of {shard.count}: {len(part)} of {len(planned)} trials"))
     return [replace(item, elsewhere=place not in part) for place, item in enumerate(planned)]
+
+
+_FEW_STEPS = 100
+"""Batch normalization with a momentum of 0.99 has then forgotten 63% of how it began."""
+
+
+def _short_trainings(trials: Sequence[Trial], loaded: Mapping[DataSpec, Loaded]) -> dict[str, None]:
+    """A warning for each number of steps so small that a comparison says little."""
+    models = dict[tuple[int, int], dict[str, None]]()
+    for trial in trials:
+        data, training = trial.data, trial.training
+        images = data.train_size or loaded[data].train_size
+        if not isinstance(data.validation, str):
+            images -= round(data.validation * images)
+        steps = ceil(images / training.batch_size)
+        if steps * training.epochs < _FEW_STEPS and not trial.candidate:
+            models.setdefault((steps, training.epochs), {})[trial.model] = None
+    return {
+        f"{', '.join(names)}: training steps in all: {steps * epochs} ({steps} an epoch), too few "
+        "to tell what a network can learn; a smaller training.batch_size or more training.epochs "
+        "makes more": None
+        for (steps, epochs), names in models.items()
+    }
 
 
 def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:

@@ -33,7 +33,7 @@ from involbench.schema_types import (
     spelled_out,
     unknown_key,
 )
-from involbench.text import KeyPath, describe, suggest
+from involbench.text import KeyPath, describe, nearest, suggest
 
 _ONE = {"oneOf": [{"required": ["parameters"]}, {"required": ["macs"]}]}
 
@@ -84,7 +84,9 @@ def _known_operator(value: Any, given: Any, known: dict[str, registry.Operator],
 def wrong_name(what: str, given: dict[str, Any], key: str, names: list[str]) -> str:
     """What is wrong with a key that is to have one of the names."""
     if key not in given:
-        return f"missing; this key is required: one of {', '.join(names)}"
+        near = nearest(key, map(str, given))
+        text = f"missing; this key is required: one of {', '.join(names)}"
+        return f"missing; did you mean it by {near!r}?" if near else text
     name = given[key]
     if not isinstance(name, str):
         return f"expected one of {', '.join(names)}, got {describe(name)}"

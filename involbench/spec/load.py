@@ -146,8 +146,10 @@ def _read(path: Path | None) -> bytes:
             raise SpecError(f"{path}: is a folder; give the YAML file itself") from None
         names = list[str]()
         with suppress(OSError):
-            names = sorted(entry.name for entry in path.parent.iterdir())
-        near = nearest(path.name, [*names, *shipped])
+            entries = sorted(entry.name for entry in path.parent.iterdir())
+            names = [name for name in entries if name.endswith((".yaml", ".yml"))]
+        own = f"{path.name}.yaml"
+        near = own if own in names else nearest(path.name, [*names, *shipped])
         remedy = f"did you mean {path.parent / near}?" if near else "check the path"
         raise SpecError(f"{path}: no such file; {remedy}") from None
     except OSError as error:

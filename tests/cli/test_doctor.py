@@ -83,7 +83,8 @@ def test_several_problems_are_found_in_one_go(here, monkeypatch):
         "set KERAS_BACKEND=tensorflow",
     )
     assert "--results DIR" in found["folders", "results"][2]
-    said = ("nowhere: no such file or folder", "check data.path")
+    remedy = f"check data.path; {here / 'nowhere'} was looked for"
+    said = ("nowhere: no such file or folder", remedy)
     assert found["experiment", "data"][1:] == said
 
 

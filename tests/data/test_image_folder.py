@@ -227,7 +227,7 @@ def test_a_class_folder_without_images(photos: Path) -> None:
 
 def test_train_and_test_need_the_same_classes(photos: Path) -> None:
     save(photos / "train" / "emu" / "a.png", pixels(1))
-    assert "test: no folder for a class: emu; " in refused(photos)
+    assert "test: has no folder for a class of the other split: emu; " in refused(photos)
 
 
 def test_train_without_test(photos: Path) -> None:

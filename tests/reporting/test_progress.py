@@ -167,31 +167,53 @@ def test_time_left_of_a_trial_that_was_resumed_is_by_the_epochs_seen_since():
     now, standing, starts = standing_with_four_trials()
     standing.update(starts[0])
     now[0] = 6.0
-    standing.update(EpochEnded(starts[0], report(8), "run"))  # 6 s an epoch, 2 epochs of 10 left.
+    standing.update(EpochEnded(starts[0], report(8), "run"))
+    assert standing.seconds_left() is None  # The first epoch has the start in it.
     now[0] = 8.0
-    assert standing.seconds_left() == pytest.approx(2 * 6 - 2 + 3 * 60)
+    standing.update(EpochEnded(starts[0], report(9), "run"))  # 2 s an epoch after 4 s.
+    now[0] = 9.0
+    assert standing.seconds_left() == pytest.approx(1 * 2 - 1 + 3 * (4 + 20))
+    standing.update(starts[1])
+    now[0] = 12.0
+    assert standing.seconds_left() == pytest.approx((0 + 24 - 3 + 2 * 24) / 2)
+
+
+def test_time_left_of_trials_of_one_epoch_is_by_those_that_ended():
+    now, standing, _ = standing_with_four_trials()
+    todo = [trial("cnn", seed, epochs=1) for seed in range(3)]
+    standing.update(Planned(tuple(todo), 0))
+    starts = [TrialStarted(one, index, 3) for index, one in enumerate(todo, start=1)]
+    standing.update(starts[0])
+    now[0] = 5.0
+    standing.update(EpochEnded(starts[0], report(1, epochs=1), "run"))
+    now[0] = 7.0
+    standing.update(TrialEnded(starts[0], record(todo[0], 0.9), Path()))
+    standing.update(starts[1])
+    assert standing.seconds_left() == pytest.approx(7 + 7)
 
 
 def test_time_left_is_divided_among_the_trials_that_run_side_by_side():
     now, standing, starts = standing_with_four_trials()
     standing.update(starts[0])
     standing.update(starts[1])
-    for epoch in range(1, 6):
+    for epoch in range(1, 7):
         now[0] = 2.0 * epoch
         standing.update(EpochEnded(starts[0], report(epoch), "run"))  # 2 s an epoch.
-    standing.update(EpochEnded(starts[1], report(1), "run"))  # 10 s an epoch.
-    assert standing.seconds_left() == pytest.approx((10 + 90 + 20 + 100) / 2)
+        if epoch in (3, 6):
+            standing.update(EpochEnded(starts[1], report(epoch // 3), "run"))  # 6 s an epoch.
+    assert standing.seconds_left() == pytest.approx((8 + 48 + 20 + 60) / 2)
 
 
 def test_time_left_is_shorter_by_what_other_runners_do():
     now, standing, starts = standing_with_four_trials()
     standing.update(starts[0])
-    now[0] = 30.0
-    standing.update(EpochEnded(starts[0], report(5), "run"))  # 30 s an epoch, 5 epochs left.
-    assert standing.seconds_left() == pytest.approx(150 + 3 * 300)
+    for epoch in (4, 5):
+        now[0] += 15.0
+        standing.update(EpochEnded(starts[0], report(epoch), "run"))  # 15 s an epoch, 5 left.
+    assert standing.seconds_left() == pytest.approx(75 + 3 * 150)
     # Another runner's trial of 60 s, of which it did half before this runner came.
     standing.update(TrialEnded(starts[1], record(starts[1].trial, 0.9), Path(), elsewhere=True))
-    assert standing.seconds_left() == pytest.approx((150 + 2 * 300) / 2)
+    assert standing.seconds_left() == pytest.approx((75 + 2 * 150) / 2)
 
 
 def test_time_left_knows_what_each_point_of_a_sweep_takes():

@@ -149,6 +149,11 @@ CASES = {
         "",
         f"x.yaml:5:3: models.cnn.architecture: missing; this key is required: one of {NAMES}",
     ),
+    "misspelled architecture": (
+        "architecture: keras_io_cnn",
+        "architecure: keras_io_cnn",
+        "x.yaml:5:3: models.cnn.architecture: missing; did you mean it by 'architecure'?",
+    ),
     "unknown dataset": (
         "dataset: digits",
         "dataset: cifar01",
