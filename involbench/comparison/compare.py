@@ -307,7 +307,7 @@ def _with_differences(
         if why:
             warnings.append(f"{result.model} has no difference: {why}")
             continue
-        row |= metric_differences(result, other, selection.compared, rule.paired)
+        row |= metric_differences(result, other, selection.compared, rule.paired, in_family=True)
         accuracy = row.get(ACCURACY)
         if accuracy and (accuracy.n, accuracy.runs) == (1, (1, 1)):
             (seed,) = accuracy.by_seed

@@ -47,9 +47,15 @@ DEFAULT_RULE = Rule()
 
 
 def difference_of(
-    these: Summary, baseline: Summary, metric: str = "", by_pairs: bool = False
+    these: Summary,
+    baseline: Summary,
+    metric: str = "",
+    by_pairs: bool = False,
+    alpha: float = ALPHA,
 ) -> Difference:
     """One model minus another, tested as the only comparison.
+
+    With alpha 0 only p is found, sooner, for a comparison that `in_family` tests.
 
     Two models are two independent samples. With `by_pairs`, as for one model at two times, the
     differences of each seed are one sample. Shares of collapsed runs get Fisher's exact test, and
@@ -84,7 +90,7 @@ def difference_of(
         samples=(first, second),
         superiority=_superiority(first, second, lower=known.better == "lower"),
     )
-    return _measured(found) if known.kind == "measured" else _tested(found, ALPHA)
+    return _measured(found) if known.kind == "measured" else _tested(found, alpha)
 
 
 def _measured(difference: Difference) -> Difference:
@@ -204,7 +210,7 @@ def in_family(differences: Sequence[Difference]) -> list[Difference]:
             all_rejected = (differences[place].p or 0.0) * tests <= ALPHA * _ROUNDING
         update = {"p_holm": next(adjusted), "family": len(places)}
         found[place] = differences[place].model_copy(update=update)
-        if tests > 1:
+        if found[place].level != 1 - ALPHA / tests:
             found[place] = _tested(found[place], ALPHA / tests)
     return found
 

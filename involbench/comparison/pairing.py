@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from involbench.comparison.differences import difference_of, without_verdict
+from involbench.comparison.differences import ALPHA, difference_of, without_verdict
+from involbench.comparison.metrics import COLLAPSED
 from involbench.comparison.schema import Difference, ModelResult
 from involbench.comparison.settings import describe_differences
 from involbench.comparison.validity import no_verdict
@@ -33,20 +34,24 @@ def metric_differences(
     other: ModelResult,
     metrics: Collection[str] | None = None,
     by_pairs: bool = False,
+    in_family: bool = False,
 ) -> dict[str, Difference]:
     """One result minus another, in each of the metrics that both have.
 
     Metrics that depend on learning are compared over the runs that learned. There is no verdict on
     the time to an accuracy that some runs never reached, nor on a validation that was on the test
     images.
+
+    With `in_family`, differences have a p only, and `differences.in_family` must follow. Shares of
+    collapsed runs are complete, because they are in no family where no run collapsed.
     """
     found = {}
     for metric in result.metrics:
         if metric in other.metrics and (metrics is None or metric in metrics):
-            difference = difference_of(
-                result.compared(metric), other.compared(metric), metric, by_pairs
-            )
             why = no_verdict((result, other), metric)
+            alpha = 0.0 if in_family and metric != COLLAPSED and not why else ALPHA
+            sides = result.compared(metric), other.compared(metric)
+            difference = difference_of(*sides, metric, by_pairs, alpha)
             found[metric] = without_verdict(difference, why) if why else difference
     return found
 

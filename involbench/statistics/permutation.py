@@ -5,7 +5,7 @@
 because importing that takes longer than the rest of `compare`. The tests compare both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, combinations
 from math import comb, floor, inf
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Part = tuple[Floats, Floats | float, Floats | float]
 
 MOST_SPLITS = 10**6
 """Splits of two samples; if there are more, some are drawn."""
@@ -25,6 +26,8 @@ _FEWEST_DRAWS = 2**11
 _MOST_DRAWN = 2**26
 """Values in all draws together; with more values in a sample, fewer splits are drawn."""
 _CHUNK = 2**21
+_PART = 2**13
+"""Splits whose sums are computed at a time."""
 _SEED = 20210310
 _CLOSE = 1e-9
 """Relative size of a difference that is only a rounding error."""
@@ -60,7 +63,7 @@ def two_sample(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> E
     Args:
         a: At least one finite value.
         b: At least one finite value.
-        level: Confidence level of the interval.
+        level: Confidence level of the interval. At 1 it is infinite, and p is found sooner.
     """
     if len(a) > len(b):
         estimate, low, high, p = two_sample(b, a, level)
@@ -69,13 +72,19 @@ def two_sample(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> E
     scale = float(max(np.abs(first).max(), np.abs(second).max())) or 1.0
     n, m, estimate = len(first), len(second), _rounded(first.mean() - second.mean(), scale)
     x, y = first - first.mean(), second - second.mean()
-    one, zero = np.ones(n), np.zeros(m)
+    zero, splits = np.zeros(m), drawn_splits(n, m) or comb(n + m, n)
     if n in (1, m):  # Welch's t has the same order as the difference of means.
-        taken, total = _sums_of_splits(np.stack([one, x]), np.stack([zero, y]))
-        down = taken + n * (m - n) / (n + m)
-        return _inverted(estimate, total, n - taken, down, scale, level)
-    sums = _sums_of_splits(np.stack([one, x, x, x**2]), np.stack([zero, y, zero, y**2]))
-    return _bisected(estimate, _welch(x, y, sums, scale), scale, sums.shape[1], level)
+        parts = (
+            (total, n - taken, taken + n * (m - n) / (n + m))
+            for taken, (total,) in _sums_of_splits(x[None], y[None])
+        )
+        return _inverted(estimate, parts, splits, scale, level)
+    columns = np.stack([x, x, x**2]), np.stack([y, zero, y**2])
+    found = [
+        (np.broadcast_to(taken, sums.shape[1]), sums) for taken, sums in _sums_of_splits(*columns)
+    ]
+    taken, sums = (np.concatenate(each, axis=-1) for each in zip(*found, strict=True))
+    return _bisected(estimate, _welch(x, y, taken, sums, scale), scale, splits, level)
 
 
 def paired(differences: Sequence[float], level: float = 0.95) -> Estimate:
@@ -96,7 +105,8 @@ def paired(differences: Sequence[float], level: float = 0.95) -> Estimate:
     n, scale = len(values), float(np.abs(values).max()) or 1.0
     estimate = _rounded(values.mean(), scale)
     total, signs = (_signed_sums(each, patterns) for each in (values - values.mean(), np.ones(n)))
-    return _inverted(estimate, total, n - signs, n + signs, scale, level)
+    parts = [(total, n - signs, n + signs)]
+    return _inverted(estimate, parts, len(total), scale, level)
 
 
 def smallest_two_sample_p(n: int, m: int) -> float:
@@ -123,23 +133,41 @@ def drawn_patterns(n: int) -> int:
     return _DRAWS if n > MOST_SIGNED else 0
 
 
-def _sums_of_splits(x: Floats, y: Floats) -> Floats:
-    """The sums over the first sample of each split: (columns, splits).
+def _sums_of_splits(x: Floats, y: Floats) -> Iterator[tuple[Floats | float, Floats]]:
+    """The sums over the first sample of each split, in parts.
+
+    Parts of about `_PART` splits stay in the cache of the processor. To compute all at once would
+    take several times as long.
 
     Args:
         x: (columns, n): one or more values of each member of the first sample.
         y: (columns, m): those of the second sample.
+
+    Returns:
+        How many members of x are in the first sample of each split, or of all; and the sums,
+        (columns, splits).
     """
     n, m = x.shape[1], y.shape[1]
     if drawn_splits(n, m):
-        members = np.concatenate([x, y], axis=1)
-        return np.stack([(each.sum() + _signed_sums(each, _labels(n, m))) / 2 for each in members])
-    blocks = []
-    for taken in range(n + 1):
-        from_x, from_y = x[:, _subsets(n, taken)], y[:, _subsets(m, n - taken)]
-        sums = from_x.sum(axis=2)[:, :, None] + from_y.sum(axis=2)[:, None, :]
-        blocks.append(sums.reshape(len(x), -1))
-    return np.concatenate(blocks, axis=1)
+        members, labels = np.concatenate([x, y], axis=1), _labels(n, m)
+        of_x = (np.arange(n + m) < n).astype(np.float64)
+        taken, *sums = ((e.sum() + _signed_sums(e, labels)) / 2 for e in (of_x, *members))
+        yield taken, np.stack(sums)
+        return
+    few = list[tuple[int, Floats]]()
+    for k in range(n + 1):
+        from_x = x[:, _subsets(n, k)].sum(axis=2)[:, :, None]
+        from_y = y[:, _subsets(m, n - k)].sum(axis=2)[:, None, :]
+        rows = max(1, _PART // from_y.shape[2])
+        for start in range(0, from_x.shape[1], rows):
+            sums = (from_x[:, start : start + rows] + from_y).reshape(len(x), -1)
+            if sums.shape[1] > _PART // 2:
+                yield float(k), sums
+            else:
+                few.append((k, sums))
+    if few:
+        taken = np.concatenate([np.full(sums.shape[1], float(k)) for k, sums in few])
+        yield taken, np.concatenate([sums for _, sums in few], axis=1)
 
 
 @lru_cache(maxsize=64)
@@ -202,35 +230,68 @@ def _rounded(estimate: float, scale: float) -> float:
 
 
 def _inverted(
-    estimate: float, total: Floats, up: Floats, down: Floats, scale: float, level: float
+    estimate: float, parts: Iterable[Part], splits: int, scale: float, level: float
 ) -> Estimate:
     """Invert a test whose statistic is linear in the difference d.
 
     A split is at least as extreme as the observed one if |total + c d| >= |d|, where up = 1 - c and
     down = 1 + c, all three in any unit. For d > 0 and total > 0, this is so up to total / up. So p
     falls with |d|, and each end of the interval is the value at one rank.
+
+    Args:
+        estimate: The observed difference.
+        parts: total, up and down, of some splits each; up and down can be the same for all.
+        splits: The number of splits in all parts.
+        scale: The largest absolute value.
+        level: Confidence level of the interval.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        by_up, by_down = np.abs(total) / up, np.abs(total) / down
-    for reach in (by_up, by_down):
-        reach[(up == 0) | (down == 0)] = inf  # The observed split and its mirror image.
-    above, below = np.where(total >= 0, by_up, by_down), np.where(total >= 0, by_down, by_up)
+    most = _most_rejected(splits, level)
+    above, below, extreme = _Largest(most + 1), _Largest(most + 1), 0
     observed = abs(estimate) * (1 - _CLOSE) - _TINY * scale
-    p = float(np.count_nonzero((above if estimate > 0 else below) >= observed) / len(total))
-    rank = len(total) - 1 - _most_rejected(len(total), level)
-    above.partition(rank)
-    below.partition(rank)
-    return _agreeing(estimate, float(above[rank]), float(below[rank]), p, level)
+    for total, up, down in parts:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by_up, by_down = total / up, total / down
+        to_above, to_below = np.maximum(by_up, -by_down), np.maximum(by_down, -by_up)
+        mirrored = np.equal(up, 0) | np.equal(down, 0)  # The observed split and its mirror image.
+        to_above[mirrored] = to_below[mirrored] = inf
+        extreme += np.count_nonzero((to_above if estimate > 0 else to_below) >= observed)
+        above.add(to_above)
+        below.add(to_below)
+    return _agreeing(estimate, above.last(), below.last(), extreme / splits, level)
 
 
-def _welch(x: Floats, y: Floats, sums: Floats, scale: float) -> Callable[[float], float]:
+class _Largest:
+    """The largest of many values, which are added in parts."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._size = count, 0
+        self._kept: list[Floats] = []
+        self._least = -inf
+
+    def add(self, values: Floats) -> None:
+        kept = values[values >= self._least]
+        self._kept.append(kept)
+        self._size += len(kept)
+        if self._size > 2 * self._count + _PART:
+            self.last()
+
+    def last(self) -> float:
+        """The smallest of the `count` largest values."""
+        values = np.concatenate(self._kept)
+        place = len(values) - self._count
+        values.partition(place)
+        self._kept, self._size, self._least = [values[place:]], self._count, float(values[place])
+        return self._least
+
+
+def _welch(x: Floats, y: Floats, k: Floats, sums: Floats, scale: float) -> Callable[[float], float]:
     """The p-value of Welch's test of centered samples that differ by d, as a function of d.
 
-    `sums` has, for each split, the number of members of x in its first sample, the sum of all of
-    its members, of those of x, and of the squares. The difference of means is linear in d and its
-    variance quadratic.
+    For each split, k is the number of members of x in its first sample, and `sums` has the sum of
+    all of its members, of those of x, and of the squares. The difference of means is linear in d
+    and its variance quadratic.
     """
-    n, m, (k, total, of_x, squares) = len(x), len(y), sums
+    n, m, (total, of_x, squares) = len(x), len(y), sums
     v, w = 1 / (n * (n - 1)), 1 / (m * (m - 1))
     all_squares = float(x @ x + y @ y)
     observed = float(v * (x @ x) + w * (y @ y))
