@@ -93,8 +93,8 @@ def run(
     """
     if is_importing():
         raise UsageError(
-            "a plugin may not train networks while it is imported: in a notebook, give "
-            'run() a cell of its own; in a script, put it below `if __name__ == "__main__":`'
+            "a plugin may not train networks while it is imported: in a notebook, put "
+            'run() into another cell; in a script, put it below `if __name__ == "__main__":`'
         )
     if jobs < 1:
         raise UsageError(f"jobs={jobs}: expected at least 1")
@@ -299,7 +299,7 @@ def _plan_tuned(
     if waiting and not dry_run:
         why = "no candidate has a result"
         if tuned.waiting:
-            why = f"{counted(tuned.waiting, 'trial')} of tune have not ended; run this again then"
+            why = f"{counted(tuned.waiting, 'trial')} of tune have not ended; then run this again"
         show(Notice(f"warning: {counted(len(waiting), 'trial')} cannot be trained yet: {why}"))
     of_tune = (item for item in tuned.planned if not item.elsewhere)
     return ExperimentPlan(tuple(of_tune), tuple(ready), tuple(waiting))

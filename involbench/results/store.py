@@ -201,7 +201,10 @@ def ended(
         return record if then and now and now <= then else None
     damaged = [name for name, size in record.files.items() if not _as_written(run_dir, name, size)]
     if damaged:
-        warn(f"{run_dir}: not as they were written: {', '.join(damaged)}; it is done again")
+        warn(
+            f"{run_dir}: files changed after they were written: {', '.join(damaged)}; "
+            "the run is trained again"
+        )
         return None
     return record
 
@@ -240,7 +243,7 @@ def _record(run_dir: ResultsPath, warn: Callable[[str], None]) -> RunRecord | No
     except NewerRecord:
         raise
     except (ResultsError, ValueError) as error:
-        warn(f"{error}; the run is done again")
+        warn(f"{error}; the run is trained again")
         return None
 
 

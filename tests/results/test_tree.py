@@ -121,7 +121,7 @@ def test_a_damaged_spec_gives_an_empty_outline_and_says_so(
     outline = read_spec_summary(ResultsPath(tmp_path))
     assert replace(outline, faults=()) == SpecSummary()
     (said,) = outline.faults
-    assert said.startswith(f"nothing is taken from spec.yaml: {fault}")
+    assert said.startswith(f"spec.yaml is not used: {fault}")
 
 
 def test_what_is_of_another_kind_in_a_spec_is_left_out(tmp_path: Path) -> None:
