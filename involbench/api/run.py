@@ -60,15 +60,15 @@ def run(
 
     Trials run in worker processes, so that this process imports no framework. A trial that fails
     does not stop the others; `Experiment.failed` lists it with its error. After an interrupt, the
-    same call goes on where the trials were, as `involbench run` does with the spec.yaml in the
-    folder of the experiment.
+    same call resumes the trials, and so does `involbench run` with the spec.yaml in the folder of
+    the experiment.
 
     Args:
         spec: The path of a YAML file, the name of an experiment that comes with involbench, such as
             `"smoke"`, or a mapping with the keys of such a file.
         overrides: Keys to set: `"training.epochs=2"` each, or a mapping
             `{"training.epochs": 2}`.
-        plugins: Python files to import, which runs them, for what they register.
+        plugins: Python files to import, which runs them; the spec can use what they register.
         results: The results folder.
         jobs: How many trials run at a time.
         device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`.

@@ -109,7 +109,7 @@ def test_history_and_parameters_are_read_when_asked_for(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("models: [", "not valid YAML: expected the node content, but found '<stream end>'"),
-        ("- a", "it is no mapping"),
+        ("- a", "it is not a mapping"),
         ("\x00", "not valid YAML: unacceptable character"),
         ("a: &a *b", "not valid YAML: expected <block end>, but found '<alias>'"),
     ],
