@@ -45,7 +45,7 @@ test-all: export INVOLBENCH_THOROUGH = 1
 test-all: QUICK =
 test-all: test-backends test ## The tests of all backends, and those that take long for what they add.
 
-torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never killed; damage files 2,000 times; attack a results folder.
+torture: $(INSTALLED) ## Kill runs a hundred times and compare them with one never killed; damage files 2,000 times; attack a results folder.
 	INVOLBENCH_THOROUGH=1 INVOLBENCH_KILLS=100 $(BIN)/pytest -s tests/e2e/test_kills.py
 	INVOLBENCH_EXAMPLES=2000 $(BIN)/pytest tests/results/test_fuzz.py tests/results/test_mutated.py
 	INVOLBENCH_THOROUGH=1 $(BIN)/pytest tests/results/test_hostile.py
@@ -53,13 +53,13 @@ torture: $(INSTALLED) ## Kill runs a hundred times, and hold them to one never k
 cluster-test: $(INSTALLED) ## Run the tests of Ray clusters, with three nodes on this machine.
 	INVOLBENCH_THOROUGH=1 INVOLBENCH_NODES=3 $(BIN)/pytest tests/workers/ray
 
-calibrate: $(INSTALLED) ## Simulate 2,000 experiments of known outcome a case: how often is a verdict wrong?
+calibrate: $(INSTALLED) ## Simulate 2,000 experiments with a known answer for each case: how often is a verdict wrong?
 	$(BIN)/python -m benchmarks.calibrate
 
-models-doc: $(INSTALLED) ## Write the tables of sizes in docs/reference/ anew, and print them.
+models-doc: $(INSTALLED) ## Write the tables of sizes in docs/reference/ again, and print them.
 	$(BIN)/python -m benchmarks.models_doc
 
-docs: models-doc ## Write anew what is made by programs in docs/: tables, findings, sample report.
+docs: models-doc ## Write the generated parts of docs/ again: tables, findings, sample report.
 	$(BIN)/python -m benchmarks.findings
 	$(BIN)/python -m benchmarks.packages_doc
 	$(BIN)/involbench report reference/cifar10-jpeg --output docs/sample-report.html
@@ -67,7 +67,7 @@ docs: models-doc ## Write anew what is made by programs in docs/: tables, findin
 site: $(INSTALLED) ## Build the documentation as a site, in site/; a warning is an error.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-lint: $(INSTALLED) ## Check style, types and the imports between rooms.
+lint: $(INSTALLED) ## Check style, types and the imports between packages.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

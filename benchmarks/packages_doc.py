@@ -1,4 +1,4 @@
-"""Write the list of packages and modules in docs/contributing.md anew.
+"""Write the list of packages and modules in docs/contributing.md again.
 
 Run: python -m benchmarks.packages_doc
 """
@@ -43,8 +43,9 @@ def _section(folder: Path, files: Iterable[Path]) -> str:
 
 
 def _summary(path: Path) -> str:
-    """The first line of a module's docstring."""
-    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+    """The first paragraph of a module's docstring, on one line."""
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    return docstring.partition("\n\n")[0].replace("\n", " ")
 
 
 if __name__ == "__main__":

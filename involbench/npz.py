@@ -145,7 +145,7 @@ def _headers(
         if only is not None and name not in only:
             continue
         if name == member.filename or name in headers:
-            raise ValueError(f"{member.filename[:80]} is no array, or there are two of it")
+            raise ValueError(f"{member.filename[:80]} is not an array, or is there twice")
         try:
             with archive.open(member) as file:
                 header = _read_header(file)
@@ -154,7 +154,7 @@ def _headers(
             raise ValueError(f"{name[:80]} is damaged ({_first_line(error)})") from error
         _check_plain(name[:80], header)
         if promised != found:
-            raise ValueError(f"{name[:80]} has not the size that its header says")
+            raise ValueError(f"{name[:80]} does not have the size that its header states")
         headers[name] = header
     return headers
 

@@ -121,7 +121,7 @@ def load_plugins(plugins: Plugins) -> None:
         except UsageError as error:
             if not file.is_main:
                 raise
-            hint = "a worker runs this cell or script alone, so it needs its imports in it"
+            hint = "a worker runs only this cell or script, so put its imports into it"
             raise UsageError(f"{error} ({hint})") from error
     if plugins.installed:
         load_installed()

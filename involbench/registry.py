@@ -258,8 +258,8 @@ def dataset(
     """Register a function (*, ...) that returns labelled images.
 
     It returns a mapping of NumPy arrays, as in an npz file: `x_train` and `x_test`, uint8 images
-    (N, H, W, C) or (N, H, W); `y_train` and `y_test`, integer labels (N,) from 0 up; and, if it
-    wants to, `class_names`. The keys `path`, `image_size`, `resize` and `test_fraction` of a spec
+    (N, H, W, C) or (N, H, W); `y_train` and `y_test`, integer labels (N,) from 0 up; and,
+    optionally, `class_names`. The keys `path`, `image_size`, `resize` and `test_fraction` of a spec
     are for the datasets that have an argument of that name.
 
     Two more arguments are not keys of a spec: `_notify`, to be called with one line before anything

@@ -67,7 +67,7 @@ def find_run(results: Path, name: str) -> Found:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"{excerpt(name)!r} stands for {len(found)} runs: {_some(found)}")
+        raise UsageError(f"{excerpt(name)!r} matches {len(found)} runs: {_some(found)}")
     its = _runs_of(results, name.rstrip("/"))
     hint = f"there are {_some(its)}" if its else _hint(known, start)
     raise UsageError(f"no run {excerpt(name)!r} under {results}; {hint}")
@@ -150,7 +150,7 @@ def trained_in(experiment: str, folder: ResultsPath, needs_weights: bool = True)
     record = entry.record
     if record is None or record.data is None or entry.status != "finished":
         name = f"{experiment}/{entry.run_id}"
-        raise UsageError(f"{name} is {entry.status}: it has no trained network to look at")
+        raise UsageError(f"{name} is {entry.status}: it has no trained network")
     return with_network(folder, record, needs_weights)
 
 

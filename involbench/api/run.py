@@ -61,15 +61,15 @@ def run(
 
     Trials run in worker processes, so that this process imports no framework. A trial that fails
     does not stop the others; `Experiment.failed` lists it with its error. After an interrupt, the
-    same call goes on where the trials were, as `involbench run` does with the spec.yaml in the
-    folder of the experiment.
+    same call resumes the trials, and so does `involbench run` with the spec.yaml in the folder of
+    the experiment.
 
     Args:
         spec: The path of a YAML file, the name of an experiment that comes with involbench, such as
             `"smoke"`, or a mapping with the keys of such a file.
         overrides: Keys to set: `"training.epochs=2"` each, or a mapping
             `{"training.epochs": 2}`.
-        plugins: Python files to import, which runs them, for what they register.
+        plugins: Python files to import, which runs them; the spec can use what they register.
         results: The results folder.
         jobs: How many trials run at a time.
         device: `"auto"`, `"cpu"`, `"gpu"` or `"gpu:<index>"`.
@@ -94,8 +94,8 @@ def run(
     """
     if is_importing():
         raise UsageError(
-            "a plugin may not train networks while it is imported: in a notebook, give "
-            'run() a cell of its own; in a script, put it below `if __name__ == "__main__":`'
+            "a plugin may not train networks while it is imported: in a notebook, put "
+            'run() into another cell; in a script, put it below `if __name__ == "__main__":`'
         )
     if jobs < 1:
         raise UsageError(f"jobs={jobs}: expected at least 1")
@@ -310,7 +310,7 @@ def _plan_tuned(
     if waiting and not dry_run:
         why = "no candidate has a result"
         if tuned.waiting:
-            why = f"{counted(tuned.waiting, 'trial')} of tune have not ended; run this again then"
+            why = f"{counted(tuned.waiting, 'trial')} of tune have not ended; then run this again"
         show(Notice(f"warning: {counted(len(waiting), 'trial')} cannot be trained yet: {why}"))
     of_tune = (item for item in tuned.planned if not item.elsewhere)
     return ExperimentPlan(tuple(of_tune), tuple(ready), tuple(waiting))

@@ -21,7 +21,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="involbench",
-    help="Compare involution with convolution: train, measure, and see how sure the answer is.",
+    help="Compare involution with convolution: train, measure, and test the differences.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -119,7 +119,7 @@ Plugins = Annotated[
         metavar="FILE",
         parser=parse_path,
         callback=_plugins_named,
-        help="Import this Python file, which runs it, for what it registers; may be given "
+        help="Import this Python file, which runs it, and use what it registers; may be given "
         "repeatedly.",
     ),
 ]
@@ -199,7 +199,7 @@ Paired = Annotated[
     bool,
     typer.Option(
         "--paired",
-        help="Compare the runs of the same seed, by sign-flips, not two samples of runs.",
+        help="Compare the runs of the same seed by a sign-flip test, not two samples of runs.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Every number, as JSON.")]

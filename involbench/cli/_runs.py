@@ -148,7 +148,7 @@ def save_benchmark(
         write_comparison(ResultsTree(results), name)
     runs = f"folder{'' if len(folders) == 1 else 's'} of {counted(len(folders), 'run')}"
     echo(
-        f"kept as benchmark-{kind}.json in the {runs}; "
+        f"saved as benchmark-{kind}.json in the {runs}; "
         f"see `involbench compare EXPERIMENT --metric {example}`",
         err=True,
     )

@@ -54,8 +54,8 @@ def export(
             metavar="EXPERIMENT|RUN",
             parser=parse_name_or_path,
             autocompletion=complete_experiment_or_run,
-            help="Of an experiment the runs of each seed that all its models have finished. The "
-            "first network is the baseline.",
+            help="Runs, or an experiment: the runs of each seed that all its models have finished. "
+            "The first network is the baseline.",
         ),
     ],
     formats: Annotated[
@@ -69,7 +69,7 @@ def export(
     threads: Annotated[
         list[int] | None,
         typer.Option(
-            min=1, help="Of a runtime; may be given repeatedly. Default: 1, and all cores."
+            min=1, help="Threads of a runtime; may be given repeatedly. Default: 1, and all cores."
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="How often each network is timed.")] = 101,
@@ -181,8 +181,8 @@ def operator(
 ) -> None:
     """Time our operator against patches and against convolutions.
 
-    All of the same shape. Time, peak memory and first call, forward and with gradients, with the
-    Keras backend in use.
+    All have the same shape. The tables have time, peak memory and first call, forward and with
+    gradients, on the Keras backend in use.
     """
     from involbench.comparison.benchmarks import summarize_operator
     from involbench.reporting.tables.benchmarks import operator_page

@@ -37,9 +37,9 @@ def model(
             metavar="NETWORK",
             parser=parse_name_or_path,
             autocompletion=complete_experiment_or_run,
-            help="Of an experiment or a spec all models; of a run its network; of an architecture "
-            "one for 32x32 images, `keras_io_inn` or '{architecture: rednet, depth: 26}'. The "
-            "first is the baseline.",
+            help="An experiment or a spec, for all its models; a run, for its network; or an "
+            "architecture, for 32x32 images: `keras_io_inn` or '{architecture: rednet, depth: "
+            "26}'. The first is the baseline.",
         ),
     ],
     overrides: Overrides = None,
@@ -61,8 +61,8 @@ def model(
         typer.Option(
             "--image-size",
             metavar="HxW",
-            help="Of the images, in place of their own. Three or more also show how the time grows "
-            "with the number of pixels.",
+            help="The size of the images, in place of their own. Three or more also show how the "
+            "time grows with the number of pixels.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="How often each inference is timed.")] = 51,
@@ -76,9 +76,9 @@ def model(
     """Time networks side by side, and see their memory and sizes.
 
     Times inference, a training step and the first call, in alternation in one process, so that what
-    slows the machine slows all networks. An experiment takes a process for each seed that all its
-    models have finished. The results of runs are saved in their folders, for `compare`, `report`
-    and claims.
+    slows the machine slows all networks. For an experiment, each seed that all its models have
+    finished is measured in a separate process. The results of runs are saved in their folders, for
+    `compare`, `report` and claims.
     """
     from involbench.cli._runs import print_benchmark
     from involbench.comparison.benchmarks import summarize_models
@@ -170,7 +170,7 @@ def _networks(named: list[str], overrides: list[str], results: Path) -> "list[Ne
     for text in named:
         for network in _of(text, overrides, results):
             if network.name in found:
-                raise UsageError(f"{text}: {network.name} is there already; name it once")
+                raise UsageError(f"{text}: {network.name} is named twice; name it once")
             found[network.name] = network
     if overrides and not any(text.endswith((".yaml", ".yml")) for text in named):
         raise UsageError("--set needs a spec, and none is named")

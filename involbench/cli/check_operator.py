@@ -58,7 +58,7 @@ def _arguments(settings: Sequence[str]) -> dict[str, Any]:
         try:
             found[key] = parse(value).value
         except NotYaml as error:
-            raise UsageError(f"--set {setting}: no YAML: {error}") from None
+            raise UsageError(f"--set {setting}: not valid YAML: {error}") from None
     return found
 
 

@@ -38,7 +38,9 @@ def clean(
     if dry_run:
         return
     if not yes and not sys.stdin.isatty():
-        raise UsageError("nothing removed: there is no terminal to ask on; --yes removes them")
+        raise UsageError(
+            "nothing removed: there is no terminal for the question; --yes removes without it"
+        )
     try:
         agreed = yes or typer.confirm("Remove them?", err=True)
     except typer.Abort:
@@ -75,7 +77,7 @@ def _remove(found: "list[Leftover]", failed: bool) -> None:
             if remove(leftover, failed):
                 removed.append(leftover)
             else:
-                warn(f"{leftover.path}: kept, since a process has taken it up meanwhile")
+                warn(f"{leftover.path}: kept, because a process has resumed it meanwhile")
         except ResultsError as error:
             faults.append(str(error))
     echo(f"removed {total_of(removed)}")

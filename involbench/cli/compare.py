@@ -27,7 +27,9 @@ def compare(
     plugins: Plugins = None,
     baseline: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Compare with this model; default: the spec's."),
+        typer.Option(
+            metavar="MODEL", help="Compare with this model; default: the baseline of the spec."
+        ),
     ] = None,
     metrics: Annotated[
         list[str] | None,
@@ -36,7 +38,11 @@ def compare(
         ),
     ] = None,
     sort_by: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="The best first; default: as in the spec.")
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Sort by this metric, best first; default: the order of the spec.",
+        ),
     ] = None,
     only_changed: Annotated[
         bool, typer.Option("--only-changed", help="Only rows and columns in which models differ.")
@@ -46,7 +52,7 @@ def compare(
         typer.Option(
             metavar="DIR",
             parser=parse_path,
-            help="Another results folder: each model then and now.",
+            help="Compare each model with its runs in this results folder.",
         ),
     ] = None,
     fail_if: Annotated[
@@ -57,10 +63,10 @@ def compare(
             "'inn.test_loss > cnn.test_loss', 'inn.test_accuracy drops 0.02 from EXPERIMENT'.",
         ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="An undecided gate fails too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Also fail undecided gates.")] = False,
     join: Annotated[
         bool,
-        typer.Option("--join", help="Experiments on the same data as one, in one table."),
+        typer.Option("--join", help="Compare experiments on the same data in one table."),
     ] = False,
     paired: Paired = False,
     margin: Annotated[
@@ -68,7 +74,7 @@ def compare(
         typer.Option(
             metavar="FRACTION",
             help="A difference in test accuracy that doesn't matter: 0.02 is 2 points; default: "
-            "the spec's.",
+            "that of the spec.",
         ),
     ] = None,
     as_json: Json = False,

@@ -24,7 +24,10 @@ def demo(
         ),
     ],
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of the page, on this machine; 0: any free one.")
+        int,
+        typer.Option(
+            min=0, max=65535, help="The port of the page on this machine; 0: any free one."
+        ),
     ] = _PORT,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     results: Results = Path("results"),

@@ -24,7 +24,7 @@ def export(
         typer.Option(
             "--format",
             help="saved_model, TensorFlow's own; onnx; litert, for phones and boards, or "
-            "litert_float16 or litert_int8, which are smaller and compute otherwise. May be given "
+            "litert_float16 or litert_int8, which are smaller and less exact. May be given "
             "repeatedly.",
         ),
     ],
@@ -35,7 +35,7 @@ def export(
     results: Results = Path("results"),
     plugins: Plugins = None,
     output: Annotated[
-        Path | None, output_option("Default: the folder export of the run's folder.", "DIR")
+        Path | None, output_option("The folder; default: export/ in the folder of the run.", "DIR")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -31,8 +31,8 @@ def export_results(
             "--output",
             metavar="DIR|URI",
             parser=parse_name_or_path,
-            help="The folder, or MLflow's tracking server. Default: exported, or what "
-            "MLFLOW_TRACKING_URI says.",
+            help="The folder, or MLflow's tracking server. Default: exported, or the "
+            "value of MLFLOW_TRACKING_URI.",
         ),
     ] = None,
     results: Results = Path("results"),

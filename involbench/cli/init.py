@@ -37,11 +37,11 @@ def init(
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("-f", "--force", help="Overwrite the file if it is there.")
+        bool, typer.Option("-f", "--force", help="Overwrite the file if it exists.")
     ] = False,
     slurm: Annotated[
         bool,
-        typer.Option("--slurm", help="Write a Slurm array script beside it, NAME.sbatch, too."),
+        typer.Option("--slurm", help="Also write a Slurm array script beside it, NAME.sbatch."),
     ] = False,
     shards: Annotated[
         int, typer.Option(min=1, max=10_000, metavar="N", help="Jobs of the array.")
@@ -50,8 +50,8 @@ def init(
     """Write an experiment file to start from.
 
     It is a commented example, or with `--from` a copy of an experiment that comes with involbench.
-    With `--slurm` a script that runs it on a cluster too; then an experiment file that is there
-    already stays as it is. With `--plugin` an operator and a network of your own to begin with.
+    With `--slurm`, a script that runs it on a cluster is written too, and an experiment file that
+    exists stays as it is. With `--plugin`, you get an operator and a network to start from.
     """
     if plugin and (copied or slurm):
         raise UsageError(f"--plugin: leave out {'--from' if copied else '--slurm'}")
@@ -69,7 +69,7 @@ def init(
         spec, number = quote(str(path)), str(shards)
         words = {"NAME": name, "FILE": str(script), "SPEC": spec, "SHARDS": number}
         _write(script, _filled("slurm.sh", words), force)
-        echo(f"{script}: written; look it over, then: sbatch {script}")
+        echo(f"{script}: written; check it, then: sbatch {script}")
 
 
 def _write_plugin(name: str, spec: Path, force: bool) -> None:
@@ -149,4 +149,4 @@ def _check_writable(path: Path, force: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"{path}: expected the name of a file in a folder that exists")
     if path.exists() and not force:
-        raise UsageError(f"{path}: is there already; --force overwrites it, -o names another file")
+        raise UsageError(f"{path}: exists already; --force overwrites it, -o names another file")

@@ -27,7 +27,7 @@ def kernels(
     run: Run,
     test: Annotated[
         int,
-        typer.Option("--test", metavar="N", min=1, max=_MOST, help="How many of its test images."),
+        typer.Option("--test", metavar="N", min=1, max=_MOST, help="How many test images to draw."),
     ] = 10,
     images: Annotated[
         list[int] | None,
@@ -48,7 +48,8 @@ def kernels(
         bool,
         typer.Option(
             "--untrained",
-            help="Of the network before its first step, the averages of batch normalization too.",
+            help="Draw the network before its first step, with the averages of its batch "
+            "normalization at that time.",
         ),
     ] = False,
     results: Results = Path("results"),
@@ -63,8 +64,8 @@ def kernels(
 ) -> None:
     """Draw involution kernels at each pixel, beside the images.
 
-    What is drawn is the sum of a kernel's values. One column a layer and group; where there are
-    more than twelve, the mean of a layer's groups.
+    The picture shows the sum of the values of each kernel, in one column for each layer and group.
+    If these are more than twelve, there is one for each layer, the mean over its groups.
     """
     from involbench.cli._runs import check_test_images, trained_run
     from involbench.reporting.inference import kernels_arrays, kernels_figure, kernels_page

@@ -18,7 +18,7 @@ def list_runs(
 ) -> None:
     """List the experiments, or the runs of one.
 
-    With status, finished epochs, age and size on disk. A process is training a `running` run. An
+    The list has status, finished epochs, age and size on disk. A `running` run is in training. An
     `unfinished` run resumes when you run the experiment again.
     """
     from datetime import UTC, datetime

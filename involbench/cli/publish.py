@@ -17,8 +17,9 @@ def publish(
 ) -> None:
     """Write a site: results, reports and the records of runs.
 
-    It is for any static host. `index.html` has the results of every experiment. Nothing is loaded
-    from elsewhere, so it also opens from disk. Weights, logs and exported networks are left out.
+    The site suits any static host. `index.html` has the results of every experiment. Nothing is
+    loaded from elsewhere, so it also opens from disk. Weights, logs and exported networks are left
+    out.
     """
     from involbench.cli._worker import progress_line, stoppable
     from involbench.reporting.html.site import publish as write_site

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def report(
     experiments: Annotated[
         list[str] | None,
-        experiment_argument("Names or folders; can be left out where there is only one."),
+        experiment_argument("Names or folders; may be left out if there is only one."),
     ] = None,
     results: ResultsFolders = None,
     settings: ChosenSettings = None,
@@ -46,9 +46,9 @@ def report(
 ) -> None:
     """Write an experiment's report: one HTML file.
 
-    Several experiments on the same data get one report. Verdicts, table, charts, every run. The
-    page needs no network and no other file, and can be read without JavaScript. Charts of histories
-    and predictions show the runs that have them. Missing files are named.
+    It has verdicts, a table, charts and every run. Several experiments on the same data get one
+    report. The page needs no network and no other file, and can be read without JavaScript. Charts
+    of histories and predictions show the runs that have them. Missing files are named.
     """
     import webbrowser
 
@@ -65,7 +65,7 @@ def report(
             raise UsageError(f"--format {kind}: expected one of {', '.join(FORMATS)}")
     found = find_experiments(results or [Path("results")], experiments or [])
     if len(found) > 1 and not experiments:
-        raise UsageError(f"say which experiment: {', '.join(name for _, name in found)}")
+        raise UsageError(f"name an experiment: {', '.join(name for _, name in found)}")
     if len(found) > 1 and settings:
         raise UsageError("--set: leave it out for several experiments")
     (tree, name), *others = found

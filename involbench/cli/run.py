@@ -35,23 +35,26 @@ def run(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="The Ray cluster's head; default: RAY_ADDRESS, or Ray on this machine alone.",
+            help="The head of the Ray cluster; default: RAY_ADDRESS, or Ray on this machine only.",
         ),
     ] = None,
     send_back: Annotated[
         bool,
-        typer.Option("--send-back", help="Its nodes send results here; they share no folder."),
+        typer.Option("--send-back", help="Nodes send results here; they need no shared folder."),
     ] = False,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Only part I, from 1, of N parts that cost the same."),
+        typer.Option(
+            metavar="I/N", help="Train only part I of N, from 1; all parts cost about the same."
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("-n", "--dry-run", help="Check everything, list the trials, train nothing."),
     ] = False,
     no_tune: Annotated[
-        bool, typer.Option("--no-tune", help="The spec's own values; short for -S tune={}.")
+        bool,
+        typer.Option("--no-tune", help="Train with the values of the spec; short for -S tune={}."),
     ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Repeat trials that are finished.")
@@ -80,7 +83,7 @@ def run(
 ) -> None:
     """Train the models of a spec, and compare them.
 
-    Finished trials are skipped, interrupted ones go on where they were.
+    Finished trials are skipped. Interrupted trials resume from their last checkpoint.
     """
     from involbench.api.run import RunOptions, claim_warnings
     from involbench.cli._output import warn
@@ -90,9 +93,9 @@ def run(
 
     if executor == "local" and (address or send_back):
         flag = "--address" if address else "--send-back"
-        raise typer.BadParameter("is for --executor ray", param_hint=flag)
+        raise typer.BadParameter("needs --executor ray", param_hint=flag)
     if executor == "ray" and gpus:
-        raise typer.BadParameter("Ray gives out GPUs; see resources.gpus", param_hint="--gpus")
+        raise typer.BadParameter("Ray assigns GPUs; see resources.gpus", param_hint="--gpus")
     options = RunOptions(
         results,
         device,
@@ -107,7 +110,7 @@ def run(
     )
     short = [f"seeds={seeds}"] * (seeds is not None) + ["tune={}"] * no_tune
     loaded = load_spec(spec, [*(overrides or []), *short])
-    with stoppable("interrupted; what is finished stays, run again to go on"):
+    with stoppable("interrupted; finished trials are kept; run again to resume"):
         warn(*claim_warnings(loaded.spec.claims))
         receivers = receivers_of(tensorboard, verbose)
         screen = reporter(loaded.spec.baseline, quiet, verbose)

@@ -160,7 +160,7 @@ def _check_kept(archive: _Archive, kept: Path) -> None:
     if found != archive.sha256:
         raise DataError(
             f"{kept}: damaged or cut short (it is not the {archive.title} archive)",
-            remedy=f"delete it to download it anew, or put {archive.download} there under this "
+            remedy=f"delete it to download it again, or put {archive.download} there under this "
             "name",
         )
 

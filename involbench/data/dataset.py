@@ -279,7 +279,7 @@ def _remark_on_shared(
     message = Message(
         f"{where}: {of} in the training images too, pixel by pixel",
         names=tuple(f"{printable(test)} ({printable(train)})" for test, train in pairs),
-        remedy="take them out of one of the two, or the accuracy on them is no test",
+        remedy="remove them from one of the two; the accuracy on them tests nothing",
     )
     return Remark(SHARED, message, warning=len(same) > MOST_SHARED * test_size)
 

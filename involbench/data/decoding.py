@@ -118,7 +118,7 @@ def decode(path: Path, size: Size | None = None, how: Resize = "stretch") -> tup
     except BrokenImage:
         raise
     except FileNotFoundError:
-        why = "a link that leads nowhere" if path.is_symlink() else "no such file"
+        why = "a broken link" if path.is_symlink() else "no such file"
         raise BrokenImage(why) from None
     except UnidentifiedImageError:
         raise BrokenImage("not a PNG, JPEG, WebP or BMP image") from None

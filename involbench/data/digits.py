@@ -30,8 +30,8 @@ def digits(*, image_size: ImageSize = None, resize: Resize = "stretch") -> Any:
     """1797 digits 0 to 9, of which a fixed stratified fifth is the test split.
 
     Args:
-        image_size: A side or (height, width); None for 32.
-        resize: How, where the aspect ratio is another.
+        image_size: A side or (height, width) to resize to; None for 32.
+        resize: How to resize if the aspect ratio differs.
     """
     import numpy as np
     from PIL import Image

@@ -29,7 +29,7 @@ def folder(
     Args:
         path: The path of the images' folder.
         image_size: A side or (height, width) to resize to; None keeps the size.
-        resize: How, where an image has another aspect ratio.
+        resize: How to resize if the aspect ratio differs.
         test_fraction: Share of the images to hold out where there is no test split.
     """
     from involbench.data.image_files import Source, load_images, read_tree

@@ -66,10 +66,10 @@ def _opened(given: str) -> Iterator[tuple[Path, "NpzFile", "Arrays"]]:
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path}: not an npz file, or cut short ({reason(error).rstrip('.')})",
-            remedy="write it with numpy.savez or copy it anew",
+            remedy="write it with numpy.savez or copy it again",
         ) from None
     except (ValueError, RuntimeError) as error:
         raise DataError(
             f"{path}: {reason(error)}",
-            remedy="write it anew with plain arrays (texts with dtype='U')",
+            remedy="write it again with plain arrays (texts with dtype='U')",
         ) from None

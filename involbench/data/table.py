@@ -42,7 +42,7 @@ def table(
     Args:
         path: The path of the .csv file.
         image_size: A side or (height, width) to resize to; None keeps the size.
-        resize: How, where an image has another aspect ratio.
+        resize: How to resize if the aspect ratio differs.
         test_fraction: Share of the images to hold out where there is no column `split`.
     """
     from involbench.data.image_files import Source, load_images

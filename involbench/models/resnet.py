@@ -99,7 +99,7 @@ def rednet(
         depth: Number of layers.
         kernel_size: Height and width of the operator's neighbourhood; odd.
         width: Channels of the first stage, a multiple of 32; each stage doubles them.
-        stem_kernel_size: Of the involution in the stem; odd.
+        stem_kernel_size: Height and width of the kernels of the involution in the stem; odd.
 
     Returns:
         A model from images to logits (B, num_classes).

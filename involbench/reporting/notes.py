@@ -128,7 +128,7 @@ def unusual(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
 
 
 def correlations(comparison: Comparison, metrics: Sequence[str]) -> Iterator[str]:
-    """How much pairing by seed can help each comparison that asked for it."""
+    """How much pairing by seed can help each comparison of paired runs."""
     for name in metrics if comparison.paired else ():
         for result in comparison.models:
             found = result.differences.get(name)

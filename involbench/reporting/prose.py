@@ -95,7 +95,7 @@ def power_sentence(runs: int, comparisons: int) -> str:
         for tests in (1, comparisons)
     )
     if alone is None:
-        return f"{seeds(runs)} of each model: too few for any verdict; with 4 there can be one"
+        return f"{seeds(runs)} of each model: too few for a verdict, which needs at least 4"
     text = f"{seeds(runs)} of each model find a difference of {alone} four times in five"
     if comparisons > 1:
         several = f"as one of {comparisons} comparisons"

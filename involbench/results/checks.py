@@ -94,7 +94,7 @@ def examine_results(folder: Path) -> Iterator[Check]:
         topic="folders",
         name="file locks",
         status="ok" if locks else "problem",
-        found="hold" if locks else f"do not hold in {folder}: {why}",
+        found="work" if locks else f"do not work in {folder}: {why}",
         remedy=None if locks else remedy,
     )
 

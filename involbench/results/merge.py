@@ -96,7 +96,7 @@ def merge(
 def _experiments(tree: ResultsTree) -> list[str]:
     names = tree.all_experiments()
     if not names:
-        raise UsageError(f"{tree.roots[0]}: no results folder: it has no experiment")
+        raise UsageError(f"{tree.roots[0]}: not a results folder: it has no experiment")
     return tree.with_tuning(names)
 
 
@@ -121,14 +121,16 @@ def _merge_run(
         if record == other:
             merged.repeated += 1
         else:
-            merged.conflicts.append(f"{source}: left out, for it differs from {first}")
+            merged.conflicts.append(f"{source}: left out, because it differs from {first}")
         return
     copied[place] = source, record
     merged.runs += 1
     items = items_below(source)
     known = [item.name for item in items if item.is_known and not item.is_temporary]
     if len(known) < len(items):
-        merged.left_out.append(f"{source}: {len(items) - len(known)} entries not of involbench")
+        merged.left_out.append(
+            f"{source}: {len(items) - len(known)} entries that involbench did not write"
+        )
     files = [item.name for item in items if item.kind == "file" and item.name in known]
     ended = [name for name in files if not _UNFINISHED.fullmatch(name)]
     _copy(source, place, filter(wanted, ended), merged)
@@ -140,7 +142,7 @@ def _merge_files(source: ResultsPath, place: ResultsPath, merged: Merged) -> Non
         if not (place / name).exists():
             _copy(source, place, [name], merged)
         elif not name.startswith("images-") and _content(source / name) != _content(place / name):
-            merged.conflicts.append(f"{source / name}: left out, for another one was copied")
+            merged.conflicts.append(f"{source / name}: left out, because another one was copied")
 
 
 def _content(path: ResultsPath) -> bytes | None:

@@ -328,7 +328,7 @@ def check_history(record: RunRecord, history: History) -> None:
     lengths = {len(values) for values in history.values()}
     planned = record.trial.training.epochs
     if len(lengths) > 1:
-        raise ResultsError("its columns are not of one length")
+        raise ResultsError("its columns have different lengths")
     epochs = max(lengths, default=0)
     if epochs > planned:
-        raise ResultsError(f"it has {epochs} epochs; the run is of {planned}")
+        raise ResultsError(f"it has {epochs} epochs; the run has {planned}")

@@ -200,7 +200,10 @@ def ended(
         then, now = record.trial.training.max_minutes, trial.training.max_minutes
         return record if then and now and now <= then else None
     if damaged := damaged_files(run_dir, record):
-        warn(f"{run_dir}: not as they were written: {', '.join(damaged)}; it is done again")
+        warn(
+            f"{run_dir}: files changed after they were written: {', '.join(damaged)}; "
+            "the run is trained again"
+        )
         return None
     return record
 
@@ -239,7 +242,7 @@ def _record(run_dir: ResultsPath, warn: Callable[[str], None]) -> RunRecord | No
     except NewerRecord:
         raise
     except (ResultsError, ValueError) as error:
-        warn(f"{error}; the run is done again")
+        warn(f"{error}; the run is trained again")
         return None
 
 

@@ -90,9 +90,9 @@ def read_spec_summary(experiment: ResultsPath) -> SpecSummary:
     try:
         content = parse(read_bytes(path, SPEC).decode()).value
     except (ResultsError, UnicodeDecodeError, NotYaml) as error:
-        return SpecSummary(faults=(f"nothing is taken from spec.yaml: {error}",))
+        return SpecSummary(faults=(f"spec.yaml is not used: {error}",))
     if not isinstance(content, dict):
-        return SpecSummary(faults=("nothing is taken from spec.yaml: it is no mapping",))
+        return SpecSummary(faults=("spec.yaml is not used: it is not a mapping",))
     models, baseline, sweep = (content.get(key) for key in ("models", "baseline", "sweep"))
     claims, faults = _claims(content)
     if isinstance(data := content.get("data"), dict):
@@ -305,7 +305,7 @@ class ResultsTree:
             return []
         were = f"{len(again)} run{' was' if len(again) == 1 else 's were'}"
         return [
-            f"{were} trained anew in another results folder and left out, since the same run is "
+            f"{were} trained again in another results folder and left out, since the same run is "
             f"in one named before: {first_of(list(again))}"
         ]
 

@@ -167,12 +167,12 @@ def _backend(
         try:
             found, machine = worker.call(examine_backend, show)
         except InvolbenchError as error:
-            remedy = f"KERAS_BACKEND={name} python -c 'import keras' says more; install it anew"
+            remedy = f"KERAS_BACKEND={name} python -c 'import keras' says more; install it again"
             wrong = Message(f"{chosen}: it cannot be started: {error}", remedy=remedy)
     if wrong is not None:
         return [finding_of("backend", "backend", "problem", wrong)], None
     others = [f"{n} {installed(n)}" for n in BACKENDS if n != name and installed(n)]
-    there = f"; there too: {', '.join(others)}" if others else ""
+    there = f"; also installed: {', '.join(others)}" if others else ""
     works = Message(f"{name} {installed(name) or ''}, {choice.by}{there}")
     gpus = examine_gpus(name, len(machine.hardware.gpus))
     return [

@@ -143,7 +143,7 @@ StageOperators = Annotated[
 
 
 class Match(StrictModel, json_schema_extra=_ONE):
-    """What the model has as much of as another model of the spec."""
+    """The size that the model shares with another model of the spec."""
 
     parameters: Annotated[Name, Field(description="A model, for its trainable parameters.")] = ""
     macs: Annotated[Name, Field(description="A model, for its multiply-accumulates.")] = ""
@@ -292,7 +292,7 @@ class Scalable(Architecture):
     def _one_width(self) -> Self:
         field = type(self).model_fields.get("width")
         if self.match and field and getattr(self, "width", None) != field.default:
-            text = "stands in place of a width, and there is one; leave one of them out"
+            text = "takes the place of a width, but there is a width, too; remove one of them"
             raise problems_below([(("match",), text)])
         return self
 

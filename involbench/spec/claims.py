@@ -34,7 +34,7 @@ def target_fault(metric: str) -> str:
     if not takes_target(metric) or target_of(metric) is not None:
         return ""
     plain = metric.partition("@")[0]
-    return f"say which accuracy is to be reached, a fraction, such as {plain}@{_TARGET}=0.7"
+    return f"add the accuracy to reach, a fraction, such as {plain}@{_TARGET}=0.7"
 
 
 ON_TEST = "data.validation is 'test', so it was chosen on the test images"
@@ -80,7 +80,7 @@ def _source_is_required(schema: dict[str, Any]) -> None:
 
 
 class Claim(StrictModel, json_schema_extra=_source_is_required):
-    """That one model has more of a metric than another, or than itself at another point."""
+    """One model has more of a metric than another, or than itself at another point."""
 
     says: _Text = Field(description="The claim, in the words of its source.")
     source: _Text = Field(
@@ -92,23 +92,25 @@ class Claim(StrictModel, json_schema_extra=_source_is_required):
         None, description="What the source tested: data, networks, training; default unknown."
     )
     metric: _Metric = Field(
-        description="Of which metric, such as test_accuracy, test_accuracy@noise=0.1 or "
+        description="The metric, such as test_accuracy, test_accuracy@noise=0.1 or "
         "epochs_to@val_accuracy=0.7."
     )
-    greater: Name = Field(description="The model that is to have more of it.")
-    lesser: Name = Field(description="The model that is to have less of it.")
+    greater: Name = Field(description="The model that has more of it, by the claim.")
+    lesser: Name = Field(description="The model that has less of it, by the claim.")
     by: Margin | None = Field(None, description="By how much; default: anything above 0.")
     at: dict[str, Any] = Field(
         {}, description="The points of the sweep that it is about, such as data.train_size: 500."
     )
     lesser_at: dict[str, Any] = Field(
-        {}, description="What of at is another for the lesser model, such as data.train_size: 5000."
+        {},
+        description="The values of at that differ for the lesser model, such as "
+        "data.train_size: 5000.",
     )
     interaction: tuple[dict[str, Any], ...] = Field(
         (),
         strict=False,
         description="Two points of the sweep, such as [{data.train_size: 500}, {data.train_size: "
-        "5000}]: at the first, greater is to have more of an advantage than at the second.",
+        "5000}]: the advantage of greater is larger at the first than at the second.",
         json_schema_extra={"minItems": 2, "maxItems": 2},
     )
 
@@ -164,7 +166,7 @@ def claim_faults(
         found += _point_faults((index, "at"), claim.at, sweep)
         found += _point_faults((index, "lesser_at"), claim.lesser_at, sweep)
         found += [
-            ((index, "lesser_at", key), "at has no such key to differ in")
+            ((index, "lesser_at", key), "at does not have this key")
             for key in claim.lesser_at
             if key in sweep and key not in claim.at
         ]
@@ -185,7 +187,7 @@ def _interaction_faults(
         yield from _point_faults(("interaction", place), point, sweep)
         for key in point:
             if key in claim.at:
-                yield ("at", key), "stands in interaction, too"
+                yield ("at", key), "is in interaction, too"
             elif key in sweep and key.startswith("models.") and not key.startswith("models.*."):
                 text = "of one model only; an interaction needs a key of both, such as models.*.KEY"
                 yield ("interaction", place, key), text

@@ -64,7 +64,8 @@ class DataSpec(StrictModel, json_schema_extra=_with_datasets):
     )
     resize: Resize = Field(
         "stretch",
-        description="How, where the aspect ratio differs: change the shape, cut off, or add black.",
+        description="How to resize if the aspect ratio differs: change the shape, cut off, or add "
+        "black.",
     )
     test_fraction: Fraction = Field(
         0.2, description="Share of the images held out for testing where a folder has no test/."

@@ -227,7 +227,7 @@ def adhoc_trial(text: str) -> tuple[str, Trial]:
         try:
             given = parse(text).value
         except NotYaml as error:
-            raise UsageError(f"{text}: no YAML: {error}") from None
+            raise UsageError(f"{text}: not valid YAML: {error}") from None
         if not isinstance(given, dict) or "architecture" not in given:
             example = "{architecture: rednet, depth: 26}"
             raise UsageError(f"{text}: expected a mapping such as {example}")

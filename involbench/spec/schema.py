@@ -96,19 +96,19 @@ class EvaluateSpec(StrictModel):
 
 
 class ScheduleSpec(StrictModel):
-    """A learning rate that falls, after a linear rise where one is asked for.
+    """A learning rate that falls, if you like after a linear rise.
 
     As `keras.optimizers.schedules.CosineDecay`, over all steps of the training.
     """
 
     name: Literal["cosine"] = Field(
-        description="cosine: half a period of it, down from the optimizer's learning rate."
+        description="cosine: down along half a period of it, from the optimizer's learning rate."
     )
     alpha: Annotated[float, Field(ge=0, le=1)] = Field(
         0, description="Where it ends, as a fraction of the optimizer's learning rate."
     )
     warmup_epochs: Annotated[float, Field(ge=0)] = Field(
-        0, description="Epochs in which it first rises from 0; they may be part of one."
+        0, description="Epochs in which it first rises from 0; a fraction is possible."
     )
 
 
@@ -128,18 +128,18 @@ class TrainingSpec(StrictModel):
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
-        description="Share of each label's weight that is spread evenly over all classes in the "
-        "loss that is trained on; the test's loss is without it.",
+        description="Share of the weight of each label that the training loss spreads evenly over "
+        "all classes; the test loss does not.",
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32",
-        description="The Keras dtype policy: in what the layers compute; weights, losses and "
-        "probabilities are float32 under each. Losses are scaled under mixed_float16.",
+        description="The Keras dtype policy: the type in which the layers compute; weights, losses "
+        "and probabilities are float32 under each. Losses are scaled under mixed_float16.",
     )
     distribution: Literal["none", "auto", "data_parallel"] = Field(
         "none",
-        description="Whether several devices train one model, each with a part of every batch: "
-        "auto: all GPUs that its worker sees; data_parallel: the same, and an error where there is "
+        description="Whether several devices train one model, each with a part of every batch. "
+        "auto: all GPUs that its worker sees; data_parallel: the same, and an error if there is "
         "only one.",
     )
     deterministic: bool = Field(
@@ -149,7 +149,7 @@ class TrainingSpec(StrictModel):
         None, description="Steps between checkpoints within an epoch; there is one after each."
     )
     max_minutes: PositiveFloat | None = Field(
-        None, description="The longest that the training of one trial may take."
+        None, description="The longest time that the training of one trial may take."
     )
 
     @field_validator(
@@ -182,7 +182,7 @@ MAX_SEEDS = 10_000
 
 
 class ResourcesSpec(StrictModel):
-    """What each trial takes of a node of a cluster; it changes no result."""
+    """What each trial needs on a node of a cluster; it changes no result."""
 
     cpus: PositiveFloat = Field(1, description="CPUs.")
     gpus: Annotated[float, Field(ge=0)] = Field(0, description="GPUs; a part of one is shared.")
@@ -222,7 +222,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         "only where the command names them, too: --plugin FILE.",
     )
     name: Name = Field(description="Names the folder under results/.")
-    data: SerializeAsAny[DataSpec] = Field(description="Which images.")
+    data: SerializeAsAny[DataSpec] = Field(description="The images.")
     models: dict[Name, ModelSpec] = Field(
         min_length=1,
         description="The models to compare, each under a name of your own.",
@@ -254,7 +254,7 @@ class ExperimentSpec(StrictModel, json_schema_extra=_may_be_null):
         "under the same name, with the same seed, data and training, is tested and not trained.",
     )
     resources: ResourcesSpec = Field(
-        ResourcesSpec(), description="What each trial takes of a cluster: --executor ray."
+        ResourcesSpec(), description="What each trial needs on a cluster (--executor ray)."
     )
     claims: tuple[Claim, ...] = Field(
         (),

@@ -34,7 +34,7 @@ class TuneSpec(StrictModel):
     seeds: Annotated[
         tuple[Seed, ...],
         Field(strict=False, min_length=1, max_length=100, json_schema_extra={"uniqueItems": True}),
-    ] = Field((100, 101), description="The seeds of each candidate; none of the experiment's.")
+    ] = Field((100, 101), description="The seeds of each candidate; not those of the experiment.")
     extend: bool = Field(
         False,
         description="Whether a value is added beyond the grid where the best one is at its edge.",

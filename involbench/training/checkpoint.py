@@ -178,7 +178,7 @@ class Checkpoints:
             try:
                 return _read(path, training)
             except ResultsError as error:
-                self._warn(f"checkpoint {error}; going on from the one before, or the start")
+                self._warn(f"checkpoint {error}; resuming from the one before, or from the start")
             rename(path, f"{path.name.removesuffix('.npz')}.damaged")
         return None
 
@@ -218,7 +218,7 @@ def _read(path: ResultsPath, training: Training) -> Checkpoint:
 def _state_in(arrays: NpzFile) -> _State:
     header = arrays.require("state", np.str_)
     if header.shape or header.nbytes > HISTORY:
-        raise ValueError("its state is no text, or too long")
+        raise ValueError("its state is not text, or too long")
     return _State.model_validate_json(str(arrays.read("state")))
 
 
@@ -241,7 +241,7 @@ def _check_arrays(
     if found != list(training.kinds) or not all(name in headers for name in metrics):
         raise ValueError("it was made for another model")
     if any(headers[name].shape or headers[name].dtype.kind not in "iuf" for name in metrics):
-        raise ValueError("its metrics are no numbers")
+        raise ValueError("its metrics are not numbers")
 
 
 def _check_state(state: _State, has_metrics: bool, training: Training) -> None:
@@ -258,4 +258,4 @@ def _check_state(state: _State, has_metrics: bool, training: Training) -> None:
     if lengths != dict.fromkeys(METRICS if state.epoch else (), state.epoch):
         raise ValueError(f"its history is not that of {state.epoch} epochs")
     if min(state.seconds, state.epoch_seconds) < 0:
-        raise ValueError("it took less than no time")
+        raise ValueError("its time is negative")

@@ -1,4 +1,4 @@
-"""What a worker does with each request: the one place where the light half meets Keras.
+"""What a worker does with each request: only handlers call code that imports Keras.
 
 A handler is a function of a Session and of typed arguments. `Worker.call` runs it in the worker.
 Frameworks are imported inside the functions, when a request first needs them.

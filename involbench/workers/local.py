@@ -325,7 +325,7 @@ def working_folder() -> Path:
         return Path.cwd()
     except OSError as error:
         raise UsageError(
-            f"the working folder is gone ({error.strerror}); change to a folder that exists"
+            f"the working folder no longer exists ({error.strerror}); change to one that does"
         ) from error
 
 

@@ -96,7 +96,7 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
         raise UsageError(
-            f"--address {address}: cannot connect: {error}; is the head up (`ray status` there)?"
+            f"--address {address}: cannot connect: {error}; check the head with `ray status`"
         ) from error
 
 
@@ -356,9 +356,9 @@ def on_cluster(
         UsageError: No such cluster, no node is large enough, or a node fails a check.
     """
     if device.startswith("gpu:"):
-        raise UsageError(f"--device {device}: Ray gives out GPUs; set resources.gpus in the spec")
+        raise UsageError(f"--device {device}: Ray assigns GPUs; set resources.gpus in the spec")
     if device == "gpu" and not needs.gpus:
-        raise UsageError("--device gpu: say how many with -S resources.gpus=1")
+        raise UsageError("--device gpu: set how many with -S resources.gpus=1")
     # Otherwise a worker would use a GPU that Ray did not assign.
     device = device if needs.gpus else "cpu"
     platforms = os.environ.get("JAX_PLATFORMS")

@@ -96,7 +96,7 @@ def test_a_cell_without_its_imports_is_told_to_have_them():
     with pytest.raises(
         UsageError,
         match=r"3\.py:1: NameError: name 'involbench' is not defined \("
-        "a worker runs this cell or script alone, so it needs its imports in it",
+        "a worker runs only this cell or script, so put its imports into it",
     ):
         code.load_plugins(code.Plugins((cell,)))
 

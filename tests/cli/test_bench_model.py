@@ -192,7 +192,7 @@ def test_the_figure_has_a_row_a_call_and_a_dot_a_network(result):
         (["{architecture: rednet, depht: 26}"], "did you mean 'depth'?"),
         (["{architecture: rednett}"], "rednet"),
         (["{depth: 26}"], "expected a mapping such as"),
-        (["{architecture: [rednet"], "no YAML"),
+        (["{architecture: [rednet"], "not valid YAML"),
         (["keras_io_inn", "keras_io_inn"], "name it once"),
         (["keras_io_inn", "-S", "seeds=1"], "--set needs a spec"),
         (["nowhere.yaml"], "no such file"),

@@ -33,7 +33,7 @@ def measure(smoke, folder):
         small = ("--batch", 1, "--batch", 2, "--step-batch", 2, "--device", "cpu")
         done = called("bench", "model", *quickly, *small, cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert "kept as benchmark-model.json in the folders of 4 runs" in done.stderr
+        assert "saved as benchmark-model.json in the folders of 4 runs" in done.stderr
         (folder / "models.json").write_text(done.stdout)
         small = ("--format", "litert", "--threads", 1, "--test", 50)
         done = called("bench", "export", *quickly, *small, cwd=folder)

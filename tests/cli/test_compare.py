@@ -157,7 +157,7 @@ def test_csv_has_a_line_a_model_and_metric(collapsed: Path) -> None:
         (["--sort-by", "size"], "--sort-by size: no run has that metric; expected one of"),
         (
             ["-m", "epochs_to"],
-            "say which accuracy is to be reached, a fraction, such as epochs_to@",
+            "add the accuracy to reach, a fraction, such as epochs_to@",
         ),
         (["-m", "epochs_to@val_accuracy=0.9"], "no run reached the accuracy"),
         (["-m", "seconds_to@val_accuracy=70"], "a fraction, such as seconds_to@val_accuracy=0.7"),

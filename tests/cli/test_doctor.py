@@ -57,7 +57,7 @@ def test_where_all_is_well_it_says_so_on_one_screen_and_leaves_nothing_behind(he
     assert [line for line in lines[1:] if line and line[0].islower()] == [
         *("software", "backend", "environment", "folders", "data", "experiment")
     ]
-    for said in ("tensorflow 2", "loops compiled by numba", "file locks       hold"):
+    for said in ("tensorflow 2", "loops compiled by numba", "file locks       work"):
         assert said in done.stdout
     assert "digits: 1,438 images to train on, 359 to test" in " ".join(done.stdout.split())
     assert "cnn, inn can be built; 4 trials" in done.stdout
@@ -188,7 +188,8 @@ def test_a_working_folder_that_was_deleted_is_one_line(tmp_path):
             [*command, *arguments], cwd=gone, capture_output=True, text=True, timeout=120
         )
         assert (done.returncode, done.stdout) == (2, ""), done.stdout
-        assert done.stderr.splitlines()[-1].startswith("error: the working folder is gone (")
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("error: the working folder no longer exists (")
         assert "Traceback" not in done.stderr
         gone.mkdir()
 

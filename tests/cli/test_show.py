@@ -54,8 +54,8 @@ def test_a_run_is_found_by_its_id_and_by_its_path(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("inn-seed0", "stands for 2 runs: digits/inn-seed0-"),
-        ("cnn", "stands for 2 runs: digits/cnn-seed1-"),
+        ("inn-seed0", "matches 2 runs: digits/inn-seed0-"),
+        ("cnn", "matches 2 runs: digits/cnn-seed1-"),
         ("digits", "no run 'digits' under results; there are digits/cnn-seed1-"),
         ("results/digits", "no run 'results/digits' under results; there are digits/cnn-seed1-"),
         ("digits/", "no run 'digits/' under results; there are digits/cnn-seed1-"),

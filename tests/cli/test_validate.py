@@ -17,7 +17,7 @@ def test_validate_counts_the_trials(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     (tmp_path / "b.yaml").write_text(GOOD + "seeds: 3\nsweep: {models.inn.kernel_size: [3, 5]}\n")
     done = called("validate", "a.yaml", "b.yaml", cwd=tmp_path)
-    few = "of each model: too few for any verdict; with 4 there can be one\n"
+    few = "of each model: too few for a verdict, which needs at least 4\n"
     assert (done.returncode, done.stderr) == (0, f"1 seed {few}3 seeds {few}")
     assert done.stdout.splitlines() == [
         "a.yaml: ok, 2 trials (2 models, 1 seed)",
@@ -84,7 +84,7 @@ def test_validate_says_which_differences_the_seeds_can_find(tmp_path: Path) -> N
             "find a difference of 2.7 standard deviations four times in five; as one of 3 "
             "comparisons, they cannot give a verdict",
         ),
-        (3, "too few for any verdict; with 4 there can be one"),
+        (3, "too few for a verdict, which needs at least 4"),
     ):
         done = called("validate", "a.yaml", "-S", f"seeds={seeds}", cwd=tmp_path)
         assert f"{seeds} seeds of each model" in done.stderr
@@ -188,7 +188,7 @@ def test_init_overwrites_only_when_forced(tmp_path: Path) -> None:
     mine.write_text("precious\n")
     done = called("init", "mine", cwd=tmp_path)
     assert done.returncode == 2
-    assert "mine.yaml: is there already; --force overwrites it" in done.stderr
+    assert "mine.yaml: exists already; --force overwrites it" in done.stderr
     assert mine.read_text() == "precious\n"
     assert called("init", "mine", "--force", cwd=tmp_path).returncode == 0
     assert "name: mine " in mine.read_text()
@@ -226,7 +226,7 @@ def test_init_writes_a_plugin_that_works(tmp_path: Path) -> None:
     assert (refused.returncode, "add --plugin my_ops.py" in refused.stderr) == (2, True)
     for name in written:
         again = called("init", "--plugin", "my-ops", cwd=tmp_path)
-        assert (again.returncode, "is there already" in again.stderr) == (2, True)
+        assert (again.returncode, "exists already" in again.stderr) == (2, True)
         (tmp_path / name).unlink()
 
 

@@ -165,7 +165,7 @@ def test_what_is_wrong_with_a_spec_and_its_claims_is_said(results: Path) -> None
     (results / "digits" / "spec.yaml").write_text("claims: [")
     for command in ("compare", "claims"):
         done = called(command, cwd=results.parent)
-        assert done.stderr.startswith("warning: digits: nothing is taken from spec.yaml: not valid")
+        assert done.stderr.startswith("warning: digits: spec.yaml is not used: not valid")
 
 
 def test_a_claim_can_be_about_one_model_at_two_points(tmp_path: Path) -> None:
@@ -531,7 +531,7 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
         *(
             (
                 TEXT.replace("test_loss", metric) + "    lesser: inn\n",
-                "x.yaml:12:13: claims[0].metric: say which accuracy is to be reached, a fraction, "
+                "x.yaml:12:13: claims[0].metric: add the accuracy to reach, a fraction, "
                 "such as epochs_to@val_accuracy=0.7",
             )
             for metric in ("epochs_to", "epochs_to@val_accuracy=70", "epochs_to@val_loss=0.7")
@@ -561,7 +561,7 @@ def test_claims_do_not_change_the_runs(tmp_path: Path) -> None:
             "sweep: {data.train_size: [7, 9]}\n"
             + TEXT
             + "    lesser: cnn\n    lesser_at: {data.train_size: 7}\n",
-            "x.yaml:16:34: claims[0].lesser_at.data.train_size: at has no such key to differ in",
+            "x.yaml:16:34: claims[0].lesser_at.data.train_size: at does not have this key",
         ),
         *(
             (

@@ -263,8 +263,8 @@ def test_a_run_trained_again_elsewhere_is_named_and_a_copy_is_not(tmp_path: Path
     again.write_text(json.dumps({**record, "started": "2026-03-03T03:03:03+00:00"}))
     done = called("compare", *options, cwd=tmp_path)
     assert done.stderr == (
-        "warning: digits: 1 run was trained anew in another results folder and left out, since the "
-        f"same run is in one named before: {again.parent.relative_to(tmp_path)}\n"
+        "warning: digits: 1 run was trained again in another results folder and left out, since "
+        f"the same run is in one named before: {again.parent.relative_to(tmp_path)}\n"
     )
 
 

@@ -139,7 +139,7 @@ def test_all_that_cannot_be_read_is_named_at_once(photos: Path) -> None:
     for named in (
         "train/cat/empty.png (an empty file)",
         "train/cat/garbage.jpg (not a PNG, JPEG, WebP or BMP image)",
-        "train/cat/link.png (a link that leads nowhere)",
+        "train/cat/link.png (a broken link)",
         "train/cat/pipe.png (a FIFO, not a regular file)",
         "train/cat/zero.bmp (a device, not a regular file)",
     ):

@@ -183,7 +183,7 @@ def test_a_header_that_lies_is_not_believed(tmp_path: Path, arrays: Arrays) -> N
     path = write(tmp_path, {name: array for name, array in arrays.items() if name != "x_test"})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("x_test.npy", header(f"({10**15}, 6, 8, 3)", "|u1") + b"1")
-    assert "x_test has not the size that its header says" in refused(path)
+    assert "x_test does not have the size that its header states" in refused(path)
 
 
 def test_a_pickle_is_not_loaded(tmp_path: Path) -> None:

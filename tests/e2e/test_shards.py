@@ -134,5 +134,5 @@ def test_a_script_that_is_there_is_kept(tmp_path):
     for _ in range(2):
         done = called("init", "mine", "--slurm", cwd=tmp_path)
         (tmp_path / "mine.sbatch").write_text("precious")
-    assert (done.returncode, "mine.sbatch: is there already" in done.stderr) == (2, True)
+    assert (done.returncode, "mine.sbatch: exists already" in done.stderr) == (2, True)
     assert (tmp_path / "mine.sbatch").read_text() == "precious"

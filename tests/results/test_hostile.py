@@ -282,7 +282,7 @@ def test_a_history_of_other_epochs_is_not_believed(tree: Path) -> None:
     history = json.loads((run / "history.json").read_text())
     (run / "history.json").write_text(json.dumps({k: v * 50 for k, v in history.items()}))
     done = survives(tree, COMMANDS[4])["export-results"]
-    assert "it has 100 epochs; the run is of 2" in done.stderr
+    assert "it has 100 epochs; the run has 2" in done.stderr
 
 
 def test_limits_are_named_and_can_be_raised(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

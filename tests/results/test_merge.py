@@ -55,8 +55,8 @@ def test_what_differs_is_named_and_the_first_is_kept(trees: Path) -> None:
     assert printed.endswith("; 5 runs in several folders, copied once\n")
     name = run.parent.name
     assert warnings.splitlines() == [
-        f"warning: b/digits/runs/{name}: left out, for it differs from a/digits/runs/{name}",
-        "warning: b/digits/spec.yaml: left out, for another one was copied",
+        f"warning: b/digits/runs/{name}: left out, because it differs from a/digits/runs/{name}",
+        "warning: b/digits/spec.yaml: left out, because another one was copied",
     ]
     kept = json.loads((trees / f"c/digits/runs/{name}/run.json").read_text())
     assert kept["started"] == record["started"]
@@ -78,7 +78,7 @@ def test_what_is_unfinished_damaged_newer_or_not_ours_is_left_out(trees: Path) -
     assert f"{runs['cnn-seed0'].name}: has not ended" in warnings
     assert f"{runs['inn-seed0'].name}/run.json: " in warnings
     assert "(schema_version 99; this one" in warnings
-    assert f"{runs['cnn-seed1'].name}: 2 entries not of involbench" in warnings
+    assert f"{runs['cnn-seed1'].name}: 2 entries that involbench did not write" in warnings
     copied = {path.name for path in (trees / f"c/digits/runs/{runs['cnn-seed1'].name}").iterdir()}
     assert copied == {"run.json", "history.json", "parameters.json"}
 
@@ -87,7 +87,7 @@ def test_what_is_unfinished_damaged_newer_or_not_ours_is_left_out(trees: Path) -
     ("arguments", "message"),
     [
         (["a", "b"], "--output c: exists and is not empty; name a new folder"),
-        (["nowhere"], "nowhere: no results folder: it has no experiment"),
+        (["nowhere"], "nowhere: not a results folder: it has no experiment"),
     ],
 )
 def test_bad_folders_are_named_and_nothing_is_written(
@@ -118,4 +118,4 @@ def test_the_runs_and_choices_of_tune_are_copied_too(trees: Path) -> None:
     assert (code, printed[:33]) == (0, "9 runs of 2 experiments written t")
     assert (trees / "c/digits/tuning/choices.json").read_text() == "{}"
     assert len(list(trees.glob("c/digits/tuning/runs/cnn-seed100-*/run.json"))) == 1
-    assert "b/digits/tuning/choices.json: left out, for another one was copied" in warnings
+    assert "b/digits/tuning/choices.json: left out, because another one was copied" in warnings

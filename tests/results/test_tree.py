@@ -109,7 +109,7 @@ def test_history_and_parameters_are_read_when_asked_for(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("models: [", "not valid YAML: expected the node content, but found '<stream end>'"),
-        ("- a", "it is no mapping"),
+        ("- a", "it is not a mapping"),
         ("\x00", "not valid YAML: unacceptable character"),
         ("a: &a *b", "not valid YAML: expected <block end>, but found '<alias>'"),
     ],
@@ -121,7 +121,7 @@ def test_a_damaged_spec_gives_an_empty_outline_and_says_so(
     outline = read_spec_summary(ResultsPath(tmp_path))
     assert replace(outline, faults=()) == SpecSummary()
     (said,) = outline.faults
-    assert said.startswith(f"nothing is taken from spec.yaml: {fault}")
+    assert said.startswith(f"spec.yaml is not used: {fault}")
 
 
 def test_what_is_of_another_kind_in_a_spec_is_left_out(tmp_path: Path) -> None:

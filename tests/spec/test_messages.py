@@ -120,8 +120,8 @@ CASES = {
     "a width and a budget": (
         "keras_io_inn, kernel_size: 3",
         "resnet, width: 48, match: {macs: cnn}",
-        "x.yaml:6:49: models.inn.match: stands in place of a width, and there is one; leave one of "
-        "them out",
+        "x.yaml:6:49: models.inn.match: takes the place of a width, but there is a width, too; "
+        "remove one of them",
     ),
     "argument of an operator without any": (
         "keras_io_cnn",

@@ -237,7 +237,7 @@ def calibration_panel(
     bins: Mapping[str, Sequence[Bin]], models: Mapping[str, str], styles: Styles, fewest: int = 10
 ) -> Panel:
     """A line for each model, of the bins with at least `fewest` images."""
-    lines = [Line("as sure as it is right", "", "guide", _GUIDE, (0, 1), (0, 1))]
+    lines = [Line("perfectly calibrated", "", "guide", _GUIDE, (0, 1), (0, 1))]
     for name, own in bins.items():
         kept = [each for each in own if each.images >= fewest]
         points = [Point(each.confidence, each.accuracy) for each in kept]

@@ -46,7 +46,7 @@ def plot_calibration(
         figure = Figure(figsize=(WIDTH, WIDTH), layout="constrained")
         axes = figure.add_subplot()
         line: PlotOptions = {"color": GREY, "linestyle": ":", "linewidth": 1.4}
-        axes.plot([0, 1], [0, 1], label="as sure as it is right", **line)
+        axes.plot([0, 1], [0, 1], label="perfectly calibrated", **line)
         for name, bins in models.items():
             kept = [each for each in bins if each.images >= fewest]
             look = {**styles[name].options, "label": short(name)}

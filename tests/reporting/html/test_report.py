@@ -441,7 +441,7 @@ def test_nothing_to_show_is_said(tmp_path):
     ("arguments", "said"),
     [
         (["digit"], "no experiment 'digit' under results; did you mean 'digits'?"),
-        ([], "say which experiment: digits, more"),
+        ([], "name an experiment: digits, more"),
         (
             ["digits", "more"],
             "name a file for the report of several experiments with --output FILE",

@@ -170,8 +170,8 @@ def test_what_cannot_be_had_of_a_cluster_is_said(home, monkeypatch):
     for flags, words in (
         (("--address", "127.0.0.1:1"), "--address 127.0.0.1:1: cannot connect"),
         (("--address", "auto"), "--address auto: expected HOST:PORT"),
-        (("--device", "gpu:0"), "--device gpu:0: Ray gives out GPUs; set resources.gpus"),
-        (("--device", "gpu"), "--device gpu: say how many with -S resources.gpus=1"),
+        (("--device", "gpu:0"), "--device gpu:0: Ray assigns GPUs; set resources.gpus"),
+        (("--device", "gpu"), "--device gpu: set how many with -S resources.gpus=1"),
         (("-S", "resources.gpus=-1"), "resources.gpus"),
     ):
         done = called("run", spec, "--executor", "ray", *flags, cwd=home)
