@@ -55,6 +55,15 @@ Claims on counts are *arithmetic*. Claims on times and sizes are *measured* on o
 other work ran on it, and get a verdict if all runs agree. All other claims are *learned*, and are
 tested over seeds.
 """
+FOR_YOUR_DATA = """\
+## For your own data
+
+None of these answers is about your images. Train on them:
+[your own images](tutorials/own-images.md) has the spec and the commands. Give each model its own
+learning rate (`tune`). Include a network without the operator (`operator: none`) and one with a
+depthwise convolution. To find a difference of a few points, use at least eight seeds. Read the
+warnings about collapsed runs and short trainings before the verdict.
+"""
 UNTESTED = """\
 ## Claims that no published experiment tests
 
@@ -116,6 +125,8 @@ class Evidence:
     model: str = ""
     networks: str = ""
     """Those of the experiment, for the sentence on a model."""
+    metric: str = ""
+    """Of the model alone, in points."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,12 @@ QUESTIONS = (
     ),
     Question(
         "Is it better where there is little data?",
-        [Evidence("small_data", claim="involution generalises better on small data")],
+        [
+            Evidence(
+                "small_data", model="inn", networks="In the networks of the keras.io tutorial"
+            ),
+            Evidence("small_data", claim="involution generalises better on small data"),
+        ],
     ),
     Question("Does it overfit less?", [Evidence("small_data", claim="involution overfits less")]),
     Question(
@@ -163,8 +179,25 @@ QUESTIONS = (
         "Does it matter that each pixel has its own kernel, or only that channels share one?",
         [
             Evidence("kernel_size", claim="a kernel made at each pixel is better"),
+            Evidence(
+                "kernel_size",
+                model="involution_7",
+                networks="With the mean kernel at every pixel of a trained network (`frozen_kernels`)",
+                metric="accuracy_drop@frozen_kernels=1",
+            ),
             Evidence("attention", claim="a kernel made at each pixel is better"),
         ],
+    ),
+    Question(
+        "Does it improve a ResNet?",
+        [
+            Evidence("rednet", claim="RedNet is more accurate"),
+            Evidence("residual_involution", claim="involution improves on convolution"),
+        ],
+    ),
+    Question(
+        "Is self-attention better, or only a more complicated form of it?",
+        [Evidence("attention", claim="self-attention is over-complicated involution")],
     ),
     Question(
         "Is it better than depthwise convolution?",
@@ -254,6 +287,7 @@ def document(findings: Findings) -> str:
     )
     parts = [
         HEAD + answers,
+        FOR_YOUR_DATA,
         HOW_TO_READ,
         "## All claims",
         _claims(findings.comparisons),
@@ -276,10 +310,20 @@ def _answers(findings: Findings, question: Question) -> Iterator[str]:
 
 
 def _evidence(comparison: Comparison, evidence: Evidence) -> str:
+    if evidence.metric:
+        result, known = _model(comparison, evidence.model), metric(evidence.metric)
+        summary = result.compared(evidence.metric)
+        spread = "" if summary.sd is None else f" ± {number(summary.sd, known)}"
+        value = f"{number(summary.mean or 0.0, known)}{spread} points"
+        title = metric(evidence.metric.partition("@")[0]).title
+        return f"{evidence.networks}: {title} of {result.model} {value}, {summary.n} seeds."
     if evidence.model:
-        model = _model(comparison, evidence.model)
-        sentence = verdict_sentence(model, _model(comparison, comparison.baseline), weigh=False)
-        return f"{evidence.networks}: {sentence}"
+        baseline = {str(each.point): each for each in _models(comparison, comparison.baseline)}
+        sentences = [
+            verdict_sentence(each, baseline[str(each.point)], weigh=False)
+            for each in _models(comparison, evidence.model)
+        ]
+        return f"{evidence.networks}: {' '.join(sentences)}"
     for claim in comparison.claims:
         if claim.says.startswith(evidence.claim):
             verdict, numbers = VERDICTS[claim.verdict].capitalize(), claim_numbers(claim)
@@ -303,8 +347,12 @@ def _intervals(claim: ClaimResult) -> str:
     return f" {claim.greater} minus {claim.lesser}, in points: {'; '.join(texts)}."
 
 
+def _models(comparison: Comparison, name: str | None) -> list[ModelResult]:
+    return [each for each in comparison.models if each.model == name]
+
+
 def _model(comparison: Comparison, name: str) -> ModelResult:
-    return next(each for each in comparison.models if each.model == name)
+    return _models(comparison, name)[0]
 
 
 def _outside(findings: Findings) -> str:
@@ -340,7 +388,9 @@ def _page(tree: ResultsTree, name: str, comparison: Comparison) -> str:
 def _compared(tree: ResultsTree, name: str) -> Comparison:
     wanted = compare_experiment(tree, name, selection=MetricSelection(frozenset(), frozenset()))
     metrics = frozenset([*_metrics(wanted), SIZE])
-    return compare_experiment(tree, name, selection=MetricSelection(metrics | {*COSTS}, metrics))
+    evidence = {each.metric for question in QUESTIONS for each in question.answers if each.metric}
+    selection = MetricSelection(metrics | {*COSTS} | evidence, metrics)
+    return compare_experiment(tree, name, selection=selection)
 
 
 def _metrics(comparison: Comparison) -> tuple[str, ...]:

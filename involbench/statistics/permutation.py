@@ -254,7 +254,8 @@ def _inverted(
         to_above, to_below = np.maximum(by_up, -by_down), np.maximum(by_down, -by_up)
         mirrored = np.equal(up, 0) | np.equal(down, 0)  # The observed split and its mirror image.
         to_above[mirrored] = to_below[mirrored] = inf
-        extreme += np.count_nonzero((to_above if estimate > 0 else to_below) >= observed)
+        reach = to_above if estimate > 0 else to_below
+        extreme += int(np.count_nonzero(reach >= observed))
         above.add(to_above)
         below.add(to_below)
     return _agreeing(estimate, above.last(), below.last(), extreme / splits, level)

@@ -13,6 +13,7 @@ from involbench.comparison.schema import (
     ClaimResult,
     ClaimVerdict,
     Comparison,
+    Ratio,
     Tested,
 )
 from involbench.registry import Metric
@@ -169,11 +170,21 @@ def _margin(claim: ClaimResult) -> str | None:
 def _point(each: ClaimNumbers, claim: ClaimResult, metric: Metric) -> str:
     text = f"{_title(each, metric)}: {_values(claim, metric, each.greater, each.lesser)}"
     if claim.kind == "measured":
-        times = f", {ratio_text(each.ratio)}" if each.ratio else ""
+        times = f"; {_times(claim, each.ratio)}" if each.ratio else ""
         return f"{text}{times}, {seeds_of_both(*each.beyond.runs)}"
     if each.lesser > 0 and (claim.ratio is not None or claim.kind == "arithmetic"):
         text += f" ({each.greater / each.lesser:.3g} times)"
     return f"{text}{_without_head(each, claim, metric)}" if metric.exact else text + _tested(each)
+
+
+def _times(claim: ClaimResult, ratio: Ratio) -> str:
+    """Which of the two has how many times as much."""
+    names = claim.greater, claim.lesser
+    first, second = names if names[0] != names[1] else ("the first", "the second")
+    if ratio.times >= 1 or min(ratio.times, ratio.low) <= 0:
+        return f"{first} has {ratio_text(ratio)}"
+    inverse = Ratio(times=1 / ratio.times, low=1 / ratio.high, high=1 / ratio.low)
+    return f"{second} has {ratio_text(inverse)}"
 
 
 def _title(each: ClaimNumbers, metric: Metric) -> str:
