@@ -29,6 +29,7 @@ help: ## Show the targets.
 
 run: $(RUNNABLE) ## Set up, run the built-in experiment, and compare its models.
 	$(BIN)/involbench run
+	@echo "Next: $(BIN)/involbench report digits writes the report; README.md has your own question."
 
 environments: $(INSTALLED) $(BACKENDS)/.installed ## Set up what the tests need.
 

@@ -182,7 +182,7 @@ QUESTIONS = (
             Evidence(
                 "kernel_size",
                 model="involution_7",
-                networks="With the mean kernel at every pixel of a trained network (`frozen_kernels`)",
+                networks="A trained network with the mean kernel at every pixel (`frozen_kernels`)",
                 metric="accuracy_drop@frozen_kernels=1",
             ),
             Evidence("attention", claim="a kernel made at each pixel is better"),

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,25 @@ from involbench.results.record import History, Parameters, RunRecord
 from involbench.results.tree import StoredRun
 from involbench.workers.environment import WorkerResources
 from involbench.workers.local import InProcessWorker, start_worker
-from involbench.workers.network_handlers import load_network, make_kernels_of
+from involbench.workers.network_handlers import load_network, make_kernels_of, predict_given
 from involbench.workers.protocol import TrainedRun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8] | Sequence[str | PathLike[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """What a network predicts for N images."""
+
+    labels: tuple[str, ...]
+    """The name of the most probable class of each image."""
+    class_names: tuple[str, ...]
+    """In the order of the columns of `probabilities`."""
+    probabilities: "NDArray[np.float64]"
+    """(N, classes)."""
 
 
 class Run:
@@ -75,9 +90,28 @@ class Run:
         trained = self._trained()
         return InProcessWorker().call(load_network, lambda report: None, trained)
 
+    def predict(self, images: "Images") -> Classified:
+        """Classify images with the trained network, in a worker process.
+
+        Args:
+            images: Pixels (N, H, W, C), uint8, of the size of the training images, or image files
+                of any size, which are resized as those of the training were.
+
+        Raises:
+            UsageError: The images have another shape, or see `load_model`.
+            DataError: A file is not an image.
+        """
+        trained = self._trained()
+        batch = _batch(images, trained)
+        with start_worker(WorkerResources("cpu")) as worker:
+            predicted = worker.call(predict_given, lambda report: None, trained, batch)
+        names = trained.facts.class_names
+        best = predicted.probabilities.argmax(axis=1)
+        return Classified(tuple(names[index] for index in best), names, predicted.probabilities)
+
     def kernels(
         self,
-        images: "NDArray[np.uint8] | Sequence[str | PathLike[str]]",
+        images: "Images",
         at: tuple[int, int] | None = None,
     ) -> KernelMaps:
         """The kernels that its involution layers generate for images, made in a worker process.
@@ -101,17 +135,7 @@ class Run:
             raise UsageError(
                 f"at={at}: outside the images, which have {shape[0]} rows and {shape[1]} columns"
             )
-        batch: ImageBatch | list[str]
-        if isinstance(images, np.ndarray):
-            if images.dtype != np.uint8 or images.shape[1:] != shape:
-                expected = ", ".join(map(str, shape))
-                raise UsageError(
-                    f"images: expected uint8 pixels (N, {expected}), got {images.dtype} "
-                    f"{images.shape}"
-                )
-            batch = ImageBatch(tuple(map(str, range(len(images)))), images, None)
-        else:
-            batch = [str(user_path(fspath(path))) for path in images]
+        batch = _batch(images, trained)
         with start_worker(WorkerResources("cpu")) as worker:
             return worker.call(make_kernels_of, lambda report: None, trained, batch, at)
 
@@ -124,3 +148,16 @@ class Run:
     def __repr__(self) -> str:
         record = self.record
         return f"<Run {self._experiment}/{record.run_id}, {record.status}>"
+
+
+def _batch(images: "Images", trained: TrainedRun) -> ImageBatch | list[str]:
+    """Pixels as the network takes them, or the paths of image files."""
+    if not isinstance(images, np.ndarray):
+        return [str(user_path(fspath(path))) for path in images]
+    shape = trained.facts.input_shape
+    if images.dtype != np.uint8 or images.shape[1:] != shape:
+        expected = ", ".join(map(str, shape))
+        raise UsageError(
+            f"images: expected uint8 pixels (N, {expected}), got {images.dtype} {images.shape}"
+        )
+    return ImageBatch(tuple(map(str, range(len(images)))), images, None)

@@ -69,13 +69,13 @@ def predict(
 
 def _predictions(run: "TrainedRun", images: list[str], test: int | None) -> "Predictions":
     from involbench.cli._runs import check_test_images
-    from involbench.workers.network_handlers import predict_files, predict_test
+    from involbench.workers.network_handlers import predict_given, predict_test
 
     if bool(images) == (test is not None):
         raise UsageError("name image files, or take test images with --test N")
     if test is None:
         _check_readable(images)
-        return call_worker(predict_files, run, images)
+        return call_worker(predict_given, run, images)
     check_test_images(run, f"--test {test}", test)
     return call_worker(predict_test, run, test)
 

@@ -8,11 +8,14 @@ from involbench.workers.handlers import Session
 from involbench.workers.protocol import TrainedRun
 
 
-def predict_files(session: Session, run: TrainedRun, files: Sequence[str]) -> Predictions:
-    """Classify image files."""
+def predict_given(
+    session: Session, run: TrainedRun, images: ImageBatch | Sequence[str]
+) -> Predictions:
+    """Classify images, or image files."""
     from involbench.training.inference import predict_images, read_image_files
 
-    images = read_image_files(files, run.facts, run.record.trial.data.resize)
+    if not isinstance(images, ImageBatch):
+        images = read_image_files(images, run.facts, run.record.trial.data.resize)
     return predict_images(run.record, run.facts, run.weights, images)
 
 

@@ -32,6 +32,19 @@ def test_the_network_gives_the_probabilities_that_were_recorded(smoke):
     np.testing.assert_allclose(probabilities, run.predictions.probabilities[:40], atol=1e-3)
 
 
+def test_pixels_and_files_are_classified_by_name(smoke, tmp_path):
+    run, images = smoke.run("cnn-seed0"), load_dataset("digits").x_test[:40]
+    found = run.predict(images)
+    np.testing.assert_allclose(found.probabilities, run.predictions.probabilities[:40], atol=1e-3)
+    assert found.class_names == tuple("0123456789")
+    assert found.labels == tuple(str(each) for each in found.probabilities.argmax(axis=1))
+    Image.fromarray(images[0]).resize((50, 40)).save(tmp_path / "a b.png")
+    (label,) = run.predict([tmp_path / "a b.png"]).labels
+    assert label in found.class_names
+    with pytest.raises(UsageError, match=r"expected uint8 pixels \(N, 32, 32, 3\), got float64"):
+        run.predict(images / 255)
+
+
 def test_kernels_of_pixels_and_of_files_are_those_of_the_command_line(smoke, tmp_path):
     done = called("kernels", "smoke/inn-seed0", "--at", "3,4", "-o", "k.npz", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -104,12 +104,15 @@ def kernels_pixel(ring, offsets, tap, kernels, kernel, line, column, s, v):
             at_a, at_b = at + get(offsets, tap + k), at + get(offsets, tap + k + 1)
             at_c, at_d = at + get(offsets, tap + k + 2), at + get(offsets, tap + k + 3)
             a = b = c = d = zeros(ring, lanes)
-            for member in range(0, padded, len(lanes)):
-                dy = load(line, pixel + member, lanes)
-                a = add_product(a, dy, load(ring, at_a + member, lanes))
-                b = add_product(b, dy, load(ring, at_b + member, lanes))
-                c = add_product(c, dy, load(ring, at_c + member, lanes))
-                d = add_product(d, dy, load(ring, at_d + member, lanes))
+            for first in range(0, padded, len(v.lanes)):
+                # Both halves are written out: groups mostly are one vector, and no loop is left.
+                for half in (0, len(lanes)):
+                    member = first + half
+                    dy = load(line, pixel + member, lanes)
+                    a = add_product(a, dy, load(ring, at_a + member, lanes))
+                    b = add_product(b, dy, load(ring, at_b + member, lanes))
+                    c = add_product(c, dy, load(ring, at_c + member, lanes))
+                    d = add_product(d, dy, load(ring, at_d + member, lanes))
             # The first sums of the next kernel overwrite those beyond the last tap.
             store(kernels, kernel + k, sums_of_four(a, b, c, d))
         kernel += s.taps
