@@ -258,11 +258,12 @@ def _inverted(
             if most or side is tested:
                 reach = np.maximum(first, -second)
                 reach[mirrored] = inf
-                extreme += np.count_nonzero(reach >= observed) if side is tested else 0
+                if side is tested:
+                    extreme += int(np.count_nonzero(reach >= observed))
                 if most:
                     side.add(reach)
-    reached = [side.last() if most else inf for side in largest]
-    return _agreeing(estimate, *reached, extreme / splits, level)
+    to_above, to_below = (side.last() if most else inf for side in largest)
+    return _agreeing(estimate, to_above, to_below, extreme / splits, level)
 
 
 class _Largest:
