@@ -17,6 +17,7 @@ from involbench.api.compare import (
 )
 from involbench.cli._output import echo, rendered, warn
 from involbench.cli._runs import find_experiments
+from involbench.cli._worker import status_line
 from involbench.comparison.compare import compare_experiment, only_changed, sort_models
 from involbench.comparison.differences import DEFAULT_RULE, Rule
 from involbench.comparison.gates import Gate
@@ -72,14 +73,16 @@ def compared(options: Options, found: Found) -> tuple[Found, list[Groups]]:
 
     Prints their warnings on stderr. Raises UsageError for a metric that no run has.
     """
-    if options.join and len(found) > 1:
-        one = joined(found, options.baseline, options.wanted, options.rule).comparison
-        found, experiments = [(found[0][0], one.experiment)], list[Groups]([[one]])
-    else:
-        found, experiments, refused = grouped(
-            found, options.settings, options.baseline, options.wanted, options.rule
-        )
-        warn(*refused)
+    refused = list[str]()
+    with status_line("comparing models"):
+        if options.join and len(found) > 1:
+            one = joined(found, options.baseline, options.wanted, options.rule).comparison
+            found, experiments = [(found[0][0], one.experiment)], list[Groups]([[one]])
+        else:
+            found, experiments, refused = grouped(
+                found, options.settings, options.baseline, options.wanted, options.rule
+            )
+    warn(*refused)
     named = {f"--metric {name}": name for name in options.metrics}
     if options.sort_by:
         named[f"--sort-by {options.sort_by}"] = options.sort_by

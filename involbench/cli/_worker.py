@@ -39,6 +39,28 @@ def progress_line() -> "Iterator[Callable[[Report], None]]":
 
 
 @contextmanager
+def status_line(text: str) -> Iterator[None]:
+    """Show on a terminal what this process does, until it is done.
+
+    It needs no thread, so the process can still fork to read many runs.
+    """
+    from rich.control import Control
+    from rich.segment import ControlType
+
+    from involbench.reporting.tables.terminal import SafeConsole
+
+    console = SafeConsole(stderr=True, highlight=False)
+    live = console.can_redraw
+    if live:
+        console.print(f"{text} ...", end="", markup=False, no_wrap=True, overflow="ellipsis")
+    try:
+        yield
+    finally:
+        if live:
+            console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+
+
+@contextmanager
 def stoppable(message: str) -> Iterator[None]:
     """End with 130 and the message on Ctrl-C, with 143 on SIGTERM; workers end first."""
     signal.signal(signal.SIGTERM, _terminate)

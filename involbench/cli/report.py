@@ -53,6 +53,7 @@ def report(
     import webbrowser
 
     from involbench.cli._runs import find_experiments
+    from involbench.cli._worker import status_line
     from involbench.comparison.differences import Rule
     from involbench.reporting.html import draw, report_page
     from involbench.reporting.html.data import gather, gather_joined
@@ -74,8 +75,10 @@ def report(
     target: AnyPath = output or tree.folder(name) / "report.html"
     path = target if isinstance(target, Path) else target.path
     rule = Rule(paired)
-    report = gather_joined(found, rule) if others else gather(tree, name, settings or [], rule)
-    drawing = draw(report)
+    with status_line("comparing models"):
+        report = gather_joined(found, rule) if others else gather(tree, name, settings or [], rule)
+    with status_line("drawing charts"):
+        drawing = draw(report)
     if output and is_folder(output):
         raise UsageError(f"{output} is a folder: name a file with --output FILE")
     # A folder's name may hold bytes that are no text.

@@ -246,19 +246,24 @@ def _inverted(
         level: Confidence level of the interval.
     """
     most = _most_rejected(splits, level)
-    above, below, extreme = _Largest(most + 1), _Largest(most + 1), 0
+    above, below = largest = _Largest(most + 1), _Largest(most + 1)
+    tested, extreme = above if estimate > 0 else below, 0
     observed = abs(estimate) * (1 - _CLOSE) - _TINY * scale
     for total, up, down in parts:
         with np.errstate(divide="ignore", invalid="ignore"):
             by_up, by_down = total / up, total / down
-        to_above, to_below = np.maximum(by_up, -by_down), np.maximum(by_down, -by_up)
         mirrored = np.equal(up, 0) | np.equal(down, 0)  # The observed split and its mirror image.
-        to_above[mirrored] = to_below[mirrored] = inf
-        reach = to_above if estimate > 0 else to_below
-        extreme += int(np.count_nonzero(reach >= observed))
-        above.add(to_above)
-        below.add(to_below)
-    return _agreeing(estimate, above.last(), below.last(), extreme / splits, level)
+        ends = (by_up, by_down), (by_down, by_up)
+        for side, (first, second) in zip(largest, ends, strict=True):
+            if most or side is tested:
+                reach = np.maximum(first, -second)
+                reach[mirrored] = inf
+                if side is tested:
+                    extreme += int(np.count_nonzero(reach >= observed))
+                if most:
+                    side.add(reach)
+    to_above, to_below = (side.last() if most else inf for side in largest)
+    return _agreeing(estimate, to_above, to_below, extreme / splits, level)
 
 
 class _Largest:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import combinations, product
 from math import comb, inf
 
@@ -103,6 +104,32 @@ def test_two_sample_and_its_interval_are_those_of_brute_force() -> None:
                 if abs(end - found.estimate) > 1e-4:
                     assert brute_force_p(a, b, Fraction(end) + step) > 1 - level, (a, b, end)
     assert ends > 100
+
+
+def test_two_sample_of_many_splits_counts_each_once() -> None:
+    """Of 184,756 splits, which are looked at in parts: whole numbers, so that no sum is rounded."""
+    rng = np.random.default_rng(4)
+    a, b = rng.integers(0, 40, 10).astype(float), rng.integers(8, 48, 10).astype(float)
+    chosen = np.array([*combinations(range(20), 10)])
+
+    def share(shift: float) -> float:
+        pool = np.concatenate([a - shift, b])
+        apart = np.abs(2 * pool[chosen].sum(axis=1) - pool.sum())
+        return float(np.mean(apart >= apart[0] - 1e-9))
+
+    for level in LEVELS:
+        found = two_sample([*a], [*b], level)
+        assert found.p == share(0)
+        assert share(found.low - 1e-6) <= 1 - level < share(found.low + 1e-6)
+        assert share(found.high + 1e-6) <= 1 - level < share(found.high - 1e-6)
+
+
+def test_at_level_1_p_is_the_same_and_the_interval_infinite() -> None:
+    for a, b in samples(60, 7):
+        for test in (partial(two_sample, a, b), partial(paired, a)):
+            estimate, low, high, p = test(1.0)
+            assert (low, high) == (-inf, inf)
+            assert (estimate, p) == (test(0.95).estimate, test(0.95).p)
 
 
 def test_paired_and_its_interval_are_those_of_scipy_and_brute_force() -> None:

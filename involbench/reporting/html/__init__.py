@@ -2,7 +2,7 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,7 +107,7 @@ _MOST_OTHERS = 9
 _MOST_NOTES = 100
 _MOST_ROWS = 1000
 """Of one table."""
-_MOST_FIGURE_BYTES = 6 * 2**20
+_MOST_FIGURE_BYTES = 4 * 2**20
 """For the whole page."""
 _FILES = ("spec.yaml", "comparison.json", "comparison.csv")
 
@@ -138,10 +138,15 @@ def draw(report: ReportData) -> Drawing:
     """Draw every section that the experiment has data for."""
     warnings = list[str]()
     drawing = Drawing(sections_of(report, warnings.append), {}, warnings)
-    for section in drawing.sections:
-        for chart in section.charts:
-            _draw_chart(chart, drawing)
+    for chart in _by_importance(drawing.sections):
+        _draw_chart(chart, drawing)
     return drawing
+
+
+def _by_importance(sections: Iterable[ReportSection]) -> list[Chart]:
+    """All charts. Those of training, two for each sweep point, come last if the page gets full."""
+    ordered = sorted(sections, key=lambda section: section.name == "training")
+    return [chart for section in ordered for chart in section.charts]
 
 
 def _draw_chart(chart: Chart, drawing: Drawing) -> None:
@@ -167,8 +172,14 @@ def report_page(report: ReportData, drawing: Drawing, output: Path) -> str:
     """
     comparison, link = report.comparison, _links_from(output)
     files = [report.folder / name for name in _FILES]
-    panels = {chart.name: chart.panels for each in drawing.sections for chart in each.charts}
-    charts = dict(chart_documents(panels))
+    panels = {chart.name: chart.panels for chart in _by_importance(drawing.sections)}
+    found = dict(chart_documents(panels))
+    charts = {
+        chart.name: found[chart.name]
+        for section in drawing.sections
+        for chart in section.charts
+        if chart.name in found
+    }
     texts = scripts(with_charts=bool(charts))
     return template("report.html").render(
         title=f"{comparison.experiment}: report",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from involbench.comparison.compare import GroupComparison, compare
+from involbench.comparison.curves import data_of
 from involbench.comparison.differences import Rule
 from involbench.comparison.join import Found, joined
 from involbench.comparison.metrics import ACCURACY
@@ -158,8 +159,9 @@ def _report_data(
     comparison, runs = groups[0].comparison, list(groups[0].runs)
     comparisons = [group.comparison for group in groups]
     drawn, left_out = drawn_part(comparison)
-    histories, unread = histories_of(drawn.models, runs, MOST_SEEDS)
-    predictions, unread_predictions = aggregate_predictions(drawn.models, runs, MOST_SEEDS)
+    most = most_seeds(drawn)
+    histories, unread = histories_of(drawn.models, runs, most)
+    predictions, unread_predictions = aggregate_predictions(drawn.models, runs, most)
     samples, unread_samples = sample_predictions(drawn, runs, folders[0])
     entries, skipped = list[RunEntry](), list[str]()
     for tree, name in found:
@@ -197,7 +199,14 @@ MOST_PLACES = 8
 MOST_RESULTS = 60
 """Rows of one sweep point."""
 MOST_SEEDS = 100
-"""Seeds of one model whose curves and predictions are read."""
+"""Seeds of one row whose curves and predictions are read."""
+MOST_RUNS = 600
+"""Runs of all rows whose curves and predictions are read, but at least one of each row."""
+
+
+def most_seeds(drawn: Comparison) -> int:
+    """How many seeds of each row have their curves and predictions read."""
+    return max(1, min(MOST_SEEDS, MOST_RUNS // max(1, len(drawn.models))))
 
 
 def drawn_part(comparison: Comparison) -> tuple[Comparison, list[str]]:
@@ -212,11 +221,16 @@ def drawn_part(comparison: Comparison) -> tuple[Comparison, list[str]]:
         [each for each in results if each.model in kept] for _, results in side_by_side(comparison)
     ]
     drawn = [each for results in places[:MOST_PLACES] for each in results[:MOST_RESULTS]]
-    notes = list(_left_out(comparison, models, kept, places))
-    if not notes:
-        return comparison, []
-    curves = tuple(curve for curve in comparison.curves if curve.model in kept)
-    return comparison.model_copy(update={"models": tuple(drawn), "curves": curves}), notes
+    data = [(data_of(each), each.fingerprint) for each in drawn]
+    part = comparison.model_copy(
+        update={
+            "models": tuple(drawn),
+            "curves": tuple(curve for curve in comparison.curves if curve.model in kept),
+            "fronts": tuple(f for f in comparison.fronts if (f.at, f.fingerprint) in data),
+        }
+    )
+    notes = list(_left_out(part, comparison, kept, places))
+    return (part, notes) if notes else (comparison, [])
 
 
 def _first_models(comparison: Comparison, models: list[str]) -> set[str]:
@@ -229,12 +243,12 @@ def _first_models(comparison: Comparison, models: list[str]) -> set[str]:
 
 
 def _left_out(
+    part: Comparison,
     comparison: Comparison,
-    models: list[str],
     kept: list[str] | set[str],
     places: list[list[ModelResult]],
 ) -> list[str]:
-    notes = []
+    models, notes = {each.model for each in comparison.models}, []
     if len(kept) < len(models):
         notes.append(
             f"Charts show {len(kept)} of {len(models):,} models: the baseline "
@@ -249,9 +263,9 @@ def _left_out(
             f"Charts of single sweep points show the first {MOST_RESULTS} of up to {most:,} rows."
         )
     seeds = max((each.n_finished for each in comparison.models), default=0)
-    if seeds > MOST_SEEDS:
+    if seeds > (most := most_seeds(part)):
         notes.append(
-            f"Curves, confusion and calibration use the first {MOST_SEEDS} of up to {seeds:,} "
+            f"Curves, confusion and calibration use the first {most} of up to {seeds:,} "
             "seeds of each model; means and verdicts use all seeds."
         )
     if notes:

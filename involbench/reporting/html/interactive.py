@@ -273,7 +273,7 @@ _MOST_POINTS = 200_000
 
 
 def chart_documents(charts: Mapping[str, Sequence[Panel]]) -> Iterator[tuple[str, list[Any]]]:
-    """(name of the chart, its panels), of those that fit, in the order of the page."""
+    """(name of the chart, its panels), of those that fit; the first come first."""
     room = _MOST_POINTS
     for name, panels in charts.items():
         if 0 < (size := sum(panel.size for panel in panels)) <= room:

@@ -32,7 +32,7 @@ from involbench.results.record import ROLES, History
 from involbench.statistics.estimates import mean_curve
 from involbench.text import coordinates
 
-_MOST_CELLS = 4000
+_MOST_CELLS = 2000
 _SAYS = "Each thin line is one seed; the thick line is the mean."
 _UNITS = {"accuracy": "accuracy, %", "loss": "cross-entropy loss, nats"}
 

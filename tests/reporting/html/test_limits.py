@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from involbench.reporting.html import interactive, runs
+from involbench.reporting import html
+from involbench.reporting.html import data, interactive, runs
 from tests.cli import called
 from tests.reporting.html.page import Page, table_rows
 from tests.results.factory import ROLES, make_run
@@ -75,3 +76,25 @@ def test_charts_with_too_many_points_stay_pictures(
         drawn.append([*json.loads(str(page.by_id("data").parts[0]))["charts"]])
     small = ["seeds", "front-0", "parameters"]
     assert drawn == [small, ["accuracy-0", *small], ["accuracy-0", "loss-0", *small]]
+
+
+def test_of_many_sweep_points_the_whole_is_drawn_before_single_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two models at 10 points, 3 seeds each: no room for the curves, nor for runs of all seeds."""
+    for size in range(100, 200, 10):
+        point = {"data": {"dataset": "digits", "train_size": size}}
+        for seed in range(3):
+            for model in ("cnn", "inn"):
+                make_run(
+                    tmp_path / "results", model, seed, point={"data.train_size": size}, **point
+                )
+    monkeypatch.setattr(data, "MOST_RUNS", 32)  # Two for each of the 16 rows in the charts.
+    monkeypatch.setattr(html, "_MOST_FIGURE_BYTES", 10_000)
+    done = called("report", cwd=tmp_path)
+    page = Page((tmp_path / done.stdout.strip()).read_text())
+    assert "use the first 2 of up to 3 seeds" in page.all("header")[0].text
+    assert len(page.by_id("chart-seeds").all("svg")) == 1
+    assert "page would be too large" in page.by_id("chart-accuracy-0").text
+    fronts = [node for node in page.every() if node.attributes.get("id", "").startswith("chart-fr")]
+    assert len(fronts) == 8
