@@ -60,13 +60,15 @@ def test_values_and_gradients_equal_the_definition(kind, options):
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-def test_trains_saves_and_loads(kind, tmp_path):
+@pytest.mark.parametrize(("channels", "heads"), [(4, 4), (16, 2)])  # 16: by other loops.
+def test_trains_saves_and_loads(kind, channels, heads, tmp_path):
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((7, 5, 4)), kind(8, 3, strides=2, heads=4)])
-    x = np.random.default_rng(0).normal(size=(8, 7, 5, 4)).astype("float32")
+    shape = (7, 5, channels)
+    model = keras.Sequential([keras.Input(shape), kind(2 * channels, 3, strides=2, heads=heads)])
+    x = np.random.default_rng(0).normal(size=(8, *shape)).astype("float32")
     model.compile("sgd", "mse")
     y = model.predict(x, verbose=0)
-    assert y.shape == model.layers[0].compute_output_shape((8, 7, 5, 4)) == (8, 4, 3, 8)
+    assert y.shape == model.layers[0].compute_output_shape(x.shape) == (8, 4, 3, 2 * channels)
     model.fit(x, y + 1, batch_size=4, verbose=0)
     y = model.predict(x, verbose=0)
     model.save(tmp_path / "model.keras")

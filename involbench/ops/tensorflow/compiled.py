@@ -105,8 +105,11 @@ def region(image: tuple[int, ...], geometry: Geometry, part: str, *tensors: tf.T
     # The shape of the inputs is known: it is that of the images.
     tensors = tensors[1:] if part == "inputs_gradient" else tensors
     result = _callable(part, image, geometry)(*tensors)
-    if part == "forward":
-        result.set_shape(geometry.output_shape(tensors[0].shape))
+    if part == "inputs_gradient":
+        result.set_shape((None, *image))
+    else:
+        shape = geometry.output_shape if part == "forward" else geometry.kernels_shape
+        result.set_shape(shape(tensors[0].shape))
     return result
 
 
