@@ -143,3 +143,13 @@ def test_validate_builds_only_when_asked_and_goes_on_after_a_bad_file(tmp_path):
     built = called("validate", "--build", "x.yaml", "good.yaml", cwd=tmp_path)
     assert built.stdout.startswith("good.yaml: ok, 4 trials")
     assert len(messages(built)) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_short_trainings_are_named_before_they_start(tmp_path):
+    steps = SPEC.replace("validation: test", "validation: 0.2").replace("epochs: 1", "epochs: 30")
+    done = called("run", spec(tmp_path, steps), "-n", cwd=tmp_path)
+    # 80 of 100 images in batches of 50: two steps, thirty times.
+    assert "warning: cnn, inn: training steps in all: 60 (2 an epoch), too few" in done.stderr
+    longer = steps.replace("batch_size: 50", "batch_size: 20")
+    assert "training steps" not in called("run", spec(tmp_path, longer), "-n", cwd=tmp_path).stderr

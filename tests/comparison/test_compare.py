@@ -333,3 +333,23 @@ def test_parameters_that_cannot_be_read_are_not_made_up(tmp_path: Path) -> None:
     comparison = compared(tmp_path)
     assert comparison.models[0].parameters is None
     assert "parameters.json" in comparison.warnings[0]
+
+
+def test_runs_that_lag_in_validation_allow_no_verdict(tmp_path: Path) -> None:
+    for seed in range(6):
+        for model, accuracy in (("cnn", 0.9), ("inn", 0.1)):
+            run = make_run(tmp_path, model, seed, accuracy=accuracy + 0.001 * seed)
+            if model == "inn" and seed < 2:
+                record = json.loads((run / "run.json").read_text())
+                record["validation_lags"] = True
+                (run / "run.json").write_text(json.dumps(record))
+    comparison = compared(tmp_path)
+    inn = next(each for each in comparison.models if each.model == "inn")
+    assert inn.lagging_seeds == (0, 1)
+    accuracy = inn.differences["test_accuracy"]
+    assert (accuracy.verdict, accuracy.p, accuracy.interval) == ("undecided", None, None)
+    assert accuracy.notes == (
+        "no verdict, because the moving averages of batch normalization lag behind in 2 of 6 seeds "
+        "of inn",
+    )
+    assert inn.differences["trainable_parameters"].verdict == "lower"
