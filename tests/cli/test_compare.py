@@ -128,7 +128,7 @@ def test_json_is_one_strict_document_even_with_warnings(collapsed: Path) -> None
         raise AssertionError(constant)
 
     document = json.loads(done.stdout, parse_constant=refuse)
-    unlike = "device CPU (cnn seed 0 and 1 and 2, inn, control); GPU (cnn seed 3)"
+    unlike = "device CPU (cnn seed 0, 1 and 2, inn, control); GPU (cnn seed 3)"
     warning = f"runs from different environments: {unlike}"
     assert document["experiments"][0]["warnings"] == [warning]
     assert done.stderr == f"warning: digits: {warning}\n"

@@ -129,7 +129,7 @@ def test_doctor_lists_both(trained) -> None:
     assert unused["found"].endswith("and 2 more")
     assert unused["remedy"] == "convert images to PNG"
     assert "2 of 10 test images" in same["found"]
-    assert same["remedy"].startswith("take them out of one of the two")
+    assert same["remedy"].startswith("remove them from one of the two")
 
 
 def test_doctor_gives_every_broken_file_and_the_one_remedy(images, here) -> None:
