@@ -241,7 +241,7 @@ _FEW_STEPS = 100
 """Batch normalization with a momentum of 0.99 has then forgotten 63% of how it began."""
 
 
-def _short_trainings(trials: Sequence[Trial], loaded: Mapping[DataSpec, Loaded]) -> dict[str, None]:
+def _short_trainings(trials: Sequence[Trial], loaded: Mapping[DataSpec, Loaded]) -> list[str]:
     """A warning for each number of steps so small that a comparison says little."""
     models = dict[tuple[int, int], dict[str, None]]()
     for trial in trials:
@@ -252,12 +252,12 @@ def _short_trainings(trials: Sequence[Trial], loaded: Mapping[DataSpec, Loaded])
         steps = ceil(images / training.batch_size)
         if steps * training.epochs < _FEW_STEPS and not trial.candidate:
             models.setdefault((steps, training.epochs), {})[trial.model] = None
-    return {
+    return [
         f"{', '.join(names)}: training steps in all: {steps * epochs} ({steps} an epoch), too few "
         "to tell what a network can learn; a smaller training.batch_size or more training.epochs "
-        "makes more": None
+        "makes more"
         for (steps, epochs), names in models.items()
-    }
+    ]
 
 
 def check_builds(spec: LoadedSpec, worker: WorkerProtocol, show: Show) -> None:

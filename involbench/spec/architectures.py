@@ -86,7 +86,7 @@ def wrong_name(what: str, given: dict[str, Any], key: str, names: list[str]) -> 
     if key not in given:
         near = nearest(key, map(str, given))
         text = f"missing; this key is required: one of {', '.join(names)}"
-        return f"missing; did you mean it by {near!r}?" if near else text
+        return f"missing; is {near!r} a misspelling of it?" if near else text
     name = given[key]
     if not isinstance(name, str):
         return f"expected one of {', '.join(names)}, got {describe(name)}"

@@ -185,7 +185,9 @@ def test_a_model_without_a_usable_candidate_is_not_trained(tmp_path):
 def test_shards_tune_first_and_then_train_what_is_chosen(tmp_path):
     first = run(tmp_path, "--shard", "1/2", text=EQUAL)
     assert trained(first) == [2, 0]
-    assert "1 trial cannot be trained yet: 2 trials of tune have not ended; then run" in first.stderr
+    assert (
+        "1 trial cannot be trained yet: 2 trials of tune have not ended; then run" in first.stderr
+    )
     assert not (tmp_path / "results/tuned/tuning/choices.json").exists()
     assert trained(run(tmp_path, "--shard", "2/2", text=EQUAL)) == [2, 1]
     assert trained(run(tmp_path, "--shard", "1/2", text=EQUAL)) == [0, 1]

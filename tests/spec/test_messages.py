@@ -152,7 +152,7 @@ CASES = {
     "misspelled architecture": (
         "architecture: keras_io_cnn",
         "architecure: keras_io_cnn",
-        "x.yaml:5:3: models.cnn.architecture: missing; did you mean it by 'architecure'?",
+        "x.yaml:5:3: models.cnn.architecture: missing; is 'architecure' a misspelling of it?",
     ),
     "unknown dataset": (
         "dataset: digits",

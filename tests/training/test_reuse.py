@@ -30,7 +30,7 @@ def run(folder, text, *options):
 
 
 def runs(folder, name):
-    """Model and seed -> record and history, of the runs that were tested with noise, or of all."""
+    """Run id -> record and history, of all runs of an experiment."""
     found = {}
     for path in sorted((folder / "results" / name / "runs").glob("*/run.json")):
         record = json.loads(path.read_text())
@@ -85,10 +85,9 @@ def test_a_new_condition_tests_what_is_trained_as_a_training_would(copied, tmp_p
         assert record["seconds"] > earlier[before][0]["seconds"]
         new, old = anew[run_id][0], earlier[before][0]
         timed = ("seconds_per_epoch", "input_wait")
-        for metric, value in new["metrics"].items():
-            assert record["metrics"][metric] == (old if metric in timed else new)["metrics"].get(
-                metric, value
-            )
+        assert record["metrics"].keys() == new["metrics"].keys()
+        for metric, value in record["metrics"].items():
+            assert value == (old if metric in timed else new)["metrics"][metric]
         assert record["probe"] == new["probe"] and record["data"] == new["data"]
         path = copied / "results/first/runs" / run_id
         assert {each.name for each in path.iterdir()} >= {"model.keras", "predictions.npz"}
